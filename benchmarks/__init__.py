@@ -1,0 +1,1 @@
+"""Data of the benchmark: suites and published numbers."""

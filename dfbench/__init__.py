@@ -1,0 +1,49 @@
+"""dfbench: a benchmark suite for data-free sketch-based image retrieval.
+
+What a plugin needs is here: `hookimpl`, `MethodSpec`, `DatasetSpec`, `Method`, `MethodConfig`,
+`Setting`, `Need`, `Encoders`; and `evaluate` for anybody's embeddings. Names that need torch are
+imported when they are first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import version as _version
+from typing import TYPE_CHECKING, Any
+
+from dfbench.hookspecs import DatasetSpec, MethodSpec, hookimpl
+
+if TYPE_CHECKING:
+    from dfbench.evaluation import evaluate
+    from dfbench.method import Method, MethodConfig, Need, Setting
+    from dfbench.networks import Encoders
+
+__version__ = _version("dfbench")
+
+__all__ = [
+    "DatasetSpec",
+    "Encoders",
+    "Method",
+    "MethodConfig",
+    "MethodSpec",
+    "Need",
+    "Setting",
+    "__version__",
+    "evaluate",
+    "hookimpl",
+]
+
+_LAZY = {
+    "Encoders": "dfbench.networks",
+    "Method": "dfbench.method",
+    "MethodConfig": "dfbench.method",
+    "Need": "dfbench.method",
+    "Setting": "dfbench.method",
+    "evaluate": "dfbench.evaluation",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'dfbench' has no attribute {name!r}")
+    return getattr(import_module(_LAZY[name]), name)

@@ -1,0 +1,32 @@
+"""The budget: what every row that trains is given alike, so that only its images differ."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Budget(BaseModel):
+    """The encoders' initialisation and training; their backbone is that of their teachers."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    encoder_init: Literal["teacher", "random"] = "teacher"
+    """Start encoders from their own teacher (frozen normalisation statistics) or from scratch."""
+    embedding_dim: int = Field(default=128, ge=2)
+    """Width D of the embeddings."""
+    steps: int = Field(default=600, ge=0)
+    """Encoder steps."""
+    batch_size: int = Field(default=128, ge=2)
+    """Pairs in an encoder step."""
+    learning_rate: float = Field(default=1e-3, gt=0)
+    """Peak learning rate of AdamW, decayed to zero along a half cosine."""
+    weight_decay: float = Field(default=1e-4, ge=0)
+    """Decoupled weight decay of AdamW."""
+    temperature: float = Field(default=0.1, gt=0)
+    """Temperature T of InfoNCE."""
+    queue_size: int = Field(default=1024, ge=0)
+    """Embeddings a modality that InfoNCE remembers from earlier batches."""
+    proxy_scale: float = Field(default=16.0, gt=0)
+    """Scale of the shared proxies' logits."""

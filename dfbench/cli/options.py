@@ -1,0 +1,66 @@
+"""Options that several verbs share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import rich_click as click
+
+from dfbench.runs.request import PluginSources
+
+Command = Callable[..., Any]
+_FILE = click.Path(path_type=Path, dir_okay=False)
+_FOLDER = click.Path(path_type=Path, file_okay=False)
+
+
+def plugin_options(command: Command) -> Command:
+    """Add `--plugin` and the folder of plugins."""
+    folder = click.option(
+        "--plugins-dir",
+        type=_FOLDER,
+        envvar="DFBENCH_PLUGINS_DIR",
+        show_envvar=True,
+        help="Folder whose Python files are plugins.",
+    )
+    file = click.option(
+        "--plugin",
+        "plugin_files",
+        type=_FILE,
+        multiple=True,
+        metavar="FILE",
+        help="A Python file that is a plugin; may be repeated.",
+    )
+    return file(folder(command))
+
+
+def plugin_sources(files: tuple[Path, ...], folder: Path | None) -> PluginSources:
+    """The plugins that `plugin_options` named, as absolute paths for other processes."""
+    return PluginSources(
+        files=tuple(file.resolve() for file in files), folder=folder.resolve() if folder else None
+    )
+
+
+def results_option(command: Command) -> Command:
+    """Add `--results`, the folder of records."""
+    option = click.option(
+        "--results",
+        type=_FOLDER,
+        default=Path("results"),
+        show_default=True,
+        help="Folder of records (small JSON files, meant for git).",
+    )
+    return option(command)
+
+
+def format_option(*formats: str) -> Callable[[Command], Command]:
+    """Add `--format`; the first is the default."""
+    return click.option(
+        "--format",
+        "form",
+        type=click.Choice(formats),
+        default=formats[0],
+        show_default=True,
+        help="How to print the result.",
+    )

@@ -1,0 +1,83 @@
+"""The one place that writes to the terminal: messages, progress bars, tables."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+Advance = Callable[[int], None]
+"""Call with the number of units done since the last call."""
+
+
+@cache
+def output() -> Console:
+    """Console of results, on standard output; plain text when piped, honours NO_COLOR."""
+    from rich.console import Console
+
+    return Console(soft_wrap=not sys.stdout.isatty(), highlight=False)
+
+
+@cache
+def messages() -> Console:
+    """Console of notes, progress and errors, on standard error."""
+    from rich.console import Console
+
+    return Console(stderr=True, soft_wrap=not sys.stderr.isatty(), highlight=False)
+
+
+def note(text: str) -> None:
+    """One line to the person at the terminal; never part of a result."""
+    messages().print(text, markup=False)
+
+
+def error(text: str) -> None:
+    """One line that says what went wrong."""
+    messages().print(f"[bold red]error:[/] {_escaped(text)}")
+
+
+def print_json(content: Any) -> None:
+    """A result as JSON on standard output."""
+    sys.stdout.write(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+@contextmanager
+def progress(description: str, total: int | None) -> Iterator[Advance]:
+    """A progress bar for work of `total` units; draws nothing unless standard error is a terminal.
+
+    >>> with progress("counting", total=3) as advance:
+    ...     for _ in range(3):
+    ...         advance(1)
+    """
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    console = messages()
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task(description, total=total)
+        yield lambda units: bar.advance(task, units)
+
+
+def _escaped(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)

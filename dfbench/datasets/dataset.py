@@ -1,0 +1,83 @@
+"""What a dataset is to the rest of dfbench: two modalities, named classes, held-out parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Modality = Literal["photo", "sketch"]
+MODALITIES: tuple[Modality, Modality] = ("photo", "sketch")
+Part = Literal["train", "test"]
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Images of one modality with their classes, decoded and resized."""
+
+    images: NDArray[np.uint8]
+    """`[N, C, H, W]`, often memory-mapped; C is 3, or 1 where the three channels are equal."""
+    labels: NDArray[np.int64]
+    """`[N]`, indices into `classes`."""
+    classes: tuple[str, ...]
+    """Class names, sorted; the index of a class comes from its name, never from folder order."""
+    names: tuple[str, ...]
+    """`[N]`, names unique within the set (for a folder, the path relative to it)."""
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+class Dataset(Protocol):
+    """A sketch-photo dataset with disjoint training, test and alternative images."""
+
+    @property
+    def name(self) -> str:
+        """Name in records and tables, free of paths, e.g. `shapes` or `folder:animals`."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Benchmark classes, sorted: what teachers learn and queries ask for."""
+
+    @property
+    def alternative_classes(self) -> tuple[str, ...]:
+        """Spare classes, sorted and disjoint from `classes`; empty if there are none."""
+
+    @property
+    def image_size(self) -> int:
+        """Height and width in pixels of every image."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Hex digest of all images, classes and the split: equal exactly if the contents are."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know, a line each: a class list applied, unreadable files left out."""
+
+    def images(self, modality: Modality, part: Part) -> ImageSet:
+        """Images of the benchmark classes; the test part is never what a teacher was trained on."""
+
+    def alternative(self, modality: Modality) -> ImageSet:
+        """All images of the alternative classes."""
+
+
+@dataclass(frozen=True)
+class DatasetRequest:
+    """What the user asked of a dataset."""
+
+    cache: Path
+    """Folder for decoded images; created when needed, safe to delete."""
+    argument: str | None = None
+    """What followed the colon in `--dataset NAME:ARGUMENT`."""
+    image_size: int | None = None
+    """Wanted height and width in pixels; None leaves it to the dataset."""
+    classes: tuple[str, ...] | None = None
+    """Wanted benchmark classes; None leaves it to the dataset."""
+    alternative_classes: tuple[str, ...] | None = None
+    """Wanted alternative classes; None leaves it to the dataset."""
+    skip_unreadable: bool = False
+    """Leave out images that cannot be decoded (and say how many) instead of raising."""

@@ -1,0 +1,52 @@
+"""Smooth random fields, and the patterns of cloth, walls and grass made of them."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfbench.datasets.shapes.draws import Draws
+from dfbench.datasets.shapes.paths import on_circle
+from dfbench.datasets.shapes.raster import SIZE
+
+Plane = NDArray[np.float64]
+ROWS, COLUMNS = np.mgrid[0:SIZE, 0:SIZE].astype(np.float64) + 0.5
+
+
+def cloud(draws: Draws, cells: int) -> Plane:
+    """Value noise on `cells` x `cells` squares, `[SIZE, SIZE]` in [-1, 1]."""
+    grid = draws.array(cells + 1, cells + 1) * 2 - 1
+    position = (np.arange(SIZE) + 0.5) * (cells / SIZE)
+    cell = np.floor(position).astype(np.int64)
+    t = position - cell
+    t = t * t * (3 - 2 * t)
+    rows = grid[cell] + (grid[cell + 1] - grid[cell]) * t[:, None]
+    smooth: Plane = rows[:, cell] + (rows[:, cell + 1] - rows[:, cell]) * t
+    return smooth
+
+
+def ramp(draws: Draws) -> Plane:
+    """A straight gradient in a random direction, `[SIZE, SIZE]` in about [-1, 1]."""
+    x, y = on_circle(draws.uniform())
+    slope: Plane = ((COLUMNS - SIZE / 2) * x + (ROWS - SIZE / 2) * y) / (SIZE / 2)
+    return slope
+
+
+def waves(draws: Draws, period: float) -> Plane:
+    """Parallel stripes with a triangular profile, `[SIZE, SIZE]` in [-1, 1]."""
+    x, y = on_circle(draws.uniform())
+    phase = (COLUMNS * x + ROWS * y) / period + draws.uniform()
+    stripes: Plane = 4 * np.abs(phase - np.floor(phase) - 0.5) - 1
+    return stripes
+
+
+def pattern(draws: Draws) -> Plane:
+    """One of several surfaces, `[SIZE, SIZE]` in [-1, 1]."""
+    kind = draws.integer(0, 4)
+    if kind == 0:
+        return waves(draws, draws.between(3, 9))
+    if kind == 1:
+        return waves(draws, draws.between(4, 10)) * waves(draws, draws.between(4, 10))
+    if kind == 2:
+        return cloud(draws, 4) * 0.6 + cloud(draws, 9) * 0.4
+    return cloud(draws, draws.integer(3, 14))

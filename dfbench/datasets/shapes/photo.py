@@ -1,0 +1,154 @@
+"""Photos of figures: coloured, textured, lit, in front of and behind other things."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfbench.datasets.shapes.draws import Draws
+from dfbench.datasets.shapes.figure import Figure, Piece, Tone
+from dfbench.datasets.shapes.noise import Plane, cloud, pattern, ramp
+from dfbench.datasets.shapes.paths import Path, on_circle, oval, ribbon
+from dfbench.datasets.shapes.pose import posed
+from dfbench.datasets.shapes.raster import SIZE, blurred, coverage
+
+Picture = NDArray[np.float64]
+"""`[3, SIZE, SIZE]`, 0 black, 1 white; may leave that range until it is exposed."""
+_THINNEST = 1.3  # pixels: a camera still sees it
+
+
+@dataclass(frozen=True)
+class PhotoStyle:
+    """How hard photos are to recognise."""
+
+    smallest: float = 7.5
+    """Half the longer side of the smallest figure, in pixels."""
+    largest: float = 13.5
+    contrast: float = 0.13
+    """Least difference of brightness between a figure and what is behind it."""
+    clutter: int = 5
+    """Most things in the background."""
+    occlusion: float = 0.5
+    """Probability of something in front of the figure."""
+    grain: float = 0.08
+    """Amplitude of the sensor's noise."""
+
+
+def photo(figure: Figure, draws: Draws, style: PhotoStyle) -> NDArray[np.uint8]:
+    """One photo of a figure, `[3, SIZE, SIZE]`."""
+    pieces = posed(figure, draws, style.smallest, style.largest)
+    masks = coverage([_area(piece) for piece in pieces])
+    backdrop = draws.between(0.12, 0.88)
+    picture = _background(draws, backdrop, style.clutter)
+    whole = masks.max(axis=0)
+    light = on_circle(draws.between(0.55, 0.95))
+    picture = _shadowed(picture, whole, light, draws.between(0, 0.5))
+    coat = _coat(draws, backdrop, style.contrast)
+    surface = _relief(whole, light) * draws.between(0.15, 0.45)
+    surface = surface + pattern(draws) * draws.between(0, 0.16) + ramp(draws) * 0.1
+    for piece, mask in zip(pieces, masks, strict=True):
+        colour = coat[piece.tone][:, None, None] + surface
+        picture = picture + (colour - picture) * mask
+    if draws.chance(style.occlusion):
+        picture = _occluded(picture, draws)
+    return _exposed(picture, draws, style.grain)
+
+
+def _area(piece: Piece) -> Path:
+    return ribbon(piece.path, max(piece.width, _THINNEST)) if piece.width else piece.path
+
+
+def _colour(draws: Draws, brightness: float) -> NDArray[np.float64]:
+    chroma = draws.array(3)
+    chroma = chroma - (chroma[0] + chroma[1] + chroma[2]) / 3
+    tinted: NDArray[np.float64] = brightness + chroma * draws.between(0, 0.7)
+    return tinted
+
+
+def _coat(draws: Draws, backdrop: float, contrast: float) -> dict[Tone, NDArray[np.float64]]:
+    """Colours of a figure's tones, the body set off from the backdrop."""
+    room = backdrop - contrast - 0.1
+    spare = 0.9 - backdrop - contrast
+    if draws.uniform() * (max(room, 0) + max(spare, 0)) < max(room, 0):
+        body = draws.between(0.1, 0.1 + room)
+    else:
+        body = draws.between(0.9 - spare, 0.9)
+    accent = body + draws.pick((-1, 1)) * draws.between(0.1, 0.3)
+    dark, light = body - draws.between(0.25, 0.4), body + draws.between(0.25, 0.4)
+    swap = draws.chance(0.3)
+    return {
+        "body": _colour(draws, body),
+        "accent": _colour(draws, accent),
+        "dark": _colour(draws, light if swap else dark),
+        "light": _colour(draws, dark if swap else light),
+    }
+
+
+def _background(draws: Draws, brightness: float, clutter: int) -> Picture:
+    base = _colour(draws, brightness)[:, None, None]
+    other = _colour(draws, brightness)[:, None, None]
+    picture = base + (other - base) * (ramp(draws) * 0.5 + 0.5)
+    picture = picture + pattern(draws) * draws.between(0, 0.22) + cloud(draws, 3) * 0.12
+    things = coverage([_thing(draws, 5.0) for _ in range(draws.integer(1, clutter))])
+    for mask in things:
+        paint = _colour(draws, brightness + draws.around_zero(0.4))[:, None, None]
+        strength = draws.between(0.4, 1.0)
+        picture = picture + (paint + pattern(draws) * 0.1 - picture) * (mask * strength)
+    return picture
+
+
+def _thing(draws: Draws, reach: float) -> Path:
+    """A blob, a splinter or a bar somewhere in the image."""
+    centre = (draws.between(0, SIZE), draws.between(0, SIZE))
+    kind = draws.integer(0, 2)
+    if kind == 0:
+        return oval(centre, draws.between(1.5, reach), draws.between(1.5, reach), 10)
+    if kind == 1:
+        x, y = on_circle(draws.uniform())
+        length = draws.between(5, 22)
+        end = (centre[0] + x * length, centre[1] + y * length)
+        return ribbon([centre, end], draws.between(1, reach * 0.5))
+    corners = draws.integer(3, 5)
+    path = []
+    for corner in range(corners):
+        x, y = on_circle((corner + draws.uniform()) / corners)
+        radius = draws.between(0.5, 1.3) * reach
+        path.append((centre[0] + radius * x, centre[1] + radius * y))
+    return path
+
+
+def _shifted(plane: Plane, dx: int, dy: int) -> Plane:
+    padded = np.zeros((SIZE + 6, SIZE + 6))
+    padded[3:-3, 3:-3] = plane
+    return padded[3 - dy : 3 - dy + SIZE, 3 - dx : 3 - dx + SIZE]
+
+
+def _shadowed(picture: Picture, mask: Plane, light: tuple[float, float], depth: float) -> Picture:
+    dx, dy = (-round(3 * part) for part in light)
+    shadow: Picture = picture * (1 - depth * blurred(_shifted(mask, dx, dy)))
+    return shadow
+
+
+def _relief(mask: Plane, light: tuple[float, float]) -> Plane:
+    """Brightness of a cushion of the figure's shape: bright towards the light, dark away."""
+    soft = blurred(blurred(mask))
+    dx, dy = (round(2 * part) for part in light)
+    return _shifted(soft, -dx, -dy) - _shifted(soft, dx, dy)
+
+
+def _occluded(picture: Picture, draws: Draws) -> Picture:
+    (mask,) = coverage([_thing(draws, 4.0)])
+    paint = _colour(draws, draws.between(0.1, 0.9))[:, None, None]
+    covered: Picture = picture + (paint + pattern(draws) * 0.1 - picture) * mask
+    return covered
+
+
+def _exposed(picture: Picture, draws: Draws, grain: float) -> NDArray[np.uint8]:
+    softness = draws.between(0, 0.7)
+    picture = picture + (blurred(picture) - picture) * softness
+    noise = draws.array(3, SIZE, SIZE) + draws.array(3, SIZE, SIZE) - 1
+    picture = picture + noise * draws.between(0, 2 * grain)
+    picture = (picture - 0.5) * draws.between(0.7, 1.15) + 0.5 + draws.around_zero(0.1)
+    return np.floor(np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8)

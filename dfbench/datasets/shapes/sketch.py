@@ -1,0 +1,138 @@
+"""Sketches of figures: wobbly dark strokes on white paper."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from math import sqrt
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfbench.datasets.shapes.draws import Draws
+from dfbench.datasets.shapes.figure import Figure, Piece
+from dfbench.datasets.shapes.paths import Path, ribbon
+from dfbench.datasets.shapes.pose import posed
+from dfbench.datasets.shapes.raster import SIZE, coverage, ink
+
+_SPACING = 0.4  # pixels between pen points
+_BROAD = 2.6  # pixels: lines as wide as this are drawn by their two sides
+
+
+@dataclass(frozen=True)
+class SketchStyle:
+    """How hard sketches are to recognise."""
+
+    smallest: float = 7.0
+    """Half the longer side of the smallest figure, in pixels."""
+    largest: float = 14.0
+    wobble: float = 2.0
+    """Largest deviation of a stroke from its path, in pixels."""
+    misplacement: float = 1.8
+    """Largest distance of a piece from where it belongs, in pixels."""
+    omission: float = 0.4
+    """Probability that a detail is left out; a third of it for any other piece."""
+    gap: float = 0.5
+    """Probability that a stroke loses a section, up to a third of it."""
+    scribbles: int = 2
+    """Most strokes that belong to nothing."""
+
+
+def sketch(figure: Figure, draws: Draws, style: SketchStyle) -> NDArray[np.uint8]:
+    """One sketch of a figure, `[1, SIZE, SIZE]`, dark on white."""
+    pieces = posed(figure, draws, style.smallest, style.largest)
+    pieces = [_misplaced(piece, draws, style.misplacement) for piece in _kept(pieces, draws, style)]
+    strokes = [_stroke(piece, draws, style) for piece in pieces]
+    strokes += [_scribble(draws, style) for _ in range(draws.integer(0, style.scribbles))]
+    width = draws.between(0.35, 0.95)
+    points = np.concatenate(strokes)
+    owner = np.repeat(np.arange(len(strokes)), [len(stroke) for stroke in strokes])
+    pressure = width * (0.8 + 0.4 * draws.array(len(strokes)))[owner]
+    marks = ink(points, pressure, owner, len(strokes))
+    # A hasty hand draws through; a careful one leaves out what a nearer piece hides.
+    hidden = 0.0 if draws.chance(0.2) else 1.0
+    masks = coverage([piece.path for piece in pieces])
+    paper = np.zeros((SIZE, SIZE))
+    for piece, mark, mask in zip(pieces, marks, masks, strict=False):
+        if not piece.width:
+            paper = paper * (1 - hidden * mask)
+        paper = np.maximum(paper, mark)
+    for mark in marks[len(pieces) :]:
+        paper = np.maximum(paper, mark)
+    return _scanned(paper, draws)
+
+
+def _kept(pieces: list[Piece], draws: Draws, style: SketchStyle) -> list[Piece]:
+    """What the pen does not forget: always the largest piece, by which a figure is known."""
+    largest = max(pieces, key=_extent)
+    return [
+        piece
+        for piece in pieces
+        if not draws.chance(style.omission if piece.detail else style.omission / 3)
+        or piece is largest
+    ]
+
+
+def _extent(piece: Piece) -> float:
+    xs, ys = [x for x, _ in piece.path], [y for _, y in piece.path]
+    return (max(xs) - min(xs)) * (max(ys) - min(ys))
+
+
+def _misplaced(piece: Piece, draws: Draws, reach: float) -> Piece:
+    dx, dy = draws.around_zero(reach), draws.around_zero(reach)
+    return replace(piece, path=[(x + dx, y + dy) for x, y in piece.path])
+
+
+def _stroke(piece: Piece, draws: Draws, style: SketchStyle) -> NDArray[np.float64]:
+    """Pen points along a piece's outline, `[N, 2]`."""
+    path = piece.path
+    closed = not piece.width
+    if piece.width > _BROAD:
+        path, closed = ribbon(path, piece.width), True
+    if closed:
+        start = draws.integer(0, len(path) - 1)
+        path = [*path[start:], *path[: start + 1]]
+    points = _spaced(path)
+    if len(points) > 24 and draws.chance(style.gap):
+        points = _broken(points, draws)
+    return points + _wander(draws, len(points), style.wobble * draws.uniform())
+
+
+def _spaced(path: Path) -> NDArray[np.float64]:
+    points = []
+    for (x0, y0), (x1, y1) in pairwise(path):
+        dx, dy = x1 - x0, y1 - y0
+        steps = int(sqrt(dx * dx + dy * dy) / _SPACING) + 1
+        points += [(x0 + dx * i / steps, y0 + dy * i / steps) for i in range(steps)]
+    return np.array([*points, path[-1]], dtype=np.float64)
+
+
+def _broken(points: NDArray[np.float64], draws: Draws) -> NDArray[np.float64]:
+    length = int(len(points) * draws.between(0.1, 0.35))
+    start = draws.integer(0, len(points) - length - 1)
+    return np.concatenate([points[:start], points[start + length :]])
+
+
+def _wander(draws: Draws, length: int, reach: float) -> NDArray[np.float64]:
+    """A smooth random displacement along a stroke, `[length, 2]` in [-reach, reach]."""
+    knots = length // 12 + 2
+    grid = draws.array(knots, 2) * 2 - 1
+    position = np.arange(length) * ((knots - 1) / length)
+    cell = np.floor(position).astype(np.int64)
+    t = (position - cell)[:, None]
+    t = t * t * (3 - 2 * t)
+    path: NDArray[np.float64] = (grid[cell] + (grid[cell + 1] - grid[cell]) * t) * reach
+    return path
+
+
+def _scribble(draws: Draws, style: SketchStyle) -> NDArray[np.float64]:
+    x, y = draws.between(2, SIZE - 2), draws.between(2, SIZE - 2)
+    end = (x + draws.around_zero(10), y + draws.around_zero(10))
+    points = _spaced([(x, y), end])
+    return points + _wander(draws, len(points), style.wobble)
+
+
+def _scanned(paper: NDArray[np.float64], draws: Draws) -> NDArray[np.uint8]:
+    dark = draws.between(0.7, 1.0)
+    grey = 1 - paper * dark
+    return np.floor(grey * 255 + 0.5).astype(np.uint8)[None]

@@ -1,0 +1,1 @@
+"""What methods share: losses, image pool, students, training loop."""

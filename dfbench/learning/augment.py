@@ -1,0 +1,28 @@
+"""Augmentation that keeps a class: a shift by reflection-padded crop, and a mirror image."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+def crop_and_flip(images: Tensor, generator: torch.Generator, *, shift: int | None = None) -> Tensor:
+    """Each image of `[B, C, H, W]` moved by up to `shift` pixels and mirrored in half the cases.
+
+    The border is continued by its edge pixels. `shift` is an eighth of the height if not given.
+    """
+    count, _, height, width = images.shape
+    reach = height // 8 if shift is None else shift
+    device = images.device
+    padded = functional.pad(images, (reach, reach, reach, reach), mode="replicate")
+
+    def draw(high: int) -> Tensor:
+        return torch.randint(high, (count, 1), generator=generator, device=device)
+
+    rows = torch.arange(height, device=device) + draw(2 * reach + 1)
+    columns = torch.arange(width, device=device)
+    columns = torch.where(draw(2) == 1, columns.flip(0), columns) + draw(2 * reach + 1)
+    index = torch.arange(count, device=device).view(-1, 1, 1)
+    moved = padded.permute(0, 2, 3, 1)[index, rows.unsqueeze(2), columns.unsqueeze(1)]
+    return moved.permute(0, 3, 1, 2)

@@ -1,0 +1,61 @@
+"""Batch-normalisation statistics as a prior on images: what a teacher remembers of its data."""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+import torch
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+_EPSILON = 1e-5
+
+
+class StatisticsMatch:
+    """Sums, while open, how far batches are from a teacher's running statistics.
+
+    Per channel the distance is KL(N(mu, v) || N(mu_run, v_run)) of the layer's input; `loss()` is
+    its mean over all channels of all layers. The network must be in evaluation mode.
+
+    >>> teacher = nn.Sequential(nn.BatchNorm2d(3)).eval()
+    >>> with StatisticsMatch(teacher) as match:
+    ...     _ = teacher(torch.randn(512, 3, 8, 8, generator=torch.Generator().manual_seed(0)))
+    >>> bool(match.loss() < 0.01)
+    True
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        self._layers = [m for m in network.modules() if isinstance(m, nn.BatchNorm2d)]
+        self._handles: list[RemovableHandle] = []
+        self._distances: list[Tensor] = []
+
+    def __enter__(self) -> StatisticsMatch:
+        self._distances.clear()
+        self._handles = [layer.register_forward_pre_hook(self._record) for layer in self._layers]
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for handle in self._handles:
+            handle.remove()
+
+    def loss(self) -> Tensor:
+        """Mean distance over channels and layers of the last forward pass (nats, >= 0)."""
+        return torch.cat(self._distances).mean()
+
+    def _record(self, layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        running_mean, running_var = layer.running_mean, layer.running_var
+        if not isinstance(running_mean, Tensor) or not isinstance(running_var, Tensor):
+            raise TypeError("a batch-normalisation layer without running statistics")
+        var, mean = torch.var_mean(inputs[0], dim=(0, 2, 3), correction=0)
+        self._distances.append(_gaussian_kl(mean, var, running_mean, running_var))
+
+
+def _gaussian_kl(mean: Tensor, var: Tensor, mean_run: Tensor, var_run: Tensor) -> Tensor:
+    var, var_run = var + _EPSILON, var_run + _EPSILON
+    ratio = (var + (mean - mean_run) ** 2) / var_run
+    return ((var_run / var).log() + ratio - 1) / 2

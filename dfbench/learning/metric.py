@@ -1,0 +1,87 @@
+"""The metric loss of every row that trains: soft two-way queue InfoNCE and shared proxies.
+
+Notation: unit embeddings `e` [B, D] of one modality and `k` of the other, posteriors `p`, `q`
+[B, C] over the union of classes, temperature T.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+_EPSILON = 1e-8
+
+
+def soft_pair_targets(p: Tensor, q: Tensor) -> Tensor:
+    """`[B, N]`: m_ij = sum_c p_ic q_jc, the probability that i and j share a class, rows sum to 1.
+
+    Rows without any mass (classes that only one teacher knows) stay zero.
+    """
+    same_class = p @ q.T
+    return same_class / (same_class.sum(dim=1, keepdim=True) + _EPSILON)
+
+
+def hard_pair_targets(p: Tensor, q: Tensor) -> Tensor:
+    """`[B, N]`: 1 where both posteriors decide for the same class, rows normalised to sum to 1."""
+    same_class = (p.argmax(dim=1).unsqueeze(1) == q.argmax(dim=1)).to(p.dtype)
+    return same_class / (same_class.sum(dim=1, keepdim=True) + _EPSILON)
+
+
+def info_nce(embeddings: Tensor, keys: Tensor, targets: Tensor, temperature: float) -> Tensor:
+    """-mean_i sum_j targets_ij log softmax_j(e_i . k_j / T), for `[B, D]`, `[N, D]`, `[B, N]`.
+
+    With one-hot targets this is InfoNCE (van den Oord et al. 2018); with several positives a row
+    no positive serves as a negative, so that equal classes in the queue are not pushed apart.
+    """
+    log_share = (embeddings @ keys.T / temperature).log_softmax(dim=1)
+    return -(targets * log_share).sum(dim=1).mean()
+
+
+class EmbeddingQueue(nn.Module):
+    """The last `size` embeddings of one modality and their posteriors, first in, first out."""
+
+    embeddings: Tensor
+    posteriors: Tensor
+    written: Tensor
+
+    def __init__(self, size: int, embedding_dim: int, class_count: int) -> None:
+        super().__init__()
+        self.size = size
+        self.register_buffer("embeddings", torch.zeros(size, embedding_dim))
+        self.register_buffer("posteriors", torch.zeros(size, class_count))
+        self.register_buffer("written", torch.zeros((), dtype=torch.long))
+
+    def read(self) -> tuple[Tensor, Tensor]:
+        """Embeddings `[n, D]` and posteriors `[n, C]` written so far, n <= size."""
+        count = min(int(self.written), self.size)
+        return self.embeddings[:count], self.posteriors[:count]
+
+    @torch.no_grad()
+    def write(self, embeddings: Tensor, posteriors: Tensor) -> None:
+        """Put a batch in the place of the oldest entries."""
+        start = int(self.written)
+        slots = torch.arange(start, start + len(embeddings), device=self.embeddings.device)
+        self.embeddings[slots % self.size] = embeddings.detach()
+        self.posteriors[slots % self.size] = posteriors.detach()
+        self.written += len(embeddings)
+
+
+class SharedProxies(nn.Module):
+    """One learned unit vector per class, the same for both modalities.
+
+    They give class percentages to a metric space: s = softmax(scale * e W^T).
+    """
+
+    def __init__(self, class_count: int, embedding_dim: int, scale: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(class_count, embedding_dim))
+        self.scale = scale
+
+    def forward(self, embeddings: Tensor) -> Tensor:
+        """Logits `[B, C]` of unit embeddings `[B, D]`."""
+        return self.scale * embeddings @ functional.normalize(self.weight, dim=1).T
+
+    def loss(self, embeddings: Tensor, posteriors: Tensor) -> Tensor:
+        """Cross-entropy with soft targets: KL(p || s) up to the entropy of p."""
+        return functional.cross_entropy(self(embeddings), posteriors)

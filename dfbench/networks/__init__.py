@@ -1,0 +1,23 @@
+"""Networks by name: backbones of teachers and encoders, estimators (generators)."""
+
+from dfbench.networks.backbones import Backbone, backbone_names, new_backbone
+from dfbench.networks.classifier import Classifier
+from dfbench.networks.encoder import Encoder
+from dfbench.networks.encoders import Encoders, Similarity
+from dfbench.networks.estimator import Estimator
+from dfbench.networks.modality import ModalityNet
+from dfbench.networks.normaliser import NORMALISATION, Normaliser
+
+__all__ = [
+    "NORMALISATION",
+    "Backbone",
+    "Classifier",
+    "Encoder",
+    "Encoders",
+    "Estimator",
+    "ModalityNet",
+    "Normaliser",
+    "Similarity",
+    "backbone_names",
+    "new_backbone",
+]

@@ -1,0 +1,76 @@
+"""Backbones: images in, pooled features out; the body of teachers and encoders alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from dfbench.errors import unknown_name
+
+
+class Backbone(nn.Module):
+    """Maps normalised images `[B, 3, H, W]` to features `[B, feature_dim]`."""
+
+    feature_dim: int
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions with batch normalisation and a shortcut (He et al. 2016, figure 2)."""
+
+    def __init__(self, channels_in: int, channels_out: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels_in, channels_out, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(channels_out)
+        self.conv2 = nn.Conv2d(channels_out, channels_out, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(channels_out)
+        self.shortcut: nn.Module = nn.Identity()
+        if stride != 1 or channels_in != channels_out:
+            self.shortcut = nn.Sequential(
+                nn.Conv2d(channels_in, channels_out, 1, stride, bias=False),
+                nn.BatchNorm2d(channels_out),
+            )
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = functional.relu(self.bn1(self.conv1(x)))
+        return functional.relu(self.bn2(self.conv2(y)) + self.shortcut(x))
+
+
+class SmallResNet(Backbone):
+    """A residual network for 32 to 64 px: stride-2 stem, one block a stage, average pooling."""
+
+    def __init__(self, widths: Sequence[int]) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(
+            nn.Conv2d(3, widths[0], 3, 2, 1, bias=False), nn.BatchNorm2d(widths[0]), nn.ReLU()
+        )
+        strides = [1] + [2] * (len(widths) - 1)
+        pairs = zip([widths[0], *widths[:-1]], widths, strides, strict=True)
+        self.stages = nn.Sequential(*(ResidualBlock(i, o, stride) for i, o, stride in pairs))
+        self.feature_dim = widths[-1]
+
+    def forward(self, x: Tensor) -> Tensor:
+        features: Tensor = self.stages(self.stem(x)).mean(dim=(2, 3))
+        return features
+
+
+_BACKBONES: dict[str, Callable[[], Backbone]] = {
+    "resnet-tiny": lambda: SmallResNet((16, 32, 64)),
+    "resnet-mini": lambda: SmallResNet((32, 64, 128)),
+}
+
+
+def backbone_names() -> tuple[str, ...]:
+    """Names that `new_backbone` knows, sorted."""
+    return tuple(sorted(_BACKBONES))
+
+
+def new_backbone(name: str) -> Backbone:
+    """A freshly initialised backbone; weights come from torch's global generator.
+
+    Raises `UnknownName` for a name that is not in `backbone_names()`.
+    """
+    if name not in _BACKBONES:
+        raise unknown_name("network", name, _BACKBONES, "dfbench run --help")
+    return _BACKBONES[name]()

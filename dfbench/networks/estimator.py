@@ -1,0 +1,55 @@
+"""Estimators (generators) of one modality: noise in, images in [0, 1] out."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from dfbench.errors import InvalidConfig
+
+_COARSEST = 8
+
+
+class Estimator(nn.Module):
+    """Maps noise `[B, latent_dim]` to images `[B, 3, size, size]` in [0, 1].
+
+    A linear layer to an 8x8 map, then one nearest-neighbour upsampling and convolution per
+    doubling. The last layer is a plain sigmoid, so that pure white and pure black can be reached.
+    With `channels=1` one channel stands for three: no class evidence can hide in the colour of a
+    sketch. `brightness` is the logit the output starts from (0: mid-grey, 2: near-white paper).
+
+    Raises `InvalidConfig` unless `size` is 8 times a power of two, at least 16.
+    """
+
+    def __init__(
+        self, latent_dim: int, size: int, *, channels: int, width: int, brightness: float = 0.0
+    ) -> None:
+        super().__init__()
+        doublings = (size // _COARSEST).bit_length() - 1
+        if size < 2 * _COARSEST or size != _COARSEST << doublings:
+            raise InvalidConfig(f"an estimator makes images of 16, 32, 64, ... px; not {size}")
+        self.width = width
+        self.project = nn.Linear(latent_dim, width * _COARSEST**2)
+        layers: list[nn.Module] = [nn.BatchNorm2d(width)]
+        for level in range(doublings):
+            channels_out = width if level < doublings - 1 else width // 2
+            layers += [
+                nn.Upsample(scale_factor=2),
+                nn.Conv2d(width, channels_out, 3, padding=1, bias=False),
+                nn.BatchNorm2d(channels_out),
+                nn.LeakyReLU(0.2),
+            ]
+        self.body = nn.Sequential(*layers)
+        self.to_image = nn.Conv2d(width // 2, channels, 3, padding=1)
+        nn.init.constant_(_bias(self.to_image), brightness)
+
+    def forward(self, noise: Tensor) -> Tensor:
+        coarse = self.project(noise).view(-1, self.width, _COARSEST, _COARSEST)
+        images = torch.sigmoid(self.to_image(self.body(coarse)))
+        return images.expand(-1, 3, -1, -1)
+
+
+def _bias(layer: nn.Conv2d) -> Tensor:
+    if layer.bias is None:
+        raise ValueError("a convolution without bias has no brightness to set")
+    return layer.bias

@@ -1,0 +1,37 @@
+"""The one normaliser of each modality, shared by teachers, estimators, encoders and tests."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from dfbench.datasets.dataset import Modality
+
+NORMALISATION: dict[Modality, tuple[tuple[float, ...], tuple[float, ...]]] = {
+    "photo": ((0.48, 0.46, 0.41), (0.25, 0.25, 0.25)),
+    "sketch": ((0.85, 0.85, 0.85), (0.30, 0.30, 0.30)),
+}
+"""Mean and standard deviation per channel, in [0, 1]: photos are mid-grey, sketches mostly paper.
+
+Fixed, not measured on a dataset, so that nobody needs the training images to know them.
+"""
+
+
+class Normaliser(nn.Module):
+    """Maps images in [0, 1] to `(x - mean) / std`, channel by channel."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1))
+        self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1))
+
+    @classmethod
+    def of(cls, modality: Modality) -> Normaliser:
+        """The normaliser of a modality."""
+        return cls(*NORMALISATION[modality])
+
+    def forward(self, images: Tensor) -> Tensor:
+        return (images - self.mean) / self.std

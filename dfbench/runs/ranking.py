@@ -1,0 +1,110 @@
+"""From the embeddings a fit left to scores: checked, put back in order, ranked by the harness."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load
+
+from dfbench.datasets.dataset import MODALITIES, Modality
+from dfbench.errors import PluginFault
+from dfbench.evaluation import Evaluation, evaluate, top_k
+from dfbench.files import atomic_path
+from dfbench.runs.job import embeddings_file
+from dfbench.runs.session import Session
+from dfbench.runs.test_images import TestImages
+
+Embeddings = dict[Modality, NDArray[np.float32]]
+TOP = 10
+"""Photos a query that the picture of retrievals shows."""
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """One reading's scores and the best photos of each query."""
+
+    evaluation: Evaluation
+    digest: str
+    """Hash of the embeddings, in the dataset's order."""
+    top: NDArray[np.int64]
+    """`[Q, TOP]`, indices of test photos, best first."""
+
+
+def read_embeddings(folder: Path, reading: str, images: TestImages, label: str) -> Embeddings:
+    """The embeddings of a reading in the dataset's order.
+
+    Raises `PluginFault`, naming the method, if they are not finite floats `[N, D]` of one width.
+    """
+    stored = load(embeddings_file(folder, reading).read_bytes())
+    widths = set()
+    restored: Embeddings = {}
+    for modality in MODALITIES:
+        rows = stored[modality]
+        fault = _fault(rows, len(images.order(modality)))
+        if fault:
+            raise PluginFault(f"method {label!r}: its {modality} embeddings {fault}; not scored")
+        widths.add(rows.shape[1])
+        restored[modality] = images.restored(modality, rows.astype(np.float32))
+    if len(widths) > 1:
+        raise PluginFault(
+            f"method {label!r}: photo and sketch embeddings differ in width: "
+            f"{sorted(widths)}; allowed: one width D"
+        )
+    return restored
+
+
+def rank(
+    session: Session, embeddings: Embeddings, similarity: str, folder: Path, reading: str
+) -> Ranking:
+    """Score a reading; the values of each query go to `per_query.npz` in the run's folder."""
+    dataset = session.dataset
+    queries, gallery = dataset.images("sketch", "test"), dataset.images("photo", "test")
+    evaluation = evaluate(
+        embeddings["sketch"],
+        embeddings["photo"],
+        queries.labels,
+        gallery.labels,
+        similarity=similarity,
+        device=str(session.device),
+        seed=session.request.seed,
+    )
+    suffix = f"-{reading}" if reading else ""
+    with atomic_path(folder / f"per_query{suffix}.npz") as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, **evaluation.per_query)  # type: ignore[arg-type]  # numpy's stub takes the names for its own flag
+    best = top_k(
+        embeddings["sketch"], embeddings["photo"], min(TOP, len(gallery)), similarity=similarity
+    )
+    return Ranking(evaluation, _digest(embeddings), np.asarray(best))
+
+
+def chance_level(query_labels: NDArray[np.int64], gallery_labels: NDArray[np.int64]) -> float:
+    """`map@all` of a random order: what embeddings score that are all alike."""
+    everything_alike = np.ones((max(len(query_labels), len(gallery_labels)), 1), np.float32)
+    queries = everything_alike[: len(query_labels)]
+    gallery = everything_alike[: len(gallery_labels)]
+    evaluation = evaluate(
+        queries, gallery, query_labels, gallery_labels, metrics=["map@all"], bootstrap=0
+    )
+    return evaluation.scores["map@all"].value
+
+
+def _fault(rows: NDArray[np.generic], count: int) -> str | None:
+    if rows.ndim != 2 or len(rows) != count:
+        return f"have shape {list(rows.shape)}; allowed: [{count}, D]"
+    if not np.issubdtype(rows.dtype, np.floating):
+        return f"are {rows.dtype}; allowed: floating point"
+    finite = np.isfinite(rows).all(axis=1)
+    if not finite.all():
+        return f"are not finite (NaN or infinite) for {int((~finite).sum())} of {count} images"
+    return None
+
+
+def _digest(embeddings: Embeddings) -> str:
+    digest = blake2b(digest_size=16)
+    for modality in MODALITIES:
+        digest.update(np.ascontiguousarray(embeddings[modality]).tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,110 @@
+"""The record of a run: everything a table needs and everything needed to doubt it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from dfbench.budget import Budget
+from dfbench.runs.environment import Environment
+from dfbench.runs.row import Row
+from dfbench.teachers.recipe import TeacherRecipe
+
+SCHEMA_VERSION = 1
+"""Raised when the fields of a record change."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Score(_Part):
+    """One metric of one reading."""
+
+    value: float
+    low: float
+    """Lower end of the 95 % bootstrap interval over queries."""
+    high: float
+    """Upper end of that interval."""
+    macro: float
+    """Mean over classes of the mean over their queries."""
+    ceiling: float | None = None
+    """The best that any ranking could score; None where that is 1."""
+
+
+class MetricDefinition(_Part):
+    """What a metric's number means."""
+
+    formula: str
+    version: int
+
+
+class TeacherRecord(_Part):
+    """A teacher of the run."""
+
+    identity: str
+    accuracy: float
+    """Share of right decisions on the test images, in [0, 1]."""
+    classes: int
+
+
+class DataRecord(_Part):
+    """The data of the run."""
+
+    name: str
+    fingerprint: str
+    classes: tuple[str, ...]
+    image_size: int
+    queries: int
+    gallery: int
+    alternative: str | None
+    """Where alternative images came from."""
+    notes: tuple[str, ...]
+
+
+class Seconds(_Part):
+    """Wall time per phase; a teacher from the cache counts what its training took."""
+
+    teachers: float
+    fit: float
+    embed: float
+    rank: float
+
+
+class Digests(_Part):
+    """Hashes that two runs of one identity on one machine share."""
+
+    embeddings: str
+    metrics: str
+
+
+class Record(_Part):
+    """A finished run."""
+
+    schema_version: int = SCHEMA_VERSION
+    status: Literal["done"] = "done"
+    fit_id: str
+    eval_id: str
+    row: Row
+    data: DataRecord
+    scenario: str
+    seed: int
+    numerics: str
+    budget: Budget
+    recipe: TeacherRecipe
+    teachers: dict[str, TeacherRecord]
+    metrics: dict[str, Score]
+    """The headline: how the method's embeddings rank."""
+    readings: dict[str, dict[str, Score]]
+    """Further readings of the same networks, e.g. `posterior`."""
+    definitions: dict[str, MetricDefinition]
+    chance: float
+    """`map@all` of a random order."""
+    skipped_queries: int
+    """Queries without any relevant photo, left out of every mean."""
+    digests: Digests
+    seconds: Seconds
+    peak_memory_mib: float
+    parameters: int
+    environment: Environment

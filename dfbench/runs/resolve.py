@@ -1,0 +1,56 @@
+"""From a label, `crossx` or `crossx[bn]`, to a method with its configuration."""
+
+from __future__ import annotations
+
+from dfbench.errors import PluginFault, unknown_name
+from dfbench.hookspecs import MethodSpec
+from dfbench.method import Method, MethodConfig
+from dfbench.plugins import Offer, PluginHost
+from dfbench.runs.row import Row, parse_label
+from dfbench.runs.settings import configure
+
+
+def resolve(host: PluginHost, label: str, settings: dict[str, str]) -> tuple[Row, Method]:
+    """The row of a label with the user's settings, and its method ready to fit.
+
+    Raises `UnknownName`, `InvalidConfig`, or `PluginFault` if the plugin breaks its contract.
+    """
+    name, variant = parse_label(label)
+    offer = host.method(name)
+    cls = _method_class(offer)
+    if variant is not None and variant not in cls.variants:
+        raise unknown_name(f"variant of {name}", variant, cls.variants, f"dfbench describe {name}")
+    base = cls.variants[variant] if variant else {}
+    config = configure(cls.Config, base, settings, f"method {label!r}")
+    return _row(offer, cls, variant, config), cls(config)
+
+
+def _method_class(offer: Offer[MethodSpec]) -> type[Method]:
+    cls = offer.load()
+    if not (isinstance(cls, type) and issubclass(cls, Method)):
+        raise PluginFault(
+            f"plugin {offer.plugin.name!r}: target {offer.spec.target!r} is no subclass of "
+            "dfbench.Method"
+        )
+    if cls.name != offer.spec.name:
+        raise PluginFault(
+            f"plugin {offer.plugin.name!r}: {offer.spec.target} has the name {cls.name!r} but is "
+            f"registered as {offer.spec.name!r}; make both the same"
+        )
+    return cls
+
+
+def _row(
+    offer: Offer[MethodSpec], cls: type[Method], variant: str | None, config: MethodConfig
+) -> Row:
+    return Row(
+        name=cls.name,
+        variant=variant,
+        title=cls.title,
+        version=cls.version,
+        plugin=offer.plugin.name,
+        plugin_version=offer.plugin.version,
+        config=config.model_dump(mode="json"),
+        needs=tuple(sorted(cls.needs(config))),
+        beside=offer.spec.beside,
+    )

@@ -1,0 +1,194 @@
+"""The process in which plugin code runs: `python -m dfbench.runs.worker describe|fit FOLDER`.
+
+It reads a question or a job from the folder and leaves an outcome there. It never sees a label,
+a class or a name of a test image.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from dfbench.artefacts import Artefacts
+from dfbench.datasets.dataset import MODALITIES, Modality
+from dfbench.datasets.tensors import to_unit
+from dfbench.errors import DfbenchError, PluginFault
+from dfbench.files import atomic_path
+from dfbench.method import Method, Need, Setting
+from dfbench.networks import Encoders
+from dfbench.plugins import PluginHost, describe_fault
+from dfbench.runs.job import (
+    JOB_FILE,
+    OUTCOME_FILE,
+    TRACEBACK_FILE,
+    DatasetOffer,
+    Fault,
+    FitFacts,
+    Job,
+    Outcome,
+    Question,
+    embeddings_file,
+)
+from dfbench.runs.resolve import resolve
+from dfbench.runs.row import Row
+from dfbench.teachers.stored import load_modality_classifier, load_teacher
+
+_EMBED_BATCH = 500
+
+
+def describe(folder: Path) -> Outcome:
+    """Answer a question from what plugins say."""
+    question = Question.model_validate_json((folder / JOB_FILE).read_text())
+    host = PluginHost(question.plugins.files, question.plugins.folder)
+    host.require(question.plugins.files)
+    row = resolve(host, question.label, question.settings)[0]
+    beside = row.beside if question.beside else ()
+    rows = (*(resolve(host, label, {})[0] for label in beside), row)
+    return Outcome(
+        rows=rows, datasets=tuple(_dataset_offer(host, name) for name in question.datasets)
+    )
+
+
+def _dataset_offer(host: PluginHost, name: str) -> DatasetOffer:
+    offer = host.dataset(name)
+    return DatasetOffer(
+        name=name,
+        target=offer.spec.target,
+        argument=offer.spec.argument,
+        file=offer.plugin.file,
+    )
+
+
+def fit(folder: Path) -> Outcome:
+    """Fit the method of a job and embed its images."""
+    job = Job.model_validate_json((folder / JOB_FILE).read_text())
+    host = PluginHost(job.plugins.files, job.plugins.folder)
+    _, method = resolve(host, job.row.label, {})
+    method.config = method.Config.model_validate(job.row.config)
+    pin_numerics(job.threads, job.seed)
+    setting = _setting(job, folder)
+    started = time.monotonic()
+    encoders = _fitted(method, setting, job.row)
+    fitted = time.monotonic()
+    parameters = _save_encoders(encoders, folder)
+    readings = {"": encoders, **encoders.readings}
+    for name, reading in readings.items():
+        embeddings = {
+            modality: _embedded(getattr(reading, modality), job, modality)
+            for modality in MODALITIES
+        }
+        with atomic_path(embeddings_file(folder, name)) as temporary:
+            temporary.write_bytes(save(embeddings))
+    facts = FitFacts(
+        similarities={name: reading.similarity for name, reading in readings.items()},
+        fit_seconds=round(fitted - started, 1),
+        embed_seconds=round(time.monotonic() - fitted, 1),
+        peak_memory_mib=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        parameters=parameters,
+    )
+    return Outcome(facts=facts)
+
+
+def pin_numerics(threads: int, seed: int) -> None:
+    """The same numbers from the same job: fixed threads, deterministic algorithms, no TF32."""
+    torch.set_num_threads(threads)
+    torch.set_flush_denormal(True)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+    torch.manual_seed(seed)
+
+
+def _setting(job: Job, folder: Path) -> Setting:
+    device = torch.device(job.device)
+    teachers = {modality: load_teacher(path).to(device) for modality, path in job.teachers.items()}
+    supplies: dict[Need, Any] = {}
+    if job.modality_classifier:
+        classifier = load_modality_classifier(job.modality_classifier)
+        supplies[Need.MODALITY_CLASSIFIER] = classifier.to(device)
+    return Setting(
+        method=job.row.label,
+        budget=job.budget,
+        photo_teacher=teachers["photo"],
+        sketch_teacher=teachers["sketch"],
+        image_size=job.image_size,
+        device=device,
+        seed=job.seed,
+        artefacts=Artefacts(folder / "pictures"),
+        checkpoints=folder / "checkpoints",
+        supplies=supplies,
+    )
+
+
+def _fitted(method: Method, setting: Setting, row: Row) -> Encoders:
+    try:
+        encoders = method.fit(setting)
+    except DfbenchError:
+        raise
+    except Exception as fault:
+        raise PluginFault(
+            f"method {row.label!r} of plugin {row.plugin!r} {row.plugin_version}: fit() raised "
+            f"{describe_fault(fault)}"
+        ) from fault
+    if not isinstance(encoders, Encoders):
+        raise PluginFault(
+            f"method {row.label!r}: fit() returned {type(encoders).__name__}; allowed: "
+            "dfbench.Encoders"
+        )
+    return encoders
+
+
+@torch.no_grad()
+def _embedded(encoder: nn.Module, job: Job, modality: Modality) -> Tensor:
+    images = torch.from_numpy(np.load(job.images[modality]))
+    encoder.eval()
+    parts = []
+    for batch in images.split(_EMBED_BATCH):
+        part = encoder(to_unit(batch.to(job.device)))
+        if not isinstance(part, Tensor) or part.ndim != 2 or len(part) != len(batch):
+            shape = list(part.shape) if isinstance(part, Tensor) else type(part).__name__
+            raise PluginFault(
+                f"method {job.row.label!r}: its {modality} encoder maps {len(batch)} images to "
+                f"{shape}; allowed: [{len(batch)}, D]"
+            )
+        parts.append(part.cpu())
+    return torch.cat(parts).contiguous()
+
+
+def _save_encoders(encoders: Encoders, folder: Path) -> int:
+    modules = nn.ModuleDict({"photo": encoders.photo, "sketch": encoders.sketch})
+    weights = {
+        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for name, tensor in modules.state_dict().items()
+    }
+    with atomic_path(folder / "encoders.safetensors") as temporary:
+        temporary.write_bytes(save(weights))
+    return sum(parameter.numel() for parameter in modules.parameters())
+
+
+def main(verb: str, folder: Path) -> int:
+    """Do one verb; the outcome file tells how it went, the exit status only whether it did."""
+    try:
+        outcome = {"describe": describe, "fit": fit}[verb](folder)
+    except KeyboardInterrupt:
+        outcome = Outcome(fault=Fault(message="interrupted", interrupted=True))
+    except Exception as fault:  # noqa: BLE001  # the border: whatever happened is told as data
+        (folder / TRACEBACK_FILE).write_text(traceback.format_exc(), encoding="utf-8")
+        outcome = Outcome(fault=Fault(message=describe_fault(fault)))
+    with atomic_path(folder / OUTCOME_FILE) as temporary:
+        temporary.write_text(outcome.model_dump_json(indent=1), encoding="utf-8")
+    return 0 if outcome.fault is None else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], Path(sys.argv[2])))

@@ -1,0 +1,1 @@
+"""Teachers: recipes, training, cache."""

@@ -1,0 +1,132 @@
+"""Training classifiers on labelled images: SGD, one cycle, shifts and mirror images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from dfbench.console import progress
+from dfbench.datasets.dataset import MODALITIES, ImageSet, Modality
+from dfbench.datasets.tensors import image_batches, to_unit
+from dfbench.learning.augment import crop_and_flip
+from dfbench.networks import Classifier, ModalityNet, Normaliser
+from dfbench.teachers.recipe import TeacherRecipe
+
+LossOfStep = Callable[[], Tensor]
+
+
+def train_teacher(
+    modality: Modality,
+    data: ImageSet,
+    recipe: TeacherRecipe,
+    start: nn.Module | None,
+    seed: int,
+    device: torch.device,
+) -> Classifier:
+    """A classifier of `data`; its backbone starts from `start` (a state of the same network)."""
+    torch.default_generator.manual_seed(seed)
+    network = Classifier(recipe.network, Normaliser.of(modality), len(data.classes))
+    if start is not None:
+        network.backbone.load_state_dict(start.state_dict())
+    network = _placed(network, device)
+    batches = _training_batches(data, recipe.batch_size, seed, device)
+
+    def loss() -> Tensor:
+        images, labels = next(batches)
+        return functional.cross_entropy(network(images), labels)
+
+    _descend(f"{modality} teacher", network, loss, recipe.steps, recipe)
+    return network
+
+
+def train_initialisation(
+    data: dict[Modality, ImageSet], recipe: TeacherRecipe, seed: int, device: torch.device
+) -> nn.Module:
+    """A backbone trained on alternative classes of both modalities, half of each in every batch."""
+    torch.default_generator.manual_seed(seed)
+    normalise = {modality: Normaliser.of(modality).to(device) for modality in MODALITIES}
+    network = Classifier(recipe.network, nn.Identity(), len(data["photo"].classes))
+    network = _placed(network, device)
+    half = recipe.batch_size // 2
+    batches = {m: _training_batches(data[m], half, seed, device) for m in MODALITIES}
+
+    def loss() -> Tensor:
+        drawn = [(normalise[m], *next(batches[m])) for m in MODALITIES]
+        logits = network(torch.cat([norm(images) for norm, images, _ in drawn]))
+        return functional.cross_entropy(logits, torch.cat([labels for *_, labels in drawn]))
+
+    _descend("initialisation", network, loss, recipe.alternative_steps, recipe)
+    return network.backbone
+
+
+def train_modality_classifier(
+    data: dict[Modality, ImageSet], recipe: TeacherRecipe, seed: int, device: torch.device
+) -> ModalityNet:
+    """A photo-or-sketch classifier trained on alternative classes only."""
+    torch.default_generator.manual_seed(seed)
+    network = _placed(ModalityNet(), device)
+    half = recipe.batch_size // 2
+    batches = {m: _training_batches(data[m], half, seed, device) for m in MODALITIES}
+    truth = torch.arange(2.0, device=device).repeat_interleave(half)
+
+    def loss() -> Tensor:
+        images = torch.cat([next(batches[m])[0] for m in MODALITIES])
+        return functional.binary_cross_entropy_with_logits(network(images), truth)
+
+    _descend("modality classifier", network, loss, recipe.modality_steps, recipe)
+    return network
+
+
+@torch.no_grad()
+def accuracy(network: Callable[[Tensor], Tensor], data: ImageSet, device: torch.device) -> float:
+    """Share of images whose largest logit is their class, in [0, 1]."""
+    hits = 0
+    for images, labels in image_batches(data, device):
+        hits += int((network(images).argmax(dim=1) == labels).sum())
+    return hits / len(data)
+
+
+def _training_batches(
+    data: ImageSet, size: int, seed: int, device: torch.device
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Augmented batches for ever; every image once an epoch, the last incomplete batch left out."""
+    generator = torch.Generator(device).manual_seed(seed)
+    labels = torch.from_numpy(np.array(data.labels)).to(device)
+    size = min(size, len(data))
+    while True:
+        order = torch.randperm(len(data), generator=generator, device=device)
+        for rows in order[: len(data) // size * size].split(size):
+            images = torch.from_numpy(data.images[rows.cpu().numpy()])
+            yield crop_and_flip(to_unit(images.to(device)), generator), labels[rows]
+
+
+def _descend(
+    name: str, network: nn.Module, loss_of_step: LossOfStep, steps: int, recipe: TeacherRecipe
+) -> None:
+    optimiser = torch.optim.SGD(
+        network.parameters(),
+        recipe.learning_rate,
+        momentum=0.9,
+        weight_decay=recipe.weight_decay,
+        nesterov=True,
+    )
+    cycle = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, recipe.learning_rate, total_steps=max(steps, 2), pct_start=0.2
+    )
+    network.train()
+    with progress(name, steps) as advance:
+        for _ in range(steps):
+            optimiser.zero_grad(set_to_none=True)
+            loss_of_step().backward()  # type: ignore[no-untyped-call]  # torch's stub
+            optimiser.step()
+            cycle.step()
+            advance(1)
+    network.eval()
+
+
+def _placed(network: nn.Module, device: torch.device) -> nn.Module:
+    return network.to(device, memory_format=torch.channels_last)
