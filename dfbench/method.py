@@ -20,9 +20,12 @@ from dfbench.errors import UndeclaredNeed
 from dfbench.learning.loop import Stateful, TrainingLoop
 from dfbench.learning.metric import SharedProxies
 from dfbench.learning.students import Students
-from dfbench.networks import Encoder, Encoders, Normaliser
+from dfbench.networks import Encoder, Encoders, Normaliser, Similarity, placed
+from dfbench.networks.placement import Network
 from dfbench.seeds import derive_seed
 from dfbench.teachers.teacher import Teacher
+
+__all__ = ["Encoders", "Method", "MethodConfig", "Need", "Setting", "Similarity"]
 
 
 class Need(StrEnum):
@@ -105,11 +108,11 @@ class Setting:
             torch.default_generator.manual_seed(derive_seed(name, self.seed))
             yield
 
-    def new_module(self, name: str, build: Callable[[], nn.Module]) -> nn.Module:
+    def new_module(self, name: str, build: Callable[[], Network]) -> Network:
         """`build()` with weights that depend on the run's seed and `name`, on the device."""
         with self.seeded(name):
             module = build()
-        return module.to(self.device, memory_format=torch.channels_last)
+        return placed(module, self.device)
 
     def new_encoder(self, modality: Modality) -> Encoder:
         """A student as the budget prescribes it, on the device.
@@ -125,7 +128,7 @@ class Setting:
         if self.budget.encoder_init == "teacher":
             encoder.backbone.load_state_dict(teacher.backbone.state_dict())
             encoder.frozen_statistics = True
-        return encoder.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks this form
+        return placed(encoder, self.device)
 
     def new_students(self, **choices: Any) -> Students:
         """Both encoders under the metric loss that all rows that train share.

@@ -50,7 +50,7 @@ class Offer(Generic[Spec]):
         """The spec's target. Raises `PluginFault` if it cannot be imported."""
         try:
             return load_target(self.spec.target)
-        except (Exception, SystemExit) as fault:  # noqa: BLE001  # whatever a plugin raises
+        except (Exception, SystemExit) as fault:  # whatever a plugin raises
             raise PluginFault(
                 f"plugin {self.plugin.name!r} {self.plugin.version}: target {self.spec.target!r} "
                 f"of {self.spec.name!r} cannot be loaded: {describe_fault(fault)}"
@@ -87,9 +87,7 @@ class PluginHost:
             if plugin.error and plugin.file in wanted:
                 raise PluginFault(f"plugin file {plugin.origin!r} does not work: {plugin.error}")
 
-    def _find(
-        self, kind: str, name: str, offers: dict[str, Offer[Spec]]
-    ) -> Offer[Spec]:
+    def _find(self, kind: str, name: str, offers: dict[str, Offer[Spec]]) -> Offer[Spec]:
         if name not in offers:
             raise unknown_name(kind, name, offers, f"dfbench list {kind}s")
         return offers[name]

@@ -10,7 +10,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from dfbench import console
-from dfbench.files import atomic_path
+from dfbench.datasets.cache_file import cache_file
 
 Digests = dict[Path, str | None]
 _Index = dict[str, list[str]]
@@ -23,7 +23,7 @@ def file_digests(files: Sequence[Path], root: Path, index: Path) -> Digests:
 
     Digests are remembered in the file `index` with size, modification and change time (which a
     program cannot set back), by path relative to `root`. A damaged index is ignored; one that
-    cannot be written raises `DiskFull` or `OSError`.
+    cannot be written raises `DiskFull` or `InvalidInput`.
     """
     known = _read(index)
     settled_before = (time.time() - _SETTLED) * 1e9
@@ -45,7 +45,7 @@ def file_digests(files: Sequence[Path], root: Path, index: Path) -> Digests:
                         fresh[name] = [stamp, digest]
             advance(1)
     if fresh:
-        with atomic_path(index) as temporary:
+        with cache_file(index) as temporary:
             temporary.write_text(json.dumps(known | fresh), encoding="utf-8")
     return digests
 

@@ -17,8 +17,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from dfbench.datasets.cache_file import cache_file
 from dfbench.errors import InvalidInput
-from dfbench.files import atomic_path
 
 _MAGIC = b"DFBPACK1"
 _MAX_HEADER = 1 << 30
@@ -81,16 +81,10 @@ def _write(path: Path, contents: Contents) -> None:
         }
     ).encode()
 
-    try:
-        with atomic_path(path) as temporary, temporary.open("wb") as file:
-            file.write(_MAGIC + len(header).to_bytes(8, "little") + header)
-            for array in arrays.values():
-                file.write(array.data)
-    except OSError as fault:
-        raise InvalidInput(
-            f"image cache in '{path.parent}' cannot be written ({fault.strerror or fault}): "
-            "make the folder writable or choose another cache folder"
-        ) from fault
+    with cache_file(path) as temporary, temporary.open("wb") as file:
+        file.write(_MAGIC + len(header).to_bytes(8, "little") + header)
+        for array in arrays.values():
+            file.write(array.data)
 
 
 def _read(path: Path) -> Pack | None:

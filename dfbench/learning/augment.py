@@ -7,7 +7,9 @@ from torch import Tensor
 from torch.nn import functional
 
 
-def crop_and_flip(images: Tensor, generator: torch.Generator, *, shift: int | None = None) -> Tensor:
+def crop_and_flip(
+    images: Tensor, generator: torch.Generator, *, shift: int | None = None
+) -> Tensor:
     """Each image of `[B, C, H, W]` moved by up to `shift` pixels and mirrored in half the cases.
 
     The border is continued by its edge pixels. `shift` is an eighth of the height if not given.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -66,19 +66,20 @@ class TrainingLoop:
         saved = time.monotonic()
         with progress(self.description, self.steps) as advance:
             advance(start)
-            for self._step in range(start, self.steps):
-                yield self._step
+            for step in range(start, self.steps):
+                self._step = step
+                yield step
                 advance(1)
                 if time.monotonic() - saved > CHECKPOINT_SECONDS:
-                    self.save(self._step + 1)
+                    self.save(step + 1)
                     saved = time.monotonic()
         self.save(self.steps)
         write_json(self._curves_file, self.curves)
 
-    def log(self, every: int, values: Callable[[], Mapping[str, float]]) -> None:
-        """Add a point to the curves at every `every`-th step; `values` is called only then."""
+    def log(self, every: int, values: Mapping[str, float]) -> None:
+        """Add a point to the curves at every `every`-th step."""
         if self._step % every == 0 or self._step == self.steps - 1:
-            for name, value in values().items():
+            for name, value in values.items():
                 self.curves.setdefault(name, []).append((self._step, value))
 
     def save(self, next_step: int) -> None:

@@ -61,7 +61,15 @@ class PairPool(nn.Module):
     def sample(self, count: int, generator: torch.Generator) -> PairBatch:
         """`count` pairs drawn with replacement; images in [0, 1]."""
         device = self.p.device
-        rows = torch.randint(len(self), (count,), generator=generator, device=device)
+        return self._rows(torch.randint(len(self), (count,), generator=generator, device=device))
+
+    def newest(self, count: int) -> PairBatch:
+        """The last `count` pairs added, or all there are."""
+        end = int(self.written)
+        rows = torch.arange(end - min(count, len(self)), end, device=self.p.device)
+        return self._rows(rows % self.size)
+
+    def _rows(self, rows: Tensor) -> PairBatch:
         return PairBatch(
             self.photos[rows].float() / 255,
             self.sketches[rows].float() / 255,

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from dfbench.budget import Budget
+from dfbench.datasets.dataset import Modality
 from dfbench.learning.augment import crop_and_flip
 from dfbench.learning.loop import RandomState, Stateful
 from dfbench.learning.metric import EmbeddingQueue, SharedProxies, info_nce, soft_pair_targets
@@ -87,6 +88,12 @@ class Students(nn.Module):
         self.photo_queue.write(photos, batch.p)
         self.sketch_queue.write(sketches, batch.q)
         return loss + proxy_weight * proxy
+
+    def classify(self, modality: Modality, images: Tensor) -> Tensor:
+        """Logits `[B, C]` that the shared proxies give to images as they are."""
+        encoder = self.photo if modality == "photo" else self.sketch
+        logits: Tensor = self.proxies(encoder(images))
+        return logits
 
     def encoders(self) -> Encoders:
         """The trained pair, read by embedding; the class posterior is a second reading."""

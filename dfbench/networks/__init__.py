@@ -7,6 +7,7 @@ from dfbench.networks.encoders import Encoders, Similarity
 from dfbench.networks.estimator import Estimator
 from dfbench.networks.modality import ModalityNet
 from dfbench.networks.normaliser import NORMALISATION, Normaliser
+from dfbench.networks.placement import placed
 
 __all__ = [
     "NORMALISATION",
@@ -20,4 +21,5 @@ __all__ = [
     "Similarity",
     "backbone_names",
     "new_backbone",
+    "placed",
 ]

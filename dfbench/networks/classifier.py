@@ -5,13 +5,12 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from dfbench.networks.backbones import new_backbone
-from dfbench.networks.normaliser import Normaliser
 
 
 class Classifier(nn.Module):
     """Maps images `[B, 3, H, W]` in [0, 1] to logits `[B, classes]`."""
 
-    def __init__(self, network: str, normaliser: Normaliser, class_count: int) -> None:
+    def __init__(self, network: str, normaliser: nn.Module, class_count: int) -> None:
         super().__init__()
         self.network_name = network
         self.normaliser = normaliser

@@ -1,6 +1,8 @@
-"""The modality network: is this a photo or a sketch?"""
+"""The modality network tells photos from sketches."""
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 from torch import Tensor, nn
 
@@ -17,7 +19,7 @@ class ModalityNet(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         layers: list[nn.Module] = []
-        for channels_in, channels_out in zip(_WIDTHS, _WIDTHS[1:], strict=False):
+        for channels_in, channels_out in pairwise(_WIDTHS):
             layers += [nn.Conv2d(channels_in, channels_out, 3, 2, 1), nn.ReLU()]
         self.body = nn.Sequential(*layers)
         self.head = nn.Linear(_WIDTHS[-1], 1)

@@ -58,7 +58,11 @@ def _markdown(layout: Layout) -> None:
 
     rows = [list(row) for row in layout.rows]
     body = tabulate(
-        rows, list(layout.header), tablefmt="github", colalign=layout.alignment(), disable_numparse=True
+        rows,
+        list(layout.header),
+        tablefmt="github",
+        colalign=layout.alignment(),
+        disable_numparse=True,
     )
     lines = [f"### {layout.title}", "", body, "", *(f"- {line}" for line in layout.notes), ""]
     for line in lines:

@@ -161,9 +161,7 @@ def _range(values: list[float]) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def _content(
-    first: Record, lines: list[Line], reported: dict[str, Published]
-) -> dict[str, Any]:
+def _content(first: Record, lines: list[Line], reported: dict[str, Published]) -> dict[str, Any]:
     return {
         "dataset": first.data.name,
         "scenario": first.scenario,

@@ -95,7 +95,9 @@ def _fit(
         device=str(session.device),
         threads=session.threads,
         image_size=session.dataset.image_size,
-        teachers={modality: resolved(network) for modality, network in ingredients.teachers.items()},
+        teachers={
+            modality: resolved(network) for modality, network in ingredients.teachers.items()
+        },
         modality_classifier=resolved(classifier) if classifier else None,
         images=images,
     )

@@ -20,9 +20,9 @@ from torch import Tensor, nn
 
 from dfbench.artefacts import Artefacts
 from dfbench.datasets.dataset import MODALITIES, Modality
-from dfbench.datasets.tensors import to_unit
 from dfbench.errors import DfbenchError, PluginFault
 from dfbench.files import atomic_path
+from dfbench.learning.batches import to_unit
 from dfbench.method import Method, Need, Setting
 from dfbench.networks import Encoders
 from dfbench.plugins import PluginHost, describe_fault
@@ -82,7 +82,7 @@ def fit(folder: Path) -> Outcome:
     parameters = _save_encoders(encoders, folder)
     readings = {"": encoders, **encoders.readings}
     for name, reading in readings.items():
-        embeddings = {
+        embeddings: dict[str, Tensor] = {
             modality: _embedded(getattr(reading, modality), job, modality)
             for modality in MODALITIES
         }
@@ -153,7 +153,7 @@ def _embedded(encoder: nn.Module, job: Job, modality: Modality) -> Tensor:
     images = torch.from_numpy(np.load(job.images[modality]))
     encoder.eval()
     parts = []
-    for batch in images.split(_EMBED_BATCH):
+    for batch in torch.split(images, _EMBED_BATCH):
         part = encoder(to_unit(batch.to(job.device)))
         if not isinstance(part, Tensor) or part.ndim != 2 or len(part) != len(batch):
             shape = list(part.shape) if isinstance(part, Tensor) else type(part).__name__

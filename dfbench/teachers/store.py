@@ -142,6 +142,8 @@ class TeacherStore:
         return self._identity(kind, alternative=self._alternative().fingerprint, steps=steps)
 
     def _identity(self, kind: str, **parts: str | int | None) -> str:
-        schedule = self.recipe.model_dump(include={"network", "batch_size", "learning_rate", "weight_decay"})
+        schedule = self.recipe.model_dump(
+            include={"network", "batch_size", "learning_rate", "weight_decay"}
+        )
         content = {**schedule, **parts, "seed": self.seed, "numerics": self.numerics}
         return identify(kind, RECIPE_VERSION, content)

@@ -14,7 +14,7 @@ from torch import nn
 from dfbench.datasets.dataset import Modality
 from dfbench.errors import InvalidInput
 from dfbench.files import atomic_path
-from dfbench.networks import Classifier, ModalityNet, Normaliser, new_backbone
+from dfbench.networks import Classifier, ModalityNet, Normaliser, new_backbone, placed
 from dfbench.teachers.teacher import Teacher
 
 
@@ -93,4 +93,4 @@ def _facts(path: Path) -> NetworkFacts:
 def _load_weights(network: nn.Module, path: Path) -> None:
     with safe_open(path, "pt") as file:
         network.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118  # safe_open is no mapping
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks this form
+    placed(network, torch.device("cpu"))

@@ -11,9 +11,9 @@ from torch.nn import functional
 
 from dfbench.console import progress
 from dfbench.datasets.dataset import MODALITIES, ImageSet, Modality
-from dfbench.datasets.tensors import image_batches, to_unit
 from dfbench.learning.augment import crop_and_flip
-from dfbench.networks import Classifier, ModalityNet, Normaliser
+from dfbench.learning.batches import image_batches, to_unit
+from dfbench.networks import Classifier, ModalityNet, Normaliser, placed
 from dfbench.teachers.recipe import TeacherRecipe
 
 LossOfStep = Callable[[], Tensor]
@@ -32,7 +32,7 @@ def train_teacher(
     network = Classifier(recipe.network, Normaliser.of(modality), len(data.classes))
     if start is not None:
         network.backbone.load_state_dict(start.state_dict())
-    network = _placed(network, device)
+    placed(network, device)
     batches = _training_batches(data, recipe.batch_size, seed, device)
 
     def loss() -> Tensor:
@@ -50,7 +50,7 @@ def train_initialisation(
     torch.default_generator.manual_seed(seed)
     normalise = {modality: Normaliser.of(modality).to(device) for modality in MODALITIES}
     network = Classifier(recipe.network, nn.Identity(), len(data["photo"].classes))
-    network = _placed(network, device)
+    placed(network, device)
     half = recipe.batch_size // 2
     batches = {m: _training_batches(data[m], half, seed, device) for m in MODALITIES}
 
@@ -68,7 +68,7 @@ def train_modality_classifier(
 ) -> ModalityNet:
     """A photo-or-sketch classifier trained on alternative classes only."""
     torch.default_generator.manual_seed(seed)
-    network = _placed(ModalityNet(), device)
+    network = placed(ModalityNet(), device)
     half = recipe.batch_size // 2
     batches = {m: _training_batches(data[m], half, seed, device) for m in MODALITIES}
     truth = torch.arange(2.0, device=device).repeat_interleave(half)
@@ -99,7 +99,7 @@ def _training_batches(
     size = min(size, len(data))
     while True:
         order = torch.randperm(len(data), generator=generator, device=device)
-        for rows in order[: len(data) // size * size].split(size):
+        for rows in torch.split(order[: len(data) // size * size], size):
             images = torch.from_numpy(data.images[rows.cpu().numpy()])
             yield crop_and_flip(to_unit(images.to(device)), generator), labels[rows]
 
@@ -126,7 +126,3 @@ def _descend(
             cycle.step()
             advance(1)
     network.eval()
-
-
-def _placed(network: nn.Module, device: torch.device) -> nn.Module:
-    return network.to(device, memory_format=torch.channels_last)

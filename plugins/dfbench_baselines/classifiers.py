@@ -83,9 +83,7 @@ class ClassifierLogits(Method):
     version = 1
 
     def fit(self, setting: Setting) -> Encoders:
-        return Encoders(
-            CentredLogits(setting, "photo"), CentredLogits(setting, "sketch"), "cosine"
-        )
+        return Encoders(CentredLogits(setting, "photo"), CentredLogits(setting, "sketch"), "cosine")
 
 
 class PosteriorConfig(MethodConfig):

@@ -28,60 +28,36 @@ from typing import Any, ClassVar, Literal
 
 import torch
 from pydantic import Field
-from torch import Tensor, nn
 
-from dfbench.learning import estimation
-from dfbench.learning.augment import crop_and_flip
-from dfbench.learning.batch_norm import StatisticsMatch
-from dfbench.learning.loop import RandomState, Stateful
+from dfbench.learning.loop import RandomState
 from dfbench.learning.metric import hard_pair_targets, soft_pair_targets
 from dfbench.learning.pool import PairBatch, PairPool
 from dfbench.learning.students import Students
 from dfbench.method import Encoders, Method, MethodConfig, Need, Setting
-from dfbench.networks import Estimator
+from dfbench_baselines.pair_estimators import EstimationConfig, Losses, PairEstimators
 
-PAIR_TARGETS = {"soft": soft_pair_targets, "hard": hard_pair_targets}
+_PAIR_TARGETS = {"soft": soft_pair_targets, "hard": hard_pair_targets}
+_LOG_EVERY = 10
+_COLUMNS = 16
+_SHOWN = 6 * _COLUMNS
 
 
-class CrossXConfig(MethodConfig):
-    """Settings of CrossX-DFL; weights multiply the losses of the same name."""
+class CrossXConfig(EstimationConfig):
+    """Settings of CrossX-DFL."""
 
     rounds: int = Field(default=8, ge=0)
-    """Times that estimators and encoders take turns; 0 trains nothing (the zero-step control)."""
-    warm_up: float = 0.5
-    augment: bool = False
-    estimator_steps: int = Field(default=400, ge=1)
-    """Estimator steps over all rounds."""
-    estimator_batch: int = Field(default=96, ge=2)
-    """Pairs an estimator step makes."""
-    estimator_learning_rate: float = Field(default=2e-3, gt=0)
-    """Learning rate of Adam for the estimators."""
-    latent_dim: int = Field(default=128, ge=1)
-    """Width of the noise vector that both estimators share."""
-    estimator_width: int = Field(default=48, ge=2)
-    """Channels of the estimators."""
-    one_hot: float = Field(default=1.0, ge=0)
-    """Weight of the teachers' certainty."""
-    entropy: float = Field(default=5.0, ge=0)
-    """Weight of the balance of classes (nats)."""
-    activation: float = Field(default=0.1, ge=0)
-    """Weight of the size of features."""
-    alignment: float = Field(default=5.0, ge=0)
-    """Weight of the agreement of both teachers on a pair."""
-    modality: float = Field(default=0.3, ge=0)
-    """Weight of the modality guidance."""
-    adversary: float = Field(default=0.5, ge=0)
-    """Weight of the adversarial term, after a tenth of the estimator steps."""
-    batch_norm: float = Field(default=0.0, ge=0)
-    """Weight of matching the teachers' batch-normalisation statistics."""
+    """Turns that estimators and students take; 0 trains nothing (the zero-step control)."""
+    warm_up: float = Field(default=0.5, ge=0.1, le=1)
+    """Share of the estimator steps before the first turn of the students. The first tenth of the
+    steps never enters the pool."""
     pool_batches: int = Field(default=60, ge=1)
     """Estimator batches that the pool remembers."""
     pair_targets: Literal["soft", "hard"] = "soft"
     """Positives of InfoNCE: by probability of the same class, or by equal decisions."""
     queue_weight: float = Field(default=1.0, ge=0)
-    """Weight of queue InfoNCE in the encoders' loss."""
+    """Weight of queue InfoNCE in the students' loss."""
     proxy_weight: float = Field(default=1.0, ge=0)
-    """Weight of the shared proxies in the encoders' loss."""
+    """Weight of the shared proxies in the students' loss."""
 
 
 class CrossX(Method):
@@ -105,125 +81,97 @@ class CrossX(Method):
     def fit(self, setting: Setting) -> Encoders:
         config = self.config
         students = setting.new_students(
-            pair_targets=PAIR_TARGETS[config.pair_targets],
+            pair_targets=_PAIR_TARGETS[config.pair_targets],
             queue_weight=config.queue_weight,
             proxy_weight=config.proxy_weight,
         )
         if config.rounds:
-            Turns(setting, config, students).run()
+            Game(setting, config, students).play()
         return students.encoders()
 
 
-class PairEstimators(nn.Module):
-    """The photo and the sketch estimator, and the losses that make their images."""
-
-    def __init__(self, setting: Setting, config: CrossXConfig) -> None:
-        super().__init__()
-        self.setting = setting
-        self.config = config
-        self.photo = setting.new_module("photo estimator", lambda: self._new(3, 0.0))
-        self.sketch = setting.new_module("sketch estimator", lambda: self._new(1, 2.0))
-        self._noise = setting.generator("noise")
-        self._optimiser = torch.optim.Adam(
-            self.parameters(), config.estimator_learning_rate, betas=(0.5, 0.999)
-        )
-
-    def state(self) -> dict[str, Stateful]:
-        """What a checkpoint has to hold."""
-        return {
-            "estimators": self,
-            "estimator optimiser": self._optimiser,
-            "noise": RandomState(self._noise),
-        }
-
-    def step(self, students: Students | None) -> tuple[PairBatch, dict[str, Tensor]]:
-        """One optimiser step; `students` are the adversary. Returns the pairs and the losses."""
-        noise = torch.randn(
-            self.config.estimator_batch,
-            self.config.latent_dim,
-            generator=self._noise,
-            device=self.setting.device,
-        )
-        photos, sketches = self.photo(noise), self.sketch(noise)
-        p, photo_losses = self._semantics("photo", photos, students)
-        q, sketch_losses = self._semantics("sketch", sketches, students)
-        losses = {name: photo_losses[name] + sketch_losses[name] for name in photo_losses}
-        losses["alignment"] = self.config.alignment * estimation.class_misalignment(p, q)
-        if self.config.modality:
-            judge = self.setting.modality_classifier
-            confusion = estimation.modality_confusion(judge(photos), judge(sketches))
-            losses["modality"] = self.config.modality * confusion
-        self._optimiser.zero_grad(set_to_none=True)
-        torch.stack(list(losses.values())).sum().backward()
-        self._optimiser.step()
-        return PairBatch(photos.detach(), sketches.detach(), p.detach(), q.detach()), losses
-
-    def _new(self, channels: int, brightness: float) -> Estimator:
-        config = self.config
-        return Estimator(
-            config.latent_dim,
-            self.setting.image_size,
-            channels=channels,
-            width=config.estimator_width,
-            brightness=brightness,
-        )
-
-    def _semantics(self, modality, images, students):
-        config, teacher = self.config, self.setting.teacher(modality)
-        if config.augment:
-            images = crop_and_flip(images, self._noise)
-        with StatisticsMatch(teacher) as match:
-            logits, features = teacher(images)
-        posterior = self.setting.posterior(modality, logits)
-        losses = {
-            "one_hot": config.one_hot * estimation.one_hotness(logits),
-            "entropy": config.entropy * estimation.class_imbalance(logits),
-            "activation": config.activation * estimation.inactivity(features),
-        }
-        if config.batch_norm:
-            losses["batch_norm"] = config.batch_norm * match.loss()
-        if config.adversary and students is not None:
-            s = students.proxies((students.photo if modality == "photo" else students.sketch)(images))
-            losses["adversary"] = config.adversary * estimation.student_agreement(posterior, s)
-        return posterior, losses
-
-
-class Turns:
-    """Estimators and students taking turns: the adversarial game, a round at a time."""
+class Game:
+    """Estimators and students taking turns, with a pool of pairs between them."""
 
     def __init__(self, setting: Setting, config: CrossXConfig, students: Students) -> None:
-        self.setting, self.config, self.students = setting, config, students
+        self.setting = setting
+        self.config = config
+        self.students = students
         self.estimators = PairEstimators(setting, config)
         self.pool = PairPool(
             config.pool_batches * config.estimator_batch, setting.image_size, len(setting.classes)
         ).to(setting.device)
         self.draws = setting.generator("pool")
 
-    def run(self) -> None:
-        config, steps = self.config, self.setting.budget.steps
-        turns = schedule(config, steps)
-        state = {**self.estimators.state(), **self.students.state(), "pool": self.pool, "draws": RandomState(self.draws)}
+    def play(self) -> None:
+        """Play all turns; leaves a picture of pairs beside the run."""
+        turns = schedule(self.config, self.setting.budget.steps)
+        warm_up = turns.index("students") if "students" in turns else len(turns)
+        state = {
+            **self.estimators.state(),
+            **self.students.state(),
+            "pool": self.pool,
+            "pool draws": RandomState(self.draws),
+        }
         loop = self.setting.loop("crossx", len(turns), state)
-        done = taught = 0
-        for tick in loop:
-            if turns[tick]:
-                self.students.eval().requires_grad_(False)
-                batch, losses = self.estimators.step(self.students if taught else None)
-                self.students.requires_grad_(True)
-                done += 1
-                if done > config.estimator_steps * .05: self.pool.add(batch)
-                loop.log(10, lambda: {k: v.item() for k, v in losses.items()} | {"agreement": (batch.p.argmax(1)==batch.q.argmax(1)).float().mean().item()})
+        for step in loop:
+            if turns[step] == "students":
+                loss = self.students.step(self._draw())
+                loop.log(_LOG_EVERY, {"students": loss})
             else:
-                taught += 1
-                self.students.step(self.pool.sample(self.setting.budget.batch_size, self.draws))
-        self.batch = batch
+                batch, losses = self._estimate(adversary=step > warm_up)
+                if step >= self.config.estimator_steps // 10:
+                    self.pool.add(batch)
+                loop.log(_LOG_EVERY, curves(batch, losses))
+        self._show()
+
+    def _draw(self) -> PairBatch:
+        return self.pool.sample(self.setting.budget.batch_size, self.draws)
+
+    def _estimate(self, *, adversary: bool) -> tuple[PairBatch, Losses]:
+        self.students.eval().requires_grad_(False)
+        batch, losses = self.estimators.step(self.students if adversary else None)
+        self.students.requires_grad_(True)
+        return batch, losses
+
+    def _show(self) -> None:
+        """Picture of the newest pairs in order of class: a row of photos over one of sketches."""
+        newest = self.pool.newest(_SHOWN)
+        order = newest.p.argmax(dim=1).argsort(stable=True)
+        rows = [
+            torch.cat([newest.photos[some], newest.sketches[some]])
+            for some in torch.split(order, _COLUMNS)
+        ]
+        self.setting.artefacts.save_grid("generated-pairs", torch.cat(rows), _COLUMNS)
 
 
-def schedule(config, steps):
-    warm = round(config.estimator_steps * config.warm_up)
-    rest = config.estimator_steps - warm
-    r = config.rounds
-    turns = [True] * warm
-    for i in range(r):
-        turns += [True] * (rest * (i + 1) // r - rest * i // r) + [False] * (steps * (i + 1) // r - steps * i // r)
+def schedule(config: CrossXConfig, student_steps: int) -> list[Literal["estimators", "students"]]:
+    """Whose turn each step is: the warm-up, then rounds with equal shares of what is left."""
+    warm_up = round(config.estimator_steps * config.warm_up)
+    left = config.estimator_steps - warm_up
+    turns: list[Literal["estimators", "students"]] = ["estimators"] * warm_up
+    for number in range(config.rounds):
+        turns += ["estimators"] * _share(left, number, config.rounds)
+        turns += ["students"] * _share(student_steps, number, config.rounds)
     return turns
+
+
+@torch.no_grad()
+def curves(batch: PairBatch, losses: Losses) -> dict[str, float]:
+    """What is watched during the game: losses, and three signs of health that need no data.
+
+    Agreement of the teachers on a pair, the rarest class's share relative to its fair share, and
+    the certainty of the photo teacher.
+    """
+    decisions = batch.p.argmax(dim=1)
+    shares = batch.p.mean(dim=0)
+    return {
+        **{name: float(loss) for name, loss in losses.items()},
+        "agreement": float((decisions == batch.q.argmax(dim=1)).float().mean()),
+        "rarest class": float(shares.min() * len(shares)),
+        "certainty": float(batch.p.max(dim=1).values.mean()),
+    }
+
+
+def _share(total: int, number: int, parts: int) -> int:
+    return total * (number + 1) // parts - total * number // parts

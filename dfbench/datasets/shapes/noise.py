@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,12 +18,11 @@ ROWS, COLUMNS = np.mgrid[0:SIZE, 0:SIZE].astype(np.float64) + 0.5
 def cloud(draws: Draws, cells: int) -> Plane:
     """Value noise on `cells` x `cells` squares, `[SIZE, SIZE]` in [-1, 1]."""
     grid = draws.array(cells + 1, cells + 1) * 2 - 1
-    position = (np.arange(SIZE) + 0.5) * (cells / SIZE)
-    cell = np.floor(position).astype(np.int64)
-    t = position - cell
-    t = t * t * (3 - 2 * t)
-    rows = grid[cell] + (grid[cell + 1] - grid[cell]) * t[:, None]
-    smooth: Plane = rows[:, cell] + (rows[:, cell + 1] - rows[:, cell]) * t
+    cell, following, t = _steps(cells)
+    above = grid.take(cell, axis=0)
+    rows = above + (grid.take(following, axis=0) - above) * t[:, None]
+    left = rows.take(cell, axis=1)
+    smooth: Plane = left + (rows.take(following, axis=1) - left) * t
     return smooth
 
 
@@ -50,3 +51,12 @@ def pattern(draws: Draws) -> Plane:
     if kind == 2:
         return cloud(draws, 4) * 0.6 + cloud(draws, 9) * 0.4
     return cloud(draws, draws.integer(3, 14))
+
+
+@cache
+def _steps(cells: int) -> tuple[NDArray[np.int64], NDArray[np.int64], Plane]:
+    """For each pixel its cell, the next one, and the weight of the next one."""
+    position = (np.arange(SIZE) + 0.5) * (cells / SIZE)
+    cell = np.floor(position).astype(np.int64)
+    t = position - cell
+    return cell, cell + 1, t * t * (3 - 2 * t)

@@ -26,6 +26,8 @@ def coverage(areas: Sequence[Path]) -> NDArray[np.float64]:
     Coordinates are in pixels, (0, 0) the upper left corner of the image. Scanline crossings are
     found in 1/256 pixel and summed as integers, so the order of summation cannot matter.
     """
+    if not areas:
+        return np.zeros((0, SIZE, SIZE))
     start, stop, owner = _edges(areas)
     sign = np.where(start[:, 1] < stop[:, 1], 1, -1)
     high = np.where((sign > 0)[:, None], start, stop)

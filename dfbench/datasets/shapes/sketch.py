@@ -44,22 +44,23 @@ def sketch(figure: Figure, draws: Draws, style: SketchStyle) -> NDArray[np.uint8
     pieces = [_misplaced(piece, draws, style.misplacement) for piece in _kept(pieces, draws, style)]
     strokes = [_stroke(piece, draws, style) for piece in pieces]
     strokes += [_scribble(draws, style) for _ in range(draws.integer(0, style.scribbles))]
-    width = draws.between(0.35, 0.95)
-    points = np.concatenate(strokes)
-    owner = np.repeat(np.arange(len(strokes)), [len(stroke) for stroke in strokes])
-    pressure = width * (0.8 + 0.4 * draws.array(len(strokes)))[owner]
-    marks = ink(points, pressure, owner, len(strokes))
+    marks = _inked(strokes, draws)
     # A hasty hand draws through; a careful one leaves out what a nearer piece hides.
-    hidden = 0.0 if draws.chance(0.2) else 1.0
-    masks = coverage([piece.path for piece in pieces])
+    hiding = [] if draws.chance(0.2) else [i for i, piece in enumerate(pieces) if not piece.width]
+    masks = dict(zip(hiding, coverage([pieces[i].path for i in hiding]), strict=True))
     paper = np.zeros((SIZE, SIZE))
-    for piece, mark, mask in zip(pieces, marks, masks, strict=False):
-        if not piece.width:
-            paper = paper * (1 - hidden * mask)
-        paper = np.maximum(paper, mark)
-    for mark in marks[len(pieces) :]:
+    for i, mark in enumerate(marks):
+        if i in masks:
+            paper = paper * (1 - masks[i])
         paper = np.maximum(paper, mark)
     return _scanned(paper, draws)
+
+
+def _inked(strokes: list[NDArray[np.float64]], draws: Draws) -> NDArray[np.float64]:
+    width = draws.between(0.35, 0.95)
+    owner = np.repeat(np.arange(len(strokes)), [len(stroke) for stroke in strokes])
+    pressure = width * (0.8 + 0.4 * draws.array(len(strokes)))[owner]
+    return ink(np.concatenate(strokes), pressure, owner, len(strokes))
 
 
 def _kept(pieces: list[Piece], draws: Draws, style: SketchStyle) -> list[Piece]:

@@ -1,0 +1,95 @@
+"""Which classes of a folder are benchmark and which alternative."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dfbench.datasets.class_list import matching
+from dfbench.datasets.dataset import MODALITIES, DatasetRequest
+from dfbench.datasets.folder_layout import Folders
+from dfbench.datasets.names import normalised
+from dfbench.errors import InvalidInput, unknown_name
+
+_ALL = ("all",)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Classes in use, each in both modalities."""
+
+    benchmark: tuple[str, ...]
+    """Sorted; at least two."""
+    alternative: tuple[str, ...]
+    """Sorted; shares no normalised name with `benchmark`."""
+    notes: tuple[str, ...]
+
+
+def selected(folders: Folders, request: DatasetRequest) -> Selection:
+    """The classes asked for; else those of a packaged class list; else all.
+
+    A list is applied if it has exactly the folder's classes and `request.classes` is None.
+    Raises `InvalidInput` for a class in one modality only, for a benchmark class that is also an
+    alternative one, for fewer than two classes; `UnknownName` for a class that is not there.
+    """
+    notes: tuple[str, ...] = ()
+    alternative = request.alternative_classes
+    names = _names(folders)
+    known = matching(names) if request.classes is None and not _lonely(folders, names) else None
+    if known is not None:
+        benchmark = known.benchmark
+        alternative = known.alternative if alternative is None else alternative
+        notes = (
+            f"class list {known.name} applied: {len(benchmark)} benchmark and "
+            f"{len(alternative)} alternative of {len(names)} classes (--classes all: every class)",
+        )
+    elif request.classes in (None, _ALL):
+        spare = set(alternative or ()) if request.classes is None else set()
+        benchmark = tuple(name for name in names if name not in spare)
+    else:
+        benchmark = request.classes or ()
+    chosen = Selection(tuple(sorted(set(benchmark))), tuple(sorted(set(alternative or ()))), notes)
+    _check(chosen, folders)
+    return chosen
+
+
+def _names(folders: Folders) -> list[str]:
+    return sorted(set().union(*folders.values()))
+
+
+def _lonely(folders: Folders, names: list[str] | tuple[str, ...]) -> list[str]:
+    return [name for name in names if not all(name in folders[m] for m in MODALITIES)]
+
+
+def _check(chosen: Selection, folders: Folders) -> None:
+    names = _names(folders)
+    for name in (*chosen.benchmark, *chosen.alternative):
+        if name not in names:
+            raise unknown_name("class", name, names, "the folders under photo/ and sketch/")
+    lonely = _lonely(folders, (*chosen.benchmark, *chosen.alternative))
+    if lonely:
+        there, missing = MODALITIES if lonely[0] in folders["photo"] else MODALITIES[::-1]
+        more = f" (and {len(lonely) - 1} more such classes)" if lonely[1:] else ""
+        raise InvalidInput(
+            f"class {lonely[0]!r} has a folder in {there}/ but none in {missing}/{more}: "
+            "add it, or choose classes that have both with --classes"
+        )
+    if len(chosen.benchmark) < 2:
+        raise InvalidInput(
+            f"{len(chosen.benchmark)} benchmark classes: a classifier needs two or more; "
+            f"there are: {', '.join(names) or 'none'} (see: --classes)"
+        )
+    _check_disjoint(chosen)
+
+
+def _check_disjoint(chosen: Selection) -> None:
+    taken: dict[str, str] = {}
+    roles = ("benchmark", "alternative")
+    for role, names in zip(roles, (chosen.benchmark, chosen.alternative), strict=True):
+        for name in names:
+            plain = normalised(name)
+            if plain in taken:
+                raise InvalidInput(
+                    f"{role} class {name!r} is the same as {taken[plain]}: "
+                    "leave one of the two out with --classes"
+                )
+            taken[plain] = f"{role} class {name!r}"

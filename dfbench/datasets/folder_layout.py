@@ -1,0 +1,67 @@
+"""What a folder dataset holds on disk: `photo/<class>/*` and `sketch/<class>/*`."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from PIL import Image
+
+from dfbench.datasets.dataset import MODALITIES, Modality
+from dfbench.errors import InvalidInput
+
+Folders = dict[Modality, dict[str, Path]]
+
+
+def class_folders(root: Path) -> Folders:
+    """Class folders of both modalities by name; hidden ones are not classes.
+
+    Raises `InvalidInput` if `root` or one of its modality folders does not exist.
+    """
+    if not root.is_dir():
+        raise InvalidInput(
+            f"no folder '{root}': give one that holds photo/<class>/* and sketch/<class>/*"
+        )
+    found: Folders = {}
+    for modality in MODALITIES:
+        folder = root / modality
+        if not folder.is_dir():
+            there = ", ".join(sorted(entry.name for entry in root.iterdir() if entry.is_dir()))
+            raise InvalidInput(
+                f"folder '{root}' has no '{modality}' (it has: {there or 'no folders'}): "
+                f"put its images into '{folder}/<class>/'"
+            )
+        found[modality] = {
+            entry.name: entry
+            for entry in folder.iterdir()
+            if entry.is_dir() and not entry.name.startswith(".")
+        }
+    return found
+
+
+def image_files(folder: Path) -> list[Path]:
+    """Image files of one class folder, by name.
+
+    A file is an image if its suffix, in any case, is of a format Pillow can read, and its name
+    does not start with a dot. All other files, and folders, are ignored. Raises `InvalidInput` if
+    none is left.
+    """
+    files = sorted(
+        entry
+        for entry in folder.iterdir()
+        if entry.suffix.lower() in _suffixes()
+        and not entry.name.startswith(".")
+        and not entry.is_dir()
+    )
+    if not files:
+        raise InvalidInput(
+            f"no images in '{folder}' (suffixes such as .jpg, .png, .webp): "
+            "add some, or leave the class out with --classes"
+        )
+    return files
+
+
+@cache
+def _suffixes() -> frozenset[str]:
+    known = Image.registered_extensions()
+    return frozenset(suffix for suffix, kind in known.items() if kind in Image.OPEN)

@@ -1,0 +1,28 @@
+"""Exact, tie-aware retrieval metrics from anybody's embeddings and labels, by published name."""
+
+from dfbench.evaluation.bootstrap import Interval, paired_difference
+from dfbench.evaluation.definitions import (
+    DEFAULT_METRICS,
+    METRIC_PATTERNS,
+    METRIC_VERSION,
+    Definition,
+    conventions,
+)
+from dfbench.evaluation.harness import Evaluation, Score, evaluate
+from dfbench.evaluation.similarity import SIMILARITIES
+from dfbench.evaluation.top import top_k
+
+__all__ = [
+    "DEFAULT_METRICS",
+    "METRIC_PATTERNS",
+    "METRIC_VERSION",
+    "SIMILARITIES",
+    "Definition",
+    "Evaluation",
+    "Interval",
+    "Score",
+    "conventions",
+    "evaluate",
+    "paired_difference",
+    "top_k",
+]

@@ -1,0 +1,138 @@
+"""Embeddings and labels in, every asked-for number out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from dfbench.evaluation.bootstrap import mean_intervals
+from dfbench.evaluation.definitions import DEFAULT_METRICS, Definition, Metric, metric
+from dfbench.evaluation.devices import chosen_device
+from dfbench.evaluation.engines import engine_for
+from dfbench.evaluation.groups import Ranked
+from dfbench.evaluation.inputs import Array, check_pair, vectors
+from dfbench.evaluation.labels import IntArray, Label, Labels, Relevance, relevance
+from dfbench.evaluation.similarity import full_precision, scoring
+from dfbench.evaluation.task import Task
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Score:
+    """One metric of one ranking."""
+
+    value: float
+    """Mean over the queries that have a relevant photo."""
+    low: float | None
+    """Lower end of the 95 % bootstrap interval over those queries; None without a bootstrap."""
+    high: float | None
+    """Upper end."""
+    ceiling: float | None
+    """What a perfect ranking would score, mean of min(1, R/k); None except for prec@k."""
+    macro: float
+    """Mean over classes of the class means."""
+    queries: int
+    """Queries that entered."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Everything computed from one ranking, by metric name."""
+
+    scores: dict[str, Score]
+    per_query: dict[str, FloatArray]
+    """Values [Q]; NaN for a query without a relevant photo."""
+    per_class: dict[str, dict[Label, float]]
+    """Mean over the queries of each class that has any with a relevant photo."""
+    definitions: dict[str, Definition]
+    skipped: IntArray
+    """Queries left out of every mean because the gallery holds no photo of their class."""
+    similarity: str
+    photos: int
+    """Photos in the gallery."""
+
+
+def evaluate(
+    queries: Array,
+    gallery: Array,
+    query_labels: Labels,
+    gallery_labels: Labels,
+    *,
+    similarity: str = "cosine",
+    metrics: Sequence[str] = DEFAULT_METRICS,
+    device: str = "cpu",
+    bootstrap: int = 1000,
+    seed: int = 0,
+) -> Evaluation:
+    """Rank the gallery for every query and score the rankings.
+
+    `queries` [Q, D] and `gallery` [G, D] are NumPy arrays or torch tensors of finite real numbers,
+    used as float32; labels are integers or strings, [Q] and [G]. `similarity` is `cosine`, `inner`
+    or `euclidean`; `metrics` are names of `dfbench.evaluation.METRIC_PATTERNS`; `bootstrap` is the
+    number of resamples (0 for none), drawn from `seed`. The result does not depend on the device,
+    on threads or on the order of queries and photos, except that the ordered variants keep tied
+    photos in the gallery's order. Raises `InvalidInput` or `UnknownName` for what cannot be scored.
+    """
+    wanted = [metric(name) for name in dict.fromkeys(metrics)]
+    place = chosen_device(device)
+    with full_precision(place):
+        sides = vectors("queries", queries, place), vectors("gallery", gallery, place)
+        check_pair(*sides)
+        relevant = relevance(query_labels, gallery_labels, len(queries), len(gallery))
+        task = Task(
+            scoring=scoring(*sides, similarity),
+            relevance=relevant,
+            rows=torch.from_numpy(np.flatnonzero(relevant.counts)),
+            reach=max(one.reach(len(gallery)) for one in wanted) if wanted else 0,
+        )
+        values = _measured(engine_for(place)(task), wanted, len(queries))
+    scored = values[relevant.counts > 0]
+    intervals = mean_intervals(scored, bootstrap, seed)
+    per_class = [_class_means(column, relevant) for column in values.T]
+    return Evaluation(
+        scores={
+            one.name: Score(
+                **asdict(interval),
+                ceiling=_ceiling(one, relevant),
+                macro=float(np.mean(list(means.values()))),
+                queries=len(scored),
+            )
+            for one, interval, means in zip(wanted, intervals, per_class, strict=True)
+        },
+        per_query={one.name: column for one, column in zip(wanted, values.T, strict=True)},
+        per_class={one.name: means for one, means in zip(wanted, per_class, strict=True)},
+        definitions={one.name: one.definition for one in wanted},
+        skipped=np.flatnonzero(relevant.counts == 0),
+        similarity=similarity,
+        photos=len(gallery),
+    )
+
+
+def _measured(batches: Iterable[Ranked], wanted: Sequence[Metric], n_queries: int) -> FloatArray:
+    """Every metric of every query, [Q, M]; NaN where no batch holds the query."""
+    values = np.full((n_queries, len(wanted)), np.nan)
+    for ranked in batches:
+        columns = [one.compute(ranked) for one in wanted]
+        if columns:
+            values[ranked.rows.numpy()] = torch.stack(columns, dim=1).cpu().numpy()
+    return values
+
+
+def _class_means(values: FloatArray, relevant: Relevance) -> dict[Label, float]:
+    kept = ~np.isnan(values)
+    numbers = relevant.queries[kept]
+    sizes = np.bincount(numbers, minlength=len(relevant.names))
+    sums = np.bincount(numbers, weights=values[kept], minlength=len(relevant.names))
+    return {relevant.names[at]: float(sums[at] / sizes[at]) for at in np.flatnonzero(sizes)}
+
+
+def _ceiling(one: Metric, relevant: Relevance) -> float | None:
+    if one.ceiling_at is None:
+        return None
+    counts = relevant.counts[relevant.counts > 0]
+    return float(np.minimum(1, counts / one.ceiling_at).mean())

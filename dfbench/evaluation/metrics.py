@@ -1,0 +1,82 @@
+"""The metrics: small pure functions of a ranked batch, one value for each query.
+
+Notation: rel_i is 1 when the photo at rank i is of the query's class, P@i the share of positives
+among the first i, R the number of positives in the gallery, h the hits among the first k. Every
+function returns [B], float64, in [0, 1]. Those that take `TieGroups` are expectations over the
+orders of tied photos; those that take `Places` see tied photos in the gallery's order.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from dfbench.evaluation.groups import Places, TieGroups
+from dfbench.evaluation.ties import expected_hits, expected_precision_sum
+
+
+def average_precision(groups: TieGroups) -> Tensor:
+    """AP = (1/R) sum_i rel_i P@i over the whole gallery, not interpolated."""
+    return expected_precision_sum(groups) / groups.relevant
+
+
+def average_precision_at(groups: TieGroups, k: int) -> Tensor:
+    """AP@k = sum_{i<=k} rel_i P@i / min(R, k)."""
+    return expected_precision_sum(groups, k) / groups.relevant.clamp(max=k)
+
+
+def average_precision_over_k(groups: TieGroups, k: int) -> Tensor:
+    """AP@k = sum_{i<=k} rel_i P@i / k; cannot exceed R/k (Yelamarthi et al. 2018)."""
+    return expected_precision_sum(groups, k) / k
+
+
+def precision(groups: TieGroups, k: int) -> Tensor:
+    """P@k = h/k; cannot exceed min(1, R/k)."""
+    return expected_hits(groups.reaching(k), k) / k
+
+
+def precision_cut_at_relevant(groups: TieGroups, k: int) -> Tensor:
+    """P@k = hits among the first min(k, R), over min(k, R) (ZSE-SBIR)."""
+    cut = groups.relevant.clamp(max=k)
+    return expected_hits(groups.reaching(k), cut) / cut
+
+
+def precision_over_relevant(groups: TieGroups, k: int) -> Tensor:
+    """P@k = hits among the first k, over min(k, R) (Doodle2Search)."""
+    return expected_hits(groups.reaching(k), k) / groups.relevant.clamp(max=k)
+
+
+def relevance_after(groups: TieGroups, k: int) -> Tensor:
+    """rel_{k+1}, published as P@k where an array is indexed at k instead of cut there."""
+    seen = groups.reaching(k + 1)
+    return expected_hits(seen, k + 1) - expected_hits(seen, k)
+
+
+def average_precision_over_hits(places: Places, k: int) -> Tensor:
+    """AP@k = sum_{i<=k} rel_i P@i / h, 0 when h = 0 (SEM-PCYC, torchmetrics with top_k)."""
+    return _mean_precision(places, places.rank <= k)
+
+
+def average_precision_first_hits(places: Places, k: int | None, cap: int) -> Tensor:
+    """Mean P@i over the first min(cap, h) hits among the first k ranks, 0 when h = 0 (DF-SBIR)."""
+    counted = places.ordinal <= cap
+    return _mean_precision(places, counted if k is None else counted & (places.rank <= k))
+
+
+def average_precision_interpolated(places: Places, k: int | None) -> Tensor:
+    """Sum over hits i <= k of max_{i<=j<=k} P@j, over min(R, k) (Pascal VOC; SAKE, ZSE-SBIR)."""
+    limit = places.rank.new_tensor(torch.inf if k is None else k)
+    counted = places.rank <= limit
+    envelope = _best_from_here(places, torch.where(counted, places.precision, 0.0))
+    return places.total(torch.where(counted, envelope, 0.0)) / torch.minimum(places.relevant, limit)
+
+
+def _mean_precision(places: Places, counted: Tensor) -> Tensor:
+    hits = places.total(counted.double())
+    return places.total(torch.where(counted, places.precision, 0.0)) / hits.clamp(min=1)
+
+
+def _best_from_here(places: Places, values: Tensor) -> Tensor:
+    """Running maximum from the end of each query; a step of 2 a query keeps the queries apart."""
+    lift = 2.0 * (len(places.relevant) - places.query)
+    return (values + lift).flip(0).cummax(0).values.flip(0) - lift

@@ -1,0 +1,68 @@
+"""The exact ranking engine on the CPU: a tile of fp32 products, one keys-only sort for each query.
+
+Memory: one tile of at most the task's bound, whatever the gallery (one row if a row is larger).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from dfbench.evaluation.groups import Places, Ranked, TieGroups
+from dfbench.evaluation.labels import IntArray
+from dfbench.evaluation.rowscan import Row, RowScan
+from dfbench.evaluation.task import Task
+
+_CHUNK_POSITIVES = 2**14
+"""Positives that go to the metrics at once: enough to hide the cost of a call, and cache-sized."""
+
+
+def rank_on_cpu(task: Task) -> Iterator[Ranked]:
+    """The queries of `task` in batches, in order; as many threads as torch has."""
+    buffer = np.empty((task.tile_rows(bytes_per_pair=4), task.n_photos), dtype=np.float32)
+    mean_positives = task.positives_of(task.rows).double().mean().item()
+    chunk = max(1, int(_CHUNK_POSITIVES // mean_positives))
+    threads = torch.get_num_threads()
+    idle: SimpleQueue[RowScan] = SimpleQueue()
+    for _ in range(threads):
+        idle.put(RowScan(task.scoring, task.reach))
+
+    def rank_chunk(rows: Tensor, products: npt.NDArray[np.float32]) -> Ranked:
+        scan = idle.get()
+        queries = rows.tolist()
+        scanned = [scan(q, s, task.photos_of(q)) for q, s in zip(queries, products, strict=True)]
+        idle.put(scan)
+        return _batch(task, rows, scanned)
+
+    with ThreadPoolExecutor(threads) as pool:
+        for rows in task.rows.split(len(buffer)):
+            tile = buffer[: len(rows)]
+            task.scoring.products(rows, out=torch.from_numpy(tile))
+            tiles = np.split(tile, range(chunk, len(rows), chunk))
+            yield from pool.map(rank_chunk, rows.split(chunk), tiles)
+
+
+def _batch(task: Task, rows: Tensor, scanned: list[Row]) -> Ranked:
+    relevant = task.positives_of(rows)
+    groups = TieGroups(
+        above=_joined([row.above for row in scanned]),
+        positives_above=_joined([row.positives_above for row in scanned]),
+        size=_joined([row.size for row in scanned]),
+        positives=_joined([row.positives for row in scanned]),
+        lengths=torch.tensor([len(row.above) for row in scanned]),
+        relevant=relevant,
+        n_photos=task.n_photos,
+    )
+    ranks = [row.rank for row in scanned if row.rank is not None]
+    ordered = Places(_joined(ranks), relevant) if ranks else None
+    return Ranked(rows, groups, ordered)
+
+
+def _joined(parts: list[IntArray]) -> Tensor:
+    return torch.from_numpy(np.concatenate(parts, dtype=np.float64))

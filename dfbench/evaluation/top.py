@@ -1,0 +1,54 @@
+"""The k best photos of every query: exact, ties in gallery order."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dfbench.errors import InvalidInput
+from dfbench.evaluation.devices import chosen_device
+from dfbench.evaluation.inputs import Array, check_pair, vectors
+from dfbench.evaluation.labels import IntArray
+from dfbench.evaluation.similarity import full_precision, scoring
+from dfbench.evaluation.task import TILE_BYTES
+
+_BYTES_PER_PAIR = 4 + 3 * 8
+
+
+def top_k(
+    queries: Array,
+    gallery: Array,
+    k: int,
+    *,
+    similarity: str = "cosine",
+    device: str = "cpu",
+) -> IntArray:
+    """Gallery indices of the k best photos of every query, best first, [Q, k].
+
+    Ranked by the same integer keys as the metrics; tied photos keep the gallery's order. Raises
+    `InvalidInput` for k outside 1..G and for embeddings that cannot be ranked.
+    """
+    place = chosen_device(device)
+    with full_precision(place):
+        sides = vectors("queries", queries, place), vectors("gallery", gallery, place)
+        check_pair(*sides)
+        n_photos = len(sides[1])
+        if not 1 <= k <= n_photos:
+            raise InvalidInput(f"k is {k}; allowed: 1 to {n_photos}, the size of the gallery")
+        made = scoring(*sides, similarity)
+        step = max(1, TILE_BYTES // (_BYTES_PER_PAIR * n_photos))
+        buffer = torch.empty((min(step, len(sides[0])), n_photos), device=place)
+        best = [
+            _best(made.finish(rows, made.products(rows, out=buffer[: len(rows)])), k)
+            for rows in torch.arange(len(sides[0])).split(step)
+        ]
+    return np.concatenate(best)
+
+
+def _best(values: Tensor, k: int) -> IntArray:
+    photo = torch.arange(values.shape[1], device=values.device)
+    unique = values.round_().long().bitwise_left_shift_(32).bitwise_or_(photo)
+    best = unique.topk(k, largest=False, sorted=True).values & 0xFFFFFFFF
+    found: IntArray = best.cpu().numpy()
+    return found

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dfbench.datasets.shapes.paths import arc, box, on_circle, oval, ribbon, smooth
+from dfbench.datasets.shapes.raster import SIZE, blurred, coverage, ink
+
+corner = st.floats(-10, 42, allow_nan=False)
+
+
+@given(corner, corner, corner, corner)
+def test_a_box_covers_its_area_within_the_image(x0: float, y0: float, x1: float, y1: float) -> None:
+    (mask,) = coverage([box(min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))])
+    wide = np.clip(max(x0, x1), 0, SIZE) - np.clip(min(x0, x1), 0, SIZE)
+    high = np.clip(max(y0, y1), 0, SIZE) - np.clip(min(y0, y1), 0, SIZE)
+    assert mask.min() >= 0
+    assert mask.max() <= 1
+    assert abs(mask.sum() - wide * high) <= 0.26 * wide + 0.01 * high + 0.01
+
+
+def test_an_ellipse_covers_pi_r_r() -> None:
+    (mask,) = coverage([oval((15.3, 16.1), 10, 7, 64)])
+    assert abs(mask.sum() - 3.14159 * 70) < 2
+
+
+def test_direction_of_travel_does_not_matter() -> None:
+    path = smooth([(3, 4), (28, 8), (20, 29), (9, 20)], closed=True)
+    there, back = coverage([path, path[::-1]])
+    np.testing.assert_array_equal(there, back)
+
+
+def test_areas_in_one_call_do_not_touch_each_other() -> None:
+    paths = [box(1, 1, 9, 9), oval((20, 20), 6, 6), ribbon([(0, 0), (40, 31)], 2)]
+    together = coverage(paths)
+    for path, mask in zip(paths, together, strict=True):
+        np.testing.assert_array_equal(coverage([path])[0], mask)
+
+
+@settings(deadline=None)
+@given(st.floats(-3, 3))
+def test_on_circle_agrees_with_sine_and_cosine(turns: float) -> None:
+    np.testing.assert_allclose(
+        on_circle(turns), (np.cos(2 * np.pi * turns), np.sin(2 * np.pi * turns)), atol=1e-6
+    )
+
+
+def test_ink_is_dark_where_the_pen_was_and_never_adds_up() -> None:
+    points = np.array([[5.5, 5.5], [5.5, 5.5], [-1.0, 40.0]])
+    plane = ink(points, np.full(3, 1.0), np.array([0, 0, 1]), 2)
+    assert plane[0, 5, 5] == 1
+    assert plane[0, 5, 8] == 0
+    assert not plane[1].any()
+
+
+def test_blur_keeps_a_flat_picture_and_spreads_a_point() -> None:
+    np.testing.assert_allclose(blurred(np.full((3, SIZE, SIZE), 0.5)), 0.5)
+    point = np.zeros((SIZE, SIZE))
+    point[10, 10] = 9
+    assert blurred(point)[9:12, 9:12].tolist() == [[1.0] * 3] * 3
+
+
+def test_an_arc_includes_both_ends() -> None:
+    path = arc((0, 0), 2, 1, 0, 0.5, 4)
+    np.testing.assert_allclose(path[0], (2, 0), atol=1e-6)
+    np.testing.assert_allclose(path[-1], (-2, 0), atol=1e-6)

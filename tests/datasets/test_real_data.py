@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dfbench.datasets import DatasetRequest
+from dfbench.datasets.folder import open_folder
+
+DATA = Path(__file__).parents[3] / "shared" / "data"
+pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="real images are not on this machine")
+
+
+def test_known_folder_gets_its_class_list(tmp_path: Path) -> None:
+    dataset = open_folder(DatasetRequest(cache=tmp_path, argument=str(DATA / "qd_photo32")))
+    assert dataset.image_size == 32
+    assert len(dataset.classes) == 10
+    assert len(dataset.alternative_classes) == 8
+    assert not {"airplane", "bird", "horse"} & {*dataset.classes, *dataset.alternative_classes}
+    assert "class list qd_photo32 applied" in dataset.notes[0]
+    assert "--classes all" in dataset.notes[0]
+    assert len(dataset.images("photo", "train")) == 4000
+    assert len(dataset.images("photo", "test")) == 1000
+    assert dataset.images("sketch", "test").images.shape[1] == 1
+
+
+def test_large_images_are_opened_at_64_pixels(tmp_path: Path) -> None:
+    request = DatasetRequest(
+        cache=tmp_path, argument=str(DATA / "pacs"), classes=("horse", "house")
+    )
+    dataset = open_folder(request)
+    assert dataset.image_size == 64
+    assert dataset.notes == ()
