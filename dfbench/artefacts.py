@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from PIL import Image
 from torch import Tensor
 
 from dfbench.files import atomic_path
@@ -18,11 +19,10 @@ class Artefacts:
 
     def save_grid(self, name: str, images: Tensor, columns: int) -> Path:
         """Write images `[N, 3, H, W]` in [0, 1] as one PNG, row by row, `columns` wide."""
-        from torchvision.io import write_png
         from torchvision.utils import make_grid
 
         grid = make_grid(to_bytes(images).cpu(), nrow=columns, padding=1, pad_value=128)
         target = self._folder / f"{name}.png"
         with atomic_path(target) as temporary:
-            write_png(grid, str(temporary))
+            Image.fromarray(grid.permute(1, 2, 0).numpy()).save(temporary, format="PNG")
         return target

@@ -17,6 +17,14 @@ class DiskFull(DfbenchError):
     """No space is left where something had to be written."""
 
 
+def no_space(target: Path) -> DiskFull:
+    """The error for a file that finds no room."""
+    return DiskFull(
+        f"no space left to write {target.name} in {target.parent}; "
+        "free some space or choose another folder, then repeat the same command"
+    )
+
+
 @contextmanager
 def atomic_path(target: Path) -> Iterator[Path]:
     """A temporary path beside `target` that takes its name when the block ends without error.
@@ -31,10 +39,7 @@ def atomic_path(target: Path) -> Iterator[Path]:
         temporary.replace(target)
     except OSError as fault:
         if fault.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise DiskFull(
-                f"no space left to write {target.name} in {target.parent}; "
-                "free some space or choose another folder, then repeat the same command"
-            ) from fault
+            raise no_space(target) from fault
         raise
     finally:
         temporary.unlink(missing_ok=True)

@@ -96,6 +96,11 @@ class Setting:
         index = torch.tensor(columns, device=logits.device).expand(len(logits), -1)
         return union.scatter(1, index, logits.softmax(dim=1))
 
+    @torch.no_grad()
+    def label(self, modality: Modality, images: Tensor) -> Tensor:
+        """`[B, len(classes)]`: the teacher's posterior of images in [0, 1], without gradient."""
+        return self.posterior(modality, self.teacher(modality)(images).logits)
+
     def generator(self, name: str) -> torch.Generator:
         """A random generator on the device; the same name gives the same numbers in every run."""
         seed = derive_seed(self.method, name, self.seed)
@@ -143,6 +148,7 @@ class Setting:
             self.new_encoder("photo"),
             self.new_encoder("sketch"),
             proxies.to(self.device),
+            self.label,
             budget,
             self.generator("augmentation"),
             **choices,

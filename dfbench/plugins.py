@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, replace
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
@@ -120,10 +120,8 @@ class PluginHost:
             manager.check_pending()
             methods = _specs(manager.hook.dfbench_methods(), MethodSpec)
             datasets = _specs(manager.hook.dfbench_datasets(), DatasetSpec)
-            for taken in [s.name for s in methods if s.name in self.methods] + [
-                s.name for s in datasets if s.name in self.datasets
-            ]:
-                raise PluginFault(f"the name {taken!r} is already taken by another plugin")
+            _check_free([spec.name for spec in methods], self.methods)
+            _check_free([spec.name for spec in datasets], self.datasets)
         except (Exception, SystemExit) as fault:  # noqa: BLE001  # whatever a plugin raises
             self._refuse(plugin, fault)
             return
@@ -158,6 +156,14 @@ def _specs(answers: list[Any], kind: type[Kind]) -> list[Kind]:
         if not isinstance(spec, kind):
             raise PluginFault(f"a hook returned {spec!r}; allowed: {kind.__name__} objects")
     return specs
+
+
+def _check_free(names: list[str], taken: Container[str]) -> None:
+    for place, name in enumerate(names):
+        if name in taken:
+            raise PluginFault(f"the name {name!r} is already taken by another plugin")
+        if name in names[:place]:
+            raise PluginFault(f"the name {name!r} is offered twice")
 
 
 def _import_file(file: Path) -> object:

@@ -108,8 +108,8 @@ def run(
 def _run(request: RunRequest, *, alone: bool, force: bool, form: str) -> None:
     from dfbench.reporting.summary import print_run
     from dfbench.runs.execute import execute
+    from dfbench.runs.numerics import pin_numerics
     from dfbench.runs.plan import plan_rows
-    from dfbench.runs.worker import pin_numerics
 
     plans = plan_rows(request, beside=not alone)
     pin_numerics(plans[-1].session.threads, request.seed)

@@ -1,6 +1,7 @@
 """Exact, tie-aware retrieval metrics from anybody's embeddings and labels, by published name."""
 
 from dfbench.evaluation.bootstrap import Interval, paired_difference
+from dfbench.evaluation.curve import Curve, precision_recall
 from dfbench.evaluation.definitions import (
     DEFAULT_METRICS,
     METRIC_PATTERNS,
@@ -17,6 +18,7 @@ __all__ = [
     "METRIC_PATTERNS",
     "METRIC_VERSION",
     "SIMILARITIES",
+    "Curve",
     "Definition",
     "Evaluation",
     "Interval",
@@ -24,5 +26,6 @@ __all__ = [
     "conventions",
     "evaluate",
     "paired_difference",
+    "precision_recall",
     "top_k",
 ]

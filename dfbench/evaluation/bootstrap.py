@@ -1,4 +1,4 @@
-"""Bootstrap intervals: over the queries of one result, and over seeds and queries of a difference."""
+"""Bootstrap intervals: over queries of a result, over seeds and queries of a difference."""
 
 from __future__ import annotations
 
@@ -38,7 +38,9 @@ def mean_intervals(values: FloatArray, resamples: int, seed: int) -> list[Interv
         return [Interval(float(mean), None, None) for mean in means]
     generator = np.random.default_rng(seed)
     columns = np.ascontiguousarray(values.T)
-    low, high = _ends(np.stack([columns @ _weights(generator, len(values)) for _ in range(resamples)]))
+    low, high = _ends(
+        np.stack([columns @ _weights(generator, len(values)) for _ in range(resamples)])
+    )
     return [Interval(*map(float, ends)) for ends in zip(means, low, high, strict=True)]
 
 

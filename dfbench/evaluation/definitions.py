@@ -106,7 +106,8 @@ _TEMPLATES = (
     ),
     _Template(
         "map@{k}:hits",
-        "mean over queries of sum_{{i<={k}}} rel_i P@i / (hits among the first {k}), 0 without hits",
+        "mean over queries of sum_{{i<={k}}} rel_i P@i / (hits among the first {k}),"
+        " 0 without hits",
         "SEM-PCYC, PCMSN, AMLD, torchmetrics with top_k (ClipPrompt, KD-SBIR)",
         GALLERY,
         lambda ranked, k, _: metrics.average_precision_over_hits(ranked.places, _k(k)),

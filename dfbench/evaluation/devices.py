@@ -10,7 +10,7 @@ DEVICES = ("auto", "cpu", "cuda")
 
 
 def chosen_device(name: str) -> torch.device:
-    """The torch device of a name (`auto`, `cpu`, `cuda`, `cuda:1`); auto takes a GPU if one is there.
+    """The torch device of `auto` (a GPU if one is there), `cpu`, `cuda` or `cuda:1`.
 
     Raises `UnknownName` for another name and `InvalidInput` for a GPU that is not there.
     """

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,6 +21,13 @@ def segment_sum(values: Tensor, lengths: Tensor) -> Tensor:
     The order of addition within a run is fixed, so the result does not depend on the batch.
     """
     return torch.segment_reduce(values, "sum", lengths=lengths, unsafe=True)
+
+
+def indices_where(mask: Tensor) -> Tensor:
+    """Indices of the true entries; on the CPU NumPy finds them several times faster than torch."""
+    if mask.device.type == "cpu":
+        return torch.from_numpy(np.flatnonzero(mask.numpy()))
+    return mask.nonzero().squeeze(1)
 
 
 def starts_of(lengths: Tensor) -> Tensor:
@@ -60,13 +68,13 @@ class TieGroups:
 
     def _cut(self, k: int) -> TieGroups:
         seen = self.above < k
-        kept = seen.nonzero().squeeze(1)
+        kept = indices_where(seen)
         return replace(
             self,
-            above=self.above[kept],
-            positives_above=self.positives_above[kept],
-            size=self.size[kept],
-            positives=self.positives[kept],
+            above=self.above.index_select(0, kept),
+            positives_above=self.positives_above.index_select(0, kept),
+            size=self.size.index_select(0, kept),
+            positives=self.positives.index_select(0, kept),
             lengths=segment_sum(seen.double(), self.lengths).long(),
             _cuts={},
         )
@@ -125,9 +133,7 @@ class Ranked:
         return self.ordered
 
 
-def tie_groups(
-    above: Tensor, at_or_above: Tensor, relevant: Tensor, n_photos: int
-) -> TieGroups:
+def tie_groups(above: Tensor, at_or_above: Tensor, relevant: Tensor, n_photos: int) -> TieGroups:
     """Tie groups from the counts of every positive.
 
     `above` and `at_or_above` [positives] count the gallery photos with a better, and with a better
@@ -137,7 +143,7 @@ def tie_groups(
     first[1:] = above[1:] != above[:-1]
     begin = starts_of(relevant)
     first[begin] = True
-    start = first.nonzero().squeeze(1)
+    start = indices_where(first)
     end = torch.cat([start[1:], start.new_tensor([len(above)])])
     lengths = segment_sum(first.double(), relevant).long()
     offset = begin.repeat_interleave(lengths, output_size=len(start))

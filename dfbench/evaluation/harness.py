@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from dfbench.errors import InvalidInput
 from dfbench.evaluation.bootstrap import mean_intervals
 from dfbench.evaluation.definitions import DEFAULT_METRICS, Definition, Metric, metric
 from dfbench.evaluation.devices import chosen_device
 from dfbench.evaluation.engines import engine_for
 from dfbench.evaluation.groups import Ranked
-from dfbench.evaluation.inputs import Array, check_pair, vectors
-from dfbench.evaluation.labels import IntArray, Label, Labels, Relevance, relevance
-from dfbench.evaluation.similarity import full_precision, scoring
-from dfbench.evaluation.task import Task
+from dfbench.evaluation.inputs import Array
+from dfbench.evaluation.labels import IntArray, Label, Labels, Relevance
+from dfbench.evaluation.similarity import full_precision
+from dfbench.evaluation.task import prepared
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -79,18 +80,16 @@ def evaluate(
     photos in the gallery's order. Raises `InvalidInput` or `UnknownName` for what cannot be scored.
     """
     wanted = [metric(name) for name in dict.fromkeys(metrics)]
+    if not wanted:
+        raise InvalidInput(
+            f"metrics are {metrics!r}; allowed: at least one; leave out for the usual"
+        )
     place = chosen_device(device)
     with full_precision(place):
-        sides = vectors("queries", queries, place), vectors("gallery", gallery, place)
-        check_pair(*sides)
-        relevant = relevance(query_labels, gallery_labels, len(queries), len(gallery))
-        task = Task(
-            scoring=scoring(*sides, similarity),
-            relevance=relevant,
-            rows=torch.from_numpy(np.flatnonzero(relevant.counts)),
-            reach=max(one.reach(len(gallery)) for one in wanted) if wanted else 0,
-        )
+        task = prepared(queries, gallery, query_labels, gallery_labels, similarity, place)
+        task = replace(task, reach=max(one.reach(task.n_photos) for one in wanted))
         values = _measured(engine_for(place)(task), wanted, len(queries))
+    relevant = task.relevance
     scored = values[relevant.counts > 0]
     intervals = mean_intervals(scored, bootstrap, seed)
     per_class = [_class_means(column, relevant) for column in values.T]

@@ -143,7 +143,8 @@ def _refuse_row(unchecked: Vectors, row: int) -> None:
 
 
 def _norms(rows: Tensor) -> Tensor:
-    return torch.linalg.vector_norm(rows, dim=1)
+    norms: Tensor = torch.linalg.vector_norm(rows, dim=1)
+    return norms
 
 
 def _float32(block: Array, device: torch.device) -> Tensor:

@@ -26,7 +26,7 @@ def rank_in_plain_torch(task: Task) -> Iterator[Ranked]:
     """The queries of `task` in batches, in order, on the device of its embeddings."""
     step = min(task.tile_rows(_BYTES_PER_PAIR), _MOST_ROWS)
     buffer = torch.empty((step, task.n_photos), device=task.scoring.gallery.device)
-    for rows in task.rows.split(step):
+    for rows in torch.split(task.rows, step):
         products = task.scoring.products(rows, out=buffer[: len(rows)])
         yield _rank_tile(task, rows, _unique_keys(task.scoring.finish(rows, products)))
 

@@ -19,7 +19,7 @@ from dfbench.evaluation.labels import IntArray
 from dfbench.evaluation.rowscan import Row, RowScan
 from dfbench.evaluation.task import Task
 
-_CHUNK_POSITIVES = 2**14
+_CHUNK_POSITIVES = 2**16
 """Positives that go to the metrics at once: enough to hide the cost of a call, and cache-sized."""
 
 
@@ -41,11 +41,11 @@ def rank_on_cpu(task: Task) -> Iterator[Ranked]:
         return _batch(task, rows, scanned)
 
     with ThreadPoolExecutor(threads) as pool:
-        for rows in task.rows.split(len(buffer)):
+        for rows in torch.split(task.rows, len(buffer)):
             tile = buffer[: len(rows)]
             task.scoring.products(rows, out=torch.from_numpy(tile))
             tiles = np.split(tile, range(chunk, len(rows), chunk))
-            yield from pool.map(rank_chunk, rows.split(chunk), tiles)
+            yield from pool.map(rank_chunk, torch.split(rows, chunk), tiles)
 
 
 def _batch(task: Task, rows: Tensor, scanned: list[Row]) -> Ranked:

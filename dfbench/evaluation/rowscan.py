@@ -56,31 +56,30 @@ class RowScan:
         self._twins = scoring.twins
         self._reach = reach
         n_photos = len(scoring.gallery)
-        self._values = np.empty(n_photos, dtype=np.float32)
-        # One more key, larger than any, stands for the end of the gallery.
-        self._keys = np.full(n_photos + 1, np.iinfo(np.int32).max, dtype=np.int32)
+        # Two more keys, larger than any, stand for the end of the gallery.
+        self._buffer = np.full(n_photos + 2, np.iinfo(np.int32).max, dtype=np.int32)
+        self._keys = self._buffer[:-2]
         self._tags = np.empty(n_photos, dtype=np.int32)
         self._marks = np.zeros(-(-n_photos // 8) * 8, dtype=np.bool_)
         self._chosen = np.zeros(_LEVELS if reach else 0, dtype=np.bool_)
 
     def __call__(self, query: int, products: FloatArray, photos: IntArray) -> Row:
         """Scan the products [G] of a query whose positives are `photos`, ascending."""
-        keys = self._keys[:-1]
-        self._round(query, products, out=keys)
-        keys[photos] -= 1
-        unsorted = keys.copy() if self._reach else None
-        keys.sort()
+        self._round(query, products, out=self._keys)
+        self._keys[photos] -= 1
+        unsorted = self._keys.copy() if self._reach else None
+        self._keys.sort()
         return self._read(unsorted)
 
     def _round(self, query: int, products: FloatArray, out: KeyArray) -> None:
-        values = self._values
+        values = out.view(np.float32)
         if self._photo_scale is not None:
             products = np.multiply(products, self._photo_scale, out=values)
         if self._bias is not None and self._square is not None:
             shift = np.multiply(self._square, np.float32(self._bias.slope[query]))
             shift += products
             products = np.add(shift, np.float32(self._bias.constant[query]), out=values)
-        np.add(products, _MAGIC, out=out.view(np.float32))
+        np.add(products, _MAGIC, out=values)
         if self._twins is not None:
             out[self._twins.copies.numpy()] = out[self._twins.originals.numpy()]
         np.left_shift(out, 1, out=out)
@@ -89,32 +88,45 @@ class RowScan:
         place = self._places()
         key = self._keys.take(place)
         start = _run_starts(key)
-        end = np.append(start[1:], len(key))
-        last = end - 1
-        above = place[start]
-        positives = end - start
+        positives = np.empty_like(start)
+        np.subtract(start[1:], start[:-1], out=positives[:-1])
+        positives[-1] = len(key) - start[-1]
+        above = place.take(start)
+        tied = key.take(start) + 1
+        negatives, mixed = self._tied_negatives(tied, above + positives)
         size = positives.copy()
-        # A negative of the same group follows its last positive, one above it in tagged keys.
-        tied = key[start] + 1
-        mixed = np.flatnonzero(self._keys.take(place[last] + 1) == tied)
-        size[mixed] = self._keys.searchsorted(tied[mixed], side="right") - above[mixed]
+        size[mixed] += negatives
         if unsorted is None:
             return Row(above, start, size, positives, None)
-        mixed = mixed[: above[mixed].searchsorted(self._reach)]
         rank = place + 1
-        for_mixed = _ranges(start[mixed], positives[mixed])
+        mixed = mixed[: above[mixed].searchsorted(self._reach)]
         if len(mixed):
-            rank[for_mixed] = self._ranks(tied[mixed], above[mixed], size[mixed], unsorted)
+            wanted = _ranges(start[mixed], positives[mixed])
+            rank[wanted] = self._ranks(tied[mixed], above[mixed], size[mixed], unsorted)
         return Row(above, start, size, positives, rank)
+
+    def _tied_negatives(self, tied: KeyArray, end: IntArray) -> tuple[IntArray, IntArray]:
+        """How many keys `tied` stand from `end` on, and in which groups any do.
+
+        Most often it is one: looking at the next key spares those a search.
+        """
+        mixed = (self._buffer.take(end) == tied).nonzero()[0]
+        tied, end = tied.take(mixed), end.take(mixed)
+        negatives = np.ones_like(mixed)
+        several = (self._buffer.take(end + 1) == tied).nonzero()[0]
+        last = self._keys.searchsorted(tied.take(several), side="right")
+        negatives[several] = last - end.take(several)
+        return negatives, mixed
 
     def _places(self) -> IntArray:
         """Indices of the odd keys; eight flags at a time, since they are sparse."""
-        np.bitwise_and(self._keys[:-1], 1, out=self._tags)
+        np.bitwise_and(self._keys, 1, out=self._tags)
         np.not_equal(self._tags, 0, out=self._marks[: len(self._tags)])
         words = self._marks.view(np.uint64)
-        at = np.flatnonzero(words != 0)
-        within = np.flatnonzero(words[at].view(np.bool_))
-        return (at[within >> 3] << 3) + (within & 7)
+        at = (words != 0).nonzero()[0]
+        within = words.take(at).view(np.bool_).nonzero()[0]
+        places: IntArray = (at[within >> 3] << 3) + (within & 7)
+        return places
 
     def _ranks(
         self, tied: KeyArray, above: IntArray, size: IntArray, unsorted: KeyArray
@@ -128,20 +140,22 @@ class RowScan:
         order = unsorted[members].astype(np.int64) + 1 >> 1 << 32 | members
         order.sort()
         ranks = _ranges(above + 1, size)
-        return ranks[unsorted[order & 0xFFFFFFFF] & 1 == 1]
+        of_positives: IntArray = ranks[unsorted[order & 0xFFFFFFFF] & 1 == 1]
+        return of_positives
 
 
 def _run_starts(values: KeyArray) -> IntArray:
     first = np.empty(len(values), dtype=np.bool_)
     first[0] = True
     np.not_equal(values[1:], values[:-1], out=first[1:])
-    return np.flatnonzero(first)
+    return first.nonzero()[0]
 
 
 def _ranges(starts: IntArray, lengths: IntArray) -> IntArray:
     """The concatenation of start, start + 1, ... of the given lengths."""
     ends = lengths.cumsum()
-    return np.arange(lengths.sum()) + np.repeat(starts - ends + lengths, lengths)
+    ranges: IntArray = np.arange(lengths.sum()) + np.repeat(starts - ends + lengths, lengths)
+    return ranges
 
 
 def _numpy(values: object) -> FloatArray | None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from dfbench.evaluation.labels import IntArray, Relevance
-from dfbench.evaluation.similarity import Scoring
+from dfbench.evaluation.inputs import Array, check_pair, vectors
+from dfbench.evaluation.labels import IntArray, Labels, Relevance, relevance
+from dfbench.evaluation.similarity import Scoring, scoring
 
-TILE_BYTES = 100 * 2**20
+TILE_BYTES = {"cpu": 64 * 2**20, "cuda": 2**31}
+"""Bound of what an engine holds at a time beyond the embeddings, by kind of device."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,7 @@ class Task:
     """Queries to rank, each with at least one positive, [Q'], int64, on the CPU."""
     reach: int = 0
     """Ranks down to which places in gallery order must be right; 0 when no metric needs them."""
-    tile_bytes: int = TILE_BYTES
+    tile_bytes: int = TILE_BYTES["cpu"]
     """Bound of the products held at a time; a tile is never less than one query."""
 
     @property
@@ -37,10 +40,33 @@ class Task:
 
     def photos_of(self, query: int) -> IntArray:
         """Gallery indices of a query's positives, ascending."""
-        return self.relevance.photos[self.relevance.queries[query]]
+        return self.relevance.photos[int(self.relevance.queries[query])]
 
     def tile_rows(self, bytes_per_pair: int) -> int:
         """Queries of a tile: tiles are as equal as possible and no larger than the bound."""
         most = max(1, self.tile_bytes // (bytes_per_pair * self.n_photos))
         tiles = -(-len(self.rows) // most)
         return -(-len(self.rows) // tiles)
+
+
+def prepared(
+    queries: Array,
+    gallery: Array,
+    query_labels: Labels,
+    gallery_labels: Labels,
+    similarity: str,
+    device: torch.device,
+) -> Task:
+    """Everything checked, scaled and numbered for the engines of a device.
+
+    Raises `InvalidInput` or `UnknownName` for what cannot be ranked.
+    """
+    sides = vectors("queries", queries, device), vectors("gallery", gallery, device)
+    check_pair(*sides)
+    relevant = relevance(query_labels, gallery_labels, len(sides[0]), len(sides[1]))
+    return Task(
+        scoring=scoring(*sides, similarity),
+        relevance=relevant,
+        rows=torch.from_numpy(np.flatnonzero(relevant.counts)),
+        tile_bytes=TILE_BYTES[device.type],
+    )

@@ -21,7 +21,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from dfbench.evaluation.groups import TieGroups, segment_sum
+from dfbench.evaluation.groups import TieGroups, indices_where, segment_sum
 
 
 @lru_cache(maxsize=2)
@@ -35,18 +35,18 @@ def expected_precision_sum(groups: TieGroups, k: int | None = None) -> Tensor:
     """E[sum over the first k ranks of rel_i P@i] for every query, [B], float64; k=None is all."""
     seen = groups if k is None else groups.reaching(k)
     total = (seen.positives_above + 1) / (seen.above + 1)
-    tied = (seen.size > 1).nonzero().squeeze(1)
+    tied = indices_where(seen.size > 1)
     if len(tied):
-        total[tied] = _tied_precision_sum(seen, tied, k)
+        total.index_copy_(0, tied, _tied_precision_sum(seen, tied, k))
     return segment_sum(total, seen.lengths)
 
 
 def _tied_precision_sum(groups: TieGroups, tied: Tensor, k: int | None) -> Tensor:
-    n, p = groups.above[tied], groups.positives_above[tied]
-    g, r = groups.size[tied], groups.positives[tied]
+    counts = (groups.above, groups.positives_above, groups.size, groups.positives)
+    n, p, g, r = (count.index_select(0, tied) for count in counts)
     reach = g if k is None else torch.minimum(g, k - n)
     harmonic = _harmonic(groups.n_photos, n.device)
-    rise = harmonic[(n + reach).long()] - harmonic[n.long()]
+    rise = harmonic.index_select(0, (n + reach).long()) - harmonic.index_select(0, n.long())
     return r / g * ((p + 1) * rise + (r - 1) / (g - 1) * (reach - (n + 1) * rise))
 
 

@@ -37,11 +37,11 @@ def top_k(
         if not 1 <= k <= n_photos:
             raise InvalidInput(f"k is {k}; allowed: 1 to {n_photos}, the size of the gallery")
         made = scoring(*sides, similarity)
-        step = max(1, TILE_BYTES // (_BYTES_PER_PAIR * n_photos))
+        step = max(1, TILE_BYTES[place.type] // (_BYTES_PER_PAIR * n_photos))
         buffer = torch.empty((min(step, len(sides[0])), n_photos), device=place)
         best = [
             _best(made.finish(rows, made.products(rows, out=buffer[: len(rows)])), k)
-            for rows in torch.arange(len(sides[0])).split(step)
+            for rows in torch.split(torch.arange(len(sides[0])), step)
         ]
     return np.concatenate(best)
 

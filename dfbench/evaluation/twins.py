@@ -32,11 +32,11 @@ def find_twins(gallery: Vectors) -> Twins | None:
     Rows are equal when 64-bit hashes of all their bits are, zeros of either sign being one.
     """
     probes = torch.cat([_hash(gallery.rows(*at)[:, :_PROBES]) for at in gallery.blocks()])
-    _, group, sizes = probes.unique(return_inverse=True, return_counts=True)
+    _, group, sizes = torch.unique(probes, return_inverse=True, return_counts=True)
     suspects = (sizes[group] > 1).nonzero().squeeze(1)
     if not len(suspects):
         return None
-    hashes = torch.cat([_hash(gallery.take(rows)) for rows in suspects.cpu().split(BLOCK)])
+    hashes = torch.cat([_hash(gallery.take(rows)) for rows in torch.split(suspects.cpu(), BLOCK)])
     originals = _first_of_equal(hashes, suspects)
     repeated = originals != suspects
     return Twins(suspects[repeated], originals[repeated]) if repeated.any() else None
@@ -52,6 +52,6 @@ def _hash(rows: Tensor) -> Tensor:
 
 def _first_of_equal(hashes: Tensor, index: Tensor) -> Tensor:
     """For each entry the smallest of `index` among the entries of equal hash; ascending `index`."""
-    _, group = hashes.unique(return_inverse=True)
+    _, group = torch.unique(hashes, return_inverse=True)
     first = torch.full((len(hashes),), int(index[-1]), device=index.device)
     return first.scatter_reduce(0, group, index, "amin")[group]

@@ -28,3 +28,23 @@ def crop_and_flip(
     index = torch.arange(count, device=device).view(-1, 1, 1)
     moved = padded.permute(0, 2, 3, 1)[index, rows.unsqueeze(2), columns.unsqueeze(1)]
     return moved.permute(0, 3, 1, 2)
+
+
+def blend(
+    first: Tensor, second: Tensor, share: float, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Pairs, the first `share` of them mixed with another pair of the batch.
+
+    Both images of a pair `[B, C, H, W]` get the same partner pair and the same weight, uniform in
+    [0, 1] (mixup: Zhang et al. 2018; for distillation: Beyer et al. 2022).
+    """
+    count, device = len(first), first.device
+    partner = torch.randperm(count, generator=generator, device=device)
+    weight = torch.rand(count, generator=generator, device=device)
+    weight[round(share * count) :] = 1
+    weight = weight.view(-1, 1, 1, 1)
+
+    def mixed(images: Tensor) -> Tensor:
+        return weight * images + (1 - weight) * images[partner]
+
+    return mixed(first), mixed(second)

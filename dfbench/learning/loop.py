@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
+from math import isfinite
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -74,7 +75,7 @@ class TrainingLoop:
                     self.save(step + 1)
                     saved = time.monotonic()
         self.save(self.steps)
-        write_json(self._curves_file, self.curves)
+        write_json(self._curves_file, _finite(self.curves))
 
     def log(self, every: int, values: Mapping[str, float]) -> None:
         """Add a point to the curves at every `every`-th step."""
@@ -89,8 +90,12 @@ class TrainingLoop:
             "curves": self.curves,
             "state": {name: item.state_dict() for name, item in self._state.items()},
         }
-        with atomic_path(self._checkpoint) as temporary:
-            torch.save(content, temporary)
+        with atomic_path(self._checkpoint) as temporary, temporary.open("wb") as file:
+            try:
+                torch.save(content, file)
+            except RuntimeError as fault:
+                # Closing its archive, torch hides the error of a full disk behind one of its own.
+                raise fault.__context__ if isinstance(fault.__context__, OSError) else fault
 
     def _resume(self) -> int:
         if not self._checkpoint.exists():
@@ -100,3 +105,11 @@ class TrainingLoop:
             item.load_state_dict(content["state"][name])
         self.curves.update(content["curves"])
         return int(content["next_step"])
+
+
+def _finite(curves: Mapping[str, list[tuple[int, float]]]) -> dict[str, Any]:
+    """Curves as JSON has them: null for what is not finite."""
+    return {
+        name: [(step, value if isfinite(value) else None) for step, value in points]
+        for name, points in curves.items()
+    }

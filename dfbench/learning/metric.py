@@ -59,11 +59,12 @@ class EmbeddingQueue(nn.Module):
 
     @torch.no_grad()
     def write(self, embeddings: Tensor, posteriors: Tensor) -> None:
-        """Put a batch in the place of the oldest entries."""
-        start = int(self.written)
-        slots = torch.arange(start, start + len(embeddings), device=self.embeddings.device)
-        self.embeddings[slots % self.size] = embeddings.detach()
-        self.posteriors[slots % self.size] = posteriors.detach()
+        """Put a batch, or as much of its end as fits, in the place of the oldest entries."""
+        first = max(len(embeddings) - self.size, 0)
+        places = torch.arange(first, len(embeddings), device=self.embeddings.device)
+        slots = (int(self.written) + places) % max(self.size, 1)
+        self.embeddings[slots] = embeddings[first:].detach()
+        self.posteriors[slots] = posteriors[first:].detach()
         self.written += len(embeddings)
 
 

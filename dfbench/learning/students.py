@@ -9,12 +9,14 @@ from torch import Tensor, nn
 
 from dfbench.budget import Budget
 from dfbench.datasets.dataset import Modality
-from dfbench.learning.augment import crop_and_flip
+from dfbench.learning.augment import blend, crop_and_flip
 from dfbench.learning.loop import RandomState, Stateful
 from dfbench.learning.metric import EmbeddingQueue, SharedProxies, info_nce, soft_pair_targets
-from dfbench.learning.pool import PairBatch
+from dfbench.learning.pool import Pairs
 from dfbench.networks import Encoder, Encoders
 
+Labeller = Callable[[Modality, Tensor], Tensor]
+"""From images of a modality to their teacher's posterior `[B, C]` over the union of classes."""
 PairTargets = Callable[[Tensor, Tensor], Tensor]
 """From posteriors `[B, C]`, `[N, C]` to the share `[B, N]` each candidate has as a positive."""
 
@@ -23,7 +25,9 @@ class Students(nn.Module):
     """A photo and a sketch encoder under the metric loss: two-way queue InfoNCE plus proxies.
 
     All rows that train use this class with the same budget (`Setting.new_students`); they differ
-    in the batches they give. `generator` draws the augmentation.
+    in the pairs they give. Students see a pair shifted, mirrored and partly blended with another,
+    and `label` gives the teachers' posteriors of exactly that view: a patient and consistent
+    teacher (Beyer et al. 2022). `generator` draws the views.
     """
 
     def __init__(
@@ -31,6 +35,7 @@ class Students(nn.Module):
         photo: Encoder,
         sketch: Encoder,
         proxies: SharedProxies,
+        label: Labeller,
         budget: Budget,
         generator: torch.Generator,
         *,
@@ -45,9 +50,10 @@ class Students(nn.Module):
         sizes = (budget.queue_size, budget.embedding_dim, len(proxies.weight))
         self.photo_queue = EmbeddingQueue(*sizes).to(proxies.weight.device)
         self.sketch_queue = EmbeddingQueue(*sizes).to(proxies.weight.device)
+        self._label = label
+        self._budget = budget
         self._targets = pair_targets
         self._weights = (queue_weight, proxy_weight)
-        self._temperature = budget.temperature
         self._random = generator
         self._optimiser = torch.optim.AdamW(
             self.parameters(), budget.learning_rate, weight_decay=budget.weight_decay
@@ -65,29 +71,32 @@ class Students(nn.Module):
             "augmentation": RandomState(self._random),
         }
 
-    def step(self, batch: PairBatch) -> float:
+    def step(self, pairs: Pairs) -> float:
         """One optimiser step on a batch of pairs; returns the loss."""
         self.train()
-        loss = self.loss(batch)
+        loss = self.loss(*self._view(pairs))
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]  # torch's stub
         self._optimiser.step()
         self._schedule.step()
         return loss.item()
 
-    def loss(self, batch: PairBatch) -> Tensor:
-        """The metric loss of a batch, whose embeddings then enter the queues."""
-        photos = self.photo(crop_and_flip(batch.photos, self._random))
-        sketches = self.sketch(crop_and_flip(batch.sketches, self._random))
+    def loss(self, photos: Tensor, sketches: Tensor) -> Tensor:
+        """The metric loss of images as they are; their embeddings then enter the queues."""
+        p, q = self._label("photo", photos), self._label("sketch", sketches)
+        e, k = self.photo(photos), self.sketch(sketches)
         queue_weight, proxy_weight = self._weights
-        loss = queue_weight * (
-            self._contrast(photos, batch.p, sketches, batch.q, self.sketch_queue)
-            + self._contrast(sketches, batch.q, photos, batch.p, self.photo_queue)
-        )
-        proxy = self.proxies.loss(photos, batch.p) + self.proxies.loss(sketches, batch.q)
-        self.photo_queue.write(photos, batch.p)
-        self.sketch_queue.write(sketches, batch.q)
-        return loss + proxy_weight * proxy
+        contrast = self._contrast(e, p, k, q, self.sketch_queue)
+        contrast = contrast + self._contrast(k, q, e, p, self.photo_queue)
+        proxy = self.proxies.loss(e, p) + self.proxies.loss(k, q)
+        self.photo_queue.write(e, p)
+        self.sketch_queue.write(k, q)
+        return queue_weight * contrast + proxy_weight * proxy
+
+    def _view(self, pairs: Pairs) -> tuple[Tensor, Tensor]:
+        photos = crop_and_flip(pairs.photos, self._random)
+        sketches = crop_and_flip(pairs.sketches, self._random)
+        return blend(photos, sketches, self._budget.blend, self._random)
 
     def classify(self, modality: Modality, images: Tensor) -> Tensor:
         """Logits `[B, C]` that the shared proxies give to images as they are."""
@@ -108,7 +117,8 @@ class Students(nn.Module):
     ) -> Tensor:
         old_keys, old_q = queue.read()
         targets = self._targets(p, torch.cat([q, old_q]))
-        return info_nce(anchors, torch.cat([keys, old_keys]), targets, self._temperature)
+        keys = torch.cat([keys, old_keys])
+        return info_nce(anchors, keys, targets, self._budget.temperature)
 
 
 class Posterior(nn.Module):

@@ -12,8 +12,8 @@ from typing import Literal
 from pydantic import BaseModel
 
 from dfbench.errors import DfbenchError, PluginFault
-from dfbench.files import atomic_path
-from dfbench.runs.job import JOB_FILE, OUTCOME_FILE, TRACEBACK_FILE, Outcome, Question
+from dfbench.files import atomic_path, no_space
+from dfbench.runs.job import JOB_FILE, NO_SPACE, OUTCOME_FILE, TRACEBACK_FILE, Outcome, Question
 
 
 def describe(question: Question) -> Outcome:
@@ -33,7 +33,9 @@ def call(verb: Literal["describe", "fit"], content: BaseModel, folder: Path) -> 
     (folder / TRACEBACK_FILE).unlink(missing_ok=True)
     with atomic_path(folder / JOB_FILE) as temporary:
         temporary.write_text(content.model_dump_json(indent=1), encoding="utf-8")
-    status = _wait(subprocess.Popen([sys.executable, "-m", "dfbench.runs.worker", verb, folder]))
+    status = _wait(subprocess.Popen([sys.executable, "-m", "dfbench.runs", verb, folder]))
+    if status == NO_SPACE:
+        raise no_space(folder / OUTCOME_FILE)
     if not (folder / OUTCOME_FILE).is_file():
         raise PluginFault(f"the process of the method died ({_death(status)}); nothing was scored")
     outcome = Outcome.model_validate_json((folder / OUTCOME_FILE).read_text(encoding="utf-8"))

@@ -74,9 +74,7 @@ def _git(folder: Path, *arguments: str) -> str | None:
         return None
     command = ["git", "-C", str(folder), *arguments]
     try:
-        answer = subprocess.run(
-            command, capture_output=True, text=True, check=True
-        )
+        answer = subprocess.run(command, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return None
     return answer.stdout.strip()

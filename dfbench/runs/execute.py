@@ -74,7 +74,7 @@ def _fit_and_rank(plan: Plan, folder: Path) -> Record:
     rankings: dict[str, Ranking] = {}
     for name, similarity in facts.similarities.items():
         embeddings = read_embeddings(folder, name, images, plan.row.label)
-        rankings[name] = rank(plan.session, embeddings, similarity, folder, name)
+        rankings[name] = rank(plan.session, embeddings, similarity, folder, name, plan.row.label)
     save_retrievals(folder / "pictures" / "retrievals.png", plan.session.dataset, rankings[""].top)
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     return make_record(plan, ingredients, facts, rankings, time.monotonic() - started)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load
 
 from dfbench.datasets.dataset import MODALITIES, Modality
-from dfbench.errors import PluginFault
+from dfbench.errors import DfbenchError, PluginFault
 from dfbench.evaluation import Evaluation, evaluate, top_k
 from dfbench.files import atomic_path
 from dfbench.runs.job import embeddings_file
@@ -58,20 +58,31 @@ def read_embeddings(folder: Path, reading: str, images: TestImages, label: str) 
 
 
 def rank(
-    session: Session, embeddings: Embeddings, similarity: str, folder: Path, reading: str
+    session: Session,
+    embeddings: Embeddings,
+    similarity: str,
+    folder: Path,
+    reading: str,
+    label: str,
 ) -> Ranking:
-    """Score a reading; the values of each query go to `per_query.npz` in the run's folder."""
+    """Score a reading; the values of each query go to `per_query.npz` in the run's folder.
+
+    Raises `PluginFault`, naming the method, if the embeddings or their similarity are refused.
+    """
     dataset = session.dataset
     queries, gallery = dataset.images("sketch", "test"), dataset.images("photo", "test")
-    evaluation = evaluate(
-        embeddings["sketch"],
-        embeddings["photo"],
-        queries.labels,
-        gallery.labels,
-        similarity=similarity,
-        device=str(session.device),
-        seed=session.request.seed,
-    )
+    try:
+        evaluation = evaluate(
+            embeddings["sketch"],
+            embeddings["photo"],
+            queries.labels,
+            gallery.labels,
+            similarity=similarity,
+            device=str(session.device),
+            seed=session.request.seed,
+        )
+    except DfbenchError as fault:
+        raise PluginFault(f"method {label!r}: its embeddings cannot be ranked: {fault}") from fault
     suffix = f"-{reading}" if reading else ""
     with atomic_path(folder / f"per_query{suffix}.npz") as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, **evaluation.per_query)  # type: ignore[arg-type]  # numpy's stub takes the names for its own flag
@@ -93,7 +104,7 @@ def chance_level(query_labels: NDArray[np.int64], gallery_labels: NDArray[np.int
 
 
 def _fault(rows: NDArray[np.generic], count: int) -> str | None:
-    if rows.ndim != 2 or len(rows) != count:
+    if rows.ndim != 2 or len(rows) != count or not rows.shape[1]:
         return f"have shape {list(rows.shape)}; allowed: [{count}, D]"
     if not np.issubdtype(rows.dtype, np.floating):
         return f"are {rows.dtype}; allowed: floating point"

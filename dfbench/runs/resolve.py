@@ -5,7 +5,7 @@ from __future__ import annotations
 from dfbench.errors import PluginFault, unknown_name
 from dfbench.hookspecs import MethodSpec
 from dfbench.method import Method, MethodConfig
-from dfbench.plugins import Offer, PluginHost
+from dfbench.plugins import Offer, PluginHost, describe_fault
 from dfbench.runs.row import Row, parse_label
 from dfbench.runs.settings import configure
 
@@ -22,7 +22,13 @@ def resolve(host: PluginHost, label: str, settings: dict[str, str]) -> tuple[Row
         raise unknown_name(f"variant of {name}", variant, cls.variants, f"dfbench describe {name}")
     base = cls.variants[variant] if variant else {}
     config = configure(cls.Config, base, settings, f"method {label!r}")
-    return _row(offer, cls, variant, config), cls(config)
+    try:
+        return _row(offer, cls, variant, config), cls(config)
+    except (Exception, SystemExit) as fault:
+        raise PluginFault(
+            f"plugin {offer.plugin.name!r} {offer.plugin.version}: method {label!r} cannot be "
+            f"made: {describe_fault(fault)}"
+        ) from fault
 
 
 def _method_class(offer: Offer[MethodSpec]) -> type[Method]:
@@ -32,9 +38,10 @@ def _method_class(offer: Offer[MethodSpec]) -> type[Method]:
             f"plugin {offer.plugin.name!r}: target {offer.spec.target!r} is no subclass of "
             "dfbench.Method"
         )
-    if cls.name != offer.spec.name:
+    name = getattr(cls, "name", None)
+    if name != offer.spec.name:
         raise PluginFault(
-            f"plugin {offer.plugin.name!r}: {offer.spec.target} has the name {cls.name!r} but is "
+            f"plugin {offer.plugin.name!r}: {offer.spec.target} has the name {name!r} but is "
             f"registered as {offer.spec.name!r}; make both the same"
         )
     return cls

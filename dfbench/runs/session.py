@@ -65,8 +65,8 @@ def open_session(request: RunRequest, offers: dict[str, DatasetOffer]) -> Sessio
     """
     device = resolve_device(request.device)
     parts = split_settings(request.settings)
-    budget = configure(Budget, {}, parts["budget"], "budget")
-    recipe = configure(TeacherRecipe, {}, parts["teachers"], "teachers")
+    budget = configure(Budget, {}, parts["budget"], "the budget", "budget.")
+    recipe = configure(TeacherRecipe, {}, parts["teachers"], "the teachers", "teachers.")
 
     def open_choice(choice: DataChoice) -> Dataset:
         return _open(choice, offers[choice.kind], request)

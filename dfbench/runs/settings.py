@@ -13,12 +13,17 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 def configure(
-    model: type[Model], base: Mapping[str, Any], given: Mapping[str, str], owner: str
+    model: type[Model],
+    base: Mapping[str, Any],
+    given: Mapping[str, str],
+    owner: str,
+    prefix: str = "",
 ) -> Model:
     """`model` with the values of `base`, overridden by the texts of `given`.
 
     Raises `InvalidConfig` for a value of the wrong type or range and `UnknownName` for a key that
-    the model does not have; `owner` names the model in either message.
+    the model does not have; `owner` names the model in either message, `prefix` stands before its
+    keys on the command line.
     """
     for key in given:
         if key not in model.model_fields:
@@ -28,7 +33,7 @@ def configure(
         values = {key: getattr(typed, key) for key in given}
         return model.model_validate({**base, **values})
     except ValidationError as fault:
-        raise InvalidConfig(_explain(fault, given, owner)) from fault
+        raise InvalidConfig(_explain(fault, given, owner, prefix)) from fault
 
 
 def split_settings(settings: Mapping[str, str]) -> dict[str, dict[str, str]]:
@@ -46,9 +51,10 @@ def split_settings(settings: Mapping[str, str]) -> dict[str, dict[str, str]]:
     return parts
 
 
-def _explain(fault: ValidationError, given: Mapping[str, str], owner: str) -> str:
+def _explain(fault: ValidationError, given: Mapping[str, str], owner: str, prefix: str) -> str:
     first = fault.errors()[0]
     key = ".".join(str(part) for part in first["loc"])
     value = given.get(key, first["input"])
     rule = first["msg"][0].lower() + first["msg"][1:]
-    return f"setting {key}={value!r} of {owner}: {rule}; try --set {key}=VALUE with such a value"
+    name = prefix + key
+    return f"setting {name}={value!r} of {owner}: {rule}; try --set {name}=VALUE with such a value"

@@ -53,7 +53,7 @@ def file_name(label: str) -> str:
 
 def _read(path: Path) -> Record:
     try:
-        return Record.model_validate_json(path.read_text(encoding="utf-8"))
+        return Record.model_validate_json(path.read_bytes())
     except ValidationError as fault:
         first = fault.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "the file"

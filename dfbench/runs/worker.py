@@ -1,4 +1,4 @@
-"""The process in which plugin code runs: `python -m dfbench.runs.worker describe|fit FOLDER`.
+"""The process in which plugin code runs: `python -m dfbench.runs describe|fit FOLDER`.
 
 It reads a question or a job from the folder and leaves an outcome there. It never sees a label,
 a class or a name of a test image.
@@ -7,9 +7,9 @@ a class or a name of a test image.
 from __future__ import annotations
 
 import resource
-import sys
 import time
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +21,14 @@ from torch import Tensor, nn
 from dfbench.artefacts import Artefacts
 from dfbench.datasets.dataset import MODALITIES, Modality
 from dfbench.errors import DfbenchError, PluginFault
-from dfbench.files import atomic_path
+from dfbench.files import DiskFull, atomic_path
 from dfbench.learning.batches import to_unit
 from dfbench.method import Method, Need, Setting
 from dfbench.networks import Encoders
 from dfbench.plugins import PluginHost, describe_fault
 from dfbench.runs.job import (
     JOB_FILE,
+    NO_SPACE,
     OUTCOME_FILE,
     TRACEBACK_FILE,
     DatasetOffer,
@@ -38,6 +39,7 @@ from dfbench.runs.job import (
     Question,
     embeddings_file,
 )
+from dfbench.runs.numerics import pin_numerics
 from dfbench.runs.resolve import resolve
 from dfbench.runs.row import Row
 from dfbench.teachers.stored import load_modality_classifier, load_teacher
@@ -98,17 +100,6 @@ def fit(folder: Path) -> Outcome:
     return Outcome(facts=facts)
 
 
-def pin_numerics(threads: int, seed: int) -> None:
-    """The same numbers from the same job: fixed threads, deterministic algorithms, no TF32."""
-    torch.set_num_threads(threads)
-    torch.set_flush_denormal(True)
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.backends.cudnn.benchmark = False
-    torch.backends.cuda.matmul.allow_tf32 = False
-    torch.backends.cudnn.allow_tf32 = False
-    torch.manual_seed(seed)
-
-
 def _setting(job: Job, folder: Path) -> Setting:
     device = torch.device(job.device)
     teachers = {modality: load_teacher(path).to(device) for modality, path in job.teachers.items()}
@@ -135,7 +126,7 @@ def _fitted(method: Method, setting: Setting, row: Row) -> Encoders:
         encoders = method.fit(setting)
     except DfbenchError:
         raise
-    except Exception as fault:
+    except (Exception, SystemExit) as fault:
         raise PluginFault(
             f"method {row.label!r} of plugin {row.plugin!r} {row.plugin_version}: fit() raised "
             f"{describe_fault(fault)}"
@@ -145,6 +136,14 @@ def _fitted(method: Method, setting: Setting, row: Row) -> Encoders:
             f"method {row.label!r}: fit() returned {type(encoders).__name__}; allowed: "
             "dfbench.Encoders"
         )
+    for reading in (encoders, *encoders.readings.values()):
+        for modality in MODALITIES:
+            encoder = getattr(reading, modality)
+            if not isinstance(encoder, nn.Module):
+                raise PluginFault(
+                    f"method {row.label!r}: its {modality} encoder is {encoder!r}; allowed: a "
+                    "torch.nn.Module"
+                )
     return encoders
 
 
@@ -154,15 +153,32 @@ def _embedded(encoder: nn.Module, job: Job, modality: Modality) -> Tensor:
     encoder.eval()
     parts = []
     for batch in torch.split(images, _EMBED_BATCH):
-        part = encoder(to_unit(batch.to(job.device)))
+        part = _encoded(encoder, to_unit(batch.to(job.device)), job, modality)
         if not isinstance(part, Tensor) or part.ndim != 2 or len(part) != len(batch):
             shape = list(part.shape) if isinstance(part, Tensor) else type(part).__name__
             raise PluginFault(
                 f"method {job.row.label!r}: its {modality} encoder maps {len(batch)} images to "
                 f"{shape}; allowed: [{len(batch)}, D]"
             )
-        parts.append(part.cpu())
+        # NumPy, which ranks, has no bfloat16.
+        parts.append(part.float().cpu() if part.dtype == torch.bfloat16 else part.cpu())
+    if len({part.shape[1] for part in parts}) > 1:
+        widths = sorted({part.shape[1] for part in parts})
+        raise PluginFault(
+            f"method {job.row.label!r}: its {modality} embeddings differ in width from batch to "
+            f"batch: {widths}; allowed: one width D"
+        )
     return torch.cat(parts).contiguous()
+
+
+def _encoded(encoder: nn.Module, images: Tensor, job: Job, modality: Modality) -> Any:
+    try:
+        return encoder(images)
+    except (Exception, SystemExit) as fault:
+        raise PluginFault(
+            f"method {job.row.label!r} of plugin {job.row.plugin!r} {job.row.plugin_version}: its "
+            f"{modality} encoder raised {describe_fault(fault)}"
+        ) from fault
 
 
 def _save_encoders(encoders: Encoders, folder: Path) -> int:
@@ -183,12 +199,12 @@ def main(verb: str, folder: Path) -> int:
     except KeyboardInterrupt:
         outcome = Outcome(fault=Fault(message="interrupted", interrupted=True))
     except Exception as fault:  # noqa: BLE001  # the border: whatever happened is told as data
-        (folder / TRACEBACK_FILE).write_text(traceback.format_exc(), encoding="utf-8")
+        with suppress(OSError):
+            (folder / TRACEBACK_FILE).write_text(traceback.format_exc(), encoding="utf-8")
         outcome = Outcome(fault=Fault(message=describe_fault(fault)))
-    with atomic_path(folder / OUTCOME_FILE) as temporary:
-        temporary.write_text(outcome.model_dump_json(indent=1), encoding="utf-8")
+    try:
+        with atomic_path(folder / OUTCOME_FILE) as temporary:
+            temporary.write_text(outcome.model_dump_json(indent=1), encoding="utf-8")
+    except DiskFull:
+        return NO_SPACE
     return 0 if outcome.fault is None else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], Path(sys.argv[2])))

@@ -52,9 +52,9 @@ def read_facts(path: Path) -> NetworkFacts | None:
     try:
         with safe_open(path, "pt") as file:
             content = json.loads(file.metadata()["dfbench"])
+        return NetworkFacts(**{**content, "classes": tuple(content["classes"])})
     except (SafetensorError, KeyError, TypeError, ValueError):
         return None
-    return NetworkFacts(**{**content, "classes": tuple(content["classes"])})
 
 
 def load_teacher(path: Path) -> Teacher:

@@ -31,10 +31,10 @@ from pydantic import Field
 
 from dfbench.learning.loop import RandomState
 from dfbench.learning.metric import hard_pair_targets, soft_pair_targets
-from dfbench.learning.pool import PairBatch, PairPool
+from dfbench.learning.pool import PairPool, Pairs
 from dfbench.learning.students import Students
 from dfbench.method import Encoders, Method, MethodConfig, Need, Setting
-from dfbench_baselines.pair_estimators import EstimationConfig, Losses, PairEstimators
+from dfbench_baselines.pair_estimators import Estimate, EstimationConfig, PairEstimators
 
 _PAIR_TARGETS = {"soft": soft_pair_targets, "hard": hard_pair_targets}
 _LOG_EVERY = 10
@@ -98,9 +98,9 @@ class Game:
         self.config = config
         self.students = students
         self.estimators = PairEstimators(setting, config)
-        self.pool = PairPool(
-            config.pool_batches * config.estimator_batch, setting.image_size, len(setting.classes)
-        ).to(setting.device)
+        self.pool = PairPool(config.pool_batches * config.estimator_batch, setting.image_size).to(
+            setting.device
+        )
         self.draws = setting.generator("pool")
 
     def play(self) -> None:
@@ -119,25 +119,25 @@ class Game:
                 loss = self.students.step(self._draw())
                 loop.log(_LOG_EVERY, {"students": loss})
             else:
-                batch, losses = self._estimate(adversary=step > warm_up)
+                estimate = self._estimate(adversary=step > warm_up)
                 if step >= self.config.estimator_steps // 10:
-                    self.pool.add(batch)
-                loop.log(_LOG_EVERY, curves(batch, losses))
+                    self.pool.add(estimate.pairs)
+                loop.log(_LOG_EVERY, curves(estimate))
         self._show()
 
-    def _draw(self) -> PairBatch:
+    def _draw(self) -> Pairs:
         return self.pool.sample(self.setting.budget.batch_size, self.draws)
 
-    def _estimate(self, *, adversary: bool) -> tuple[PairBatch, Losses]:
+    def _estimate(self, *, adversary: bool) -> Estimate:
         self.students.eval().requires_grad_(False)
-        batch, losses = self.estimators.step(self.students if adversary else None)
+        estimate = self.estimators.step(self.students if adversary else None)
         self.students.requires_grad_(True)
-        return batch, losses
+        return estimate
 
     def _show(self) -> None:
         """Picture of the newest pairs in order of class: a row of photos over one of sketches."""
         newest = self.pool.newest(_SHOWN)
-        order = newest.p.argmax(dim=1).argsort(stable=True)
+        order = self.setting.label("photo", newest.photos).argmax(dim=1).argsort(stable=True)
         rows = [
             torch.cat([newest.photos[some], newest.sketches[some]])
             for some in torch.split(order, _COLUMNS)
@@ -156,20 +156,19 @@ def schedule(config: CrossXConfig, student_steps: int) -> list[Literal["estimato
     return turns
 
 
-@torch.no_grad()
-def curves(batch: PairBatch, losses: Losses) -> dict[str, float]:
+def curves(estimate: Estimate) -> dict[str, float]:
     """What is watched during the game: losses, and three signs of health that need no data.
 
     Agreement of the teachers on a pair, the rarest class's share relative to its fair share, and
     the certainty of the photo teacher.
     """
-    decisions = batch.p.argmax(dim=1)
-    shares = batch.p.mean(dim=0)
+    p, q, losses = estimate.p, estimate.q, estimate.losses
+    shares = p.mean(dim=0)
     return {
-        **{name: float(loss) for name, loss in losses.items()},
-        "agreement": float((decisions == batch.q.argmax(dim=1)).float().mean()),
+        **{name: float(loss.detach()) for name, loss in losses.items()},
+        "agreement": float((p.argmax(dim=1) == q.argmax(dim=1)).float().mean()),
         "rarest class": float(shares.min() * len(shares)),
-        "certainty": float(batch.p.max(dim=1).values.mean()),
+        "certainty": float(p.max(dim=1).values.mean()),
     }
 
 

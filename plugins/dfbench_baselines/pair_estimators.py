@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal, NamedTuple
+
 import torch
 from pydantic import Field
 from torch import Tensor, nn
@@ -11,7 +13,7 @@ from dfbench.learning import estimation
 from dfbench.learning.augment import crop_and_flip
 from dfbench.learning.batch_norm import StatisticsMatch
 from dfbench.learning.loop import RandomState, Stateful
-from dfbench.learning.pool import PairBatch
+from dfbench.learning.pool import Pairs
 from dfbench.learning.students import Students
 from dfbench.method import MethodConfig, Setting
 from dfbench.networks import Estimator
@@ -19,6 +21,7 @@ from dfbench.networks import Estimator
 _PAPER_WHITE = 2.0
 """Logit that sketches start from: paper of grey level .88."""
 
+DIVERGENCES = {"js": estimation.class_misalignment, "kl": estimation.symmetric_divergence}
 Losses = dict[str, Tensor]
 
 
@@ -46,12 +49,26 @@ class EstimationConfig(MethodConfig):
     """Weight of the size of features."""
     alignment: float = Field(default=5.0, ge=0)
     """Weight of the agreement of both teachers on a pair."""
+    divergence: Literal["js", "kl"] = "js"
+    """What the alignment measures: Jensen-Shannon, or the mean of both Kullback-Leiblers."""
     modality: float = Field(default=0.3, ge=0)
     """Weight of the modality guidance."""
     adversary: float = Field(default=0.5, ge=0)
     """Weight of the adversarial term, once students have begun to learn."""
     batch_norm: float = Field(default=0.0, ge=0)
     """Weight of matching the teachers' batch-normalisation statistics."""
+
+
+class Estimate(NamedTuple):
+    """What one estimator step made."""
+
+    pairs: Pairs
+    p: Tensor
+    """`[B, C]`, the photo teacher's posterior."""
+    q: Tensor
+    """`[B, C]`, the sketch teacher's posterior."""
+    losses: Losses
+    """Each with its weight."""
 
 
 class PairEstimators(nn.Module):
@@ -76,13 +93,13 @@ class PairEstimators(nn.Module):
             "noise": RandomState(self._noise),
         }
 
-    def step(self, students: Students | None) -> tuple[PairBatch, Losses]:
-        """One optimiser step; `students`, if any, are the adversary. Returns pairs and losses."""
+    def step(self, students: Students | None) -> Estimate:
+        """One optimiser step; `students`, if any, are the adversary."""
         photos, sketches = self()
         p, photo_losses = self._semantics("photo", photos, students)
         q, sketch_losses = self._semantics("sketch", sketches, students)
         losses = {name: photo_losses[name] + sketch_losses[name] for name in photo_losses}
-        losses["alignment"] = self._config.alignment * estimation.class_misalignment(p, q)
+        losses["alignment"] = self._config.alignment * DIVERGENCES[self._config.divergence](p, q)
         if self._config.modality:
             judge = self._setting.modality_classifier
             confusion = estimation.modality_confusion(judge(photos), judge(sketches))
@@ -90,7 +107,8 @@ class PairEstimators(nn.Module):
         self._optimiser.zero_grad(set_to_none=True)
         torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]  # torch's stub
         self._optimiser.step()
-        return PairBatch(photos.detach(), sketches.detach(), p.detach(), q.detach()), losses
+        pairs = Pairs(photos.detach(), sketches.detach())
+        return Estimate(pairs, p.detach(), q.detach(), losses)
 
     def forward(self) -> tuple[Tensor, Tensor]:
         """Photos and sketches `[B, 3, H, W]` of fresh noise, a pair a row."""

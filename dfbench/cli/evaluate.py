@@ -1,0 +1,93 @@
+"""`dfbench evaluate`: every convention from anybody's embeddings and labels."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import rich_click as click
+
+from dfbench import console
+
+_K_OF_ALL = 200
+
+
+@click.command()
+@click.option(
+    "--queries",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Sketches: .npz or .safetensors with `embeddings` and `labels`, or .npy.",
+)
+@click.option(
+    "--gallery",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Photos, in the same form.",
+)
+@click.option("--query-labels", type=click.Path(path_type=Path), help="Labels of a .npy, [Q] .npy.")
+@click.option(
+    "--gallery-labels", type=click.Path(path_type=Path), help="Labels of a .npy, [G] .npy."
+)
+@click.option(
+    "--metric",
+    "metrics",
+    multiple=True,
+    help="A name such as map@all, prec@200, map@200:hits, df-sbir; repeat it for several, or `all`"
+    " for every convention at k = 200. Default: the five usual ones.",
+)
+@click.option("--similarity", default="cosine", show_default=True, help="cosine, inner, euclidean.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda.")
+@click.option(
+    "--bootstrap", default=1000, show_default=True, help="Resamples of the queries; 0 for none."
+)
+@click.option("--seed", default=0, show_default=True, help="Seed of the resamples.")
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="A table, or a JSON document with definitions and per-class means.",
+)
+def evaluate(
+    queries: Path,
+    gallery: Path,
+    query_labels: Path | None,
+    gallery_labels: Path | None,
+    metrics: tuple[str, ...],
+    similarity: str,
+    device: str,
+    bootstrap: int,
+    seed: int,
+    style: str,
+) -> None:
+    """Score the ranking of photos for sketches, under every convention in use.
+
+    Exact and tie-aware; a query without a photo of its class is reported and left out.
+    """
+    # Imported here so that `dfbench --help` does not import torch.
+    from dfbench import evaluation
+    from dfbench.evaluation.embeddings import read_embeddings
+    from dfbench.evaluation.report import as_document, as_text
+
+    sketches = read_embeddings(queries, query_labels)
+    photos = read_embeddings(gallery, gallery_labels)
+    names = [
+        name
+        for given in metrics or evaluation.DEFAULT_METRICS
+        for name in (evaluation.conventions(_K_OF_ALL) if given == "all" else (given,))
+    ]
+    result = evaluation.evaluate(
+        sketches.embeddings,
+        photos.embeddings,
+        sketches.labels,
+        photos.labels,
+        similarity=similarity,
+        metrics=names,
+        device=device,
+        bootstrap=bootstrap,
+        seed=seed,
+    )
+    text = json.dumps(as_document(result), indent=2) if style == "json" else as_text(result)
+    console.output().print(text, markup=False)

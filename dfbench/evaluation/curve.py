@@ -1,0 +1,76 @@
+"""The precision-recall curve of a ranking, averaged over queries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from dfbench.errors import InvalidInput
+from dfbench.evaluation.devices import chosen_device
+from dfbench.evaluation.engines import engine_for
+from dfbench.evaluation.groups import TieGroups
+from dfbench.evaluation.inputs import Array
+from dfbench.evaluation.labels import Labels
+from dfbench.evaluation.similarity import full_precision
+from dfbench.evaluation.task import prepared
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Interpolated precision at evenly spaced levels of recall."""
+
+    recall: npt.NDArray[np.float64]
+    """Levels i/(L - 1), [L]."""
+    precision: npt.NDArray[np.float64]
+    """Mean over queries of the best precision at that recall or more, [L]."""
+
+
+def precision_recall(
+    queries: Array,
+    gallery: Array,
+    query_labels: Labels,
+    gallery_labels: Labels,
+    *,
+    similarity: str = "cosine",
+    levels: int = 11,
+    device: str = "cpu",
+) -> Curve:
+    """The curve at `levels` values of recall from 0 to 1; 11 is the classic choice.
+
+    Precision and recall are taken after whole tie groups, so the order of tied photos does not
+    matter (as in scikit-learn's curve). Queries without a relevant photo are left out. Raises
+    `InvalidInput` for fewer than 2 levels and for whatever `evaluate` refuses.
+    """
+    if levels < 2:
+        raise InvalidInput(
+            f"levels is {levels}; allowed: integers from 2; 11 is the classic choice"
+        )
+    place = chosen_device(device)
+    recall = torch.arange(levels, dtype=torch.float64) / (levels - 1)
+    with full_precision(place):
+        task = prepared(queries, gallery, query_labels, gallery_labels, similarity, place)
+        total = torch.zeros(levels, dtype=torch.float64)
+        for ranked in engine_for(place)(task):
+            total += precision_at_recall(ranked.groups, recall.to(place)).sum(0).cpu()
+    return Curve(recall.numpy(), (total / len(task.rows)).numpy())
+
+
+def precision_at_recall(groups: TieGroups, recall: Tensor) -> Tensor:
+    """Interpolated precision of every query at levels of recall [L], [B, L], float64."""
+    found = groups.positives_above + groups.positives
+    precision = found / (groups.above + groups.size)
+    query = groups.of_group(torch.arange(len(groups.relevant), device=found.device))
+    # A step of 2 a query makes one ascending list of all queries' recalls.
+    reached = found / groups.of_group(groups.relevant) + 2 * query
+    lift = 2.0 * (len(groups.relevant) - query)
+    best = (precision + lift).flip(0).cummax(0).values.flip(0) - lift
+    starts = 2 * torch.arange(len(groups.relevant), device=found.device)[:, None]
+    return best[torch.searchsorted(reached, starts + recall - _ROUNDING)]
+
+
+_ROUNDING = 1e-9
+"""Recall 3/10 must reach level 0.3 whatever the last bits of the step added to both."""
