@@ -10,7 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 class Budget(BaseModel):
     """The encoders' initialisation and training; their backbone is that of their teachers."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
     encoder_init: Literal["teacher", "random"] = "teacher"
     """Start encoders from their own teacher (frozen normalisation statistics) or from scratch."""
@@ -24,8 +26,6 @@ class Budget(BaseModel):
     """Peak learning rate of AdamW, decayed to zero along a half cosine."""
     weight_decay: float = Field(default=1e-4, ge=0)
     """Decoupled weight decay of AdamW."""
-    blend: float = Field(default=1.0, ge=0, le=1)
-    """Share of the pairs in a batch that are blended with another pair."""
     temperature: float = Field(default=0.1, gt=0)
     """Temperature T of InfoNCE."""
     queue_size: int = Field(default=1024, ge=0)

@@ -48,7 +48,9 @@ class Need(StrEnum):
 class MethodConfig(BaseModel):
     """Base of a method's `Config`: frozen, typed, no unknown keys; a docstring under each field."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
 
 class Setting:

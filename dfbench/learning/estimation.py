@@ -39,14 +39,6 @@ def class_misalignment(p: Tensor, q: Tensor) -> Tensor:
     return (_kl_to(p, log_mixture) + _kl_to(q, log_mixture)) / 2
 
 
-def symmetric_divergence(p: Tensor, q: Tensor) -> Tensor:
-    """Mean of KL(p || q) and KL(q || p) (nats).
-
-    Unlike Jensen-Shannon it pulls at full strength when the teachers are sure of different classes.
-    """
-    return (_kl_to(p, (q + _EPSILON).log()) + _kl_to(q, (p + _EPSILON).log())) / 2
-
-
 def modality_confusion(photo_logits: Tensor, sketch_logits: Tensor) -> Tensor:
     """Cross-entropy of a modality classifier whose logits `[B]` say how sketch-like an image is."""
     return functional.binary_cross_entropy_with_logits(

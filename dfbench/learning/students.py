@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from dfbench.budget import Budget
 from dfbench.datasets.dataset import Modality
-from dfbench.learning.augment import blend, crop_and_flip
+from dfbench.learning.augment import crop_and_flip
 from dfbench.learning.loop import RandomState, Stateful
 from dfbench.learning.metric import EmbeddingQueue, SharedProxies, info_nce, soft_pair_targets
 from dfbench.learning.pool import Pairs
@@ -25,9 +25,9 @@ class Students(nn.Module):
     """A photo and a sketch encoder under the metric loss: two-way queue InfoNCE plus proxies.
 
     All rows that train use this class with the same budget (`Setting.new_students`); they differ
-    in the pairs they give. Students see a pair shifted, mirrored and partly blended with another,
-    and `label` gives the teachers' posteriors of exactly that view: a patient and consistent
-    teacher (Beyer et al. 2022). `generator` draws the views.
+    in the pairs they give. Students see each image shifted and mirrored, and `label` gives the
+    teachers' posteriors of exactly that view: "consistent teaching" (Beyer et al. 2022).
+    `generator` draws the views.
     """
 
     def __init__(
@@ -74,7 +74,9 @@ class Students(nn.Module):
     def step(self, pairs: Pairs) -> float:
         """One optimiser step on a batch of pairs; returns the loss."""
         self.train()
-        loss = self.loss(*self._view(pairs))
+        photos = crop_and_flip(pairs.photos, self._random)
+        sketches = crop_and_flip(pairs.sketches, self._random)
+        loss = self.loss(photos, sketches)
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]  # torch's stub
         self._optimiser.step()
@@ -92,11 +94,6 @@ class Students(nn.Module):
         self.photo_queue.write(e, p)
         self.sketch_queue.write(k, q)
         return queue_weight * contrast + proxy_weight * proxy
-
-    def _view(self, pairs: Pairs) -> tuple[Tensor, Tensor]:
-        photos = crop_and_flip(pairs.photos, self._random)
-        sketches = crop_and_flip(pairs.sketches, self._random)
-        return blend(photos, sketches, self._budget.blend, self._random)
 
     def classify(self, modality: Modality, images: Tensor) -> Tensor:
         """Logits `[B, C]` that the shared proxies give to images as they are."""

@@ -13,7 +13,9 @@ RECIPE_VERSION = 1
 class TeacherRecipe(BaseModel):
     """Network, initialisation and schedule of the two teachers and of the modality classifier."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
     network: str = "resnet-mini"
     """Backbone, by name."""

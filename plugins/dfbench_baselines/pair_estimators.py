@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from pydantic import Field
@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from dfbench.datasets.dataset import Modality
 from dfbench.learning import estimation
-from dfbench.learning.augment import crop_and_flip
 from dfbench.learning.batch_norm import StatisticsMatch
 from dfbench.learning.loop import RandomState, Stateful
 from dfbench.learning.pool import Pairs
@@ -21,7 +20,6 @@ from dfbench.networks import Estimator
 _PAPER_WHITE = 2.0
 """Logit that sketches start from: paper of grey level .88."""
 
-DIVERGENCES = {"js": estimation.class_misalignment, "kl": estimation.symmetric_divergence}
 Losses = dict[str, Tensor]
 
 
@@ -36,9 +34,6 @@ class EstimationConfig(MethodConfig):
     """Learning rate of Adam."""
     estimator_width: int = Field(default=48, ge=2)
     """Channels of the estimators."""
-    estimator_shift: int = Field(default=0, ge=0)
-    """Pixels by which estimated images move (mirrored in half the cases) before teachers see them;
-    0 shows them as they are."""
     latent_dim: int = Field(default=128, ge=1)
     """Width of the noise vector that both estimators share."""
     one_hot: float = Field(default=1.0, ge=0)
@@ -49,8 +44,6 @@ class EstimationConfig(MethodConfig):
     """Weight of the size of features."""
     alignment: float = Field(default=5.0, ge=0)
     """Weight of the agreement of both teachers on a pair."""
-    divergence: Literal["js", "kl"] = "js"
-    """What the alignment measures: Jensen-Shannon, or the mean of both Kullback-Leiblers."""
     modality: float = Field(default=0.3, ge=0)
     """Weight of the modality guidance."""
     adversary: float = Field(default=0.5, ge=0)
@@ -99,7 +92,7 @@ class PairEstimators(nn.Module):
         p, photo_losses = self._semantics("photo", photos, students)
         q, sketch_losses = self._semantics("sketch", sketches, students)
         losses = {name: photo_losses[name] + sketch_losses[name] for name in photo_losses}
-        losses["alignment"] = self._config.alignment * DIVERGENCES[self._config.divergence](p, q)
+        losses["alignment"] = self._config.alignment * estimation.class_misalignment(p, q)
         if self._config.modality:
             judge = self._setting.modality_classifier
             confusion = estimation.modality_confusion(judge(photos), judge(sketches))
@@ -134,8 +127,6 @@ class PairEstimators(nn.Module):
     ) -> tuple[Tensor, Losses]:
         """The teacher's posterior over the union, and the losses of one modality by itself."""
         config, teacher = self._config, self._setting.teacher(modality)
-        if config.estimator_shift:
-            images = crop_and_flip(images, self._noise, shift=config.estimator_shift)
         with StatisticsMatch(teacher) as match:
             logits, features = teacher(images)
         posterior = self._setting.posterior(modality, logits)
