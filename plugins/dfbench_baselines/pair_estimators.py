@@ -26,7 +26,7 @@ Losses = dict[str, Tensor]
 class EstimationConfig(MethodConfig):
     """Settings of the two estimators; a weight multiplies the loss it is named after."""
 
-    estimator_steps: int = Field(default=400, ge=1)
+    estimator_steps: int = Field(default=300, ge=1)
     """Estimator steps in all."""
     estimator_batch: int = Field(default=96, ge=2)
     """Pairs an estimator step makes."""
