@@ -21,7 +21,7 @@ def output() -> Console:
     """Console of results, on standard output; plain text when piped, honours NO_COLOR."""
     from rich.console import Console
 
-    return Console(soft_wrap=not sys.stdout.isatty(), highlight=False)
+    return Console(soft_wrap=not sys.stdout.isatty(), highlight=False, emoji=False)
 
 
 @cache
@@ -29,7 +29,7 @@ def messages() -> Console:
     """Console of notes, progress and errors, on standard error."""
     from rich.console import Console
 
-    return Console(stderr=True, soft_wrap=not sys.stderr.isatty(), highlight=False)
+    return Console(stderr=True, soft_wrap=not sys.stderr.isatty(), highlight=False, emoji=False)
 
 
 def note(text: str) -> None:
@@ -39,7 +39,9 @@ def note(text: str) -> None:
 
 def error(text: str) -> None:
     """One line that says what went wrong."""
-    messages().print(f"[bold red]error:[/] {_escaped(text)}")
+    from rich.text import Text
+
+    messages().print(Text.assemble(("error:", "bold red"), " ", text))
 
 
 def print_json(content: Any) -> None:
@@ -75,9 +77,3 @@ def progress(description: str, total: int | None) -> Iterator[Advance]:
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task(description, total=total)
         yield lambda units: bar.advance(task, units)
-
-
-def _escaped(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(text)

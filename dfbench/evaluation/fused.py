@@ -104,7 +104,9 @@ def _rank_batch(batch: _Batch) -> Ranked:
     size = _last_of_run(thresholds, row, equal)
     groups = tie_groups(above, above + size, relevant, batch.task.n_photos)
     rank = (_running_sum(before, begin, row) + 1).double()
-    return Ranked(batch.rows, groups, Places(rank, relevant) if batch.task.reach else None)
+    return Ranked(
+        batch.rows, groups, Places(rank, relevant, relevant) if batch.task.reach else None
+    )
 
 
 def _thresholds(batch: _Batch) -> tuple[Tensor, Tensor]:

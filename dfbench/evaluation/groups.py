@@ -90,20 +90,33 @@ class Places:
 
     rank: Tensor
     """Ranks from 1, ascending within a query, [positives], whole float64 numbers."""
+    lengths: Tensor
+    """Positives of each query in `rank`, [B], int64; R unless cut."""
     relevant: Tensor
-    """R: positives of each query, [B], at least 1; the lengths of the runs in `rank`."""
+    """R: positives of each query, [B], at least 1, int64."""
+    _cuts: dict[int, Places] = field(default_factory=dict, repr=False, compare=False)
+
+    def reaching(self, k: int) -> Places:
+        """Only the positives among the first k ranks; a query may have none."""
+        if k not in self._cuts:
+            seen = self.rank <= k
+            lengths = segment_sum(seen.double(), self.lengths).long()
+            kept = self.rank.index_select(0, indices_where(seen))
+            self._cuts[k] = Places(kept, lengths, self.relevant)
+        return self._cuts[k]
 
     @cached_property
     def query(self) -> Tensor:
         """Index in the batch of the query that each positive belongs to, [positives]."""
-        index = torch.arange(len(self.relevant), device=self.rank.device)
-        return index.repeat_interleave(self.relevant, output_size=len(self.rank))
+        index = torch.arange(len(self.lengths), device=self.rank.device)
+        return index.repeat_interleave(self.lengths, output_size=len(self.rank))
 
     @cached_property
     def ordinal(self) -> Tensor:
         """1 for a query's first positive, 2 for its second, and so on, [positives]."""
-        index = torch.arange(len(self.rank), device=self.rank.device)
-        return index - starts_of(self.relevant)[self.query] + 1
+        index = torch.arange(1, len(self.rank) + 1, device=self.rank.device)
+        before = starts_of(self.lengths)
+        return index - before.repeat_interleave(self.lengths, output_size=len(self.rank))
 
     @cached_property
     def precision(self) -> Tensor:
@@ -112,7 +125,7 @@ class Places:
 
     def total(self, values: Tensor) -> Tensor:
         """Sum of a value of each positive over each query, [B]."""
-        return segment_sum(values, self.relevant)
+        return segment_sum(values, self.lengths)
 
 
 @dataclass(frozen=True)

@@ -54,29 +54,27 @@ def relevance_after(groups: TieGroups, k: int) -> Tensor:
 
 def average_precision_over_hits(places: Places, k: int) -> Tensor:
     """AP@k = sum_{i<=k} rel_i P@i / h, 0 when h = 0 (SEM-PCYC, torchmetrics with top_k)."""
-    return _mean_precision(places, places.rank <= k)
+    seen = places.reaching(k)
+    return seen.total(seen.precision) / seen.lengths.clamp(min=1)
 
 
 def average_precision_first_hits(places: Places, k: int | None, cap: int) -> Tensor:
     """Mean P@i over the first min(cap, h) hits among the first k ranks, 0 when h = 0 (DF-SBIR)."""
-    counted = places.ordinal <= cap
-    return _mean_precision(places, counted if k is None else counted & (places.rank <= k))
+    seen = places if k is None else places.reaching(k)
+    first = torch.where(seen.ordinal <= cap, seen.precision, 0.0)
+    return seen.total(first) / seen.lengths.clamp(min=1, max=cap)
 
 
 def average_precision_interpolated(places: Places, k: int | None) -> Tensor:
     """Sum over hits i <= k of max_{i<=j<=k} P@j, over min(R, k) (Pascal VOC; SAKE, ZSE-SBIR)."""
-    limit = places.rank.new_tensor(torch.inf if k is None else k)
-    counted = places.rank <= limit
-    envelope = _best_from_here(places, torch.where(counted, places.precision, 0.0))
-    return places.total(torch.where(counted, envelope, 0.0)) / torch.minimum(places.relevant, limit)
+    seen = places if k is None else places.reaching(k)
+    return seen.total(_best_from_here(seen)) / seen.relevant.clamp(min=1, max=k)
 
 
-def _mean_precision(places: Places, counted: Tensor) -> Tensor:
-    hits = places.total(counted.double())
-    return places.total(torch.where(counted, places.precision, 0.0)) / hits.clamp(min=1)
+def _best_from_here(places: Places) -> Tensor:
+    """The largest precision from each positive to the query's last.
 
-
-def _best_from_here(places: Places, values: Tensor) -> Tensor:
-    """Running maximum from the end of each query; a step of 2 a query keeps the queries apart."""
-    lift = 2.0 * (len(places.relevant) - places.query)
-    return (values + lift).flip(0).cummax(0).values.flip(0) - lift
+    A step of 2 a query keeps the queries apart in one running maximum from the end.
+    """
+    lift = 2.0 * (len(places.lengths) - places.query)
+    return (places.precision + lift).flip(0).cummax(0).values.flip(0) - lift

@@ -55,4 +55,4 @@ def _rank_tile(task: Task, rows: Tensor, keys: Tensor) -> Ranked:
         n_photos=task.n_photos,
     )
     rank = (torch.searchsorted(ranked, own) - before + 1).double()
-    return Ranked(rows, groups, Places(rank, relevant))
+    return Ranked(rows, groups, Places(rank, relevant, relevant))

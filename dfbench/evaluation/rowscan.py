@@ -125,7 +125,7 @@ class RowScan:
         words = self._marks.view(np.uint64)
         at = (words != 0).nonzero()[0]
         within = words.take(at).view(np.bool_).nonzero()[0]
-        places: IntArray = (at[within >> 3] << 3) + (within & 7)
+        places: IntArray = (at.take(within >> 3) << 3) + (within & 7)
         return places
 
     def _ranks(

@@ -95,7 +95,9 @@ class TrainingLoop:
                 torch.save(content, file)
             except RuntimeError as fault:
                 # Closing its archive, torch hides the error of a full disk behind one of its own.
-                raise fault.__context__ if isinstance(fault.__context__, OSError) else fault
+                if isinstance(fault.__context__, OSError):
+                    raise fault.__context__ from fault
+                raise
 
     def _resume(self) -> int:
         if not self._checkpoint.exists():

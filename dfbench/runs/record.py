@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from dfbench.budget import Budget
 from dfbench.runs.environment import Environment
@@ -82,7 +82,7 @@ class Digests(_Part):
 class Record(_Part):
     """A finished run."""
 
-    schema_version: int = SCHEMA_VERSION
+    schema_version: int = Field(default=SCHEMA_VERSION, ge=SCHEMA_VERSION, le=SCHEMA_VERSION)
     status: Literal["done"] = "done"
     fit_id: str
     eval_id: str

@@ -40,7 +40,7 @@ class TestImages:
     @contextmanager
     def shared(self) -> Iterator[dict[Modality, Path]]:
         """The shuffled images as `.npy` files, gone when the block ends."""
-        files = {modality: (self.folder / f"{modality}s.npy").resolve() for modality in MODALITIES}
+        files = {modality: (self.folder / f"{modality}.npy").resolve() for modality in MODALITIES}
         try:
             for modality, file in files.items():
                 images = self.dataset.images(modality, "test").images

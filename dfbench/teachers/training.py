@@ -71,11 +71,12 @@ def train_modality_classifier(
     network = placed(ModalityNet(), device)
     half = recipe.batch_size // 2
     batches = {m: _training_batches(data[m], half, seed, device) for m in MODALITIES}
-    truth = torch.arange(2.0, device=device).repeat_interleave(half)
 
     def loss() -> Tensor:
-        images = torch.cat([next(batches[m])[0] for m in MODALITIES])
-        return functional.binary_cross_entropy_with_logits(network(images), truth)
+        photos, sketches = (next(batches[m])[0] for m in MODALITIES)
+        truth = torch.cat([photos.new_zeros(len(photos)), sketches.new_ones(len(sketches))])
+        logits = network(torch.cat([photos, sketches]))
+        return functional.binary_cross_entropy_with_logits(logits, truth)
 
     _descend("modality classifier", network, loss, recipe.modality_steps, recipe)
     return network

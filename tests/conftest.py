@@ -1,0 +1,154 @@
+"""A whole little benchmark in temporary folders: data, cache, settings that train for a moment."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from bench import ALTERNATIVE, BENCHMARK, Bench
+from PIL import Image, ImageDraw
+
+
+@pytest.fixture(scope="session", autouse=True)
+def wide_terminal() -> Iterator[None]:
+    """Tables are not folded, whatever terminal the tests run in."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLUMNS", "250")
+        patch.setenv("NO_COLOR", "1")
+        patch.delenv("DFBENCH_PLUGINS_DIR", raising=False)
+        patch.delenv("DFBENCH_CACHE", raising=False)
+        yield
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of five drawn classes, twelve photos and twelve sketches each, 32 px."""
+    root = tmp_path_factory.mktemp("data") / "pictures"
+    rng = np.random.RandomState(0)
+    for modality in ("photo", "sketch"):
+        for number, name in enumerate(sorted((*BENCHMARK, *ALTERNATIVE))):
+            folder = root / modality / name
+            folder.mkdir(parents=True)
+            for i in range(12):
+                _drawn(modality, number, rng).save(folder / f"{i}.png")
+    return root
+
+
+def _drawn(modality: str, number: int, rng: np.random.RandomState) -> Image.Image:
+    paper = tuple(rng.randint(60, 200, 3)) if modality == "photo" else (255, 255, 255)
+    ink = tuple(rng.randint(0, 50, 3)) if modality == "photo" else (0, 0, 0)
+    fill = ink if modality == "photo" else None
+    image = Image.new("RGB", (32, 32), paper)
+    draw = ImageDraw.Draw(image)
+    x, y = (int(v) for v in rng.randint(3, 12, 2))
+    box = (x, y, x + 16, y + 16)
+    if number % 2:
+        draw.ellipse(box, fill=fill, outline=ink)
+    else:
+        draw.rectangle(box, fill=fill, outline=ink)
+    for line in range(number):
+        draw.line((x, y + 4 * line, x + 16, y + 3 * line), fill=(250, 20, 20), width=1)
+    return image
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Decoded images and trained teachers that all tests share."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def bench(
+    pictures: Path,
+    cache: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    own_numerics: None,
+) -> Bench:
+    """The command line with folders of its own; children are real processes."""
+    del own_numerics
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    return Bench(pictures, cache, tmp_path, monkeypatch, capsys)
+
+
+@pytest.fixture
+def quick_bench(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    """Like `bench`, but plugin code runs in this process: seconds less for each run.
+
+    Modules of plugin files are forgotten after each verb, as the end of a process would.
+    """
+    from dfbench.runs import child, worker
+
+    class Here:
+        def __init__(self, command: list[str]) -> None:
+            *_, verb, folder = command
+            before = set(sys.modules)
+            try:
+                self._status = worker.main(verb, Path(folder))
+            finally:
+                for name in set(sys.modules) - before:
+                    origin = getattr(sys.modules[name], "__file__", None) or ""
+                    if origin.startswith(str(bench.place)):
+                        del sys.modules[name]
+
+        def wait(self, timeout: float | None = None) -> int:
+            del timeout
+            return self._status
+
+    monkeypatch.setattr(child, "subprocess", SimpleNamespace(Popen=Here))
+    return bench
+
+
+@pytest.fixture
+def own_numerics() -> Iterator[None]:
+    """Leave torch's global switches as they were."""
+    import torch
+
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+    torch.set_flush_denormal(False)
+    torch.use_deterministic_algorithms(False)
+
+
+@pytest.fixture(scope="session")
+def shell() -> dict[str, str]:
+    """Environment of real processes."""
+    return {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+@pytest.fixture
+def full_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """After `full_disk(room)` no file can take more than `room` bytes: ENOSPC."""
+    real = io.open
+
+    class Full(io.FileIO):
+        def write(self, data: Any) -> int:
+            if self.tell() + len(memoryview(data).cast("B")) > self.room:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return super().write(data)
+
+        room = 0
+
+    def limited(
+        file: Any, mode: str = "r", buffering: int = -1, encoding: str | None = None, *rest: Any
+    ) -> Any:
+        if not set(mode) & set("wax"):
+            return real(file, mode, buffering, encoding, *rest)
+        binary = io.BufferedWriter(Full(file, mode.replace("b", "").replace("t", "")))
+        return binary if "b" in mode else io.TextIOWrapper(binary, encoding=encoding)
+
+    def fill(room: int) -> None:
+        Full.room = room
+        monkeypatch.setattr(io, "open", limited)
+
+    return fill

@@ -1,0 +1,99 @@
+"""Intervals: reproducible, of the stated coverage, and paired where rows are paired."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from dfbench.errors import InvalidInput, UnknownName
+from dfbench.evaluation import evaluate, paired_difference
+from dfbench.evaluation.bootstrap import mean_intervals
+
+Side = npt.NDArray[Any]
+
+
+def test_interval_is_that_of_the_normal_approximation_for_many_queries() -> None:
+    values = np.random.default_rng(0).beta(2, 3, size=(4000, 2))
+    for interval, column in zip(mean_intervals(values, 2000, seed=1), values.T, strict=True):
+        reach = 1.96 * column.std() / np.sqrt(len(column))
+        assert interval.value == pytest.approx(column.mean())
+        assert interval.low == pytest.approx(column.mean() - reach, abs=0.1 * reach)
+        assert interval.high == pytest.approx(column.mean() + reach, abs=0.1 * reach)
+
+
+def test_interval_follows_from_the_seed_alone() -> None:
+    values = np.random.default_rng(0).random((50, 1))
+    assert mean_intervals(values, 100, seed=3) == mean_intervals(values, 100, seed=3)
+    assert mean_intervals(values, 100, seed=3) != mean_intervals(values, 100, seed=4)
+
+
+def test_no_resamples_give_no_ends() -> None:
+    (interval,) = mean_intervals(np.ones((3, 1)), 0, seed=0)
+    assert (interval.value, interval.low, interval.high) == (1, None, None)
+
+
+def test_a_metric_has_the_same_interval_whatever_else_is_asked_for() -> None:
+    rng = np.random.default_rng(0)
+    sides = rng.normal(size=(40, 5)), rng.normal(size=(90, 5))
+    labels = rng.integers(3, size=40), rng.integers(3, size=90)
+    alone = evaluate(*sides, *labels, metrics=("map@all",), seed=5).scores["map@all"]
+    among = evaluate(*sides, *labels, metrics=("acc@1", "map@all"), seed=5).scores["map@all"]
+    assert alone.low == pytest.approx(among.low, abs=1e-12)
+    assert alone.high == pytest.approx(among.high, abs=1e-12)
+    assert alone.low < alone.value < alone.high
+
+
+def test_pairing_sees_a_small_constant_gain_through_large_differences_of_queries() -> None:
+    rng = np.random.default_rng(0)
+    second = [rng.random(200) for _ in range(3)]
+    first = [row + 0.01 + rng.normal(scale=0.01, size=200) for row in second]
+    interval = paired_difference(first, second, resamples=500)
+    assert interval.low > 0
+    assert interval.value == pytest.approx(0.01, abs=0.003)
+
+
+def test_crossed_design_keeps_an_effect_of_the_query_common_to_the_seeds() -> None:
+    effect = np.random.default_rng(0).normal(size=300)
+    first, second = [effect] * 5, [np.zeros(300)] * 5
+    crossed = paired_difference(first, second, design="crossed", resamples=800)
+    nested = paired_difference(first, second, design="nested", resamples=800)
+    width = crossed.high - crossed.low
+    assert width == pytest.approx(2 * 1.96 * effect.std() / np.sqrt(300), rel=0.15)
+    assert nested.high - nested.low < 0.7 * width
+
+
+def test_few_seeds_that_disagree_widen_the_interval() -> None:
+    same = [np.full(100, 0.1)] * 4
+    apart = [np.full(100, gain) for gain in (-0.2, 0.0, 0.2, 0.4)]
+    zero = [np.zeros(100)] * 4
+    agreed = paired_difference(same, zero, resamples=200)
+    assert agreed.high - agreed.low == pytest.approx(0)
+    assert paired_difference(apart, zero, resamples=200).low < 0
+
+
+def test_queries_without_a_value_are_dropped_from_both_rows() -> None:
+    first = [np.array([0.5, np.nan, 0.7]), np.array([0.5, 0.2, 0.7])]
+    second = [np.array([0.4, 0.3, 0.6]), np.array([0.4, 0.3, 0.6])]
+    assert paired_difference(first, second, resamples=50).value == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "words"),
+    [
+        ([np.ones(3)], [np.ones(4)], "shapes"),
+        ([], [], "shapes"),
+        ([np.ones(3), np.ones(4)], [np.ones(3), np.ones(4)], "design='nested'"),
+        ([np.full(3, np.nan)], [np.ones(3)], "no query with a value"),
+    ],
+)
+def test_rows_that_do_not_pair_are_refused(
+    first: list[Side], second: list[Side], words: str
+) -> None:
+    with pytest.raises(InvalidInput, match=words):
+        paired_difference(first, second)
+
+
+def test_unknown_design_is_refused() -> None:
+    with pytest.raises(UnknownName, match="crossed"):
+        paired_difference([np.ones(3)], [np.ones(3)], design="cross")

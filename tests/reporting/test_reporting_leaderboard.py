@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import json
+from statistics import fmean, stdev
+
+import pytest
+from synthetic import synthetic_record
+
+from dfbench.budget import Budget
+from dfbench.reporting.layout import Layout, print_layouts
+from dfbench.reporting.leaderboard import leaderboards, mean_and_deviation, short
+from dfbench.reporting.published import published
+from dfbench.runs.record import Record
+
+
+def _one(records: list[Record]) -> Layout:
+    (layout,) = leaderboards(records)
+    return layout
+
+
+def _cells(layout: Layout, row: int = 0) -> dict[str, str]:
+    return dict(zip(layout.header, layout.rows[row], strict=True))
+
+
+def test_row_shows_mean_and_sample_deviation_over_seeds() -> None:
+    values = [0.50, 0.60, 0.55]
+    layout = _one([synthetic_record(seed=s, value=v) for s, v in enumerate(values)])
+    expected = f"{fmean(values):.3f} ± {stdev(values):.3f}".replace("0.", ".")
+    assert _cells(layout)["mAP@all"] == expected
+    assert _cells(layout)["seeds"] == "3"
+
+
+def test_one_seed_has_no_deviation() -> None:
+    assert _cells(_one([synthetic_record(value=0.625)]))["mAP@all"] == ".625"
+    assert mean_and_deviation([]) == "-"
+
+
+@pytest.mark.parametrize(("value", "text"), [(0.0, ".000"), (0.9996, "1.000"), (-0.01, "-0.010")])
+def test_numbers_have_three_decimals(value: float, text: str) -> None:
+    assert short(value) == text
+
+
+def test_best_method_stands_first() -> None:
+    records = [
+        synthetic_record("classifier-only", value=0.2),
+        synthetic_record("crossx", value=0.7),
+        synthetic_record("classifier-posterior", value=0.4),
+    ]
+    assert [row[0] for row in _one(records).rows] == [
+        "Crossx",
+        "Classifier-Posterior",
+        "Classifier-Only",
+    ]
+
+
+def test_variants_are_rows_of_their_own() -> None:
+    layout = _one([synthetic_record("crossx"), synthetic_record("crossx[bn]", value=0.4)])
+    assert [row[0] for row in layout.rows] == ["Crossx", "Crossx [bn]"]
+
+
+def test_seeds_of_other_configurations_are_not_averaged_and_the_difference_is_named() -> None:
+    records = [
+        synthetic_record(seed=0, value=0.5, config={"rounds": 8, "alignment": 5.0}),
+        synthetic_record(seed=1, value=0.5, config={"rounds": 8, "alignment": 5.0}),
+        synthetic_record(seed=0, value=0.3, config={"rounds": 2, "alignment": 5.0}),
+    ]
+    rows = _one(records).rows
+    assert [row[0] for row in rows] == ["Crossx (rounds=8)", "Crossx (rounds=2)"]
+    assert [row[4] for row in rows] == ["2", "1"]
+
+
+def test_other_budgets_are_other_rows() -> None:
+    records = [synthetic_record(), synthetic_record(budget=Budget(steps=9), value=0.2)]
+    assert [row[0] for row in _one(records).rows] == [
+        "Crossx (budget.steps=600)",
+        "Crossx (budget.steps=9)",
+    ]
+
+
+def test_other_data_is_another_table_even_under_the_same_name() -> None:
+    records = [
+        synthetic_record(dataset="sketchy"),
+        synthetic_record(dataset="shapes"),
+        synthetic_record(dataset="shapes", fingerprint="f2"),
+    ]
+    titles = [layout.title for layout in leaderboards(records)]
+    assert titles == [
+        "shapes, closed, 2 classes",
+        "shapes, closed, 2 classes",
+        "sketchy, closed, 2 classes",
+    ]
+
+
+def test_published_numbers_stand_beside_the_row_and_name_their_source() -> None:
+    layout = _one([synthetic_record("crossx"), synthetic_record("classifier-only", value=0.3)])
+    assert _cells(layout, 0)["published"] == ".827 / .831"
+    assert _cells(layout, 1)["published"] == ".530 / .542"
+    assert any("CVPR 2023" in note for note in layout.notes)
+    paper = layout.content["rows"][0]["published"]
+    assert (paper["map@all"], paper["prec@200"]) == (0.827, 0.831)
+
+
+def test_published_numbers_are_not_put_beside_variants_or_unpublished_rows() -> None:
+    records = [synthetic_record("crossx[bn]"), synthetic_record("classifier-logits", value=0.1)]
+    layout = _one(records)
+    assert [row[-1] for row in layout.rows] == ["-", "-"]
+
+
+def test_data_nobody_published_on_has_no_such_column() -> None:
+    layout = _one([synthetic_record(dataset="shapes")])
+    assert "published" not in layout.header
+    assert layout.content["rows"][0]["published"] is None
+
+
+@pytest.mark.parametrize(
+    ("dataset", "method", "values"),
+    [
+        ("sketchy", "crossx", (0.827, 0.831)),
+        ("tuberlin", "averaging-weights", (0.450, 0.473)),
+        ("quickdraw", "alternative-data", (0.290, 0.330)),
+        ("quickdraw", "unimodal-distillation", (0.130, 0.140)),
+    ],
+)
+def test_shipped_numbers_are_those_of_the_paper(
+    dataset: str, method: str, values: tuple[float, float]
+) -> None:
+    found = published(dataset, "closed")[method]
+    assert (found.values["map@all"], found.values["prec@200"]) == values
+    assert len(published(dataset, "closed")) == 7
+    assert published(dataset, "unseen") == {}
+
+
+def test_needs_posterior_and_definitions_are_shown() -> None:
+    layout = _one([synthetic_record(posterior=0.75, needs=("modality classifier",), ceiling=0.4)])
+    cells = _cells(layout)
+    assert cells["needs"] == "modality classifier"
+    assert cells["posterior mAP@all"] == ".750"
+    notes = "\n".join(layout.notes)
+    assert "mAP@all: formula of map@all" in notes
+    assert "Prec@200: formula of prec@200 (at most .400 here)" in notes
+    assert "chance mAP@all .100" in notes
+
+
+def test_accuracies_of_several_seeds_are_a_range() -> None:
+    notes = "\n".join(_one([synthetic_record(seed=s) for s in (0, 3)]).notes)
+    assert "photo .900, sketch .800 to .830" in notes
+
+
+def test_json_holds_every_seed_and_parses(capsys: pytest.CaptureFixture[str]) -> None:
+    records = [synthetic_record(seed=s, value=v, posterior=v) for s, v in ((1, 0.6), (0, 0.5))]
+    print_layouts(leaderboards(records), "json")
+    (table,) = json.loads(capsys.readouterr().out)
+    (row,) = table["rows"]
+    assert row["method"] == "crossx"
+    assert row["seeds"] == [0, 1]
+    assert row["metrics"]["map@all"] == [0.5, 0.6]
+    assert row["readings"]["posterior"]["map@all"] == [0.5, 0.6]
+    assert row["records"] == [records[1].eval_id, records[0].eval_id]
+    assert table["definitions"]["map@all"] == {"formula": "formula of map@all", "version": 1}
+
+
+def test_markdown_is_a_table_with_its_notes(capsys: pytest.CaptureFixture[str]) -> None:
+    print_layouts(leaderboards([synthetic_record("crossx[bn]", value=0.5)]), "markdown")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "### sketchy, closed, 2 classes"
+    assert lines[2].startswith("| method")
+    assert set(lines[3]) <= set("|-: ")
+    assert "Crossx [bn]" in lines[4]
+    assert lines[2].count("|") == lines[3].count("|") == lines[4].count("|")
+    assert any(line.startswith("- ") for line in lines)
+
+
+def test_text_shows_brackets_and_colons_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    print_layouts(
+        [Layout(":cat: [b]", ("a",), (("crossx[red]:dog:",),), ("[dim]:x:",), {})], "text"
+    )
+    out = capsys.readouterr().out
+    assert ":cat: [b]" in out
+    assert "crossx[red]:dog:" in out
+    assert "[dim]:x:" in out
+
+
+def test_markdown_shows_brackets_and_colons_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    layout = Layout("a [b] :cat:", ("a",), (("crossx[red]:dog:",),), ("[dim] :fire:",), {})
+    print_layouts([layout], "markdown")
+    out = capsys.readouterr().out
+    assert "### a [b] :cat:" in out
+    assert "crossx[red]:dog:" in out
+    assert "- [dim] :fire:" in out

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from synthetic import synthetic_record
+
+from dfbench.errors import InvalidInput
+from dfbench.files import DiskFull
+from dfbench.runs.record import SCHEMA_VERSION, Record
+from dfbench.runs.store import ResultStore, file_name
+
+
+def test_record_comes_back_as_it_was_written(tmp_path: Path) -> None:
+    store, record = ResultStore(tmp_path), synthetic_record()
+    path = store.write(record)
+    assert list(store) == [record]
+    assert store.find(record.eval_id) == (path, record)
+    assert store.find("0" * 32) is None
+
+
+def test_record_is_named_by_dataset_row_seed_and_identity(tmp_path: Path) -> None:
+    record = synthetic_record("crossx[bn]", dataset="folder:my pictures", seed=3)
+    path = ResultStore(tmp_path).write(record)
+    expected = f"folder-my-pictures/crossx-bn-s3-{record.eval_id[:12]}.json"
+    assert path.relative_to(tmp_path).as_posix() == expected
+
+
+def test_record_of_the_same_identity_is_replaced_and_others_stay(tmp_path: Path) -> None:
+    store = ResultStore(tmp_path)
+    store.write(synthetic_record(seed=0))
+    store.write(synthetic_record(seed=1))
+    store.write(synthetic_record(seed=1, value=0.9))
+    assert sorted(record.metrics["map@all"].value for record in store) == [0.5, 0.9]
+
+
+def test_rows_whose_names_collide_in_files_keep_apart(tmp_path: Path) -> None:
+    store = ResultStore(tmp_path)
+    store.write(synthetic_record("crossx[bn]"))
+    store.write(synthetic_record("crossx-bn"))
+    assert {record.row.label for record in store} == {"crossx[bn]", "crossx-bn"}
+
+
+@pytest.mark.parametrize(
+    "label", ["crossx[bn]", "folder:../../etc", "a b/c", "crossx", "a\\b", "é"]
+)
+def test_file_name_is_safe(label: str) -> None:
+    assert re.fullmatch(r"[A-Za-z0-9.-]*", file_name(label))
+    assert "/" not in file_name(label)
+
+
+def _edited(path: Path, **changes: Any) -> None:
+    content = json.loads(path.read_text())
+    for key, value in changes.items():
+        if value is None:
+            del content[key]
+        else:
+            content[key] = value
+    path.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    ("changes", "place"),
+    [
+        ({"seed": "first"}, "seed"),
+        ({"metrics": {"map@all": {"value": 1}}}, "metrics.map@all.low"),
+        ({"comment": "mine"}, "comment"),
+        ({"chance": None}, "chance"),
+        ({"status": "perfect"}, "status"),
+        ({"schema_version": SCHEMA_VERSION + 1}, "schema_version"),
+    ],
+)
+def test_record_edited_by_hand_is_named_with_the_field(
+    changes: dict[str, Any], place: str, tmp_path: Path
+) -> None:
+    path = ResultStore(tmp_path).write(synthetic_record())
+    _edited(path, **changes)
+    with pytest.raises(InvalidInput) as fault:
+        list(ResultStore(tmp_path))
+    text = str(fault.value)
+    assert str(path) in text
+    assert f"({place}: " in text
+    assert "\n" not in text
+
+
+def test_full_disk_keeps_the_record_before(tmp_path: Path, full_disk: Any) -> None:
+    store, record = ResultStore(tmp_path), synthetic_record()
+    path = store.write(record)
+    full_disk(100)
+    with pytest.raises(DiskFull):
+        store.write(synthetic_record(value=0.9))
+    assert list(path.parent.iterdir()) == [path]
+    assert list(store) == [record]
+
+
+def test_record_says_what_it_was_made_of(quick_bench: Any) -> None:
+    record = Record.model_validate(quick_bench.record("crossx", "--seed", "2"))
+    assert record.row.needs == ("modality classifier",)
+    assert record.row.config["rounds"] == 2
+    assert record.budget.steps == 4
+    assert record.recipe.network == "resnet-tiny"
+    assert record.seed == 2
+    assert record.numerics == "cpu-fp32"
+    assert record.environment.threads == 1
+    assert record.data.classes == ("boat", "cup", "sun")
+    assert record.data.alternative == "folder:pictures (spare)"
+    assert (record.data.queries, record.data.gallery) == (6, 6)
+    assert set(record.readings) == {"posterior"}
+    assert set(record.metrics) == set(record.definitions)
+    assert all(0 <= t.accuracy <= 1 for t in record.teachers.values())
+    assert all(s.low <= s.value <= s.high for s in record.metrics.values())
+    assert record.metrics["prec@200"].ceiling == pytest.approx(2 / 200)
+
+
+def test_record_holds_no_path_and_no_host(quick_bench: Any) -> None:
+    quick_bench.record("classifier-only")
+    text = next(quick_bench.results.rglob("*.json")).read_text()
+    import socket
+
+    assert str(quick_bench.place.parent) not in text
+    assert str(quick_bench.cache) not in text
+    assert str(quick_bench.pictures.parent) not in text
+    assert f'"{socket.gethostname()}"' not in text

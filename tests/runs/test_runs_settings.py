@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import pytest
+from pydantic import Field
+
+from dfbench.budget import Budget
+from dfbench.errors import InvalidConfig, UnknownName
+from dfbench.method import MethodConfig
+from dfbench.runs.row import Row, parse_label
+from dfbench.runs.settings import configure, split_settings
+from dfbench.teachers.recipe import TeacherRecipe
+
+
+class Config(MethodConfig):
+    steps: int = Field(default=10, ge=1)
+    rate: float = Field(default=0.1, gt=0)
+    kind: Literal["soft", "hard"] = "soft"
+    wide: bool = False
+    variants: ClassVar[int] = 3
+
+
+def test_texts_become_values_of_the_fields_types() -> None:
+    given = {"steps": "3", "rate": "1e-3", "kind": "hard", "wide": "true"}
+    config = configure(Config, {}, given, "method 'm'")
+    assert config == Config(steps=3, rate=0.001, kind="hard", wide=True)
+
+
+def test_variant_stands_below_what_the_user_sets() -> None:
+    config = configure(Config, {"steps": 5, "wide": True}, {"steps": "7"}, "method 'm[v]'")
+    assert (config.steps, config.wide) == (7, True)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "rule"),
+    [
+        ("steps", "many", "valid integer"),
+        ("steps", "1.5", "valid integer"),
+        ("steps", "0", "greater than or equal to 1"),
+        ("steps", "", "valid integer"),
+        ("rate", "0", "greater than 0"),
+        ("rate", "nan", "finite number"),
+        ("rate", "fast", "valid number"),
+        ("kind", "softly", "'soft' or 'hard'"),
+        ("wide", "perhaps", "valid boolean"),
+    ],
+)
+def test_value_of_the_wrong_type_or_range_is_quoted_with_its_rule(
+    key: str, value: str, rule: str
+) -> None:
+    with pytest.raises(InvalidConfig) as fault:
+        configure(Config, {}, {key: value}, "method 'm'")
+    text = str(fault.value)
+    assert f"setting {key}={value!r} of method 'm'" in text
+    assert rule in text
+    assert "\n" not in text
+
+
+@pytest.mark.parametrize("value", ["inf", "-inf"])
+def test_infinite_setting_is_refused(value: str) -> None:
+    with pytest.raises(InvalidConfig, match="rate"):
+        configure(Config, {}, {"rate": value}, "method 'm'")
+
+
+def test_unknown_key_is_answered_with_a_suggestion() -> None:
+    with pytest.raises(UnknownName, match="setting of method 'm' 'stepz'; did you mean 'steps'"):
+        configure(Config, {}, {"stepz": "3"}, "method 'm'")
+
+
+def test_keys_of_the_budget_are_named_as_they_are_typed() -> None:
+    with pytest.raises(InvalidConfig, match=r"setting budget\.steps='x'.*--set budget\.steps="):
+        configure(Budget, {}, {"steps": "x"}, "the budget", "budget.")
+
+
+def test_settings_go_to_their_owners() -> None:
+    parts = split_settings({"a": "1", "budget.steps": "2", "teachers.steps": "3", "x.y": "4"})
+    assert parts == {
+        "": {"a": "1", "x.y": "4"},
+        "budget": {"steps": "2"},
+        "teachers": {"steps": "3"},
+    }
+
+
+@pytest.mark.parametrize("model", [Budget, TeacherRecipe])
+def test_every_shared_setting_is_explained(model: type) -> None:
+    fields = model.model_fields  # type: ignore[attr-defined]
+    assert fields
+    assert all(field.description for field in fields.values())
+
+
+@pytest.mark.parametrize("model", [Budget, TeacherRecipe, Config])
+def test_configurations_are_frozen_and_closed(model: type) -> None:
+    with pytest.raises(ValueError, match="steps"):
+        model().steps = 3
+    with pytest.raises(ValueError, match="stepz"):
+        model(stepz=3)
+
+
+@pytest.mark.parametrize("label", ["crossx[", "crossx[]", "[bn]", "crossx[bn]x", "", "a[b][c]"])
+def test_label_that_is_none_is_quoted(label: str) -> None:
+    with pytest.raises(UnknownName) as fault:
+        parse_label(label)
+    assert repr(label) in str(fault.value)
+
+
+@pytest.mark.parametrize("label", ["crossx", "crossx[bn]"])
+def test_label_of_a_row_leads_back_to_it(label: str) -> None:
+    name, variant = parse_label(label)
+    row = Row(
+        name=name,
+        variant=variant,
+        title="T",
+        version=1,
+        plugin="p",
+        plugin_version="1",
+        config={},
+        needs=(),
+        beside=(),
+    )
+    assert row.label == label

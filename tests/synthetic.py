@@ -1,0 +1,107 @@
+"""Records that no run made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dfbench.budget import Budget
+from dfbench.identity import identify
+from dfbench.runs.environment import Environment
+from dfbench.runs.record import (
+    DataRecord,
+    Digests,
+    MetricDefinition,
+    Record,
+    Score,
+    Seconds,
+    TeacherRecord,
+)
+from dfbench.runs.row import Row, parse_label
+from dfbench.teachers.recipe import TeacherRecipe
+
+METRICS = ("map@all", "prec@200", "acc@1")
+
+
+def synthetic_record(
+    label: str = "crossx",
+    *,
+    dataset: str = "sketchy",
+    fingerprint: str = "f1",
+    seed: int = 0,
+    value: float = 0.5,
+    posterior: float | None = None,
+    ceiling: float | None = None,
+    config: dict[str, Any] | None = None,
+    budget: Budget | None = None,
+    needs: tuple[str, ...] = (),
+) -> Record:
+    """A record in which every metric has one value."""
+    name, variant = parse_label(label)
+    scores = {
+        metric: Score(
+            value=value,
+            low=value,
+            high=value,
+            macro=value,
+            ceiling=ceiling if metric == "prec@200" else None,
+        )
+        for metric in METRICS
+    }
+    readings = {}
+    if posterior is not None:
+        score = Score(value=posterior, low=posterior, high=posterior, macro=posterior)
+        readings = {"posterior": dict.fromkeys(METRICS, score)}
+    content = {"label": label, "dataset": dataset, "seed": seed, "config": config}
+    fit = identify("synthetic", 1, content)
+    return Record(
+        fit_id=fit,
+        eval_id=identify("evaluation", 1, {"fit": fit}),
+        row=Row(
+            name=name,
+            variant=variant,
+            title=name.title(),
+            version=1,
+            plugin="baselines",
+            plugin_version="0.1.0",
+            config=config or {},
+            needs=needs,
+            beside=(),
+        ),
+        data=DataRecord(
+            name=dataset,
+            fingerprint=fingerprint,
+            classes=("a", "b"),
+            image_size=32,
+            queries=10,
+            gallery=20,
+            alternative=None,
+            notes=(),
+        ),
+        scenario="closed",
+        seed=seed,
+        numerics="cpu-fp32",
+        budget=budget or Budget(),
+        recipe=TeacherRecipe(),
+        teachers={
+            modality: TeacherRecord(identity="t", accuracy=accuracy, classes=2)
+            for modality, accuracy in (("photo", 0.9), ("sketch", 0.8 + seed / 100))
+        },
+        metrics=scores,
+        readings=readings,
+        definitions={m: MetricDefinition(formula=f"formula of {m}", version=1) for m in METRICS},
+        chance=0.1,
+        skipped_queries=0,
+        digests=Digests(embeddings="e", metrics="m"),
+        seconds=Seconds(teachers=1, fit=2, embed=3, rank=4),
+        peak_memory_mib=100,
+        parameters=1000,
+        environment=Environment(
+            dfbench="0.1.0",
+            python="3.11",
+            packages={},
+            device="a processor",
+            threads=1,
+            commit=None,
+            dirty=None,
+        ),
+    )

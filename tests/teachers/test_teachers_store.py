@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import pickle
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from dfbench.datasets.alternative import AlternativeImages
+from dfbench.datasets.dataset import ImageSet
+from dfbench.errors import InvalidInput
+from dfbench.files import DiskFull
+from dfbench.learning.batches import to_unit
+from dfbench.networks import Classifier, Normaliser
+from dfbench.teachers.recipe import TeacherRecipe
+from dfbench.teachers.store import TeacherStore
+from dfbench.teachers.stored import NetworkFacts, load_teacher, read_facts, save_network
+from dfbench.teachers.training import accuracy, train_modality_classifier, train_teacher
+
+RECIPE = TeacherRecipe(
+    network="resnet-tiny", steps=2, alternative_steps=2, modality_steps=2, batch_size=8
+)
+
+
+def _images(classes: tuple[str, ...], count: int, seed: int) -> ImageSet:
+    labels = np.arange(count) % len(classes)
+    pixels = np.random.RandomState(seed).randint(0, 60, (count, 3, 16, 16))
+    for row, label in enumerate(labels):
+        pixels[row, label % 3] += 190
+    names = tuple(str(i) for i in range(count))
+    return ImageSet(pixels.astype(np.uint8), labels.astype(np.int64), classes, names)
+
+
+class Colours:
+    """A dataset whose classes are colours."""
+
+    name, fingerprint, image_size = "colours", "c1", 16
+    classes, alternative_classes, notes = ("blue", "green", "red"), ("x", "y"), ()
+
+    def images(self, modality: str, part: str) -> ImageSet:
+        return _images(self.classes, 30 if part == "train" else 12, len(modality + part))
+
+    def alternative(self, modality: str) -> ImageSet:
+        return _images(self.alternative_classes, 12, len(modality))
+
+
+def _store(folder: Path, **changes: Any) -> TeacherStore:
+    data = Colours()
+    other = AlternativeImages("o", ("x", "y"), "a1", lambda m: (data.alternative(m),))
+    store = TeacherStore(
+        folder=folder,
+        dataset=data,
+        alternative=other,
+        recipe=RECIPE,
+        seed=0,
+        device=torch.device("cpu"),
+        numerics="cpu-fp32",
+    )
+    return replace(store, **changes)
+
+
+def test_teacher_learns_its_classes() -> None:
+    data = Colours()
+    recipe = RECIPE.model_copy(update={"steps": 40})
+    network = train_teacher(
+        "photo", data.images("photo", "train"), recipe, None, 0, torch.device("cpu")
+    )
+    assert accuracy(network, data.images("photo", "test"), torch.device("cpu")) == 1.0
+    assert not network.training
+
+
+def test_modality_classifier_learns_from_fewer_images_than_half_a_batch() -> None:
+    few = {"photo": _images(("x", "y"), 10, 0), "sketch": _images(("x", "y"), 7, 1)}
+    few["sketch"].images[:] = 255
+    recipe = RECIPE.model_copy(update={"modality_steps": 60, "batch_size": 128})
+    judge = train_modality_classifier(few, recipe, 0, torch.device("cpu"))
+    photos, sketches = (to_unit(torch.from_numpy(few[m].images)) for m in ("photo", "sketch"))
+    assert (judge(photos) < 0).all()
+    assert (judge(sketches) > 0).all()
+
+
+def test_same_seed_gives_the_same_weights_whatever_was_drawn_before(tmp_path: Path) -> None:
+    one = _store(tmp_path / "a").teacher("photo")
+    torch.rand(7)
+    two = _store(tmp_path / "b").teacher("photo")
+    weights = [load_teacher(network.path).state_dict() for network in (one, two)]
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+    assert one.facts.identity == two.facts.identity == one.path.stem
+
+
+def test_stored_teacher_is_not_trained_again(tmp_path: Path) -> None:
+    first = _store(tmp_path).teacher("photo")
+    stamp = first.path.stat().st_mtime_ns
+    again = _store(tmp_path).teacher("photo")
+    assert again == first
+    assert first.path.stat().st_mtime_ns == stamp
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"seed": 1},
+        {"numerics": "cuda-fp32"},
+        {"recipe": RECIPE.model_copy(update={"steps": 3})},
+        {"recipe": RECIPE.model_copy(update={"network": "resnet-mini"})},
+        {"recipe": RECIPE.model_copy(update={"initialisation": "random"})},
+        {"recipe": RECIPE.model_copy(update={"alternative_steps": 9})},
+    ],
+)
+def test_identity_of_a_teacher_changes_with_what_decides_its_weights(
+    changes: dict[str, Any], tmp_path: Path
+) -> None:
+    base, other = _store(tmp_path), _store(tmp_path, **changes)
+    assert base.teacher_id("photo") != other.teacher_id("photo")
+
+
+def test_identity_of_a_teacher_leaves_out_what_does_not_touch_it(tmp_path: Path) -> None:
+    base = _store(tmp_path)
+    other = _store(tmp_path, recipe=RECIPE.model_copy(update={"modality_steps": 9}))
+    random = RECIPE.model_copy(update={"initialisation": "random"})
+    few = _store(tmp_path, recipe=random)
+    many = _store(tmp_path, recipe=random.model_copy(update={"alternative_steps": 9}))
+    assert base.teacher_id("photo") == other.teacher_id("photo")
+    assert base.modality_classifier_id != other.modality_classifier_id
+    assert few.teacher_id("photo") == many.teacher_id("photo")
+    assert base.teacher_id("photo") != base.teacher_id("sketch")
+
+
+def test_teachers_need_no_alternative_images_if_they_start_randomly(tmp_path: Path) -> None:
+    random = RECIPE.model_copy(update={"initialisation": "random"})
+    assert _store(tmp_path, recipe=random, alternative=None).teacher("photo").facts.classes
+    with pytest.raises(InvalidInput, match="--alternative DATASET"):
+        _store(tmp_path, alternative=None).teacher("photo")
+
+
+def test_loaded_teacher_is_frozen_in_evaluation_mode_for_good(tmp_path: Path) -> None:
+    teacher = load_teacher(_store(tmp_path).teacher("photo").path)
+    before = {name: tensor.clone() for name, tensor in teacher.state_dict().items()}
+    teacher.train()
+    images = torch.rand(4, 3, 16, 16).requires_grad_()
+    teacher(images).logits.sum().backward()
+    assert images.grad is not None
+    assert not any(p.requires_grad for p in teacher.parameters())
+    assert not any(module.training for module in teacher.modules())
+    assert all(torch.equal(before[name], tensor) for name, tensor in teacher.state_dict().items())
+
+
+def test_damaged_or_foreign_file_in_the_cache_is_no_network(tmp_path: Path) -> None:
+    whole = _store(tmp_path).teacher("photo").path
+    content = whole.read_bytes()
+    for name, damaged in {
+        "short": content[: len(content) // 2],
+        "empty": b"",
+        "noise": b"\xff" * 200,
+        "pickle": pickle.dumps({"a": 1}),
+    }.items():
+        file = tmp_path / name
+        file.write_bytes(damaged)
+        assert read_facts(file) is None
+    foreign = tmp_path / "foreign.safetensors"
+    save_file({"a": torch.zeros(1)}, foreign)
+    assert read_facts(foreign) is None
+    save_file({"a": torch.zeros(1)}, foreign, {"dfbench": "{}"})
+    assert read_facts(foreign) is None
+    assert read_facts(tmp_path / "absent") is None
+    with pytest.raises(InvalidInput, match="not a network that dfbench stored"):
+        load_teacher(foreign)
+
+
+def test_damaged_teacher_is_trained_again(tmp_path: Path) -> None:
+    first = _store(tmp_path).teacher("photo")
+    content = first.path.read_bytes()
+    first.path.write_bytes(content[:100])
+    assert _store(tmp_path).teacher("photo").facts.accuracy == first.facts.accuracy
+    assert len(first.path.read_bytes()) == len(content)
+
+
+def test_network_of_another_kind_is_no_teacher(tmp_path: Path) -> None:
+    classifier = _store(tmp_path).modality_classifier()
+    with pytest.raises(InvalidInput, match="modality classifier; a teacher is needed"):
+        load_teacher(classifier.path)
+
+
+def test_full_disk_leaves_no_half_teacher(tmp_path: Path, full_disk: Any) -> None:
+    network = Classifier("resnet-tiny", Normaliser.of("photo"), 2)
+    full_disk(10_000)
+    facts = NetworkFacts("teacher", "resnet-tiny", "i", 0.0, 0.5, "photo", ("a", "b"))
+    with pytest.raises(DiskFull):
+        save_network(tmp_path / "t.safetensors", network, facts)
+    assert list(tmp_path.iterdir()) == []

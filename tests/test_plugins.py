@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+
+from dfbench import plugins
+from dfbench.errors import PluginFault, UnknownName
+from dfbench.hookspecs import MethodSpec, hookimpl
+from dfbench.plugins import PluginHost
+
+METHOD = """
+from dfbench import MethodSpec, hookimpl
+
+@hookimpl
+def dfbench_methods():
+    return [MethodSpec("{name}", "A Method", "{target}")]
+"""
+
+
+@pytest.fixture(autouse=True)
+def forgotten(tmp_path: Path) -> Iterator[None]:
+    """Plugin files are imported again in every test."""
+    yield
+    for name, module in list(sys.modules.items()):
+        if (getattr(module, "__file__", None) or "").startswith(str(tmp_path)):
+            del sys.modules[name]
+
+
+def _file(folder: Path, text: str, name: str = "someplugin") -> Path:
+    file = folder / f"{name}.py"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def _error(host: PluginHost, name: str = "someplugin") -> str:
+    error = next(plugin.error for plugin in host.plugins if plugin.name == name)
+    assert error is not None
+    assert "\n" not in error
+    return error
+
+
+def test_built_in_methods_and_datasets_come_by_entry_points() -> None:
+    host = PluginHost()
+    assert {"crossx", "classifier-only", "classifier-posterior"} <= set(host.methods)
+    assert {"shapes", "folder"} <= set(host.datasets)
+    assert all(plugin.error is None for plugin in host.plugins)
+
+
+def test_file_offers_its_methods(tmp_path: Path) -> None:
+    file = _file(tmp_path, METHOD.format(name="mine", target="someplugin:Mine"))
+    host = PluginHost([file])
+    assert host.method("mine").plugin.origin == str(file)
+    host.require([file])
+
+
+def test_folder_offers_the_methods_of_all_its_files(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        _file(tmp_path, METHOD.format(name=name, target=f"plugin_{name}:Mine"), f"plugin_{name}")
+    host = PluginHost(folder=tmp_path)
+    assert {"one", "two"} <= set(host.methods)
+
+
+BROKEN = {
+    "syntax error": ("def f(:\n    pass\n", "SyntaxError"),
+    "failing import": ("import nowhere_to_be_found\n", "ModuleNotFoundError.*nowhere_to_be_found"),
+    "exit at import": ("import sys\nsys.exit(3)\n", "SystemExit: 3"),
+    "exit in a hook": (
+        "import sys\nfrom dfbench import hookimpl\n"
+        "@hookimpl\ndef dfbench_methods():\n    sys.exit('bye')\n",
+        "SystemExit: bye",
+    ),
+    "unknown hook": (
+        "from dfbench import hookimpl\n@hookimpl\ndef dfbench_metods():\n    return []\n",
+        "unknown hook 'dfbench_metods'",
+    ),
+    "unknown argument": (
+        "from dfbench import hookimpl\n@hookimpl\ndef dfbench_methods(nonsense):\n    return []\n",
+        "nonsense",
+    ),
+    "hook that raises": (
+        "from dfbench import hookimpl\n@hookimpl\ndef dfbench_methods():\n    1 / 0\n",
+        "ZeroDivisionError",
+    ),
+    "something else than specs": (
+        "from dfbench import hookimpl\n@hookimpl\ndef dfbench_methods():\n    return ['crossx']\n",
+        "a hook returned 'crossx'; allowed: MethodSpec",
+    ),
+    "a spec of the other kind": (
+        "from dfbench import DatasetSpec, hookimpl\n@hookimpl\ndef dfbench_methods():\n"
+        "    return [DatasetSpec('a', 'b', 'c:d')]\n",
+        "allowed: MethodSpec",
+    ),
+    "no list": (
+        "from dfbench import hookimpl\n@hookimpl\ndef dfbench_methods():\n    return 3\n",
+        "TypeError",
+    ),
+    "a taken name": (
+        METHOD.format(name="crossx", target="someplugin:Mine"),
+        "the name 'crossx' is already taken by another plugin",
+    ),
+    "one name twice": (
+        "from dfbench import MethodSpec, hookimpl\n@hookimpl\ndef dfbench_methods():\n"
+        "    return [MethodSpec('a', 'A', 'a:A'), MethodSpec('a', 'B', 'a:B')]\n",
+        "'a'",
+    ),
+    "null bytes": ("x = 1\0", "(SyntaxError|ValueError).*null"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_broken_file_is_listed_with_its_fault_and_hurts_no_other(case: str, tmp_path: Path) -> None:
+    text, fault = BROKEN[case]
+    broken = _file(tmp_path, text)
+    sound = _file(tmp_path, METHOD.format(name="sound", target="soundplugin:M"), "soundplugin")
+    host = PluginHost([broken, sound])
+    assert re.search(fault, _error(host))
+    assert {"sound", "crossx", "classifier-only"} <= set(host.methods)
+    assert host.method("crossx").plugin.name == "baselines"
+    assert "someplugin" not in {offer.plugin.name for offer in host.methods.values()}
+    with pytest.raises(PluginFault, match=r"someplugin\.py' does not work"):
+        host.require([broken])
+    host.require([sound])
+
+
+def test_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    host = PluginHost([tmp_path / "someplugin.py"])
+    assert "no such plugin file" in _error(host)
+
+
+def test_file_named_like_a_loaded_module_does_not_replace_it(tmp_path: Path) -> None:
+    json = sys.modules["json"]
+    host = PluginHost([_file(tmp_path, "x = 1\n", "json")])
+    assert "already loaded; rename" in _error(host, "json")
+    assert sys.modules["json"] is json
+
+
+def test_broken_file_leaves_no_half_imported_module(tmp_path: Path) -> None:
+    PluginHost([_file(tmp_path, "x = 1\nraise ValueError\n")])
+    assert "someplugin" not in sys.modules
+
+
+def test_broken_entry_point_is_listed_with_its_fault_and_hurts_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    real = plugins.entry_points(group=plugins.GROUP)
+    broken = [
+        EntryPoint("gone", "a_package_that_is_gone", plugins.GROUP),
+        EntryPoint("half", "json:no_such_attribute", plugins.GROUP),
+    ]
+    monkeypatch.setattr(plugins, "entry_points", lambda **_: [*broken, *real])
+    host = PluginHost()
+    assert "a_package_that_is_gone" in _error(host, "gone")
+    assert "no_such_attribute" in _error(host, "half")
+    assert {"crossx", "classifier-only"} <= set(host.methods)
+    assert "shapes" in host.datasets
+
+
+def test_entry_point_may_lead_to_an_object(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Offers:
+        @hookimpl
+        def dfbench_methods(self) -> list[MethodSpec]:
+            return [MethodSpec("object", "An Object", "json:loads")]
+
+    class Entry:
+        name, value, dist = "objects", "somewhere:offers", None
+
+        def load(self) -> Offers:
+            return Offers()
+
+    monkeypatch.setattr(plugins, "entry_points", lambda **_: [Entry()])
+    assert PluginHost().method("object").plugin.name == "objects"
+
+
+@pytest.mark.parametrize("target", ["nowhere_at_all:X", "json:NoSuchClass", "json", ":", ""])
+def test_target_that_cannot_be_imported_names_plugin_target_and_method(
+    target: str, tmp_path: Path
+) -> None:
+    host = PluginHost([_file(tmp_path, METHOD.format(name="mine", target=target))])
+    offer = host.method("mine")
+    with pytest.raises(PluginFault) as fault:
+        offer.load()
+    text = str(fault.value)
+    assert "plugin 'someplugin'" in text
+    assert repr(target) in text
+    assert "'mine'" in text
+    assert "\n" not in text
+
+
+def test_target_that_exits_is_the_plugins_fault(tmp_path: Path) -> None:
+    _file(tmp_path, "raise SystemExit(4)\n", "leaving")
+    text = f"import sys\nsys.path.insert(0, {str(tmp_path)!r})\n"
+    host = PluginHost([_file(tmp_path, text + METHOD.format(name="mine", target="leaving:X"))])
+    try:
+        with pytest.raises(PluginFault, match="SystemExit: 4"):
+            host.method("mine").load()
+    finally:
+        sys.path.remove(str(tmp_path))
+
+
+def test_misspelt_names_are_answered_with_a_suggestion_and_the_command_that_lists_them() -> None:
+    host = PluginHost()
+    with pytest.raises(UnknownName, match=r"did you mean 'crossx'.*dfbench list methods"):
+        host.method("crosx")
+    with pytest.raises(UnknownName, match=r"did you mean 'shapes'.*dfbench list datasets"):
+        host.dataset("shpaes")
