@@ -15,6 +15,7 @@ from dfbench.runs.record import (
     Score,
     Seconds,
     TeacherRecord,
+    metrics_digest,
 )
 from dfbench.runs.row import Row, parse_label
 from dfbench.teachers.recipe import TeacherRecipe
@@ -91,7 +92,7 @@ def synthetic_record(
         definitions={m: MetricDefinition(formula=f"formula of {m}", version=1) for m in METRICS},
         chance=0.1,
         skipped_queries=0,
-        digests=Digests(embeddings="e", metrics="m"),
+        digests=Digests(embeddings="e", metrics=metrics_digest(scores)),
         seconds=Seconds(teachers=1, fit=2, embed=3, rank=4),
         peak_memory_mib=100,
         parameters=1000,

@@ -79,7 +79,7 @@ def _from(
             f"alternative data of '{origin.name}' have {len(kept)} classes that "
             f"'{dataset.name}' does not have, two are needed: name another --alternative"
         )
-    text = "/".join((origin.fingerprint, source.partition(" ")[2], *kept))
+    text = "/".join((origin.fingerprint, "(spare)" if source.endswith(" (spare)") else "", *kept))
     fingerprint = blake2b(text.encode(), digest_size=16).hexdigest()
     return AlternativeImages(source, kept, fingerprint, parts)
 

@@ -50,8 +50,8 @@ def student_agreement(teacher_posterior: Tensor, student_logits: Tensor) -> Tens
     """Minus KL(teacher || student) where both decide alike, 0 elsewhere: the estimator's adversary.
 
     `student_logits` come from proxies, so that the encoder's metric space has class percentages
-    ("metric-agnostic"). The mask keeps the game from being won by images of no class, and with
-    it the loss from falling without bound (the release's -CE has no lower bound).
+    ("metric-agnostic"). The mask keeps the game from being won by images of no class; logits that
+    are scaled cosines bound the divergence (the release's -CE has no lower bound).
     """
     target = teacher_posterior.detach()
     log_student = student_logits.log_softmax(dim=1)

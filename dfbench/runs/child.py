@@ -22,11 +22,15 @@ def describe(question: Question) -> Outcome:
         return call("describe", question, Path(folder))
 
 
+class ChildDied(DfbenchError):
+    """The child ended without an answer: killed, or out of memory."""
+
+
 def call(verb: Literal["describe", "fit"], content: BaseModel, folder: Path) -> Outcome:
     """Run one verb of the worker in `folder` and return its outcome.
 
-    Raises `DfbenchError` with the worker's fault, `PluginFault` if it died without one, and
-    `KeyboardInterrupt` if it was interrupted.
+    Raises `PluginFault` or `DfbenchError` with the worker's fault, `ChildDied` if it died without
+    one, and `KeyboardInterrupt` if it was interrupted.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / OUTCOME_FILE).unlink(missing_ok=True)
@@ -37,12 +41,15 @@ def call(verb: Literal["describe", "fit"], content: BaseModel, folder: Path) -> 
     if status == NO_SPACE:
         raise no_space(folder / OUTCOME_FILE)
     if not (folder / OUTCOME_FILE).is_file():
-        raise PluginFault(f"the process of the method died ({_death(status)}); nothing was scored")
+        raise ChildDied(
+            f"the process of the method died ({_death(status)}); nothing was scored, and the same "
+            "command goes on from its last checkpoint"
+        )
     outcome = Outcome.model_validate_json((folder / OUTCOME_FILE).read_text(encoding="utf-8"))
     if outcome.fault is not None:
         if outcome.fault.interrupted:
             raise KeyboardInterrupt
-        raise DfbenchError(outcome.fault.message)
+        raise (PluginFault if outcome.fault.of_plugin else DfbenchError)(outcome.fault.message)
     return outcome
 
 

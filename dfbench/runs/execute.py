@@ -9,6 +9,7 @@ from pathlib import Path
 
 from dfbench.console import note
 from dfbench.datasets.dataset import MODALITIES, Modality
+from dfbench.errors import PluginFault
 from dfbench.method import Need
 from dfbench.reporting.pictures import save_retrievals
 from dfbench.runs.child import call
@@ -48,8 +49,15 @@ def execute(plan: Plan, *, force: bool) -> Run:
     if found:
         shutil.rmtree(folder, ignore_errors=True)
     note(f"{plan.row.label} on {plan.session.dataset.name}, seed {request.seed}")
-    record = _fit_and_rank(plan, folder)
-    return Run(record, store.write(record), folder, found[1] if found else None, reused=False)
+    checkpoints = folder / "checkpoints"
+    try:
+        record = _fit_and_rank(plan, folder)
+    except PluginFault:
+        shutil.rmtree(checkpoints, ignore_errors=True)  # a mended plugin starts anew
+        raise
+    path = store.write(record)
+    shutil.rmtree(checkpoints, ignore_errors=True)
+    return Run(record, path, folder, found[1] if found else None, reused=False)
 
 
 def run_folder(plan: Plan) -> Path:
@@ -76,7 +84,6 @@ def _fit_and_rank(plan: Plan, folder: Path) -> Record:
         embeddings = read_embeddings(folder, name, images, plan.row.label)
         rankings[name] = rank(plan.session, embeddings, similarity, folder, name, plan.row.label)
     save_retrievals(folder / "pictures" / "retrievals.png", plan.session.dataset, rankings[""].top)
-    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     return make_record(plan, ingredients, facts, rankings, time.monotonic() - started)
 
 

@@ -64,6 +64,8 @@ class Fault(BaseModel):
     message: str
     """One line."""
     interrupted: bool = False
+    of_plugin: bool = False
+    """Whether the plugin broke its contract, so that its checkpoints are worth nothing."""
 
 
 class DatasetOffer(BaseModel):

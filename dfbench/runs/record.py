@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from hashlib import blake2b
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from dfbench.budget import Budget
+from dfbench.identity import canonical_json
 from dfbench.runs.environment import Environment
 from dfbench.runs.row import Row
 from dfbench.teachers.recipe import TeacherRecipe
@@ -108,3 +110,15 @@ class Record(_Part):
     peak_memory_mib: float
     parameters: int
     environment: Environment
+
+    @model_validator(mode="after")
+    def _scores_are_those_measured(self) -> Record:
+        if self.digests.metrics != metrics_digest(self.metrics):
+            raise ValueError("its scores are not those that were recorded")
+        return self
+
+
+def metrics_digest(metrics: dict[str, Score]) -> str:
+    """Hash of the values of a reading's metrics."""
+    values = {name: score.value for name, score in metrics.items()}
+    return blake2b(canonical_json(values).encode(), digest_size=16).hexdigest()

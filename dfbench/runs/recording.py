@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from hashlib import blake2b
 
 from dfbench.datasets.dataset import MODALITIES, Modality
 from dfbench.evaluation import Evaluation
-from dfbench.identity import canonical_json
 from dfbench.runs.environment import read_environment
 from dfbench.runs.job import FitFacts
 from dfbench.runs.plan import Plan
@@ -20,6 +18,7 @@ from dfbench.runs.record import (
     Score,
     Seconds,
     TeacherRecord,
+    metrics_digest,
 )
 from dfbench.teachers.store import StoredNetwork
 
@@ -71,7 +70,7 @@ def make_record(
             session.dataset.images("photo", "test").labels,
         ),
         skipped_queries=len(headline.skipped),
-        digests=Digests(embeddings=rankings[""].digest, metrics=_digest(metrics)),
+        digests=Digests(embeddings=rankings[""].digest, metrics=metrics_digest(metrics)),
         seconds=Seconds(
             teachers=round(ingredients.seconds, 1),
             fit=facts.fit_seconds,
@@ -118,8 +117,3 @@ def _scores(evaluation: Evaluation) -> dict[str, Score]:
         )
         for name, score in evaluation.scores.items()
     }
-
-
-def _digest(metrics: dict[str, Score]) -> str:
-    values = {name: score.value for name, score in metrics.items()}
-    return blake2b(canonical_json(values).encode(), digest_size=16).hexdigest()

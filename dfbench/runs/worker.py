@@ -201,7 +201,8 @@ def main(verb: str, folder: Path) -> int:
     except Exception as fault:  # noqa: BLE001  # the border: whatever happened is told as data
         with suppress(OSError):
             (folder / TRACEBACK_FILE).write_text(traceback.format_exc(), encoding="utf-8")
-        outcome = Outcome(fault=Fault(message=describe_fault(fault)))
+        by_plugin = isinstance(fault, PluginFault)
+        outcome = Outcome(fault=Fault(message=describe_fault(fault), of_plugin=by_plugin))
     try:
         with atomic_path(folder / OUTCOME_FILE) as temporary:
             temporary.write_text(outcome.model_dump_json(indent=1), encoding="utf-8")

@@ -15,8 +15,8 @@ the released code the following is mended:
 - a pool gives many encoder steps per generated batch (released: one step per 500 batches);
 - the queue is updated and labelled: equal classes are no negatives (released: 128 random vectors
   for ever, since the batch does not divide the queue);
-- the adversary is bounded: it acts only where student and teacher decide alike, through proxies
-  that the students learn (released: unbounded, towards proxies of another space);
+- the adversary is bounded: it acts only where student and teacher decide alike, through the
+  cosine proxies that the students learn (released: unbounded, towards proxies of another space);
 - the modality classifier learns from alternative classes (released: from the training images);
 - encoders start from their teachers with frozen normalisation statistics, like every row here.
 """
@@ -107,6 +107,7 @@ class Game:
         """Play all turns; leaves a picture of pairs beside the run."""
         turns = schedule(self.config, self.setting.budget.steps)
         warm_up = turns.index("students") if "students" in turns else len(turns)
+        immature = min(self.config.estimator_steps // 10, warm_up - 1)
         state = {
             **self.estimators.state(),
             **self.students.state(),
@@ -120,7 +121,7 @@ class Game:
                 loop.log(_LOG_EVERY, {"students": loss})
             else:
                 estimate = self._estimate(adversary=step > warm_up)
-                if step >= self.config.estimator_steps // 10:
+                if step >= immature:
                     self.pool.add(estimate.pairs)
                 loop.log(_LOG_EVERY, curves(estimate))
         self._show()
@@ -147,7 +148,7 @@ class Game:
 
 def schedule(config: CrossXConfig, student_steps: int) -> list[Literal["estimators", "students"]]:
     """Whose turn each step is: the warm-up, then rounds with equal shares of what is left."""
-    warm_up = round(config.estimator_steps * config.warm_up)
+    warm_up = max(1, round(config.estimator_steps * config.warm_up))
     left = config.estimator_steps - warm_up
     turns: list[Literal["estimators", "students"]] = ["estimators"] * warm_up
     for number in range(config.rounds):

@@ -30,12 +30,13 @@ class EstimationConfig(MethodConfig):
     """Estimator steps in all."""
     estimator_batch: int = Field(default=96, ge=2)
     """Pairs an estimator step makes."""
-    estimator_learning_rate: float = Field(default=2e-3, gt=0)
+    estimator_learning_rate: float = Field(default=5e-3, gt=0)
     """Learning rate of Adam."""
     estimator_width: int = Field(default=48, ge=2)
     """Channels of the estimators."""
-    latent_dim: int = Field(default=128, ge=1)
-    """Width of the noise vector that both estimators share."""
+    latent_dim: int = Field(default=16, ge=1)
+    """Width of the noise vector that both estimators share. Both have to learn one partition of
+    its space into classes, which takes the fewer steps the narrower it is."""
     one_hot: float = Field(default=1.0, ge=0)
     """Weight of the teachers' certainty."""
     entropy: float = Field(default=5.0, ge=0)

@@ -295,10 +295,7 @@ def test_crossx_knows_the_union_of_overlapping_classes(make_setting: MakeSetting
         (4, 0.5, 8),
         (4, 1.0, 3),
         (12, 0.1, 3),
-        pytest.param(
-            *(4, 0.1, 8),
-            marks=pytest.mark.xfail(strict=True, reason="no pair is made before students draw"),
-        ),
+        (4, 0.1, 8),
     ],
 )
 def test_crossx_has_pairs_whenever_students_draw(

@@ -86,6 +86,13 @@ def test_record_edited_by_hand_is_named_with_the_field(
     assert "\n" not in text
 
 
+def test_score_edited_by_hand_is_noticed(tmp_path: Path) -> None:
+    path = ResultStore(tmp_path).write(synthetic_record(value=0.5))
+    path.write_text(path.read_text().replace("0.5,", "0.9,", 1))
+    with pytest.raises(InvalidInput, match="scores are not those that were recorded"):
+        list(ResultStore(tmp_path))
+
+
 def test_full_disk_keeps_the_record_before(tmp_path: Path, full_disk: Any) -> None:
     store, record = ResultStore(tmp_path), synthetic_record()
     path = store.write(record)
