@@ -71,7 +71,7 @@ class Setting:
         device: torch.device,
         seed: int,
         artefacts: Artefacts,
-        checkpoints: Path,
+        training_folder: Path,
         supplies: Mapping[Need, Any],
     ) -> None:
         self.method = method
@@ -83,7 +83,7 @@ class Setting:
         self.device = device
         self.seed = seed
         self.artefacts = artefacts
-        self._checkpoints = checkpoints
+        self._training_folder = training_folder
         self._supplies = supplies
 
     def teacher(self, modality: Modality) -> Teacher:
@@ -158,7 +158,7 @@ class Setting:
 
     def loop(self, description: str, steps: int, state: Mapping[str, Stateful]) -> TrainingLoop:
         """A training loop with progress and curves that resumes where a killed run stopped."""
-        return TrainingLoop(description, steps, state, self._checkpoints)
+        return TrainingLoop(description, steps, state, self._training_folder)
 
     @property
     def modality_classifier(self) -> nn.Module:

@@ -19,18 +19,21 @@ from dfbench.evaluation.labels import IntArray
 from dfbench.evaluation.rowscan import Row, RowScan
 from dfbench.evaluation.task import Task
 
-_CHUNK_POSITIVES = 30_000
-"""Positives that go to the metrics at once: many, to hide the cost of a call, yet fewer than the
-32,768 from which torch spreads a sum over threads and waits for them longer than the sum takes."""
+_CHUNK_POSITIVES = 2**16
+"""Positives that go to the metrics at once: enough to hide the cost of the calls."""
+_CHUNK_WITH_THREADS = 30_000
+"""The same with several threads: from 32,768 entries on torch spreads a sum over them, and waits
+for them longer than the sum takes."""
 
 
 def rank_on_cpu(task: Task) -> Iterator[Ranked]:
     """The queries of `task` in batches, in order; as many threads as torch has."""
     # Touched once in order: a product that meets fresh memory pays several times for its pages.
     buffer = torch.empty((task.tile_rows(bytes_per_pair=4), task.n_photos)).fill_(0).numpy()
-    mean_positives = task.positives_of(task.rows).double().mean().item()
-    chunk = max(1, int(_CHUNK_POSITIVES // mean_positives))
     threads = torch.get_num_threads()
+    mean_positives = task.positives_of(task.rows).double().mean().item()
+    at_once = _CHUNK_POSITIVES if threads == 1 else _CHUNK_WITH_THREADS
+    chunk = max(1, int(at_once // mean_positives))
     idle: SimpleQueue[RowScan] = SimpleQueue()
     for _ in range(threads):
         idle.put(RowScan(task.scoring, task.reach))

@@ -18,6 +18,9 @@ CHECKPOINT_SECONDS = 30.0
 """Time between two checkpoints: what a killed run loses at most."""
 
 
+_SUFFIX = ".checkpoint"
+
+
 class Stateful(Protocol):
     """Anything a checkpoint can hold: modules, optimisers, schedules, queues, pools."""
 
@@ -58,7 +61,7 @@ class TrainingLoop:
         self.steps = steps
         self.curves: dict[str, list[tuple[int, float]]] = {}
         self._state = state
-        self._checkpoint = folder / f"{description}.checkpoint"
+        self._checkpoint = folder / f"{description}{_SUFFIX}"
         self._curves_file = folder / f"{description}.curves.json"
         self._step = 0
 
@@ -115,3 +118,9 @@ def _finite(curves: Mapping[str, list[tuple[int, float]]]) -> dict[str, Any]:
         name: [(step, value if isfinite(value) else None) for step, value in points]
         for name, points in curves.items()
     }
+
+
+def drop_checkpoints(folder: Path) -> None:
+    """Forget the checkpoints in a folder of loops; their curves stay."""
+    for file in folder.glob(f"*{_SUFFIX}"):
+        file.unlink()

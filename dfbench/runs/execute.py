@@ -10,10 +10,11 @@ from pathlib import Path
 from dfbench.console import note
 from dfbench.datasets.dataset import MODALITIES, Modality
 from dfbench.errors import PluginFault
+from dfbench.learning.loop import drop_checkpoints
 from dfbench.method import Need
 from dfbench.reporting.pictures import save_retrievals
 from dfbench.runs.child import call
-from dfbench.runs.job import FitFacts, Job
+from dfbench.runs.job import TRAINING_FOLDER, FitFacts, Job
 from dfbench.runs.plan import Plan
 from dfbench.runs.ranking import Ranking, rank, read_embeddings
 from dfbench.runs.record import Record
@@ -49,14 +50,13 @@ def execute(plan: Plan, *, force: bool) -> Run:
     if found:
         shutil.rmtree(folder, ignore_errors=True)
     note(f"{plan.row.label} on {plan.session.dataset.name}, seed {request.seed}")
-    checkpoints = folder / "checkpoints"
     try:
         record = _fit_and_rank(plan, folder)
     except PluginFault:
-        shutil.rmtree(checkpoints, ignore_errors=True)  # a mended plugin starts anew
+        drop_checkpoints(folder / TRAINING_FOLDER)  # a mended plugin starts anew
         raise
     path = store.write(record)
-    shutil.rmtree(checkpoints, ignore_errors=True)
+    drop_checkpoints(folder / TRAINING_FOLDER)
     return Run(record, path, folder, found[1] if found else None, reused=False)
 
 

@@ -18,6 +18,8 @@ from dfbench.runs.row import Row
 JOB_FILE = "job.json"
 OUTCOME_FILE = "outcome.json"
 TRACEBACK_FILE = "traceback.txt"
+TRAINING_FOLDER = "training"
+"""Holds curves, and checkpoints as long as a fit is not recorded."""
 NO_SPACE = 74
 """Exit status of a process for whose outcome the disk has no room."""
 

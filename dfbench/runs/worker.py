@@ -31,6 +31,7 @@ from dfbench.runs.job import (
     NO_SPACE,
     OUTCOME_FILE,
     TRACEBACK_FILE,
+    TRAINING_FOLDER,
     DatasetOffer,
     Fault,
     FitFacts,
@@ -116,7 +117,7 @@ def _setting(job: Job, folder: Path) -> Setting:
         device=device,
         seed=job.seed,
         artefacts=Artefacts(folder / "pictures"),
-        checkpoints=folder / "checkpoints",
+        training_folder=folder / TRAINING_FOLDER,
         supplies=supplies,
     )
 

@@ -48,7 +48,7 @@ def make_setting(tmp_path: Path) -> MakeSetting:
             device=torch.device("cpu"),
             seed=seed,
             artefacts=Artefacts(tmp_path / "pictures"),
-            checkpoints=tmp_path / "checkpoints",
+            training_folder=tmp_path / "training",
             supplies={Need.MODALITY_CLASSIFIER: ModalityNet().requires_grad_(False).eval()},
         )
 
