@@ -53,17 +53,20 @@ def _text(layout: Layout) -> None:
     console.print()
 
 
-def _markdown(layout: Layout) -> None:
+def markdown(layout: Layout) -> str:
+    """A table as Markdown: heading, body, notes as a list."""
     from tabulate import tabulate
 
-    rows = [list(row) for row in layout.rows]
     body = tabulate(
-        rows,
+        [list(row) for row in layout.rows],
         list(layout.header),
         tablefmt="github",
         colalign=layout.alignment(),
         disable_numparse=True,
     )
-    lines = [f"### {layout.title}", "", body, "", *(f"- {line}" for line in layout.notes), ""]
-    for line in lines:
-        output().print(line, markup=False, soft_wrap=True)
+    notes = [f"- {line}" for line in layout.notes]
+    return "\n".join([f"### {layout.title}", "", body, "", *notes, ""])
+
+
+def _markdown(layout: Layout) -> None:
+    output().print(markdown(layout), markup=False, soft_wrap=True)
