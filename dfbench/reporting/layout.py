@@ -38,12 +38,14 @@ def print_layouts(layouts: list[Layout], form: str) -> None:
 
 
 def _text(layout: Layout) -> None:
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=Text(layout.title, style="bold"), title_justify="left")
+    title = Text(layout.title, style="bold")
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for name, side in zip(layout.header, layout.alignment(), strict=True):
-        table.add_column(Text(name), justify=side)
+        table.add_column(Text(name), justify=side, no_wrap=side == "right")
     for row in layout.rows:
         table.add_row(*map(Text, row))
     console = output()

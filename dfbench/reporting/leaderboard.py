@@ -69,7 +69,7 @@ def _leaderboard(records: list[Record]) -> Layout:
     first = records[0]
     lines = sorted(_lines(records), key=lambda line: -fmean(line.values("map@all")))
     reported = published(first.data.name, first.scenario)
-    header = ["method", *(_TITLES[m] for m in HEADLINE), "posterior mAP@all", "seeds", "needs"]
+    header = ["method", *(_TITLES[m] for m in HEADLINE), "posterior", "seeds", "needs"]
     if reported:
         header.append("published")
     return Layout(
@@ -151,7 +151,8 @@ def _notes(records: list[Record], reported: dict[str, Published]) -> list[str]:
         ceiling = first.metrics[name].ceiling
         limit = f" (at most {short(ceiling)} here)" if ceiling is not None and ceiling < 1 else ""
         notes.append(f"{_TITLES[name]}: {first.definitions[name].formula}{limit}")
-    notes.append("mean ± standard deviation over seeds; posterior: second reading, sum_c p_c q_c")
+    notes.append("mean ± standard deviation over seeds")
+    notes.append("posterior: mAP@all of a second reading, the trained encoders' sum_c p_c q_c")
     notes.extend(f"published: {source}" for source in sorted({p.source for p in reported.values()}))
     return notes
 
