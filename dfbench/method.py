@@ -104,7 +104,7 @@ class Setting:
         return self.posterior(modality, self.teacher(modality)(images).logits)
 
     def generator(self, name: str) -> torch.Generator:
-        """A random generator on the device; the same name gives the same numbers in every run."""
+        """A random generator on the device; fixed by the method, `name` and the run's seed."""
         seed = derive_seed(self.method, name, self.seed)
         return torch.Generator(self.device).manual_seed(seed)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dfbench.console import note
-from dfbench.datasets.dataset import MODALITIES, Modality
+from dfbench.datasets.dataset import MODALITIES
 from dfbench.errors import PluginFault
 from dfbench.learning.loop import drop_checkpoints
 from dfbench.method import Need
@@ -19,7 +19,9 @@ from dfbench.runs.plan import Plan
 from dfbench.runs.ranking import Ranking, rank, read_embeddings
 from dfbench.runs.record import Record
 from dfbench.runs.recording import Ingredients, make_record
+from dfbench.runs.shared_arrays import shared_arrays
 from dfbench.runs.store import ResultStore, file_name
+from dfbench.runs.supplies import supplied_arrays
 from dfbench.runs.test_images import TestImages
 from dfbench.teachers.store import StoredNetwork
 
@@ -75,9 +77,9 @@ def _fit_and_rank(plan: Plan, folder: Path) -> Record:
             teachers.modality_classifier() if plan.needs(Need.MODALITY_CLASSIFIER) else None
         ),
     )
-    images = TestImages(plan.session.dataset, folder, plan.fit_id)
-    with images.shared() as files:
-        facts = _fit(plan, folder, ingredients, files)
+    images = TestImages(plan.session.dataset, plan.fit_id)
+    with shared_arrays(folder, {**images.arrays(), **supplied_arrays(plan)}) as arrays:
+        facts = _fit(plan, folder, ingredients, arrays)
     started = time.monotonic()
     rankings: dict[str, Ranking] = {}
     for name, similarity in facts.similarities.items():
@@ -87,9 +89,7 @@ def _fit_and_rank(plan: Plan, folder: Path) -> Record:
     return make_record(plan, ingredients, facts, rankings, time.monotonic() - started)
 
 
-def _fit(
-    plan: Plan, folder: Path, ingredients: Ingredients, images: dict[Modality, Path]
-) -> FitFacts:
+def _fit(plan: Plan, folder: Path, ingredients: Ingredients, arrays: dict[str, Path]) -> FitFacts:
     def resolved(network: StoredNetwork) -> Path:
         return network.path.resolve()
 
@@ -106,7 +106,7 @@ def _fit(
             modality: resolved(network) for modality, network in ingredients.teachers.items()
         },
         modality_classifier=resolved(classifier) if classifier else None,
-        images=images,
+        arrays=arrays,
     )
     facts = call("fit", job, folder).facts
     if facts is None:

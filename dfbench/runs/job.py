@@ -40,8 +40,9 @@ class Job(BaseModel):
     """Stored networks."""
     modality_classifier: Path | None
     """Stored network, if declared."""
-    images: dict[Modality, Path]
-    """Test images, uint8 `[N, C, H, W]` (.npy), shuffled."""
+    arrays: dict[str, Path]
+    """Arrays (.npy): by modality the shuffled test images, uint8 `[N, C, H, W]`; by the names of
+    `dfbench.runs.supplies` what the method declared."""
 
 
 class FitFacts(BaseModel):

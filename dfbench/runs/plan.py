@@ -20,7 +20,7 @@ from dfbench.runs.settings import split_settings
 
 FIT_VERSION = 1
 """Raised when the core may fit the same plan differently."""
-SUPPORTED_NEEDS = frozenset({Need.MODALITY_CLASSIFIER})
+SUPPORTED_NEEDS = frozenset({Need.MODALITY_CLASSIFIER, Need.ALTERNATIVE_DATA, Need.TRAINING_DATA})
 """Needs that runs can supply."""
 
 
@@ -45,6 +45,8 @@ class Plan:
         supplies: dict[str, str] = {}
         if self.needs(Need.MODALITY_CLASSIFIER):
             supplies["modality classifier"] = session.teachers.modality_classifier_id
+        if self.needs(Need.ALTERNATIVE_DATA):
+            supplies["alternative data"] = session.alternative.fingerprint
         content: dict[str, Any] = {
             "method": row.name,
             "method version": row.version,

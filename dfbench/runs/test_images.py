@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dfbench.datasets.dataset import MODALITIES, Dataset, Modality
-from dfbench.files import atomic_path
+from dfbench.runs.shared_arrays import MakeArray
 from dfbench.seeds import derive_seed
 
 
@@ -22,7 +20,6 @@ class TestImages:
     __test__ = False  # not a pytest class
 
     dataset: Dataset
-    folder: Path
     fit_id: str
 
     def order(self, modality: Modality) -> NDArray[np.int64]:
@@ -37,16 +34,9 @@ class TestImages:
         restored[self.order(modality)] = rows
         return restored
 
-    @contextmanager
-    def shared(self) -> Iterator[dict[Modality, Path]]:
-        """The shuffled images as `.npy` files, gone when the block ends."""
-        files = {modality: (self.folder / f"{modality}.npy").resolve() for modality in MODALITIES}
-        try:
-            for modality, file in files.items():
-                images = self.dataset.images(modality, "test").images
-                with atomic_path(file) as temporary, temporary.open("wb") as stream:
-                    np.save(stream, images[self.order(modality)])
-            yield files
-        finally:
-            for file in files.values():
-                file.unlink(missing_ok=True)
+    def arrays(self) -> dict[str, MakeArray]:
+        """The shuffled images by modality, uint8 `[N, C, H, W]`, for `shared_arrays`."""
+        return {modality: partial(self._shuffled, modality) for modality in MODALITIES}
+
+    def _shuffled(self, modality: Modality) -> NDArray[np.uint8]:
+        return self.dataset.images(modality, "test").images[self.order(modality)]

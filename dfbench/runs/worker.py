@@ -104,10 +104,6 @@ def fit(folder: Path) -> Outcome:
 def _setting(job: Job, folder: Path) -> Setting:
     device = torch.device(job.device)
     teachers = {modality: load_teacher(path).to(device) for modality, path in job.teachers.items()}
-    supplies: dict[Need, Any] = {}
-    if job.modality_classifier:
-        classifier = load_modality_classifier(job.modality_classifier)
-        supplies[Need.MODALITY_CLASSIFIER] = classifier.to(device)
     return Setting(
         method=job.row.label,
         budget=job.budget,
@@ -118,8 +114,31 @@ def _setting(job: Job, folder: Path) -> Setting:
         seed=job.seed,
         artefacts=Artefacts(folder / "pictures"),
         training_folder=folder / TRAINING_FOLDER,
-        supplies=supplies,
+        supplies=_supplies(job, device),
     )
+
+
+def _supplies(job: Job, device: torch.device) -> dict[Need, Any]:
+    supplies: dict[Need, Any] = {}
+    if job.modality_classifier:
+        classifier = load_modality_classifier(job.modality_classifier)
+        supplies[Need.MODALITY_CLASSIFIER] = classifier.to(device)
+    if Need.ALTERNATIVE_DATA in job.row.needs:
+        supplies[Need.ALTERNATIVE_DATA] = {m: _images(job, f"alternative-{m}") for m in MODALITIES}
+    if Need.TRAINING_DATA in job.row.needs:
+        supplies[Need.TRAINING_DATA] = {
+            m: (_images(job, f"training-{m}"), _array(job, f"training-labels-{m}"))
+            for m in MODALITIES
+        }
+    return supplies
+
+
+def _images(job: Job, name: str) -> Tensor:
+    return _array(job, name).expand(-1, 3, -1, -1)
+
+
+def _array(job: Job, name: str) -> Tensor:
+    return torch.from_numpy(np.load(job.arrays[name]))
 
 
 def _fitted(method: Method, setting: Setting, row: Row) -> Encoders:
@@ -150,7 +169,7 @@ def _fitted(method: Method, setting: Setting, row: Row) -> Encoders:
 
 @torch.no_grad()
 def _embedded(encoder: nn.Module, job: Job, modality: Modality) -> Tensor:
-    images = torch.from_numpy(np.load(job.images[modality]))
+    images = torch.from_numpy(np.load(job.arrays[modality]))
     encoder.eval()
     parts = []
     for batch in torch.split(images, _EMBED_BATCH):

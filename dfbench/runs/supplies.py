@@ -1,0 +1,41 @@
+"""Images beyond the two teachers, for the methods that declared them."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfbench.datasets.dataset import MODALITIES, Modality
+from dfbench.method import Need
+from dfbench.runs.plan import Plan
+from dfbench.runs.shared_arrays import MakeArray
+from dfbench.seeds import derive_seed
+
+
+def supplied_arrays(plan: Plan) -> dict[str, MakeArray]:
+    """The images that the row of a plan declared, for `shared_arrays`; none if it declared none."""
+    arrays: dict[str, MakeArray] = {}
+    for modality in MODALITIES:
+        if plan.needs(Need.ALTERNATIVE_DATA):
+            arrays[f"alternative-{modality}"] = partial(_unlabelled, plan, modality)
+        if plan.needs(Need.TRAINING_DATA):
+            arrays[f"training-{modality}"] = partial(_training_images, plan, modality)
+            arrays[f"training-labels-{modality}"] = partial(_training_labels, plan, modality)
+    return arrays
+
+
+def _unlabelled(plan: Plan, modality: Modality) -> NDArray[np.uint8]:
+    """Alternative images in an order that says nothing of their classes."""
+    images = plan.session.alternative.images(modality).images
+    seed = derive_seed("alternative image order", plan.fit_id, modality)
+    return images[np.random.default_rng(seed).permutation(len(images))]
+
+
+def _training_images(plan: Plan, modality: Modality) -> NDArray[np.uint8]:
+    return plan.session.dataset.images(modality, "train").images
+
+
+def _training_labels(plan: Plan, modality: Modality) -> NDArray[np.int64]:
+    return plan.session.dataset.images(modality, "train").labels
