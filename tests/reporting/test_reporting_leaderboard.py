@@ -134,7 +134,7 @@ def test_needs_posterior_and_definitions_are_shown() -> None:
     layout = _one([synthetic_record(posterior=0.75, needs=("modality classifier",), ceiling=0.4)])
     cells = _cells(layout)
     assert cells["needs"] == "modality classifier"
-    assert cells["posterior mAP@all"] == ".750"
+    assert cells["posterior"] == ".750"
     notes = "\n".join(layout.notes)
     assert "mAP@all: formula of map@all" in notes
     assert "Prec@200: formula of prec@200 (at most .400 here)" in notes
