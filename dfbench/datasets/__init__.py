@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from dfbench.datasets.alternative import AlternativeImages, alternative_source
     from dfbench.datasets.dataset import (
         MODALITIES,
+        ClassSplit,
         Dataset,
         DatasetRequest,
         ImageSet,
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "MODALITIES",
     "AlternativeImages",
+    "ClassSplit",
     "Dataset",
     "DatasetRequest",
     "ImageSet",

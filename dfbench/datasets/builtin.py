@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from dfbench.hookspecs import DatasetSpec, hookimpl
 
+_PUBLISHED = (
+    ("sketchy", "Sketchy, 125 classes, its own 12,500 photos", "open_sketchy"),
+    ("sketchy-ext", "Sketchy Extended, 125 classes, 73,002 photos", "open_sketchy_ext"),
+    ("tuberlin", "TU-Berlin Extended, 250 classes, 204,489 photos", "open_tuberlin"),
+    ("tuberlin-ext", "another name of tuberlin, which has no other photos", "open_tuberlin"),
+    ("quickdraw", "QuickDraw Extended, 110 classes, 204,000 photos", "open_quickdraw"),
+    ("quickdraw-ext", "another name of quickdraw, which has no other photos", "open_quickdraw"),
+    ("pacs", "PACS, domains photo and sketch, 7 classes", "open_pacs"),
+)
+
 
 @hookimpl
 def dfbench_datasets() -> tuple[DatasetSpec, ...]:
-    """Return the drawn dataset and that of anybody's folder."""
+    """Return the drawn dataset, that of anybody's folder, and the published ones."""
     return (
         DatasetSpec(
             "shapes",
@@ -19,5 +29,9 @@ def dfbench_datasets() -> tuple[DatasetSpec, ...]:
             "your own images in PATH/photo/<class>/* and PATH/sketch/<class>/*",
             "dfbench.datasets.folder:open_folder",
             argument="PATH",
+        ),
+        *(
+            DatasetSpec(name, f"{title}; needs --data-root", f"dfbench.datasets.known:{target}")
+            for name, title, target in _PUBLISHED
         ),
     )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from dfbench.datasets.split import HoldoutName
 
 Modality = Literal["photo", "sketch"]
 MODALITIES: tuple[Modality, Modality] = ("photo", "sketch")
@@ -29,6 +32,24 @@ class ImageSet:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+
+@dataclass(frozen=True)
+class ClassSplit:
+    """A published division of a dataset's classes for zero-shot retrieval."""
+
+    name: str
+    """What a scenario calls it, e.g. `S25-SAKE`."""
+    seen: tuple[str, ...]
+    """Sorted; what teachers and students may learn."""
+    unseen: tuple[str, ...]
+    """Sorted, disjoint from `seen`; what queries and gallery are of."""
+    source: str
+    """Who published it, and where it can be read."""
+    queries: int | None = None
+    """Published number of sketches of the unseen classes; None if unknown."""
+    gallery: int | None = None
+    """Published number of photos of the unseen classes; None if unknown."""
 
 
 class Dataset(Protocol):
@@ -58,8 +79,15 @@ class Dataset(Protocol):
     def notes(self) -> tuple[str, ...]:
         """What a user should know, a line each: a class list applied, unreadable files left out."""
 
+    @property
+    def splits(self) -> Mapping[str, ClassSplit]:
+        """The published divisions of exactly these classes, by name; empty if there are none."""
+
     def images(self, modality: Modality, part: Part) -> ImageSet:
-        """Images of the benchmark classes; the test part is never what a teacher was trained on."""
+        """Images of the benchmark classes; the test part is never what a teacher was trained on.
+
+        The literature's hold-out breaks this rule for photos, and `notes` says so.
+        """
 
     def alternative(self, modality: Modality) -> ImageSet:
         """All images of the alternative classes."""
@@ -79,5 +107,11 @@ class DatasetRequest:
     """Wanted benchmark classes; None leaves it to the dataset."""
     alternative_classes: tuple[str, ...] | None = None
     """Wanted alternative classes; None leaves it to the dataset."""
+    root: Path | None = None
+    """Data root: the folder under which published datasets lie."""
+    holdout: HoldoutName = "fifth"
+    """Which images of a class are its test part."""
+    duplicate_photos: bool = False
+    """Whether photos that a published gallery holds twice count twice."""
     skip_unreadable: bool = False
     """Leave out images that cannot be decoded (and say how many) instead of raising."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -13,7 +13,7 @@ from dfbench import console
 from dfbench.datasets.dataset import MODALITIES, Modality
 from dfbench.datasets.decoding import UnreadableImageError, decoded
 from dfbench.datasets.pack import Contents, Images
-from dfbench.datasets.split import held_out
+from dfbench.datasets.split import A_FIFTH, Holdout, held_out
 from dfbench.errors import InvalidInput
 
 Role = Literal["train", "test", "alternative"]
@@ -27,6 +27,13 @@ class Item:
     file: Path
     digest: str
     """Hash of the file's bytes."""
+    twin: str | None = None
+    """Hash of the photo that this one is another copy of, which it is never divided from."""
+
+    @property
+    def group(self) -> str:
+        """The same for images that show the same."""
+        return self.twin or self.digest
 
 
 @dataclass(frozen=True)
@@ -40,6 +47,7 @@ class FolderImages:
     """By modality and class, in the order of their hashes: renaming a file does not move it."""
     size: int
     """Pixels to a side, once decoded."""
+    holdout: Holdout = A_FIFTH
 
     def without(self, digests: Collection[str]) -> FolderImages:
         """The same, less the images of these hashes."""
@@ -56,7 +64,17 @@ class FolderImages:
             [modality, name, [item.digest for item in items]]
             for (modality, name), items in sorted(self.items.items())
         ]
-        return [self.size, self.benchmark, self.alternative, rows]
+        twins = {
+            item.digest: item.twin for group in self.items.values() for item in group if item.twin
+        }
+        division: list[object] = [] if self.holdout == A_FIFTH else [astuple(self.holdout)]
+        division += [sorted(twins.items())] if twins else []
+        return [self.size, self.benchmark, self.alternative, rows, *division]
+
+    def stored_as(self, modality: Modality, role: Role) -> Role:
+        """The part whose array holds this one: where all photos are gallery, the test part."""
+        shared = self.holdout.whole_gallery and modality == "photo" and role == "train"
+        return "test" if shared else role
 
     def role(self, modality: Modality, role: Role) -> list[tuple[str, Item]]:
         """Class and image of one part, in order. Raises `InvalidInput` for a class too small."""
@@ -65,16 +83,19 @@ class FolderImages:
 
     def _chosen(self, modality: Modality, name: str, role: Role) -> list[Item]:
         items = self.items[modality, name]
-        if role == "alternative" and items:
+        whole = self.holdout.whole_gallery and modality == "photo"
+        if (role == "alternative" or whole) and items:
             return list(items)
-        test = held_out([item.digest for item in items])
+        wanted = self.holdout.queries if modality == "sketch" else None
+        test = held_out([item.group for item in items], wanted)
         if test is None:
+            least = "two different ones are" if wanted is None else f"{wanted + 1} are"
             raise InvalidInput(
                 f"class {name!r} has too few different readable images in {modality}/ to hold out "
-                f"a test part ({len(items)} files; two different ones are the least): "
+                f"a test part ({len(items)} files; {least} the least): "
                 "add some, or leave the class out with --classes"
             )
-        return [item for item in items if (item.digest in test) == (role == "test")]
+        return [item for item in items if (item.group in test) == (role == "test")]
 
 
 def packed(images: FolderImages, *, skip_unreadable: bool) -> Contents:
@@ -120,6 +141,8 @@ def _arrays(
     channels = 1 if grey else 3
     arrays = {}
     for role in ROLES:
+        if images.stored_as(modality, role) != role:
+            continue
         rows = images.role(modality, role)
         array = np.empty((len(rows), channels, images.size, images.size), np.uint8)
         for row, (_, item) in enumerate(rows):

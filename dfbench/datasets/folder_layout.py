@@ -16,8 +16,14 @@ Folders = dict[Modality, dict[str, Path]]
 def class_folders(root: Path) -> Folders:
     """Class folders of both modalities by name; hidden ones are not classes.
 
-    Raises `InvalidInput` if `root` or one of its modality folders does not exist.
+    Raises `InvalidInput` if `root` or one of its modality folders does not exist, or for a link
+    among the class folders that leads nowhere.
     """
+    if root.is_file():
+        raise InvalidInput(
+            f"'{root}' is a file: unpack it and name the folder that holds photo/<class>/* and "
+            "sketch/<class>/*"
+        )
     if not root.is_dir():
         raise InvalidInput(
             f"no folder '{root}': give one that holds photo/<class>/* and sketch/<class>/*"
@@ -31,12 +37,18 @@ def class_folders(root: Path) -> Folders:
                 f"folder '{root}' has no '{modality}' (it has: {there or 'no folders'}): "
                 f"put its images into '{folder}/<class>/'"
             )
-        found[modality] = {
-            entry.name: entry
-            for entry in folder.iterdir()
-            if entry.is_dir() and not entry.name.startswith(".")
-        }
+        entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
+        _check_links(entries)
+        found[modality] = {entry.name: entry for entry in entries if entry.is_dir()}
     return found
+
+
+def _check_links(entries: list[Path]) -> None:
+    for entry in sorted(entries):
+        if entry.is_symlink() and not entry.exists():
+            raise InvalidInput(
+                f"'{entry}' is a link that leads nowhere or in a circle: mend or remove it"
+            )
 
 
 def image_files(folder: Path) -> list[Path]:
@@ -49,9 +61,7 @@ def image_files(folder: Path) -> list[Path]:
     files = sorted(
         entry
         for entry in folder.iterdir()
-        if entry.suffix.lower() in _suffixes()
-        and not entry.name.startswith(".")
-        and not entry.is_dir()
+        if is_image_name(entry.name) and not entry.name.startswith(".") and not entry.is_dir()
     )
     if not files:
         raise InvalidInput(
@@ -59,6 +69,11 @@ def image_files(folder: Path) -> list[Path]:
             "add some, or leave the class out with --classes"
         )
     return files
+
+
+def is_image_name(name: str) -> bool:
+    """Whether the suffix, in any case, is that of a format Pillow can read."""
+    return Path(name).suffix.lower() in _suffixes()
 
 
 @cache

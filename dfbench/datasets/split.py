@@ -4,23 +4,41 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import floor
+from typing import Literal
 
+HoldoutName = Literal["fifth", "literature"]
+"""`fifth` of both modalities; or the literature's: some sketches a class, all photos gallery."""
 TEST_FRACTION = 0.2
 
 
-def held_out(digests: Sequence[str]) -> frozenset[str] | None:
+@dataclass(frozen=True)
+class Holdout:
+    """How the test part of each class is chosen."""
+
+    queries: int | None = None
+    """Test sketches of a class; None: a fifth of them."""
+    whole_gallery: bool = False
+    """Every photo is a test photo, also those a teacher learns from; else a fifth of them."""
+
+
+A_FIFTH = Holdout()
+"""A fifth of the photos and of the sketches of each class."""
+
+
+def held_out(digests: Sequence[str], room: int | None = None) -> frozenset[str] | None:
     """The digests that go to the test part of one class; None if the class cannot be split.
 
     `digests` holds one hash per image, equal for equal contents. In the order of their hashes,
-    contents go to the test part while it has room for all their copies, up to a fifth of the
-    images (rounded, at least one): without duplicates exactly a fifth. Copies are never divided.
-    File names, paths and order play no part.
+    contents go to the test part while it has room for all their copies, up to `room` images, by
+    default a fifth (rounded, at least one): without duplicates exactly that many. Copies are never
+    divided, and something always remains. File names, paths and order play no part.
     """
     copies = Counter(digests)
-    if len(copies) < 2:
+    if len(copies) < 2 or (room is not None and room >= len(digests)):
         return None
-    room = max(1, floor(len(digests) * TEST_FRACTION + 0.5))
+    room = max(1, floor(len(digests) * TEST_FRACTION + 0.5)) if room is None else room
     test = set()
     for digest in sorted(copies):
         if copies[digest] <= room:

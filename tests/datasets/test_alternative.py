@@ -5,10 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from trees import miniature, sketch_lvm
 
 from dfbench.datasets import Dataset, DatasetRequest
 from dfbench.datasets.alternative import alternative_source
 from dfbench.datasets.folder import open_folder
+from dfbench.datasets.known import VARIANTS, variant
+from dfbench.datasets.known.opening import open_known
+from dfbench.datasets.names import meaning, normalised
+from dfbench.datasets.shapes import open_shapes
 from dfbench.errors import InvalidInput
 
 Maker = Callable[..., Path]
@@ -75,3 +80,72 @@ def test_another_image_size_is_refused(make_folder: Maker) -> None:
     other = folder(make_folder({"eel": 4, "fox": 4}, name="other"), image_size=48)
     with pytest.raises(InvalidInput, match=r"48 px.*32 px.*--image-size"):
         alternative_source(dataset, other, unused)
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Dataset]:
+    """Every published dataset, all its classes, few images."""
+    place = tmp_path_factory.mktemp("published")
+    datasets = {}
+    for name in ("sketchy", "sketchy-ext", "tuberlin", "quickdraw", "pacs"):
+        mini = miniature(variant(name).known.classes, 2, 2, added=1 if "sketchy" in name else 0)
+        sketch_lvm(place / name, mini)
+        request = DatasetRequest(cache=place / "cache", root=place / name, image_size=8)
+        datasets[name] = open_known(request, name=name)
+    return datasets
+
+
+@pytest.mark.parametrize("name", sorted({kind.name for kind in VARIANTS.values()}))
+@pytest.mark.parametrize("other", ["sketchy-ext", "tuberlin", "quickdraw"])
+def test_published_datasets_share_no_class_with_their_alternative(
+    name: str, other: str, published: dict[str, Dataset]
+) -> None:
+    dataset, source = published[name], published[other]
+    if variant(name).dataset == variant(other).dataset:
+        with pytest.raises(InvalidInput, match="have 0 classes"):
+            alternative_source(dataset, source, unused)
+        return
+    found = alternative_source(dataset, source, unused)
+    assert len(found.classes) >= 14
+    for same in (normalised, meaning):
+        assert not {same(c) for c in found.classes} & {same(c) for c in dataset.classes}
+    for modality in ("photo", "sketch"):
+        images = found.images(modality)  # type: ignore[arg-type]  # a modality
+        assert {name.split("/")[1] for name in images.names} == set(found.classes)
+
+
+@pytest.mark.parametrize(
+    ("name", "other", "left_out"),
+    [
+        ("sketchy", "tuberlin", "beer-mug|suv|revolver|tennis-racket|rooster|hot-dog"),
+        ("sketchy", "tuberlin", "mouse (animal)|pumpkin|crocodile|panda|pigeon|barn|monkey"),
+        ("sketchy", "quickdraw", "crocodilian|car|motorcycle|monkey|hot-air_balloon|palm tree"),
+        ("tuberlin", "sketchy", "crocodilian|racket|pistol|hotdog|turtle|hermit_crab|cabin|ape"),
+        ("quickdraw", "tuberlin", "ship|crocodile|race car|motorbike|mouse (animal)|teddy-bear"),
+        ("pacs", "tuberlin", "barn|house|person sitting|person walking|horse"),
+    ],
+)
+def test_near_synonyms_are_left_out(
+    name: str, other: str, left_out: str, published: dict[str, Dataset]
+) -> None:
+    found = alternative_source(published[name], published[other], unused)
+    assert set(left_out.split("|")) <= set(published[other].classes)
+    assert not set(left_out.split("|")) & set(found.classes)
+
+
+def test_names_that_only_look_alike_stay(published: dict[str, Dataset]) -> None:
+    found = alternative_source(published["sketchy"], published["tuberlin"], unused)
+    assert {"computer-mouse", "baseball bat", "bottle opener", "wheelbarrow"} <= set(found.classes)
+
+
+def test_pacs_takes_its_alternative_from_shapes_at_its_own_size(
+    published: dict[str, Dataset], shapes: Dataset, shapes_cache: Path
+) -> None:
+    found = alternative_source(
+        published["pacs"],
+        None,
+        lambda: open_shapes(DatasetRequest(cache=shapes_cache, image_size=8)),
+    )
+    assert found.source == "shapes (spare)"
+    assert found.classes == shapes.alternative_classes
+    assert found.images("photo").images.shape[1:] == (3, 8, 8)

@@ -21,6 +21,7 @@ def test_every_target_leads_to_a_function() -> None:
         ("builtin", "numpy"),
         ("builtin", "torch"),
         ("folder", "torch"),
+        ("known", "torch"),
         ("shapes", "torch"),
         ("alternative", "torch"),
     ],

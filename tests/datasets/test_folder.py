@@ -227,3 +227,22 @@ def test_alternative_classes_are_taken_from_the_rest(make_folder: Maker) -> None
 def test_impossible_size_is_refused(make_folder: Maker, size: int) -> None:
     with pytest.raises(InvalidInput, match=f"image size {size}"):
         opened(make_folder({"cat": 4, "dog": 4}), image_size=size)
+
+
+def test_archive_and_link_in_a_circle_are_named(make_folder: Maker, tmp_path: Path) -> None:
+    archive = tmp_path / "animals.zip"
+    archive.write_bytes(b"PK")
+    with pytest.raises(InvalidInput, match=r"'.*animals\.zip' is a file: unpack it"):
+        opened(archive)
+    root = make_folder({"cat": 4, "dog": 4})
+    (root / "photo" / "eel").symlink_to("eel")
+    with pytest.raises(InvalidInput, match=r"photo.eel' is a link that leads nowhere or in a"):
+        opened(root)
+
+
+def test_options_of_published_datasets_are_refused(make_folder: Maker) -> None:
+    root = make_folder({"cat": 4, "dog": 4})
+    with pytest.raises(InvalidInput, match="--holdout literature asked of a folder"):
+        opened(root, holdout="literature")
+    with pytest.raises(InvalidInput, match="--duplicate-photos asked of a folder"):
+        opened(root, duplicate_photos=True)

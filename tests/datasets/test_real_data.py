@@ -6,6 +6,13 @@ import pytest
 
 from dfbench.datasets import DatasetRequest
 from dfbench.datasets.folder import open_folder
+from dfbench.datasets.known import (
+    class_shortfalls,
+    inventory,
+    listed_but_missing,
+    open_pacs,
+    total_shortfalls,
+)
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="real images are not on this machine")
@@ -31,3 +38,24 @@ def test_large_images_are_opened_at_64_pixels(tmp_path: Path) -> None:
     dataset = open_folder(request)
     assert dataset.image_size == 64
     assert dataset.notes == ()
+
+
+def test_pacs_loads_alike_by_name_and_as_a_folder(tmp_path: Path) -> None:
+    named = open_pacs(DatasetRequest(cache=tmp_path, root=DATA, image_size=16))
+    folder = open_folder(DatasetRequest(cache=tmp_path, argument=str(DATA / "pacs"), image_size=16))
+    assert (named.name, folder.name) == ("pacs", "folder:pacs")
+    assert len(named.classes) == 7
+    assert named.fingerprint == folder.fingerprint
+    assert [len(named.images("photo", p)) for p in ("train", "test")] == [1337, 333]  # type: ignore[arg-type]  # parts
+    assert [len(named.images("sketch", p)) for p in ("train", "test")] == [3143, 786]  # type: ignore[arg-type]  # parts
+    assert not any("published" in note for note in named.notes)
+
+
+def test_pacs_is_complete() -> None:
+    found = inventory("pacs", DATA)
+    assert found.problems == total_shortfalls(found) == class_shortfalls(found) == ()
+    assert listed_but_missing(found) == ()
+
+
+def test_pacs_is_not_taken_for_another_dataset() -> None:
+    assert len(inventory("tuberlin", DATA / "pacs").absent("photo")) > 240

@@ -19,9 +19,14 @@ PART = ("cat", "fish", "star")
 
 
 @pytest.fixture(scope="module")
-def few(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+def few_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("few")
+
+
+@pytest.fixture(scope="module")
+def few(few_cache: Path) -> Dataset:
     request = DatasetRequest(
-        cache=tmp_path_factory.mktemp("few"),
+        cache=few_cache,
         classes=("star", "fish"),
         alternative_classes=("heart",),
     )
@@ -117,7 +122,9 @@ def test_misspelt_class_is_named_with_the_nearest(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        ({"image_size": 64}, "drawn at 32 px only: use 32"),
+        ({"image_size": 0}, "image size 0: give a number of pixels"),
+        ({"holdout": "literature"}, "--holdout literature asked of 'shapes'"),
+        ({"duplicate_photos": True}, "--duplicate-photos asked of 'shapes'"),
         ({"argument": "x"}, "takes no argument"),
         ({"classes": ("cat",)}, "two or more"),
         ({"classes": PART, "alternative_classes": ("cat",)}, "'cat' asked for as benchmark and"),
@@ -132,3 +139,17 @@ def test_a_benchmark_class_may_become_alternative_and_back() -> None:
     assert _chosen(("heart", "cat", "cat"), BENCHMARK) == ("cat", "heart")
     assert _chosen(("all",), BENCHMARK) == tuple(BENCHMARK)
     assert set(FIGURES) == set(BENCHMARK) | set(ALTERNATIVE)
+
+
+def test_another_size_is_the_same_images_resized(few: Dataset, few_cache: Path) -> None:
+    request = DatasetRequest(
+        cache=few_cache, classes=("star", "fish"), alternative_classes=("heart",), image_size=64
+    )
+    large = open_shapes(request)
+    assert large.image_size == 64
+    assert large.notes == ("drawn at 32 px, resized to 64 px",)
+    assert large.fingerprint != few.fingerprint
+    images, original = (d.images("photo", "test").images for d in (large, few))
+    assert images.shape == (400, 3, 64, 64)
+    halved = images.reshape(400, 3, 32, 2, 32, 2).mean(axis=(3, 5))
+    assert np.abs(halved - original).mean() < 3

@@ -6,9 +6,17 @@ from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 
 import numpy as np
+from PIL import Image
 
 from dfbench import console
-from dfbench.datasets.dataset import MODALITIES, DatasetRequest, ImageSet, Modality, Part
+from dfbench.datasets.dataset import (
+    MODALITIES,
+    ClassSplit,
+    DatasetRequest,
+    ImageSet,
+    Modality,
+    Part,
+)
 from dfbench.datasets.pack import Contents, Images, Pack, opened
 from dfbench.datasets.shapes.draws import Draws
 from dfbench.datasets.shapes.figures import ALTERNATIVE, BENCHMARK, FIGURES
@@ -34,18 +42,13 @@ def open_shapes(request: DatasetRequest) -> Shapes:
 
     Twenty benchmark and ten alternative classes, 32 x 32 px; a class has 400 training and 200
     test photos, 400 training and 100 test sketches, or 300 of each as an alternative class.
-    `request.classes` and `request.alternative_classes` choose among all thirty.
+    `request.classes` and `request.alternative_classes` choose among all thirty; with another
+    `request.image_size` the drawn images are resized to it (bicubic).
 
-    Raises `UnknownName` for a class that is not drawn, `InvalidInput` for another image size, for
-    fewer than two classes and for a class wanted as benchmark and alternative.
+    Raises `UnknownName` for a class that is not drawn, `InvalidInput` for an option of published
+    datasets, for fewer than two classes and for a class wanted as benchmark and alternative.
     """
-    if request.argument:
-        raise InvalidInput(f"dataset 'shapes' takes no argument, got {request.argument!r}: drop it")
-    if request.image_size not in (None, SIZE):
-        raise InvalidInput(
-            f"image size {request.image_size} asked of 'shapes', which is drawn at {SIZE} px only: "
-            f"use {SIZE} or leave it out"
-        )
+    _check_options(request)
     classes = _chosen(request.classes, BENCHMARK)
     rest = [name for name in ALTERNATIVE if name not in classes]
     alternative = _chosen(request.alternative_classes, rest)
@@ -58,17 +61,24 @@ def open_shapes(request: DatasetRequest) -> Shapes:
             f"'shapes' came out differently on this machine ({pack.digest}, expected {CHECKSUM}): "
             "please report it with your versions of Python and numpy"
         )
-    return Shapes(classes, alternative, pack)
+    size = request.image_size or SIZE
+    if size != SIZE:
+        drawn_images = pack.arrays
+        pack = opened(path.with_suffix(f".{size}.pack"), lambda: _resized(drawn_images, size))
+    return Shapes(classes, alternative, pack, size)
 
 
 class Shapes:
     """The drawn dataset, images memory-mapped; a `Dataset`."""
 
     name = "shapes"
-    image_size = SIZE
-    notes: tuple[str, ...] = ()
+    splits: Mapping[str, ClassSplit] = {}
 
-    def __init__(self, classes: tuple[str, ...], alternative: tuple[str, ...], pack: Pack) -> None:
+    def __init__(
+        self, classes: tuple[str, ...], alternative: tuple[str, ...], pack: Pack, size: int = SIZE
+    ) -> None:
+        self.image_size = size
+        self.notes = () if size == SIZE else (f"drawn at {SIZE} px, resized to {size} px",)
         self.classes = classes
         self.alternative_classes = alternative
         self._pack = pack
@@ -119,6 +129,20 @@ def _made(classes: tuple[str, ...], alternative: tuple[str, ...]) -> Contents:
     return Contents(arrays, {"classes": classes, "alternative": alternative})
 
 
+def _resized(arrays: Mapping[str, Images], size: int) -> Contents:
+    return Contents({name: _enlarged(images, size) for name, images in arrays.items()}, {})
+
+
+def _enlarged(images: Images, size: int) -> Images:
+    count, channels = images.shape[:2]
+    result = np.empty((count, channels, size, size), np.uint8)
+    for row, image in enumerate(images):
+        for channel, plane in enumerate(image):
+            resized = Image.fromarray(plane).resize((size, size), Image.Resampling.BICUBIC)
+            result[row, channel] = np.asarray(resized)
+    return result
+
+
 def _chosen(wanted: tuple[str, ...] | None, otherwise: Iterable[str]) -> tuple[str, ...]:
     if wanted is None:
         return tuple(otherwise)
@@ -128,6 +152,18 @@ def _chosen(wanted: tuple[str, ...] | None, otherwise: Iterable[str]) -> tuple[s
         if name not in FIGURES:
             raise unknown_name("class of 'shapes'", name, FIGURES, "--classes")
     return tuple(sorted(set(wanted)))
+
+
+def _check_options(request: DatasetRequest) -> None:
+    if request.argument:
+        raise InvalidInput(f"dataset 'shapes' takes no argument, got {request.argument!r}: drop it")
+    if request.holdout != "fifth" or request.duplicate_photos:
+        option = "--duplicate-photos" if request.duplicate_photos else "--holdout literature"
+        raise InvalidInput(f"{option} asked of 'shapes': it is for published datasets; drop it")
+    if request.image_size is not None and request.image_size < 1:
+        raise InvalidInput(
+            f"image size {request.image_size}: give a number of pixels, such as {SIZE} or 64"
+        )
 
 
 def _check(classes: tuple[str, ...], alternative: tuple[str, ...]) -> None:

@@ -1,0 +1,119 @@
+"""What of a dataset is in a data root: layout, files by class, problems. Opens no image."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dfbench.datasets.dataset import MODALITIES, Modality
+from dfbench.datasets.known.class_folders import ClassFiles, Problem, class_files
+from dfbench.datasets.known.facts import Holds
+from dfbench.datasets.known.guide import no_root, not_a_folder, nothing_found
+from dfbench.datasets.known.layout import Found, recognised
+from dfbench.datasets.known.photos import chosen_photos
+from dfbench.datasets.known.variants import Variant, variant
+from dfbench.errors import InvalidInput
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """What there is of a dataset."""
+
+    variant: Variant
+    root: Path
+    places: Mapping[Holds, Found]
+    """Where each kind of image was found."""
+    held: Mapping[Holds, Mapping[str, Sequence[Path]]]
+    """All image files of each place by class, whether or not this variant uses them."""
+    files: Mapping[Modality, Mapping[str, tuple[Path, ...]]]
+    """Image files of the variant by class; a class that is nowhere, or has no image, has none."""
+    problems: tuple[Problem, ...]
+    """Of folders and file names; what is inside the files is not looked at."""
+
+    def count(self, modality: Modality, classes: Collection[str] | None = None) -> int:
+        """Number of image files, of all classes or of these."""
+        return sum(
+            len(group)
+            for name, group in self.files[modality].items()
+            if classes is None or name in classes
+        )
+
+    def absent(self, modality: Modality) -> tuple[str, ...]:
+        """The classes without an image."""
+        return tuple(name for name, group in self.files[modality].items() if not group)
+
+
+def inventory(name: str, root: Path | None, *, duplicates: bool = False) -> Inventory:
+    """Look for the dataset that a user calls `name` under the folder `root`.
+
+    Every layout is recognised by where class folders lie; sketches and photos may follow
+    different ones. With `duplicates`, original photos count twice (see `chosen_photos`).
+
+    Raises `UnknownName` for a name that is no published dataset; `InvalidInput` if there is no
+    such folder or it cannot be read, if sketches or photos are nowhere in it or in two places, or
+    if photos of the wanted kind are not among them.
+    """
+    wanted = variant(name)
+    if root is None:
+        raise no_root(name, wanted)
+    root = root.expanduser()
+    if not root.is_dir():
+        raise not_a_folder(name, wanted, root)
+    try:
+        return _read(name, wanted, root, duplicates=duplicates)
+    except OSError as fault:
+        raise InvalidInput(
+            f"'{fault.filename or root}' cannot be read ({fault.strerror or fault}): "
+            "make it readable or name another --data-root"
+        ) from fault
+
+
+def _read(name: str, wanted: Variant, root: Path, *, duplicates: bool) -> Inventory:
+    places = recognised(wanted.known, root)
+    _check_kinds(name, wanted, root, places)
+    read = {holds: class_files(wanted.known, found) for holds, found in places.items()}
+    photos = chosen_photos(
+        wanted,
+        {holds: found.files for holds, found in read.items() if holds != "sketch"},
+        root,
+        duplicates=duplicates,
+    )
+    sketches = {c: tuple(group) for c, group in read["sketch"].files.items()}
+    files: dict[Modality, dict[str, tuple[Path, ...]]] = {
+        "photo": {c: photos.get(c, ()) for c in wanted.known.classes},
+        "sketch": {c: sketches.get(c, ()) for c in wanted.known.classes},
+    }
+    problems = [problem for found in read.values() for problem in found.problems]
+    problems += _absences(files, read)
+    held = {holds: found.files for holds, found in read.items()}
+    return Inventory(wanted, root, places, held, files, tuple(problems))
+
+
+def _check_kinds(name: str, wanted: Variant, root: Path, places: Mapping[Holds, Found]) -> None:
+    missing: list[Holds] = [] if "sketch" in places else ["sketch"]
+    if not {"photo", "extended"} & set(places):
+        missing.append("photo")
+    if missing:
+        raise nothing_found(name, wanted, root, tuple(missing))
+
+
+def _absences(
+    files: Mapping[Modality, Mapping[str, tuple[Path, ...]]], read: Mapping[Holds, ClassFiles]
+) -> list[Problem]:
+    problems = []
+    for modality in MODALITIES:
+        folders = {
+            name
+            for holds, found in read.items()
+            if (holds == "sketch") == (modality == "sketch")
+            for name in found.files
+        }
+        for name, group in files[modality].items():
+            if not group and name in folders:
+                text = f"class {name!r} has a folder but no {modality} in it"
+                problems.append(Problem("empty class", text, spoils=False))
+            elif not group:
+                text = f"class {name!r} has no folder of {modality} images"
+                problems.append(Problem("missing class", text, spoils=False))
+    return problems
