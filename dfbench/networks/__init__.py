@@ -1,6 +1,12 @@
 """Networks by name: backbones of teachers and encoders, estimators (generators)."""
 
-from dfbench.networks.backbones import Backbone, backbone_names, new_backbone
+from dfbench.networks.backbone import Backbone
+from dfbench.networks.backbones import (
+    ResidualBlock,
+    SmallResNet,
+    backbone_names,
+    new_backbone,
+)
 from dfbench.networks.classifier import Classifier
 from dfbench.networks.encoder import Encoder
 from dfbench.networks.encoders import Encoders, Similarity
@@ -8,6 +14,7 @@ from dfbench.networks.estimator import Estimator
 from dfbench.networks.modality import ModalityNet
 from dfbench.networks.normaliser import NORMALISATION, Normaliser
 from dfbench.networks.placement import placed
+from dfbench.networks.resnet import ResNet
 
 __all__ = [
     "NORMALISATION",
@@ -18,7 +25,10 @@ __all__ = [
     "Estimator",
     "ModalityNet",
     "Normaliser",
+    "ResNet",
+    "ResidualBlock",
     "Similarity",
+    "SmallResNet",
     "backbone_names",
     "new_backbone",
     "placed",

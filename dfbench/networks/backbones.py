@@ -8,12 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dfbench.errors import unknown_name
-
-
-class Backbone(nn.Module):
-    """Maps normalised images `[B, 3, H, W]` to features `[B, feature_dim]`."""
-
-    feature_dim: int
+from dfbench.networks.backbone import Backbone
+from dfbench.networks.resnet import ResNet
 
 
 class ResidualBlock(nn.Module):
@@ -50,14 +46,21 @@ class SmallResNet(Backbone):
         self.stages = nn.Sequential(*(ResidualBlock(i, o, stride) for i, o, stride in pairs))
         self.feature_dim = widths[-1]
 
-    def forward(self, x: Tensor) -> Tensor:
-        features: Tensor = self.stages(self.stem(x)).mean(dim=(2, 3))
-        return features
+    def stage_maps(self, x: Tensor) -> tuple[Tensor, ...]:
+        x = self.stem(x)
+        maps = []
+        for stage in self.stages:
+            x = stage(x)
+            maps.append(x)
+        return tuple(maps)
 
 
-_BACKBONES: dict[str, Callable[[], Backbone]] = {
-    "resnet-tiny": lambda: SmallResNet((16, 32, 64)),
-    "resnet-mini": lambda: SmallResNet((32, 64, 128)),
+_BACKBONES: dict[str, Callable[[int], Backbone]] = {
+    "resnet-tiny": lambda _: SmallResNet((16, 32, 64)),
+    "resnet-mini": lambda _: SmallResNet((32, 64, 128)),
+    "resnet18": lambda image_size: ResNet("resnet18", image_size),
+    "resnet34": lambda image_size: ResNet("resnet34", image_size),
+    "resnet50": lambda image_size: ResNet("resnet50", image_size),
 }
 
 
@@ -66,11 +69,12 @@ def backbone_names() -> tuple[str, ...]:
     return tuple(sorted(_BACKBONES))
 
 
-def new_backbone(name: str) -> Backbone:
+def new_backbone(name: str, image_size: int) -> Backbone:
     """A freshly initialised backbone; weights come from torch's global generator.
 
+    `image_size` (pixels) decides the stem of the networks that have one for each size.
     Raises `UnknownName` for a name that is not in `backbone_names()`.
     """
     if name not in _BACKBONES:
         raise unknown_name("network", name, _BACKBONES, "dfbench run --help")
-    return _BACKBONES[name]()
+    return _BACKBONES[name](image_size)

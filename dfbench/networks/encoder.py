@@ -2,32 +2,54 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import NamedTuple, Self
 
 from torch import Tensor, nn
 from torch.nn import functional
 
 from dfbench.networks.backbones import new_backbone
 from dfbench.networks.normaliser import Normaliser
+from dfbench.networks.precision import convolutions
+
+
+class Encoded(NamedTuple):
+    """What an encoder makes of a batch of images, layer by layer."""
+
+    features: Tensor
+    """`[B, feature_dim]`, output of the backbone."""
+    projections: Tensor
+    """`[B, embedding_dim]`, output of the head."""
+    embeddings: Tensor
+    """`[B, embedding_dim]`, projections on the unit sphere."""
 
 
 class Encoder(nn.Module):
     """Maps images `[B, 3, H, W]` in [0, 1] to unit embeddings `[B, embedding_dim]`.
 
+    `network` names the backbone, made for images of `image_size` pixels.
     With `frozen_statistics` its batch normalisation always uses the running statistics it has:
     those of generated images drift from the real ones.
     """
 
-    def __init__(self, network: str, normaliser: Normaliser, embedding_dim: int) -> None:
+    def __init__(
+        self, network: str, normaliser: Normaliser, embedding_dim: int, image_size: int
+    ) -> None:
         super().__init__()
         self.normaliser = normaliser
-        self.backbone = new_backbone(network)
+        self.backbone = new_backbone(network, image_size)
         self.head = nn.Linear(self.backbone.feature_dim, embedding_dim)
         self.frozen_statistics = False
 
     def forward(self, images: Tensor) -> Tensor:
-        features = self.backbone(self.normaliser(images))
-        return functional.normalize(self.head(features), dim=1)
+        return self.encode(images).embeddings
+
+    def encode(self, images: Tensor) -> Encoded:
+        """The embeddings of images with what they are made of."""
+        with convolutions(images.device):
+            features = self.backbone(self.normaliser(images))
+        features = features.float()
+        projections = self.head(features)
+        return Encoded(features, projections, functional.normalize(projections, dim=1))
 
     def train(self, mode: bool = True) -> Self:
         super().train(mode)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from dfbench.errors import InvalidConfig
+from dfbench.networks.precision import convolutions
 
 _COARSEST = 8
 
@@ -45,7 +46,9 @@ class Estimator(nn.Module):
 
     def forward(self, noise: Tensor) -> Tensor:
         coarse = self.project(noise).view(-1, self.width, _COARSEST, _COARSEST)
-        images = torch.sigmoid(self.to_image(self.body(coarse)))
+        with convolutions(noise.device):
+            logits = self.to_image(self.body(coarse))
+        images = torch.sigmoid(logits.float())
         return images.expand(-1, 3, -1, -1)
 
 

@@ -35,3 +35,7 @@ class Normaliser(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         return (images - self.mean) / self.std
+
+    def inverse(self, normalised: Tensor) -> Tensor:
+        """The images `[B, 3, H, W]` that `forward` maps to `normalised`; not clamped to [0, 1]."""
+        return normalised * self.std + self.mean

@@ -1,0 +1,28 @@
+"""What every backbone is: maps of features stage by stage, pooled at the end."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from torch import Tensor, nn
+
+
+class Backbone(nn.Module, ABC):
+    """Maps normalised images `[B, 3, H, W]` to features `[B, feature_dim]`."""
+
+    feature_dim: int
+
+    @abstractmethod
+    def stage_maps(self, x: Tensor) -> tuple[Tensor, ...]:
+        """The output `[B, D_l, H_l, W_l]` of every stage l, first to last."""
+
+    def stage_features(self, x: Tensor) -> tuple[Tensor, ...]:
+        """The output `[B, D_l]` of every stage, averaged over space; the last are the features."""
+        return tuple(_pooled(stage) for stage in self.stage_maps(x))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return _pooled(self.stage_maps(x)[-1])
+
+
+def _pooled(stage: Tensor) -> Tensor:
+    return stage.mean(dim=(2, 3))

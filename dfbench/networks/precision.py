@@ -1,0 +1,32 @@
+"""bfloat16 where it is safe: inside backbones and estimators, never in losses or similarities."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+import torch
+
+_BFLOAT16: ContextVar[bool] = ContextVar("bfloat16 convolutions", default=False)
+
+
+@contextmanager
+def bfloat16_convolutions(*, enabled: bool) -> Iterator[None]:
+    """Let networks compute their convolutions in bfloat16 inside the block, if `enabled`.
+
+    Weights, features, losses and optimisers stay float32. Like `torch.autocast` it holds for the
+    calling thread, not for a module: the same encoder trains in bfloat16 and embeds in float32.
+    """
+    before = _BFLOAT16.set(enabled)
+    try:
+        yield
+    finally:
+        _BFLOAT16.reset(before)
+
+
+@contextmanager
+def convolutions(device: torch.device) -> Iterator[None]:
+    """The block in which a network on `device` computes its convolutions."""
+    with torch.autocast(device.type, torch.bfloat16, enabled=_BFLOAT16.get()):
+        yield
