@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 RECIPE_VERSION = 1
 """Raised when the same recipe may give another teacher."""
+RECORDS_VERSION = 1
+"""Raised when the same teacher may give other activation records."""
 
 
 class TeacherRecipe(BaseModel):
@@ -19,9 +22,13 @@ class TeacherRecipe(BaseModel):
 
     network: str = "resnet-mini"
     """Backbone, by name."""
-    initialisation: Literal["alternative", "random"] = "alternative"
+    initialisation: Literal["alternative", "random", "imagenet"] = "alternative"
     """Start both teachers from one network trained on alternative classes of both modalities (the
-    offline stand-in for ImageNet), or each from its own random weights."""
+    offline stand-in for ImageNet), each from its own random weights, or both from ImageNet weights
+    (networks of torchvision only)."""
+    weights: Path | None = None
+    """File of ImageNet weights, safetensors or a state dict; without it torchvision's are fetched.
+    Only its contents enter identities, only its name enters records."""
     steps: int = Field(default=800, ge=1)
     """Steps of a teacher."""
     alternative_steps: int = Field(default=300, ge=1)
@@ -34,3 +41,9 @@ class TeacherRecipe(BaseModel):
     """Peak learning rate of SGD with momentum .9, one cycle."""
     weight_decay: float = Field(default=5e-4, ge=0)
     """Weight decay of SGD."""
+
+    @property
+    def recorded(self) -> TeacherRecipe:
+        """The recipe as a record tells it: without the folder of `weights`."""
+        name = None if self.weights is None else Path(self.weights.name)
+        return self.model_copy(update={"weights": name})

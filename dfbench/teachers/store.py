@@ -3,27 +3,43 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from dfbench.console import note
 from dfbench.datasets.alternative import AlternativeImages
 from dfbench.datasets.dataset import MODALITIES, Dataset, ImageSet, Modality
 from dfbench.errors import InvalidInput
-from dfbench.identity import identify
+from dfbench.locks import FileLock
+from dfbench.networks import Normaliser, new_backbone
 from dfbench.seeds import derive_seed
-from dfbench.teachers.recipe import RECIPE_VERSION, TeacherRecipe
-from dfbench.teachers.stored import NetworkFacts, load_backbone, read_facts, save_network
+from dfbench.teachers.identities import NetworkIdentities, Supply, network_file
+from dfbench.teachers.pretrained import imagenet_weights
+from dfbench.teachers.recipe import TeacherRecipe
+from dfbench.teachers.records import record_activations
+from dfbench.teachers.stored import (
+    NetworkFacts,
+    load_backbone,
+    load_teacher,
+    read_facts,
+    save_tensors,
+)
 from dfbench.teachers.training import (
     accuracy,
     train_initialisation,
     train_modality_classifier,
     train_teacher,
+    train_unified_teacher,
 )
+
+Made = tuple[Mapping[str, Tensor], NetworkFacts]
+"""Named tensors, and what they are."""
 
 
 @dataclass(frozen=True)
@@ -48,102 +64,133 @@ class TeacherStore:
     numerics: str
     """How numbers are computed, e.g. `cpu-fp32`."""
 
-    def teacher_id(self, modality: Modality) -> str:
-        """Identity of a teacher, known without training it."""
-        shared = self.recipe.initialisation == "alternative"
-        return self._identity(
-            f"{modality} teacher",
+    @cached_property
+    def identities(self) -> NetworkIdentities:
+        """Identities of all networks here, known without training them."""
+        return NetworkIdentities(
             dataset=self.dataset.fingerprint,
-            initialisation=self.initialisation_id if shared else None,
-            steps=self.recipe.steps,
+            alternative=self.alternative.fingerprint if self.alternative else None,
+            recipe=self.recipe,
+            seed=self.seed,
+            numerics=self.numerics,
         )
-
-    @cached_property
-    def initialisation_id(self) -> str:
-        """Identity of the initialisation that both teachers start from."""
-        return self._alternative_id("initialisation", self.recipe.alternative_steps)
-
-    @cached_property
-    def modality_classifier_id(self) -> str:
-        """Identity of the modality classifier."""
-        return self._alternative_id("modality classifier", self.recipe.modality_steps)
 
     def teacher(self, modality: Modality) -> StoredNetwork:
         """The teacher of a modality, with its accuracy on the dataset's test images."""
+        identity = self.identities.teacher(modality)
 
-        def train() -> tuple[nn.Module, NetworkFacts]:
+        def train() -> Made:
             start = self._initialisation()
             data = self.dataset.images(modality, "train")
             seed = derive_seed("teacher", modality, self.seed)
             network = train_teacher(modality, data, self.recipe, start, seed, self.device)
             held_out = accuracy(network, self.dataset.images(modality, "test"), self.device)
-            return network, NetworkFacts(
-                kind="teacher",
-                network=self.recipe.network,
-                identity=self.teacher_id(modality),
-                seconds=0.0,
-                accuracy=held_out,
-                modality=modality,
-                classes=data.classes,
-            )
+            facts = {"accuracy": held_out, "modality": modality, "classes": data.classes}
+            return network.state_dict(), self._facts("teacher", identity, **facts)
 
-        return self._get(self.teacher_id(modality), train)
+        return self._get(identity, train)
 
-    def modality_classifier(self) -> StoredNetwork:
-        """The photo-or-sketch classifier, trained on alternative classes only."""
+    def supply(self, supply: Supply) -> StoredNetwork:
+        """What a need asks for beyond the two teachers."""
+        make: Callable[[], Made] = {
+            Supply.MODALITY_CLASSIFIER: self._modality_classifier,
+            Supply.LEAKY_MODALITY_CLASSIFIER: self._leaky_modality_classifier,
+            Supply.UNIFIED_TEACHER: self._unified_teacher,
+            Supply.PHOTO_RECORDS: lambda: self._records("photo", supply),
+            Supply.SKETCH_RECORDS: lambda: self._records("sketch", supply),
+        }[supply]
+        return self._get(self.identities.supply(supply), make)
 
-        def train() -> tuple[nn.Module, NetworkFacts]:
-            seed = derive_seed("modality classifier", self.seed)
-            data = self._alternative_images()
-            network = train_modality_classifier(data, self.recipe, seed, self.device)
-            return network, self._facts("modality classifier", self.modality_classifier_id)
+    def _modality_classifier(self) -> Made:
+        return self._tell_modalities(Supply.MODALITY_CLASSIFIER, self._alternative_images())
 
-        return self._get(self.modality_classifier_id, train)
+    def _leaky_modality_classifier(self) -> Made:
+        return self._tell_modalities(Supply.LEAKY_MODALITY_CLASSIFIER, self._training_images())
+
+    def _tell_modalities(self, supply: Supply, data: dict[Modality, ImageSet]) -> Made:
+        seed = derive_seed(supply, self.seed)
+        network = train_modality_classifier(data, self.recipe, seed, self.device)
+        return network.state_dict(), self._facts(supply, self.identities.supply(supply))
+
+    def _unified_teacher(self) -> Made:
+        supply, data = Supply.UNIFIED_TEACHER, self._training_images()
+        seed = derive_seed(supply, self.seed)
+        network = train_unified_teacher(
+            data, self.recipe, self._initialisation(), seed, self.device
+        )
+        accuracies = {}
+        for modality in MODALITIES:
+            network.normaliser = Normaliser.of(modality).to(self.device)
+            test = self.dataset.images(modality, "test")
+            accuracies[modality] = accuracy(network, test, self.device)
+        network.normaliser = nn.Identity()
+        facts = {"accuracies": accuracies, "classes": data["photo"].classes}
+        return network.state_dict(), self._facts(supply, self.identities.supply(supply), **facts)
+
+    def _records(self, modality: Modality, supply: Supply) -> Made:
+        """Statistics of a teacher on its training images, which do not change."""
+        teacher = load_teacher(self.teacher(modality).path).to(self.device)
+        images = self.dataset.images(modality, "train")
+        records = record_activations(teacher.network, images, self.device)
+        facts = {"modality": modality, "classes": records.classes}
+        return records.tensors(), self._facts(supply, self.identities.supply(supply), **facts)
 
     def _initialisation(self) -> nn.Module | None:
-        if self.recipe.initialisation == "random":
+        identity = self.identities.initialisation
+        if identity is None:
             return None
+        pretrained = self.recipe.initialisation == "imagenet"
+        make = self._from_imagenet if pretrained else self._from_alternative
+        return load_backbone(self._get(identity, lambda: make(identity)).path)
 
-        def train() -> tuple[nn.Module, NetworkFacts]:
-            seed = derive_seed("initialisation", self.seed)
-            data = self._alternative_images()
-            backbone = train_initialisation(data, self.recipe, seed, self.device)
-            return backbone, self._facts("initialisation", self.initialisation_id)
+    def _from_alternative(self, identity: str) -> Made:
+        seed = derive_seed("initialisation", self.seed)
+        data = self._alternative_images()
+        backbone = train_initialisation(data, self.recipe, seed, self.device)
+        return backbone.state_dict(), self._facts("initialisation", identity)
 
-        return load_backbone(self._get(self.initialisation_id, train).path)
+    def _from_imagenet(self, identity: str) -> Made:
+        weights = imagenet_weights(self.recipe.network, self.recipe.weights)
+        torch.default_generator.manual_seed(derive_seed("initialisation", self.seed))
+        backbone = new_backbone(self.recipe.network, self.dataset.image_size)
+        note(weights.enter(backbone))
+        return backbone.state_dict(), self._facts("initialisation", identity)
 
-    def _get(
-        self, identity: str, train: Callable[[], tuple[nn.Module, NetworkFacts]]
-    ) -> StoredNetwork:
-        path = self.folder / f"{identity}.safetensors"
+    def stored(self, identity: str) -> StoredNetwork | None:
+        """The network of an identity, if the cache holds it whole."""
+        path = network_file(self.folder, identity)
         facts = read_facts(path)
-        if facts is None:
-            started = time.monotonic()
-            network, facts = train()
-            facts = replace(facts, seconds=round(time.monotonic() - started, 1))
-            save_network(path, network, facts)
-        return StoredNetwork(path, facts)
+        whole = facts is not None and facts.identity == identity
+        return StoredNetwork(path, facts) if facts and whole else None
 
-    def _facts(self, kind: str, identity: str) -> NetworkFacts:
-        return NetworkFacts(kind, self.recipe.network, identity, 0.0)
+    def _get(self, identity: str, make: Callable[[], Made]) -> StoredNetwork:
+        path = network_file(self.folder, identity)
+        waiting = f"another process trains {identity[:12]} for the cache; waiting for it"
+        found = self.stored(identity)
+        if found is not None:
+            return found
+        with FileLock(path.with_suffix(".lock"), waiting):
+            found = self.stored(identity)  # by the process that this one waited for
+            if found is not None:
+                return found
+            if path.exists():
+                note(f"{path} is damaged and not used: training it again")
+            started = time.monotonic()
+            tensors, facts = make()
+            facts = replace(facts, seconds=round(time.monotonic() - started, 1))
+            save_tensors(path, tensors, facts)
+            return StoredNetwork(path, facts)
+
+    def _facts(self, kind: str, identity: str, **more: Any) -> NetworkFacts:
+        size = self.dataset.image_size
+        return NetworkFacts(kind, self.recipe.network, identity, 0.0, image_size=size, **more)
+
+    def _training_images(self) -> dict[Modality, ImageSet]:
+        return {modality: self.dataset.images(modality, "train") for modality in MODALITIES}
 
     def _alternative_images(self) -> dict[Modality, ImageSet]:
-        source = self._alternative()
-        return {modality: source.images(modality) for modality in MODALITIES}
-
-    def _alternative(self) -> AlternativeImages:
         if self.alternative is None:
             raise InvalidInput(
                 "alternative images are needed and none were given; use --alternative DATASET"
             )
-        return self.alternative
-
-    def _alternative_id(self, kind: str, steps: int) -> str:
-        return self._identity(kind, alternative=self._alternative().fingerprint, steps=steps)
-
-    def _identity(self, kind: str, **parts: str | int | None) -> str:
-        schedule = self.recipe.model_dump(
-            include={"network", "batch_size", "learning_rate", "weight_decay"}
-        )
-        content = {**schedule, **parts, "seed": self.seed, "numerics": self.numerics}
-        return identify(kind, RECIPE_VERSION, content)
+        return {modality: self.alternative.images(modality) for modality in MODALITIES}

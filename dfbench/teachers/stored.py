@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import asdict, dataclass, field
+from hashlib import blake2b
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import nn
+from torch import Tensor, nn
 
-from dfbench.datasets.dataset import Modality
+from dfbench.datasets.dataset import MODALITIES, Modality
 from dfbench.errors import InvalidInput
 from dfbench.files import atomic_path
 from dfbench.networks import Classifier, ModalityNet, Normaliser, new_backbone, placed
+from dfbench.teachers.records import ActivationRecords
 from dfbench.teachers.teacher import Teacher
 
 
@@ -23,7 +27,7 @@ class NetworkFacts:
     """What the header of a stored network says."""
 
     kind: str
-    """`teacher`, `initialisation` or `modality classifier`."""
+    """`teacher`, `unified teacher`, `initialisation`, `modality classifier`, ..."""
     network: str
     """Backbone, by name."""
     identity: str
@@ -34,43 +38,79 @@ class NetworkFacts:
     """Share of right decisions on held-out images, in [0, 1]; None where there are none."""
     modality: Modality | None = None
     classes: tuple[str, ...] = ()
+    image_size: int = 32
+    """Pixels of the images that the backbone was made for. Files that do not say so hold networks
+    that are the same for every size."""
+    accuracies: Mapping[str, float] = field(default_factory=dict)
+    """Of a unified teacher: its accuracy by modality."""
 
 
 def save_network(path: Path, network: nn.Module, facts: NetworkFacts) -> None:
     """Write weights and facts as one safetensors file, atomically."""
-    weights = {
-        name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()
-    }
+    save_tensors(path, network.state_dict(), facts)
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: NetworkFacts) -> None:
+    """Write named tensors and facts as one safetensors file with a checksum, atomically."""
+    content = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    header = json.dumps(asdict(facts))
     with atomic_path(path) as temporary:
-        temporary.write_bytes(save(weights, {"dfbench": json.dumps(asdict(facts))}))
+        checksum = _checksum(header, content)
+        temporary.write_bytes(save(content, {"dfbench": header, "checksum": checksum}))
 
 
 def read_facts(path: Path) -> NetworkFacts | None:
-    """The header of a stored network; None if there is no whole file of that name."""
+    """The header of a stored network; None if there is no file of that name as it was written."""
     if not path.is_file():
         return None
     try:
         with safe_open(path, "pt") as file:
-            content = json.loads(file.metadata()["dfbench"])
+            header, checksum = file.metadata()["dfbench"], file.metadata()["checksum"]
+        if checksum != _checksum(header, _tensors(path)):
+            return None
+        content = json.loads(header)
         return NetworkFacts(**{**content, "classes": tuple(content["classes"])})
     except (SafetensorError, KeyError, TypeError, ValueError):
         return None
 
 
+def _checksum(header: str, tensors: Mapping[str, Tensor]) -> str:
+    """BLAKE2 of the facts and of all tensors with their names, types and shapes."""
+    digest = blake2b(header.encode(), digest_size=16)
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
 def load_teacher(path: Path) -> Teacher:
     """A stored teacher, frozen, on the CPU."""
     facts = _facts(path)
-    if facts.modality is None:
+    if facts.modality is None or facts.kind != "teacher":
         raise InvalidInput(f"{path.name} holds a {facts.kind}; a teacher is needed")
-    normaliser = Normaliser.of(facts.modality)
-    network = Classifier(facts.network, normaliser, len(facts.classes))
+    network = _classifier(facts, Normaliser.of(facts.modality))
     _load_weights(network, path)
     return Teacher(facts.modality, facts.classes, network)
 
 
+def load_unified_teacher(path: Path) -> dict[Modality, Teacher]:
+    """A stored unified teacher, frozen, on the CPU: once behind each modality's normaliser."""
+    facts = _facts(path)
+    network = _classifier(facts, nn.Identity())
+    _load_weights(network, path)
+    teachers: dict[Modality, Teacher] = {}
+    for modality in MODALITIES:
+        own = deepcopy(network)
+        own.normaliser = Normaliser.of(modality)
+        teachers[modality] = Teacher(modality, facts.classes, own)
+    return teachers
+
+
 def load_backbone(path: Path) -> nn.Module:
     """A stored initialisation, on the CPU."""
-    network = new_backbone(_facts(path).network)
+    facts = _facts(path)
+    network = new_backbone(facts.network, facts.image_size)
     _load_weights(network, path)
     return network
 
@@ -83,6 +123,11 @@ def load_modality_classifier(path: Path) -> ModalityNet:
     return network.eval()
 
 
+def load_records(path: Path) -> ActivationRecords:
+    """Stored activation records, on the CPU."""
+    return ActivationRecords.from_tensors(_facts(path).classes, _tensors(path))
+
+
 def _facts(path: Path) -> NetworkFacts:
     facts = read_facts(path)
     if facts is None:
@@ -90,7 +135,15 @@ def _facts(path: Path) -> NetworkFacts:
     return facts
 
 
+def _classifier(facts: NetworkFacts, normaliser: nn.Module) -> Classifier:
+    return Classifier(facts.network, normaliser, len(facts.classes), facts.image_size)
+
+
 def _load_weights(network: nn.Module, path: Path) -> None:
-    with safe_open(path, "pt") as file:
-        network.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118  # safe_open is no mapping
+    network.load_state_dict(_tensors(path))
     placed(network, torch.device("cpu"))
+
+
+def _tensors(path: Path) -> dict[str, Tensor]:
+    with safe_open(path, "pt") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # safe_open is no mapping

@@ -11,12 +11,15 @@ from torch.nn import functional
 
 from dfbench.console import progress
 from dfbench.datasets.dataset import MODALITIES, ImageSet, Modality
+from dfbench.errors import InvalidInput
 from dfbench.learning.augment import crop_and_flip
 from dfbench.learning.batches import image_batches, to_unit
 from dfbench.networks import Classifier, ModalityNet, Normaliser, placed
 from dfbench.teachers.recipe import TeacherRecipe
 
 LossOfStep = Callable[[], Tensor]
+_WARM_UP = 0.2
+"""Share of the steps in which the learning rate rises."""
 
 
 def train_teacher(
@@ -29,7 +32,8 @@ def train_teacher(
 ) -> Classifier:
     """A classifier of `data`; its backbone starts from `start` (a state of the same network)."""
     torch.default_generator.manual_seed(seed)
-    network = Classifier(recipe.network, Normaliser.of(modality), len(data.classes))
+    size = data.images.shape[-1]
+    network = Classifier(recipe.network, Normaliser.of(modality), len(data.classes), size)
     if start is not None:
         network.backbone.load_state_dict(start.state_dict())
     placed(network, device)
@@ -47,9 +51,47 @@ def train_initialisation(
     data: dict[Modality, ImageSet], recipe: TeacherRecipe, seed: int, device: torch.device
 ) -> nn.Module:
     """A backbone trained on alternative classes of both modalities, half of each in every batch."""
+    steps = recipe.alternative_steps
+    return _train_jointly("initialisation", data, recipe, None, steps, seed, device).backbone
+
+
+def train_unified_teacher(
+    data: dict[Modality, ImageSet],
+    recipe: TeacherRecipe,
+    start: nn.Module | None,
+    seed: int,
+    device: torch.device,
+) -> Classifier:
+    """One classifier of photos and sketches, half of each in every batch.
+
+    It takes images as their modality's own normaliser gives them. Raises `InvalidInput` if the
+    modalities differ in their classes.
+    """
+    if data["photo"].classes != data["sketch"].classes:
+        raise InvalidInput(
+            "a unified teacher needs photos and sketches of the same classes; this dataset has "
+            "others in each modality"
+        )
+    return _train_jointly("unified teacher", data, recipe, start, recipe.steps, seed, device)
+
+
+def _train_jointly(
+    name: str,
+    data: dict[Modality, ImageSet],
+    recipe: TeacherRecipe,
+    start: nn.Module | None,
+    steps: int,
+    seed: int,
+    device: torch.device,
+) -> Classifier:
+    """A classifier, without normaliser, of images that each modality's own has normalised."""
     torch.default_generator.manual_seed(seed)
     normalise = {modality: Normaliser.of(modality).to(device) for modality in MODALITIES}
-    network = Classifier(recipe.network, nn.Identity(), len(data["photo"].classes))
+    photos = data["photo"]
+    size = photos.images.shape[-1]
+    network = Classifier(recipe.network, nn.Identity(), len(photos.classes), size)
+    if start is not None:
+        network.backbone.load_state_dict(start.state_dict())
     placed(network, device)
     half = recipe.batch_size // 2
     batches = {m: _training_batches(data[m], half, seed, device) for m in MODALITIES}
@@ -59,14 +101,14 @@ def train_initialisation(
         logits = network(torch.cat([norm(images) for norm, images, _ in drawn]))
         return functional.cross_entropy(logits, torch.cat([labels for *_, labels in drawn]))
 
-    _descend("initialisation", network, loss, recipe.alternative_steps, recipe)
-    return network.backbone
+    _descend(name, network, loss, steps, recipe)
+    return network
 
 
 def train_modality_classifier(
     data: dict[Modality, ImageSet], recipe: TeacherRecipe, seed: int, device: torch.device
 ) -> ModalityNet:
-    """A photo-or-sketch classifier trained on alternative classes only."""
+    """A photo-or-sketch classifier; classes are of no account to it."""
     torch.default_generator.manual_seed(seed)
     network = placed(ModalityNet(), device)
     half = recipe.batch_size // 2
@@ -115,8 +157,11 @@ def _descend(
         weight_decay=recipe.weight_decay,
         nesterov=True,
     )
+    total = max(steps, 2)
+    if total * _WARM_UP == 1:
+        total += 1  # with a warm-up of exactly one step OneCycleLR divides by zero
     cycle = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, recipe.learning_rate, total_steps=max(steps, 2), pct_start=0.2
+        optimiser, recipe.learning_rate, total_steps=total, pct_start=_WARM_UP
     )
     network.train()
     with progress(name, steps) as advance:

@@ -73,21 +73,53 @@ def test_estimator_refuses_sizes_it_cannot_double_to(size: int) -> None:
 @pytest.mark.parametrize("name", backbone_names())
 @pytest.mark.parametrize("size", [16, 32, 64])
 def test_backbones_pool_any_size_to_their_feature_dim(name: str, size: int) -> None:
-    backbone = new_backbone(name)
+    backbone = new_backbone(name, size)
     assert backbone(torch.rand(2, 3, size, size)).shape == (2, backbone.feature_dim)
+
+
+@pytest.mark.parametrize("name", backbone_names())
+def test_last_stage_pooled_is_the_features(name: str) -> None:
+    torch.manual_seed(0)
+    backbone = new_backbone(name, 32).eval()
+    images = torch.rand(2, 3, 32, 32)
+    stages = backbone.stage_features(images)
+    maps = backbone.stage_maps(images)
+    assert torch.equal(stages[-1], backbone(images))
+    for pooled, stage in zip(stages, maps, strict=True):
+        assert torch.equal(pooled, stage.mean(dim=(2, 3)))
+    assert [stage.shape[2] for stage in maps] == sorted((s.shape[2] for s in maps), reverse=True)
+
+
+@pytest.mark.parametrize(("size", "side"), [(32, 32), (48, 48), (64, 32), (128, 32), (224, 56)])
+def test_stem_of_torchvision_networks_fits_the_image_size(size: int, side: int) -> None:
+    maps = new_backbone("resnet18", size).stage_maps(torch.rand(1, 3, size, size))
+    assert [stage.shape[2] for stage in maps] == [side, side // 2, side // 4, side // 8]
+
+
+def test_torchvision_network_for_large_images_is_the_original_one() -> None:
+    from torchvision.models import resnet18
+
+    original = resnet18(weights=None).eval()
+    backbone = new_backbone("resnet18", 112).eval()
+    state = {k: v for k, v in original.state_dict().items() if not k.startswith("fc.")}
+    backbone.load_state_dict(state)
+    original.fc = torch.nn.Identity()
+    images = torch.rand(2, 3, 112, 112)
+    assert torch.allclose(backbone(images), original(images), atol=1e-5)
 
 
 def test_misspelt_backbone_is_answered_with_a_suggestion() -> None:
     with pytest.raises(UnknownName, match="did you mean 'resnet-mini'"):
-        new_backbone("resnet-minni")
+        new_backbone("resnet-minni", 32)
 
 
 def test_classifier_decides_from_its_features() -> None:
     torch.manual_seed(0)
-    network = Classifier("resnet-tiny", Normaliser.of("photo"), 5).eval()
+    network = Classifier("resnet-tiny", Normaliser.of("photo"), 5, 32).eval()
     images = torch.rand(3, 3, 32, 32)
     assert network(images).shape == (3, 5)
     assert torch.equal(network.head(network.features(images)), network(images))
+    assert torch.equal(network.stage_features(images)[-1], network.features(images))
 
 
 def _statistics(encoder: Encoder) -> list[torch.Tensor]:
@@ -97,7 +129,7 @@ def _statistics(encoder: Encoder) -> list[torch.Tensor]:
 @pytest.mark.parametrize("frozen", [True, False])
 def test_encoder_keeps_its_statistics_in_training_exactly_if_they_are_frozen(frozen: bool) -> None:
     torch.manual_seed(0)
-    encoder = Encoder("resnet-tiny", Normaliser.of("photo"), 8)
+    encoder = Encoder("resnet-tiny", Normaliser.of("photo"), 8, 32)
     encoder.frozen_statistics = frozen
     encoder.train()
     before = _statistics(encoder)
@@ -107,7 +139,7 @@ def test_encoder_keeps_its_statistics_in_training_exactly_if_they_are_frozen(fro
 
 
 def test_encoder_with_frozen_statistics_still_learns() -> None:
-    encoder = Encoder("resnet-tiny", Normaliser.of("photo"), 8)
+    encoder = Encoder("resnet-tiny", Normaliser.of("photo"), 8, 32)
     encoder.frozen_statistics = True
     encoder.train()
     encoder(torch.rand(4, 3, 32, 32)).sum().backward()
@@ -115,7 +147,7 @@ def test_encoder_with_frozen_statistics_still_learns() -> None:
 
 
 def test_embeddings_have_unit_length() -> None:
-    encoder = Encoder("resnet-tiny", Normaliser.of("sketch"), 8).eval()
+    encoder = Encoder("resnet-tiny", Normaliser.of("sketch"), 8, 32).eval()
     norms = encoder(torch.rand(5, 3, 32, 32)).norm(dim=1)
     assert torch.allclose(norms, torch.ones(5), atol=1e-5)
 

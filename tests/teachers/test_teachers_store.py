@@ -16,6 +16,7 @@ from dfbench.errors import InvalidInput
 from dfbench.files import DiskFull
 from dfbench.learning.batches import to_unit
 from dfbench.networks import Classifier, Normaliser
+from dfbench.teachers.identities import Supply
 from dfbench.teachers.recipe import TeacherRecipe
 from dfbench.teachers.store import TeacherStore
 from dfbench.teachers.stored import NetworkFacts, load_teacher, read_facts, save_network
@@ -73,6 +74,14 @@ def test_teacher_learns_its_classes() -> None:
     assert not network.training
 
 
+@pytest.mark.parametrize("steps", [1, 2, 4, 5, 6])
+def test_any_number_of_steps_can_be_trained(steps: int) -> None:
+    recipe = RECIPE.model_copy(update={"steps": steps})
+    data = Colours().images("photo", "train")
+    network = train_teacher("photo", data, recipe, None, 0, torch.device("cpu"))
+    assert all(tensor.isfinite().all() for tensor in network.state_dict().values())
+
+
 def test_modality_classifier_learns_from_fewer_images_than_half_a_batch() -> None:
     few = {"photo": _images(("x", "y"), 10, 0), "sketch": _images(("x", "y"), 7, 1)}
     few["sketch"].images[:] = 255
@@ -115,7 +124,7 @@ def test_identity_of_a_teacher_changes_with_what_decides_its_weights(
     changes: dict[str, Any], tmp_path: Path
 ) -> None:
     base, other = _store(tmp_path), _store(tmp_path, **changes)
-    assert base.teacher_id("photo") != other.teacher_id("photo")
+    assert base.identities.teacher("photo") != other.identities.teacher("photo")
 
 
 def test_identity_of_a_teacher_leaves_out_what_does_not_touch_it(tmp_path: Path) -> None:
@@ -124,10 +133,11 @@ def test_identity_of_a_teacher_leaves_out_what_does_not_touch_it(tmp_path: Path)
     random = RECIPE.model_copy(update={"initialisation": "random"})
     few = _store(tmp_path, recipe=random)
     many = _store(tmp_path, recipe=random.model_copy(update={"alternative_steps": 9}))
-    assert base.teacher_id("photo") == other.teacher_id("photo")
-    assert base.modality_classifier_id != other.modality_classifier_id
-    assert few.teacher_id("photo") == many.teacher_id("photo")
-    assert base.teacher_id("photo") != base.teacher_id("sketch")
+    assert base.identities.teacher("photo") == other.identities.teacher("photo")
+    classifiers = [s.identities.supply(Supply.MODALITY_CLASSIFIER) for s in (base, other)]
+    assert classifiers[0] != classifiers[1]
+    assert few.identities.teacher("photo") == many.identities.teacher("photo")
+    assert base.identities.teacher("photo") != base.identities.teacher("sketch")
 
 
 def test_teachers_need_no_alternative_images_if_they_start_randomly(tmp_path: Path) -> None:
@@ -180,13 +190,13 @@ def test_damaged_teacher_is_trained_again(tmp_path: Path) -> None:
 
 
 def test_network_of_another_kind_is_no_teacher(tmp_path: Path) -> None:
-    classifier = _store(tmp_path).modality_classifier()
+    classifier = _store(tmp_path).supply(Supply.MODALITY_CLASSIFIER)
     with pytest.raises(InvalidInput, match="modality classifier; a teacher is needed"):
         load_teacher(classifier.path)
 
 
 def test_full_disk_leaves_no_half_teacher(tmp_path: Path, full_disk: Any) -> None:
-    network = Classifier("resnet-tiny", Normaliser.of("photo"), 2)
+    network = Classifier("resnet-tiny", Normaliser.of("photo"), 2, 16)
     full_disk(10_000)
     facts = NetworkFacts("teacher", "resnet-tiny", "i", 0.0, 0.5, "photo", ("a", "b"))
     with pytest.raises(DiskFull):

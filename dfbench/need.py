@@ -1,0 +1,27 @@
+"""What a method may use beyond two frozen teachers; free of torch."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+PAIRS_FILE = "pairs.safetensors"
+"""Name of the generated pairs in a run's folder."""
+
+
+class Need(StrEnum):
+    """What a method may use beyond two frozen teachers; the table prints it beside the row."""
+
+    MODALITY_CLASSIFIER = "modality classifier"
+    """A photo-or-sketch classifier trained on alternative classes only."""
+    LEAKY_MODALITY_CLASSIFIER = "leaky modality classifier"
+    """A photo-or-sketch classifier trained on the teachers' own training images."""
+    ACTIVATION_RECORDS = "activation records"
+    """Statistics of the teachers' activations, recorded on their training data."""
+    ALTERNATIVE_DATA = "alternative data"
+    """Unlabelled photos and sketches of other classes."""
+    UNIFIED_TEACHER = "unified teacher"
+    """One teacher trained on photos and sketches together."""
+    GENERATED_PAIRS = "generated pairs"
+    """The pairs that a finished run generated."""
+    TRAINING_DATA = "training data"
+    """The teachers' own training images and labels: a data-dependent reference."""

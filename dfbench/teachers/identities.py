@@ -1,0 +1,148 @@
+"""Identities of trained networks: known before anything is trained, and without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+
+from dfbench.datasets.dataset import Modality
+from dfbench.errors import InvalidConfig, InvalidInput
+from dfbench.identity import identify
+from dfbench.need import Need
+from dfbench.teachers.imagenet import imagenet_checksum
+from dfbench.teachers.recipe import RECIPE_VERSION, RECORDS_VERSION, TeacherRecipe
+
+
+class Supply(StrEnum):
+    """What is trained or measured for a need, beyond the two teachers, and kept beside them."""
+
+    MODALITY_CLASSIFIER = "modality classifier"
+    LEAKY_MODALITY_CLASSIFIER = "leaky modality classifier"
+    UNIFIED_TEACHER = "unified teacher"
+    PHOTO_RECORDS = "photo activation records"
+    SKETCH_RECORDS = "sketch activation records"
+
+
+_SUPPLIES: dict[str, tuple[Supply, ...]] = {
+    Need.MODALITY_CLASSIFIER: (Supply.MODALITY_CLASSIFIER,),
+    Need.LEAKY_MODALITY_CLASSIFIER: (Supply.LEAKY_MODALITY_CLASSIFIER,),
+    Need.UNIFIED_TEACHER: (Supply.UNIFIED_TEACHER,),
+    Need.ACTIVATION_RECORDS: (Supply.PHOTO_RECORDS, Supply.SKETCH_RECORDS),
+}
+
+
+def supplies_of(needs: Iterable[str]) -> tuple[Supply, ...]:
+    """The supplies that needs ask for; images and other runs' pairs are none."""
+    return tuple(supply for need in needs for supply in _SUPPLIES.get(need, ()))
+
+
+def network_file(folder: Path, identity: str) -> Path:
+    """Where a cache folder keeps the network of an identity."""
+    return folder / f"{identity}.safetensors"
+
+
+@dataclass(frozen=True)
+class NetworkIdentities:
+    """Identities of the networks that one dataset, recipe and seed give."""
+
+    dataset: str
+    """Fingerprint of the dataset."""
+    alternative: str | None
+    """Fingerprint of the images of other classes; None if nothing here needs them."""
+    recipe: TeacherRecipe
+    seed: int
+    numerics: str
+    """How numbers are computed, e.g. `cpu-fp32`."""
+
+    @cached_property
+    def photo(self) -> str:
+        """Identity of the photo teacher."""
+        return self._teacher("photo teacher")
+
+    @cached_property
+    def sketch(self) -> str:
+        """Identity of the sketch teacher."""
+        return self._teacher("sketch teacher")
+
+    @cached_property
+    def initialisation(self) -> str | None:
+        """Identity of the initialisation that all teachers start from; None if each has its own."""
+        recipe = self.recipe
+        if recipe.weights is not None and recipe.initialisation != "imagenet":
+            raise InvalidConfig(
+                f"teachers.weights={str(recipe.weights)!r} with teachers.initialisation="
+                f"{recipe.initialisation}; allowed only with --set teachers.initialisation=imagenet"
+            )
+        if recipe.initialisation == "random":
+            return None
+        if recipe.initialisation == "alternative":
+            return self._of_alternative("initialisation", recipe.alternative_steps)
+        return self._identity(
+            "ImageNet initialisation",
+            weights=imagenet_checksum(recipe.network, recipe.weights),
+            dataset=self.dataset,  # its image size decides the stem
+        )
+
+    def teacher(self, modality: Modality) -> str:
+        """Identity of the teacher of a modality."""
+        return self.photo if modality == "photo" else self.sketch
+
+    def supply(self, supply: Supply) -> str:
+        """Identity of a supply."""
+        steps = self.recipe.modality_steps
+        match supply:
+            case Supply.MODALITY_CLASSIFIER:
+                return self._of_alternative(supply, steps)
+            case Supply.LEAKY_MODALITY_CLASSIFIER:
+                return self._identity(supply, dataset=self.dataset, steps=steps)
+            case Supply.UNIFIED_TEACHER:
+                return self._teacher(supply)
+            case Supply.PHOTO_RECORDS:
+                return identify("activation records", RECORDS_VERSION, {"teacher": self.photo})
+            case Supply.SKETCH_RECORDS:
+                return identify("activation records", RECORDS_VERSION, {"teacher": self.sketch})
+
+    def lineage(self, name: str) -> tuple[str, ...]:
+        """Identities of a teacher or supply and of the networks it is made from, nearest first.
+
+        `name` is that of a supply, `photo teacher` or `sketch teacher`.
+        """
+        start = () if self.initialisation is None else (self.initialisation,)
+        match name:
+            case "photo teacher":
+                return self.photo, *start
+            case "sketch teacher":
+                return self.sketch, *start
+            case Supply.PHOTO_RECORDS:
+                return self.supply(Supply.PHOTO_RECORDS), self.photo, *start
+            case Supply.SKETCH_RECORDS:
+                return self.supply(Supply.SKETCH_RECORDS), self.sketch, *start
+            case Supply.UNIFIED_TEACHER:
+                return self.supply(Supply.UNIFIED_TEACHER), *start
+            case _:
+                return (self.supply(Supply(name)),)
+
+    def _teacher(self, kind: str) -> str:
+        return self._identity(
+            kind,
+            dataset=self.dataset,
+            initialisation=self.initialisation,
+            steps=self.recipe.steps,
+        )
+
+    def _of_alternative(self, kind: str, steps: int) -> str:
+        if self.alternative is None:
+            raise InvalidInput(
+                "alternative images are needed and none were given; use --alternative DATASET"
+            )
+        return self._identity(kind, alternative=self.alternative, steps=steps)
+
+    def _identity(self, kind: str, **parts: str | int | None) -> str:
+        schedule = self.recipe.model_dump(
+            include={"network", "batch_size", "learning_rate", "weight_decay"}
+        )
+        content = {**schedule, **parts, "seed": self.seed, "numerics": self.numerics}
+        return identify(kind, RECIPE_VERSION, content)

@@ -1,0 +1,249 @@
+"""What needs ask of the store of teachers, and ImageNet as an initialisation."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torchvision.models import get_model
+
+from dfbench.datasets.alternative import AlternativeImages
+from dfbench.datasets.dataset import ImageSet
+from dfbench.errors import InvalidConfig, InvalidInput
+from dfbench.learning.batches import to_unit
+from dfbench.need import Need
+from dfbench.teachers.identities import Supply, supplies_of
+from dfbench.teachers.recipe import TeacherRecipe
+from dfbench.teachers.store import TeacherStore
+from dfbench.teachers.stored import (
+    load_modality_classifier,
+    load_records,
+    load_teacher,
+    load_unified_teacher,
+)
+from dfbench.teachers.training import train_unified_teacher
+
+RECIPE = TeacherRecipe(
+    network="resnet-tiny", steps=2, alternative_steps=2, modality_steps=2, batch_size=8
+)
+CPU = torch.device("cpu")
+
+
+def _images(modality: str, classes: tuple[str, ...], count: int, seed: int) -> ImageSet:
+    """Classes are colours; sketches are inverted."""
+    labels = np.arange(count) % len(classes)
+    pixels = np.random.RandomState(seed).randint(0, 60, (count, 3, 16, 16))
+    for row, label in enumerate(labels):
+        pixels[row, label % 3] += 190
+    if modality == "sketch":
+        pixels = 255 - pixels
+    names = tuple(str(i) for i in range(count))
+    return ImageSet(pixels.astype(np.uint8), labels.astype(np.int64), classes, names)
+
+
+class Colours:
+    """A dataset whose classes are colours."""
+
+    name, fingerprint, image_size = "colours", "c1", 16
+    classes, alternative_classes, notes = ("blue", "green", "red"), ("x", "y"), ()
+
+    def images(self, modality: str, part: str) -> ImageSet:
+        return _images(modality, self.classes, 30 if part == "train" else 12, len(modality + part))
+
+    def alternative(self, modality: str) -> ImageSet:
+        return _images(modality, self.alternative_classes, 12, len(modality))
+
+
+def _store(folder: Path, **changes: Any) -> TeacherStore:
+    data = Colours()
+    other = AlternativeImages("o", ("x", "y"), "a1", lambda m: (data.alternative(m),))
+    store = TeacherStore(
+        folder=folder,
+        dataset=data,
+        alternative=other,
+        recipe=RECIPE,
+        seed=0,
+        device=CPU,
+        numerics="cpu-fp32",
+    )
+    return replace(store, **changes)
+
+
+def _recipe(**changes: Any) -> TeacherRecipe:
+    return RECIPE.model_copy(update=changes)
+
+
+def _supplies(recipe: TeacherRecipe) -> dict[Supply, str]:
+    identities = _store(Path(), recipe=recipe).identities
+    return {supply: identities.supply(supply) for supply in Supply}
+
+
+@pytest.mark.parametrize("supply", list(Supply))
+def test_supply_is_made_once_and_kept_under_its_identity(supply: Supply, tmp_path: Path) -> None:
+    first = _store(tmp_path).supply(supply)
+    stamp = first.path.stat().st_mtime_ns
+    assert first.facts.identity == first.path.stem == _store(tmp_path).identities.supply(supply)
+    assert first.facts.kind == supply
+    assert _store(tmp_path).supply(supply) == first
+    assert first.path.stat().st_mtime_ns == stamp
+
+
+def test_identities_of_all_supplies_differ() -> None:
+    identities = _store(Path()).identities
+    all_of_them = {*_supplies(RECIPE).values(), identities.photo, identities.sketch}
+    assert len(all_of_them) == len(Supply) + 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "changed"),
+    [
+        ({"steps": 9}, {Supply.UNIFIED_TEACHER, Supply.PHOTO_RECORDS, Supply.SKETCH_RECORDS}),
+        ({"modality_steps": 9}, {Supply.MODALITY_CLASSIFIER, Supply.LEAKY_MODALITY_CLASSIFIER}),
+        (
+            {"initialisation": "random"},
+            {Supply.UNIFIED_TEACHER, Supply.PHOTO_RECORDS, Supply.SKETCH_RECORDS},
+        ),
+    ],
+)
+def test_identity_of_a_supply_changes_with_what_decides_it(
+    changes: dict[str, Any], changed: set[Supply]
+) -> None:
+    before, after = _supplies(RECIPE), _supplies(_recipe(**changes))
+    assert {supply for supply in Supply if before[supply] != after[supply]} == changed
+
+
+def test_needs_name_their_supplies() -> None:
+    assert supplies_of(["activation records", "training data"]) == (
+        Supply.PHOTO_RECORDS,
+        Supply.SKETCH_RECORDS,
+    )
+    assert set(supplies_of(list(Need))) == set(Supply)
+
+
+def test_records_are_those_of_the_teacher_on_its_training_images(tmp_path: Path) -> None:
+    store = _store(tmp_path)
+    records = load_records(store.supply(Supply.SKETCH_RECORDS).path)
+    teacher = load_teacher(store.teacher("sketch").path)
+    data = Colours().images("sketch", "train")
+    features = teacher(to_unit(torch.from_numpy(data.images))).features
+    for label in range(3):
+        expected = features[data.labels == label].mean(dim=0)
+        assert torch.allclose(records.top.mean[label], expected, atol=1e-5)
+    assert records.classes == Colours.classes
+    assert records.count.tolist() == [10, 10, 10]
+
+
+def test_unified_teacher_learns_both_modalities_each_by_its_own_normaliser(tmp_path: Path) -> None:
+    store = _store(tmp_path, recipe=_recipe(steps=60, batch_size=32))
+    stored = store.supply(Supply.UNIFIED_TEACHER)
+    assert stored.facts.accuracies == {"photo": 1.0, "sketch": 1.0}
+    assert stored.facts.classes == Colours.classes
+    teachers = load_unified_teacher(stored.path)
+    for modality in ("photo", "sketch"):
+        data = Colours().images(modality, "test")
+        logits = teachers[modality](to_unit(torch.from_numpy(data.images))).logits
+        assert logits.argmax(dim=1).tolist() == data.labels.tolist()
+        assert teachers[modality].modality == modality
+    weights = [dict(teachers[m].network.named_parameters()) for m in ("photo", "sketch")]
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+    means = [teachers[m].network.normaliser.mean for m in ("photo", "sketch")]
+    assert not torch.equal(means[0], means[1])
+    assert not any(p.requires_grad for p in teachers["photo"].parameters())
+
+
+def test_unified_teacher_starts_where_the_teachers_start(tmp_path: Path) -> None:
+    still = _recipe(learning_rate=1e-12, weight_decay=0.0)
+    store = _store(tmp_path, recipe=still)
+    unified = load_unified_teacher(store.supply(Supply.UNIFIED_TEACHER).path)["photo"]
+    teacher = load_teacher(store.teacher("photo").path)
+    name = "backbone.stages.0.conv1.weight"
+    weights = [network.network.state_dict()[name] for network in (unified, teacher)]
+    assert torch.allclose(*weights, atol=1e-6)
+
+
+def test_unified_teacher_needs_one_label_space() -> None:
+    data = {"photo": _images("photo", ("a", "b"), 8, 0), "sketch": _images("sketch", ("a",), 8, 0)}
+    with pytest.raises(InvalidInput, match="of the same classes"):
+        train_unified_teacher(data, RECIPE, None, 0, CPU)  # type: ignore[arg-type]
+
+
+def test_leaky_modality_classifier_learns_from_the_teachers_training_images(
+    tmp_path: Path,
+) -> None:
+    store = _store(tmp_path, alternative=None, recipe=_recipe(modality_steps=150))
+    judge = load_modality_classifier(store.supply(Supply.LEAKY_MODALITY_CLASSIFIER).path)
+    for modality, sign in (("photo", -1), ("sketch", 1)):
+        images = to_unit(torch.from_numpy(Colours().images(modality, "train").images))
+        assert (sign * judge(images) > 0).float().mean() > 0.9
+
+
+def test_records_or_unified_teachers_are_no_teachers(tmp_path: Path) -> None:
+    store = _store(tmp_path)
+    for supply in (Supply.PHOTO_RECORDS, Supply.UNIFIED_TEACHER):
+        with pytest.raises(InvalidInput, match=f"holds a {supply}; a teacher is needed"):
+            load_teacher(store.supply(supply).path)
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    torch.manual_seed(5)
+    torch.save(get_model("resnet18", weights=None).state_dict(), tmp_path / "imagenet.pth")
+    return tmp_path / "imagenet.pth"
+
+
+def test_imagenet_teachers_start_from_the_weights_of_the_file(
+    weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = _recipe(
+        network="resnet18",
+        initialisation="imagenet",
+        weights=weights,
+        steps=1,
+        learning_rate=1e-12,
+        weight_decay=0.0,
+    )
+    store = _store(tmp_path / "cache", recipe=recipe, alternative=None)
+    states = [
+        load_teacher(store.teacher(m).path).network.backbone.state_dict()  # type: ignore[arg-type]
+        for m in ("photo", "sketch")
+    ]
+    published = torch.load(weights, weights_only=True)
+    for state in states:
+        assert torch.allclose(
+            state["layer4.1.conv2.weight"], published["layer4.1.conv2.weight"], atol=1e-6
+        )
+    assert torch.allclose(states[0]["conv1.weight"], states[1]["conv1.weight"], atol=1e-6)
+    assert store.teacher("photo").facts.image_size == 16
+    said = capsys.readouterr().err
+    assert said.count("imagenet.pth") == 1
+    assert "3x3 stem" in said
+
+
+def test_imagenet_identity_follows_the_content_of_the_file_alone(
+    weights: Path, tmp_path: Path
+) -> None:
+    def identity(file: Path) -> str:
+        recipe = _recipe(network="resnet18", initialisation="imagenet", weights=file)
+        return _store(tmp_path, recipe=recipe).identities.photo
+
+    copy = tmp_path / "copy.pth"
+    copy.write_bytes(weights.read_bytes())
+    assert identity(copy) == identity(weights)
+    torch.save(get_model("resnet18", weights=None).state_dict(), copy)
+    assert identity(copy) != identity(weights)
+
+
+def test_weights_without_the_initialisation_that_takes_them_are_refused(weights: Path) -> None:
+    store = _store(Path(), recipe=_recipe(weights=weights))
+    with pytest.raises(InvalidConfig, match=r"--set teachers\.initialisation=imagenet"):
+        _ = store.identities.photo
+
+
+def test_record_tells_the_name_of_the_weights_but_not_their_folder(weights: Path) -> None:
+    recipe = _recipe(weights=weights)
+    assert recipe.recorded.model_dump(mode="json")["weights"] == "imagenet.pth"
+    assert RECIPE.recorded == RECIPE
