@@ -51,11 +51,12 @@ class StatisticsMatch:
         running_mean, running_var = layer.running_mean, layer.running_var
         if not isinstance(running_mean, Tensor) or not isinstance(running_var, Tensor):
             raise TypeError("a batch-normalisation layer without running statistics")
-        var, mean = torch.var_mean(inputs[0], dim=(0, 2, 3), correction=0)
-        self._distances.append(_gaussian_kl(mean, var, running_mean, running_var))
+        var, mean = torch.var_mean(inputs[0].float(), dim=(0, 2, 3), correction=0)
+        self._distances.append(gaussian_kl(mean, var, running_mean, running_var))
 
 
-def _gaussian_kl(mean: Tensor, var: Tensor, mean_run: Tensor, var_run: Tensor) -> Tensor:
+def gaussian_kl(mean: Tensor, var: Tensor, mean_run: Tensor, var_run: Tensor) -> Tensor:
+    """KL(N(mean, var) || N(mean_run, var_run)), element by element (nats)."""
     var, var_run = var + _EPSILON, var_run + _EPSILON
     ratio = (var + (mean - mean_run) ** 2) / var_run
     return ((var_run / var).log() + ratio - 1) / 2

@@ -19,6 +19,16 @@ def one_hotness(logits: Tensor) -> Tensor:
     return functional.cross_entropy(logits, logits.argmax(dim=1))
 
 
+def class_error(logits: Tensor, given: Tensor) -> Tensor:
+    """Cross-entropy of the teacher with the class asked for: one-hotness for given classes.
+
+    `given` `[B]` indexes the teacher's classes; -1 stands for a class that the teacher does not
+    know, whose image it cannot judge.
+    """
+    errors = functional.cross_entropy(logits, given, ignore_index=-1, reduction="sum")
+    return errors / (given >= 0).sum().clamp(min=1)
+
+
 def class_imbalance(logits: Tensor) -> Tensor:
     """Minus the entropy (nats) of the batch's mean posterior: small when all classes are made."""
     mean = logits.softmax(dim=1).mean(dim=0)
@@ -37,6 +47,19 @@ def class_misalignment(p: Tensor, q: Tensor) -> Tensor:
     """
     log_mixture = ((p + q) / 2 + _EPSILON).log()
     return (_kl_to(p, log_mixture) + _kl_to(q, log_mixture)) / 2
+
+
+def with_other_bin(posterior: Tensor, shared: Tensor) -> Tensor:
+    """`[B, K + 1]`: a posterior over the union with all but the K `shared` classes in one bin.
+
+    `shared` `[C]` is true for classes that both teachers know; where it is true for all, the
+    posterior stays as it is. Compared bin by bin over the union, two teachers could only agree
+    by never making a class that one of them alone knows.
+    """
+    if bool(shared.all()):
+        return posterior
+    other = posterior[:, ~shared].sum(dim=1, keepdim=True)
+    return torch.cat([posterior[:, shared], other], dim=1)
 
 
 def modality_confusion(photo_logits: Tensor, sketch_logits: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator, Mapping
 from math import isfinite
@@ -12,13 +13,13 @@ import torch
 from torch import Tensor
 
 from dfbench.console import progress
-from dfbench.files import atomic_path, write_json
+from dfbench.files import write_json
+from dfbench.learning.checkpoint import Checkpoints
+from dfbench.learning.global_random import GlobalRandomState
 
 CHECKPOINT_SECONDS = 30.0
 """Time between two checkpoints: what a killed run loses at most."""
-
-
-_SUFFIX = ".checkpoint"
+_UNSAFE = re.compile(r"[^A-Za-z0-9. -]+")
 
 
 class Stateful(Protocol):
@@ -51,18 +52,25 @@ class TrainingLoop:
 
     Iterating yields the number of each step still to do, from 0. All that changes between steps
     (networks, optimisers, schedules, queues, pools, `RandomState(generator)`) belongs in `state`;
-    then a resumed fit ends with the same numbers as an uninterrupted one.
+    then a resumed fit ends with the same numbers as an uninterrupted one. The generators that
+    torch, NumPy and Python share are kept anyway.
     """
 
     def __init__(
-        self, description: str, steps: int, state: Mapping[str, Stateful], folder: Path
+        self,
+        description: str,
+        steps: int,
+        state: Mapping[str, Stateful],
+        checkpoints: Checkpoints,
+        checkpoint_seconds: float,
     ) -> None:
         self.description = description
         self.steps = steps
         self.curves: dict[str, list[tuple[int, float]]] = {}
         self._state = state
-        self._checkpoint = folder / f"{description}{_SUFFIX}"
-        self._curves_file = folder / f"{description}.curves.json"
+        self._random = GlobalRandomState()
+        self._checkpoints = checkpoints
+        self._seconds = checkpoint_seconds
         self._step = 0
 
     def __iter__(self) -> Iterator[int]:
@@ -74,11 +82,13 @@ class TrainingLoop:
                 self._step = step
                 yield step
                 advance(1)
-                if time.monotonic() - saved > CHECKPOINT_SECONDS:
+                if step + 1 < self.steps and time.monotonic() - saved >= self._seconds:
                     self.save(step + 1)
                     saved = time.monotonic()
-        self.save(self.steps)
-        write_json(self._curves_file, _finite(self.curves))
+        if start < self.steps:
+            self.save(self.steps)
+        curves = self._checkpoints.folder / f"{self._checkpoints.name}.curves.json"
+        write_json(curves, _finite(self.curves))
 
     def log(self, every: int, values: Mapping[str, float]) -> None:
         """Add a point to the curves at every `every`-th step."""
@@ -89,27 +99,55 @@ class TrainingLoop:
     def save(self, next_step: int) -> None:
         """Write a checkpoint from which the loop goes on at `next_step`."""
         content = {
-            "next_step": next_step,
             "curves": self.curves,
-            "state": {name: item.state_dict() for name, item in self._state.items()},
+            "random": self._random.state_dict(),
+            "loop": {name: item.state_dict() for name, item in self._state.items()},
         }
-        with atomic_path(self._checkpoint) as temporary, temporary.open("wb") as file:
-            try:
-                torch.save(content, file)
-            except RuntimeError as fault:
-                # Closing its archive, torch hides the error of a full disk behind one of its own.
-                if isinstance(fault.__context__, OSError):
-                    raise fault.__context__ from fault
-                raise
+        self._checkpoints.save(next_step, content)
 
     def _resume(self) -> int:
-        if not self._checkpoint.exists():
+        found = self._checkpoints.load()
+        if found is None:
             return 0
-        content = torch.load(self._checkpoint, map_location="cpu", weights_only=True)
+        next_step, content = found
         for name, item in self._state.items():
-            item.load_state_dict(content["state"][name])
+            item.load_state_dict(content["loop"][name])
+        self._random.load_state_dict(content["random"])
         self.curves.update(content["curves"])
-        return int(content["next_step"])
+        return next_step
+
+
+class Loops:
+    """Makes the loops of one fit, each with files of its own in `folder`.
+
+    `origin` says what the fit is: checkpoints of another origin are not used.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        origin: Mapping[str, Any] | None = None,
+        checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    ) -> None:
+        self._folder = folder
+        self._origin = origin or {}
+        self._seconds = checkpoint_seconds
+        self._names: set[str] = set()
+
+    def new(self, description: str, steps: int, state: Mapping[str, Stateful]) -> TrainingLoop:
+        """A loop; those of the same description are told apart by their order."""
+        origin = {**self._origin, "loop": description, "steps": steps, "state": sorted(state)}
+        checkpoints = Checkpoints(self._folder, self._unused(description), origin)
+        return TrainingLoop(description, steps, state, checkpoints, self._seconds)
+
+    def _unused(self, description: str) -> str:
+        stem = _UNSAFE.sub("-", description).strip(" .-") or "loop"
+        name, number = stem, 1
+        while name in self._names:
+            number += 1
+            name = f"{stem}-{number}"
+        self._names.add(name)
+        return name
 
 
 def _finite(curves: Mapping[str, list[tuple[int, float]]]) -> dict[str, Any]:
@@ -118,9 +156,3 @@ def _finite(curves: Mapping[str, list[tuple[int, float]]]) -> dict[str, Any]:
         name: [(step, value if isfinite(value) else None) for step, value in points]
         for name, points in curves.items()
     }
-
-
-def drop_checkpoints(folder: Path) -> None:
-    """Forget the checkpoints in a folder of loops; their curves stay."""
-    for file in folder.glob(f"*{_SUFFIX}"):
-        file.unlink()

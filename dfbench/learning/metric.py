@@ -1,4 +1,4 @@
-"""The metric loss of every row that trains: soft two-way queue InfoNCE and shared proxies.
+"""What metric losses are made of: pair targets, InfoNCE, queues and proxies.
 
 Notation: unit embeddings `e` [B, D] of one modality and `k` of the other, posteriors `p`, `q`
 [B, C] over the union of classes, temperature T.
@@ -22,9 +22,14 @@ def soft_pair_targets(p: Tensor, q: Tensor) -> Tensor:
     return same_class / (same_class.sum(dim=1, keepdim=True) + _EPSILON)
 
 
+def equal_decisions(p: Tensor, q: Tensor) -> Tensor:
+    """`[B, N]`, boolean: both posteriors have their maximum at the same class."""
+    return p.argmax(dim=1).unsqueeze(1) == q.argmax(dim=1)
+
+
 def hard_pair_targets(p: Tensor, q: Tensor) -> Tensor:
     """`[B, N]`: 1 where both posteriors decide for the same class, rows normalised to sum to 1."""
-    same_class = (p.argmax(dim=1).unsqueeze(1) == q.argmax(dim=1)).to(p.dtype)
+    same_class = equal_decisions(p, q).to(p.dtype)
     return same_class / (same_class.sum(dim=1, keepdim=True) + _EPSILON)
 
 

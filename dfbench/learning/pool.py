@@ -17,6 +17,17 @@ class Pairs(NamedTuple):
     sketches: Tensor
 
 
+class LabelledPairs(NamedTuple):
+    """Pairs that bring their labels, so that no teacher is asked."""
+
+    photos: Tensor
+    sketches: Tensor
+    p: Tensor
+    """Labels `[B, C]` of the photos over the union of classes; a row sums to 1."""
+    q: Tensor
+    """Labels of the sketches, likewise."""
+
+
 class PairPool(nn.Module):
     """The last `size` generated pairs, images as uint8 (a module so that checkpoints hold it)."""
 
@@ -31,6 +42,15 @@ class PairPool(nn.Module):
         self.register_buffer("photos", torch.zeros(images, dtype=torch.uint8))
         self.register_buffer("sketches", torch.zeros(images, dtype=torch.uint8))
         self.register_buffer("written", torch.zeros((), dtype=torch.long))
+
+    @classmethod
+    def of(cls, photos: Tensor, sketches: Tensor) -> PairPool:
+        """A full pool of stored pairs, uint8 `[N, C, H, W]` with C 1 or 3."""
+        pool = cls(0, photos.shape[-1])
+        pool.size = len(photos)
+        pool.photos, pool.sketches = photos, sketches
+        pool.written.fill_(len(photos))
+        return pool
 
     def __len__(self) -> int:
         return min(int(self.written), self.size)
@@ -55,6 +75,10 @@ class PairPool(nn.Module):
         end = int(self.written)
         rows = torch.arange(end - min(count, len(self)), end, device=self.photos.device)
         return self._rows(rows % self.size)
+
+    def stored(self) -> tuple[Tensor, Tensor]:
+        """All photos and all sketches, uint8 `[N, C, H, W]`, for `Artefacts.save_pairs`."""
+        return self.photos[: len(self)], self.sketches[: len(self)]
 
     def _rows(self, rows: Tensor) -> Pairs:
         return Pairs(to_unit(self.photos[rows]), to_unit(self.sketches[rows]))

@@ -11,49 +11,37 @@ from dfbench.budget import Budget
 from dfbench.datasets.dataset import Modality
 from dfbench.learning.augment import crop_and_flip
 from dfbench.learning.loop import RandomState, Stateful
-from dfbench.learning.metric import EmbeddingQueue, SharedProxies, info_nce, soft_pair_targets
-from dfbench.learning.pool import Pairs
+from dfbench.learning.objectives.objective import Objective, View
+from dfbench.learning.pool import LabelledPairs, Pairs
 from dfbench.networks import Encoder, Encoders
 
 Labeller = Callable[[Modality, Tensor], Tensor]
 """From images of a modality to their teacher's posterior `[B, C]` over the union of classes."""
-PairTargets = Callable[[Tensor, Tensor], Tensor]
-"""From posteriors `[B, C]`, `[N, C]` to the share `[B, N]` each candidate has as a positive."""
 
 
 class Students(nn.Module):
-    """A photo and a sketch encoder under the metric loss: two-way queue InfoNCE plus proxies.
+    """A photo and a sketch encoder under an objective.
 
     All rows that train use this class with the same budget (`Setting.new_students`); they differ
-    in the pairs they give. Students see each image shifted and mirrored, and `label` gives the
-    teachers' posteriors of exactly that view: "consistent teaching" (Beyer et al. 2022).
-    `generator` draws the views.
+    in the pairs they give, and some in their objective. Students see each image shifted and
+    mirrored; unless a pair brings its labels, `label` gives the teachers' posteriors of exactly
+    that view: "consistent teaching" (Beyer et al. 2022). `generator` draws the views.
     """
 
     def __init__(
         self,
         photo: Encoder,
         sketch: Encoder,
-        proxies: SharedProxies,
+        objective: Objective,
         label: Labeller,
         budget: Budget,
         generator: torch.Generator,
-        *,
-        pair_targets: PairTargets = soft_pair_targets,
-        queue_weight: float = 1.0,
-        proxy_weight: float = 1.0,
     ) -> None:
         super().__init__()
         self.photo = photo
         self.sketch = sketch
-        self.proxies = proxies
-        sizes = (budget.queue_size, budget.embedding_dim, len(proxies.weight))
-        self.photo_queue = EmbeddingQueue(*sizes).to(proxies.weight.device)
-        self.sketch_queue = EmbeddingQueue(*sizes).to(proxies.weight.device)
+        self.objective = objective
         self._label = label
-        self._budget = budget
-        self._targets = pair_targets
-        self._weights = (queue_weight, proxy_weight)
         self._random = generator
         self._optimiser = torch.optim.AdamW(
             self.parameters(), budget.learning_rate, weight_decay=budget.weight_decay
@@ -71,61 +59,47 @@ class Students(nn.Module):
             "augmentation": RandomState(self._random),
         }
 
-    def step(self, pairs: Pairs) -> float:
+    def step(self, pairs: Pairs | LabelledPairs) -> float:
         """One optimiser step on a batch of pairs; returns the loss."""
         self.train()
         photos = crop_and_flip(pairs.photos, self._random)
         sketches = crop_and_flip(pairs.sketches, self._random)
-        loss = self.loss(photos, sketches)
+        loss = self.loss(pairs._replace(photos=photos, sketches=sketches))
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]  # torch's stub
         self._optimiser.step()
         self._schedule.step()
         return loss.item()
 
-    def loss(self, photos: Tensor, sketches: Tensor) -> Tensor:
-        """The metric loss of images as they are; their embeddings then enter the queues."""
-        p, q = self._label("photo", photos), self._label("sketch", sketches)
-        e, k = self.photo(photos), self.sketch(sketches)
-        queue_weight, proxy_weight = self._weights
-        contrast = self._contrast(e, p, k, q, self.sketch_queue)
-        contrast = contrast + self._contrast(k, q, e, p, self.photo_queue)
-        proxy = self.proxies.loss(e, p) + self.proxies.loss(k, q)
-        self.photo_queue.write(e, p)
-        self.sketch_queue.write(k, q)
-        return queue_weight * contrast + proxy_weight * proxy
+    def loss(self, pairs: Pairs | LabelledPairs) -> Tensor:
+        """The objective of images as they are; it then moves on by one step."""
+        if isinstance(pairs, LabelledPairs):
+            p, q = pairs.p, pairs.q
+        else:
+            p, q = self._label("photo", pairs.photos), self._label("sketch", pairs.sketches)
+        photo, sketch = self.photo.encode(pairs.photos), self.sketch.encode(pairs.sketches)
+        return self.objective.loss(View(*photo, p), View(*sketch, q))
 
     def classify(self, modality: Modality, images: Tensor) -> Tensor:
-        """Logits `[B, C]` that the shared proxies give to images as they are."""
+        """Logits `[B, C]` that the objective reads from images as they are."""
         encoder = self.photo if modality == "photo" else self.sketch
-        logits: Tensor = self.proxies(encoder(images))
-        return logits
+        return self.objective.classify(modality, encoder(images))
 
     def encoders(self) -> Encoders:
         """The trained pair, read by embedding; the class posterior is a second reading."""
         self.eval()
-        posterior = Encoders(
-            Posterior(self.photo, self.proxies), Posterior(self.sketch, self.proxies), "inner"
-        )
+        posterior = Encoders(Posterior(self, "photo"), Posterior(self, "sketch"), "inner")
         return Encoders(self.photo, self.sketch, "cosine", {"posterior": posterior})
-
-    def _contrast(
-        self, anchors: Tensor, p: Tensor, keys: Tensor, q: Tensor, queue: EmbeddingQueue
-    ) -> Tensor:
-        old_keys, old_q = queue.read()
-        targets = self._targets(p, torch.cat([q, old_q]))
-        keys = torch.cat([keys, old_keys])
-        return info_nce(anchors, keys, targets, self._budget.temperature)
 
 
 class Posterior(nn.Module):
-    """A student's class posterior `[B, C]`: softmax over the shared proxies."""
+    """A student's class posterior `[B, C]`: softmax of what its objective reads."""
 
-    def __init__(self, encoder: nn.Module, proxies: SharedProxies) -> None:
+    def __init__(self, students: Students, modality: Modality) -> None:
         super().__init__()
-        self.encoder = encoder
-        self.proxies = proxies
+        self.encoder = students.photo if modality == "photo" else students.sketch
+        self.objective = students.objective
+        self._modality: Modality = modality
 
     def forward(self, images: Tensor) -> Tensor:
-        logits: Tensor = self.proxies(self.encoder(images))
-        return logits.softmax(dim=1)
+        return self.objective.classify(self._modality, self.encoder(images)).softmax(dim=1)

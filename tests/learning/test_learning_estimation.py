@@ -8,12 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dfbench.learning.estimation import (
+    class_error,
     class_imbalance,
     class_misalignment,
     inactivity,
     modality_confusion,
     one_hotness,
     student_agreement,
+    with_other_bin,
 )
 
 seeds = st.integers(0, 2**31 - 1)
@@ -71,9 +73,33 @@ def test_misalignment_of_certain_posteriors_has_finite_gradients() -> None:
     assert logits.grad.isfinite().all()
 
 
+def test_classes_that_one_teacher_alone_knows_share_one_bin() -> None:
+    p = torch.tensor([[0.5, 0.2, 0.3, 0.0], [0.0, 0.1, 0.2, 0.7]])
+    shared = torch.tensor([True, False, True, False])
+    expected = torch.tensor([[0.5, 0.3, 0.2], [0.0, 0.2, 0.8]])
+    assert torch.allclose(with_other_bin(p, shared), expected)
+    assert with_other_bin(p, torch.ones(4, dtype=torch.bool)) is p
+
+
 def test_one_hotness_vanishes_for_certain_decisions_and_is_ln_c_for_none() -> None:
     assert one_hotness(100 * torch.eye(4)).item() == pytest.approx(0, abs=1e-6)
     assert one_hotness(torch.zeros(3, 4)).item() == pytest.approx(math.log(4))
+
+
+def test_class_error_is_the_cross_entropy_with_the_given_classes() -> None:
+    logits = torch.tensor([[2.0, 0.0], [1.0, 1.0]])
+    expected = (math.log(1 + math.exp(2.0)) + math.log(2)) / 2
+    assert class_error(logits, torch.tensor([1, 0])).item() == pytest.approx(expected)
+
+
+def test_class_error_counts_only_images_of_classes_the_teacher_knows() -> None:
+    logits = torch.tensor([[2.0, 0.0], [1.0, 1.0]], requires_grad=True)
+    assert class_error(logits, torch.tensor([-1, 0])).item() == pytest.approx(math.log(2))
+    nothing = class_error(logits, torch.tensor([-1, -1]))
+    assert nothing.item() == 0
+    nothing.backward()
+    assert logits.grad is not None
+    assert not logits.grad.any()
 
 
 @settings(deadline=None, max_examples=30)

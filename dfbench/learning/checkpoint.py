@@ -1,0 +1,130 @@
+"""Checkpoints that can be trusted: two generations, each with a checksum, each whole or absent."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dfbench.console import note
+from dfbench.errors import PluginFault
+from dfbench.files import atomic_path
+
+_SUFFIX = ".checkpoint"
+_MAGIC = b"DFBCKPT1"
+_UNSUPPORTED = re.compile(r"GLOBAL (?P<what>[\w.]+)")
+_STEP_SIZE = 8
+_DIGEST_SIZE = 16
+_HEADER_SIZE = len(_MAGIC) + _STEP_SIZE + _DIGEST_SIZE
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """The checkpoints of one loop: the last one and, should that be damaged, the one before."""
+
+    folder: Path
+    name: str
+    origin: Mapping[str, Any]
+    """What has to be the same for a loop to go on from one: plain values, stored and compared."""
+
+    def save(self, step: int, state: Mapping[str, Any]) -> None:
+        """Store a state from which the loop goes on at `step`, in place of the older one.
+
+        The newer one stays untouched. Raises `DiskFull`, `PluginFault` for a state that is more
+        than tensors, numbers, texts and containers of these, and `OSError` if what was written
+        does not read back.
+        """
+        buffer = io.BytesIO()
+        torch.save({"origin": dict(self.origin), "state": dict(state)}, buffer)
+        content = buffer.getvalue()
+        files = self._by_age()
+        if not any(file.exists() for file in files):
+            self._check(content)
+        with atomic_path(files[-1]) as temporary:
+            temporary.write_bytes(
+                _MAGIC + step.to_bytes(_STEP_SIZE, "little") + _digest(content) + content
+            )
+            if _content(temporary) is None:
+                raise OSError(f"{files[-1]} does not read back as it was written: check the disk")
+
+    def load(self) -> tuple[int, dict[str, Any]] | None:
+        """Step and state of the newest good checkpoint; None if there is none.
+
+        Those that are damaged or of another origin are said and removed.
+        """
+        newest = None
+        for file in filter(Path.exists, self._by_age()):
+            content = _content(file)
+            loaded = None if content is None else _loaded(content)
+            if loaded is not None and loaded["origin"] == dict(self.origin):
+                newest = newest or (_step(file), loaded["state"])
+                continue
+            fault = "damaged" if loaded is None else "of another run, version or thread count"
+            note(f"checkpoint {file} is {fault} and not used; going on from what was before it")
+            file.unlink()
+        return newest
+
+    def _by_age(self) -> list[Path]:
+        """Both files, the newer first; one that is absent or no checkpoint counts as the oldest."""
+        files = [self.folder / f"{self.name}.{slot}{_SUFFIX}" for slot in "ab"]
+        return sorted(files, key=_step, reverse=True)
+
+    def _check(self, content: bytes) -> None:
+        try:
+            _unpickled(content)
+        except pickle.UnpicklingError as fault:
+            found = _UNSUPPORTED.search(str(fault))
+            what = found["what"] if found else "an object of another kind"
+            raise PluginFault(
+                f"the state of loop {self.name!r} holds {what}; allowed: tensors, numbers, texts "
+                "and containers of these"
+            ) from fault
+
+
+def drop_checkpoints(folder: Path) -> None:
+    """Forget the checkpoints in a folder of loops; their curves stay."""
+    for file in folder.glob(f"*{_SUFFIX}"):
+        file.unlink()
+
+
+def _step(file: Path) -> int:
+    """The step in the header of a file; -1 if it has none."""
+    try:
+        with file.open("rb") as stream:
+            header = stream.read(len(_MAGIC) + _STEP_SIZE)
+    except FileNotFoundError:
+        return -1
+    if not header.startswith(_MAGIC):
+        return -1
+    return int.from_bytes(header[len(_MAGIC) :], "little")
+
+
+def _content(file: Path) -> bytes | None:
+    """What a file holds after its header; None if that is not what was written."""
+    stored = file.read_bytes()
+    content = stored[_HEADER_SIZE:]
+    digest = stored[_HEADER_SIZE - _DIGEST_SIZE : _HEADER_SIZE]
+    return content if stored.startswith(_MAGIC) and digest == _digest(content) else None
+
+
+def _digest(content: bytes) -> bytes:
+    return blake2b(content, digest_size=_DIGEST_SIZE).digest()
+
+
+def _loaded(content: bytes) -> dict[str, Any] | None:
+    try:
+        return _unpickled(content)
+    except pickle.UnpicklingError:
+        return None
+
+
+def _unpickled(content: bytes) -> dict[str, Any]:
+    loaded: dict[str, Any] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    return loaded

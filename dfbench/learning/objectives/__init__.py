@@ -1,0 +1,1 @@
+"""What the two encoders of a row minimise: one module an objective."""

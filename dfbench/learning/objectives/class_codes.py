@@ -1,0 +1,51 @@
+"""Class codes: each modality by itself learns its teacher's posterior in a space of fixed axes."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from dfbench.datasets.dataset import Modality
+from dfbench.learning.objectives.objective import Objective, Space, View
+
+
+class ClassCodes(Objective):
+    """KL(p || s_p) + KL(q || s_q), s = softmax(scale * e W^T), with unit vectors W nobody trains.
+
+    Up to the entropy of p and q; the two terms have nothing in common, so that each encoder is
+    trained as if it were alone. `separate` draws other codes for sketches than for photos.
+    """
+
+    photo_codes: Tensor
+    sketch_codes: Tensor
+
+    def __init__(self, space: Space, *, separate: bool = False) -> None:
+        super().__init__()
+        shape = (space.class_count, space.budget.embedding_dim)
+        codes = class_codes(*shape)
+        self.register_buffer("photo_codes", codes)
+        self.register_buffer("sketch_codes", class_codes(*shape) if separate else codes.clone())
+        self._scale = space.budget.proxy_scale
+
+    def loss(self, photo: View, sketch: View) -> Tensor:
+        p = functional.cross_entropy(self.classify("photo", photo.embeddings), photo.posteriors)
+        q = functional.cross_entropy(self.classify("sketch", sketch.embeddings), sketch.posteriors)
+        return p + q
+
+    def classify(self, modality: Modality, embeddings: Tensor) -> Tensor:
+        codes = self.photo_codes if modality == "photo" else self.sketch_codes
+        return self._scale * embeddings @ codes.T
+
+
+def class_codes(class_count: int, embedding_dim: int) -> Tensor:
+    """Unit vectors `[C, D]` as far from each other as the space allows, in random directions.
+
+    Corners of a regular simplex (cosine -1 / (C - 1) between any two) where C <= D, else random
+    directions, nearly orthogonal. They come from torch's global generator.
+    """
+    random = torch.randn(embedding_dim, class_count)
+    if class_count > embedding_dim:
+        return functional.normalize(random.T, dim=1)
+    basis: Tensor = torch.linalg.qr(random).Q.T
+    return functional.normalize(basis - basis.mean(dim=0), dim=1)

@@ -1,0 +1,59 @@
+"""ProxyAnchor (Kim et al., "Proxy Anchor Loss for Deep Metric Learning", CVPR 2020)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from dfbench.datasets.dataset import Modality
+from dfbench.learning.metric import SharedProxies
+from dfbench.learning.objectives.objective import Objective, Space, View
+
+
+class ProxyAnchor(Objective):
+    """ProxyAnchor with one proxy a class for both modalities; labels are hard decisions.
+
+    `learned` proxies move with the encoders, others keep their directions.
+    """
+
+    def __init__(self, space: Space, *, learned: bool = True) -> None:
+        super().__init__()
+        budget = space.budget
+        self.proxies = SharedProxies(space.class_count, budget.embedding_dim, budget.proxy_scale)
+        self._learned = learned
+
+    def loss(self, photo: View, sketch: View) -> Tensor:
+        embeddings = torch.cat([photo.embeddings, sketch.embeddings])
+        labels = torch.cat([photo.posteriors, sketch.posteriors])
+        weight = self.proxies.weight if self._learned else self.proxies.weight.detach()
+        directions = functional.normalize(weight, dim=1)
+        decisions = functional.one_hot(labels.argmax(dim=1), labels.shape[1]).bool()
+        return proxy_anchor_loss(embeddings @ directions.T, decisions)
+
+    def classify(self, modality: Modality, embeddings: Tensor) -> Tensor:
+        del modality
+        logits: Tensor = self.proxies(embeddings)
+        return logits
+
+
+def proxy_anchor_loss(
+    similarities: Tensor, decisions: Tensor, alpha: float = 32.0, margin: float = 0.1
+) -> Tensor:
+    """Soft pull of every class that occurs to its proxy, soft push of all else from it.
+
+    mean over w in P+ of log(1 + sum_{x in w} exp(-alpha (s(x, w) - margin)))
+    + mean over all w of log(1 + sum_{x not in w} exp(alpha (s(x, w) + margin))).
+
+    `similarities` `[B, C]` are those of embeddings and proxies, `decisions` `[B, C]`, boolean, the
+    class of each; P+ are the proxies whose class occurs in the batch.
+    """
+    pull = _soft_sum(-alpha * (similarities - margin), decisions)
+    push = _soft_sum(alpha * (similarities + margin), ~decisions)
+    return pull.sum() / decisions.any(dim=0).sum() + push.mean()
+
+
+def _soft_sum(exponents: Tensor, chosen: Tensor) -> Tensor:
+    """`[C]`: log(1 + sum of exp over the chosen rows of each column)."""
+    masked = exponents.masked_fill(~chosen, -torch.inf)
+    return functional.pad(masked, (0, 0, 1, 0)).logsumexp(dim=0)

@@ -1,0 +1,67 @@
+"""The metric loss of every row that shares one: soft two-way queue InfoNCE and shared proxies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from dfbench.datasets.dataset import Modality
+from dfbench.learning.metric import EmbeddingQueue, SharedProxies, info_nce, soft_pair_targets
+from dfbench.learning.objectives.objective import Objective, Space, View
+
+PairTargets = Callable[[Tensor, Tensor], Tensor]
+"""From posteriors `[B, C]`, `[N, C]` to the share `[B, N]` each candidate has as a positive."""
+
+
+class QueueAndProxies(Objective):
+    """queue_weight (InfoNCE(e -> k) + InfoNCE(k -> e)) + proxy_weight (KL(p||s) + KL(q||s)).
+
+    Candidates of InfoNCE are the other modality's batch and queue (Chaudhuri et al. 2023: a queue
+    for each modality). With a `proxy_weight` of 0 the proxies are a probe: they learn to read
+    detached embeddings and do not shape them.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        *,
+        pair_targets: PairTargets = soft_pair_targets,
+        queue_weight: float = 1.0,
+        proxy_weight: float = 1.0,
+    ) -> None:
+        super().__init__()
+        budget = space.budget
+        sizes = (budget.queue_size, budget.embedding_dim, space.class_count)
+        self.proxies = SharedProxies(space.class_count, budget.embedding_dim, budget.proxy_scale)
+        self.photo_queue = EmbeddingQueue(*sizes)
+        self.sketch_queue = EmbeddingQueue(*sizes)
+        self._temperature = budget.temperature
+        self._targets = pair_targets
+        self._weights = (queue_weight, proxy_weight)
+
+    def loss(self, photo: View, sketch: View) -> Tensor:
+        e, p = photo.embeddings, photo.posteriors
+        k, q = sketch.embeddings, sketch.posteriors
+        queue_weight, proxy_weight = self._weights
+        contrast = self._contrast(e, p, k, q, self.sketch_queue)
+        contrast = contrast + self._contrast(k, q, e, p, self.photo_queue)
+        self.photo_queue.write(e, p)
+        self.sketch_queue.write(k, q)
+        if not proxy_weight:
+            e, k, proxy_weight = e.detach(), k.detach(), 1.0
+        proxy = self.proxies.loss(e, p) + self.proxies.loss(k, q)
+        return queue_weight * contrast + proxy_weight * proxy
+
+    def classify(self, modality: Modality, embeddings: Tensor) -> Tensor:
+        del modality
+        logits: Tensor = self.proxies(embeddings)
+        return logits
+
+    def _contrast(
+        self, anchors: Tensor, p: Tensor, keys: Tensor, q: Tensor, queue: EmbeddingQueue
+    ) -> Tensor:
+        old_keys, old_q = queue.read()
+        targets = self._targets(p, torch.cat([q, old_q]))
+        return info_nce(anchors, torch.cat([keys, old_keys]), targets, self._temperature)
