@@ -15,7 +15,8 @@ from dfbench.hookspecs import DatasetSpec, MethodSpec, hookimpl
 
 if TYPE_CHECKING:
     from dfbench.evaluation import evaluate
-    from dfbench.method import Method, MethodConfig, Need, Setting
+    from dfbench.method import Method, MethodConfig, Setting
+    from dfbench.need import Need
     from dfbench.networks import Encoders
 
 __version__ = _version("dfbench")
@@ -37,7 +38,7 @@ _LAZY = {
     "Encoders": "dfbench.networks",
     "Method": "dfbench.method",
     "MethodConfig": "dfbench.method",
-    "Need": "dfbench.method",
+    "Need": "dfbench.need",
     "Setting": "dfbench.method",
     "evaluate": "dfbench.evaluation",
 }

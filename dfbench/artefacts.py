@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import torch
 from PIL import Image
+from safetensors.torch import load_file, save
 from torch import Tensor
 
-from dfbench.files import atomic_path
+from dfbench.errors import InvalidInput
+from dfbench.files import atomic_path, write_json
 from dfbench.learning.pool import to_bytes
+from dfbench.need import PAIRS_FILE
 
 
 class Artefacts:
-    """A run's folder of pictures; nothing in it decides a score."""
+    """A run's folder of pictures and pairs; nothing in it decides the run's own score."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -22,7 +27,46 @@ class Artefacts:
         from torchvision.utils import make_grid
 
         grid = make_grid(to_bytes(images).cpu(), nrow=columns, padding=1, pad_value=128)
-        target = self._folder / f"{name}.png"
+        return self.save_image(name, Image.fromarray(grid.permute(1, 2, 0).numpy()))
+
+    def save_image(self, name: str, image: Image.Image) -> Path:
+        """Write a picture as `name.png`."""
+        target = self._folder / "pictures" / f"{name}.png"
         with atomic_path(target) as temporary:
-            Image.fromarray(grid.permute(1, 2, 0).numpy()).save(temporary, format="PNG")
+            image.save(temporary, format="PNG")
         return target
+
+    def save_json(self, name: str, content: Any) -> Path:
+        """Write what a picture shows, in numbers, as `name.json`."""
+        target = self._folder / "pictures" / f"{name}.json"
+        write_json(target, content)
+        return target
+
+    def save_pairs(self, photos: Tensor, sketches: Tensor) -> Path:
+        """Write generated pairs, uint8 `[N, 3, H, W]` each, for rows that learn from this one's.
+
+        Row i of each is one pair. Images whose channels are equal are stored as one channel.
+        Raises `InvalidInput` for tensors that are no such pairs.
+        """
+        if len({photos.dtype, sketches.dtype, torch.uint8}) > 1 or photos.shape != sketches.shape:
+            given = ", ".join(f"{t.dtype} {list(t.shape)}" for t in (photos, sketches))
+            raise InvalidInput(f"save_pairs() of {given}; allowed: two uint8 [N, 3, H, W] alike")
+        if photos.ndim != 4 or not len(photos):
+            raise InvalidInput(
+                f"save_pairs() of {list(photos.shape)}; allowed: [N, 3, H, W], N > 0"
+            )
+        target = self._folder / PAIRS_FILE
+        with atomic_path(target) as temporary:
+            temporary.write_bytes(save({"photo": _slim(photos), "sketch": _slim(sketches)}))
+        return target
+
+
+def load_pairs(file: Path) -> tuple[Tensor, Tensor]:
+    """Photos and sketches, uint8 `[N, C, H, W]` with C 1 or 3, that `save_pairs` wrote."""
+    pairs = load_file(file)
+    return pairs["photo"], pairs["sketch"]
+
+
+def _slim(images: Tensor) -> Tensor:
+    grey = bool((images == images[:, :1]).all())
+    return (images[:, :1] if grey else images).cpu().contiguous()

@@ -5,12 +5,15 @@ from __future__ import annotations
 import errno
 import json
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from dfbench.errors import DfbenchError
+
+_SUFFIX = ".tmp"
 
 
 class DiskFull(DfbenchError):
@@ -26,23 +29,38 @@ def no_space(target: Path) -> DiskFull:
 
 
 @contextmanager
+def room_for(target: Path) -> Iterator[None]:
+    """Raises `DiskFull` if the block finds no room for `target`."""
+    try:
+        yield
+    except OSError as fault:
+        if fault.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise no_space(target) from fault
+        raise
+
+
+@contextmanager
 def atomic_path(target: Path) -> Iterator[Path]:
     """A temporary path beside `target` that takes its name when the block ends without error.
 
     The folder is made if needed. On an error the temporary file goes and `target` stays as it
     was. Raises `DiskFull` when no space is left.
     """
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    writer = f"{os.getpid()}-{threading.get_ident()}"
+    temporary = target.with_name(f".{target.name}.{writer}{_SUFFIX}")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        temporary.replace(target)
-    except OSError as fault:
-        if fault.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise no_space(target) from fault
-        raise
+        with room_for(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            yield temporary
+            temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def drop_leftovers(folder: Path) -> None:
+    """Remove what killed processes left half-written below a folder in which nobody writes now."""
+    for leftover in folder.rglob(f".*{_SUFFIX}"):
+        leftover.unlink(missing_ok=True)
 
 
 def write_json(target: Path, content: Any) -> None:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from enum import StrEnum
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict
@@ -17,32 +15,21 @@ from dfbench.artefacts import Artefacts
 from dfbench.budget import Budget
 from dfbench.datasets.dataset import Modality
 from dfbench.errors import UndeclaredNeed
-from dfbench.learning.loop import Stateful, TrainingLoop
-from dfbench.learning.metric import SharedProxies
+from dfbench.learning.loop import Loops, Stateful, TrainingLoop
+from dfbench.learning.objectives.objective import Objective, Space
+from dfbench.learning.objectives.queue import QueueAndProxies
+from dfbench.learning.pool import LabelledPairs, PairPool, Pairs
 from dfbench.learning.students import Students
+from dfbench.need import Need
 from dfbench.networks import Encoder, Encoders, Normaliser, Similarity, placed
 from dfbench.networks.placement import Network
 from dfbench.seeds import derive_seed
+from dfbench.teachers.records import ActivationRecords
 from dfbench.teachers.teacher import Teacher
 
 __all__ = ["Encoders", "Method", "MethodConfig", "Need", "Setting", "Similarity"]
 
-
-class Need(StrEnum):
-    """What a method may use beyond two frozen teachers; the table prints it beside the row."""
-
-    MODALITY_CLASSIFIER = "modality classifier"
-    """A photo-or-sketch classifier trained on alternative classes only."""
-    ACTIVATION_RECORDS = "activation records"
-    """Statistics of the teachers' activations, recorded on their training data."""
-    ALTERNATIVE_DATA = "alternative data"
-    """Unlabelled photos and sketches of other classes."""
-    UNIFIED_TEACHER = "unified teacher"
-    """One teacher trained on photos and sketches together."""
-    GENERATED_PAIRS = "generated pairs"
-    """The pairs that a finished run generated."""
-    TRAINING_DATA = "training data"
-    """The teachers' own training images and labels: a data-dependent reference."""
+_LOG_EVERY = 10
 
 
 class MethodConfig(BaseModel):
@@ -71,7 +58,7 @@ class Setting:
         device: torch.device,
         seed: int,
         artefacts: Artefacts,
-        training_folder: Path,
+        loops: Loops,
         supplies: Mapping[Need, Any],
     ) -> None:
         self.method = method
@@ -83,7 +70,7 @@ class Setting:
         self.device = device
         self.seed = seed
         self.artefacts = artefacts
-        self._training_folder = training_folder
+        self._loops = loops
         self._supplies = supplies
 
     def teacher(self, modality: Modality) -> Teacher:
@@ -121,8 +108,10 @@ class Setting:
             module = build()
         return placed(module, self.device)
 
-    def new_encoder(self, modality: Modality) -> Encoder:
-        """A student as the budget prescribes it, on the device.
+    def new_encoder(
+        self, modality: Modality, init: Literal["teacher", "random"] | None = None
+    ) -> Encoder:
+        """A student as the budget prescribes it, on the device; `init` overrides its start.
 
         Initialised from its own teacher (statistics of batch normalisation frozen) or randomly;
         the linear head is random in either case.
@@ -130,35 +119,56 @@ class Setting:
         teacher = self.teacher(modality).network
         with self.seeded(f"{modality} encoder"):
             encoder = Encoder(
-                teacher.network_name, Normaliser.of(modality), self.budget.embedding_dim
+                teacher.network_name,
+                Normaliser.of(modality),
+                self.budget.embedding_dim,
+                self.image_size,
             )
-        if self.budget.encoder_init == "teacher":
+        if (init or self.budget.encoder_init) == "teacher":
             encoder.backbone.load_state_dict(teacher.backbone.state_dict())
             encoder.frozen_statistics = True
         return placed(encoder, self.device)
 
-    def new_students(self, **choices: Any) -> Students:
-        """Both encoders under the metric loss that all rows that train share.
+    def new_students(
+        self,
+        objective: Callable[..., Objective] = QueueAndProxies,
+        *,
+        encoder_init: Literal["teacher", "random"] | None = None,
+        **choices: Any,
+    ) -> Students:
+        """Both encoders as the budget prescribes, under an objective.
 
-        `choices` are the keyword arguments of `Students`: `pair_targets`, `queue_weight`,
-        `proxy_weight`.
+        The default is the metric loss that rows share. `choices` are keyword arguments of the
+        objective (`pair_targets`, `queue_weight`, `proxy_weight` of the default); `encoder_init`
+        overrides the budget's.
         """
-        budget = self.budget
+        photo = self.new_encoder("photo", encoder_init)
+        sketch = self.new_encoder("sketch", encoder_init)
+        feature_dims = (photo.backbone.feature_dim, sketch.backbone.feature_dim)
+        space = Space(len(self.classes), feature_dims, self.budget)
         with self.seeded("proxies"):
-            proxies = SharedProxies(len(self.classes), budget.embedding_dim, budget.proxy_scale)
-        return Students(
-            self.new_encoder("photo"),
-            self.new_encoder("sketch"),
-            proxies.to(self.device),
-            self.label,
-            budget,
-            self.generator("augmentation"),
-            **choices,
-        )
+            loss = objective(space, **choices).to(self.device)
+        augmentation = self.generator("augmentation")
+        return Students(photo, sketch, loss, self.label, self.budget, augmentation)
+
+    def teach(
+        self,
+        students: Students,
+        draw: Callable[[], Pairs | LabelledPairs],
+        state: Mapping[str, Stateful],
+    ) -> None:
+        """The budget's encoder steps, each on a batch that `draw` returns.
+
+        Pairs without labels are labelled by the teachers, view by view. `state` is what `draw`
+        changes (generators, pools); the students' own is added.
+        """
+        loop = self.loop("students", self.budget.steps, {**students.state(), **state})
+        for _ in loop:
+            loop.log(_LOG_EVERY, {"students": students.step(draw())})
 
     def loop(self, description: str, steps: int, state: Mapping[str, Stateful]) -> TrainingLoop:
         """A training loop with progress and curves that resumes where a killed run stopped."""
-        return TrainingLoop(description, steps, state, self._training_folder)
+        return self._loops.new(description, steps, state)
 
     @property
     def modality_classifier(self) -> nn.Module:
@@ -168,6 +178,36 @@ class Setting:
         """
         classifier: nn.Module = self._supply(Need.MODALITY_CLASSIFIER)
         return classifier
+
+    @property
+    def leaky_modality_classifier(self) -> nn.Module:
+        """As `modality_classifier`, but trained on the teachers' own training images.
+
+        Needs `Need.LEAKY_MODALITY_CLASSIFIER`.
+        """
+        classifier: nn.Module = self._supply(Need.LEAKY_MODALITY_CLASSIFIER)
+        return classifier
+
+    def unified_teacher(self, modality: Modality) -> Teacher:
+        """One teacher of photos and sketches behind a modality's normaliser, frozen.
+
+        The weights are the same for both. Needs `UNIFIED_TEACHER`.
+        """
+        teacher: Teacher = self._supply(Need.UNIFIED_TEACHER)[modality]
+        return teacher
+
+    def activation_records(self, modality: Modality) -> ActivationRecords:
+        """Statistics of a teacher's features on its training images; needs `ACTIVATION_RECORDS`."""
+        records: ActivationRecords = self._supply(Need.ACTIVATION_RECORDS)[modality]
+        return records
+
+    def generated_pairs(self) -> PairPool:
+        """The pairs that the run of `Method.pairs_of` generated, on the device.
+
+        Needs `GENERATED_PAIRS`.
+        """
+        pool: PairPool = self._supply(Need.GENERATED_PAIRS)
+        return pool
 
     def alternative_images(self, modality: Modality) -> Tensor:
         """Unlabelled images of other classes, uint8 `[N, 3, H, W]`; needs `ALTERNATIVE_DATA`."""
@@ -213,6 +253,16 @@ class Method(ABC):
         """What this method uses beyond the two teachers, with this configuration."""
         del config
         return frozenset()
+
+    @classmethod
+    def pairs_of(cls, config: MethodConfig) -> str | None:
+        """Label of the row whose pairs `Need.GENERATED_PAIRS` means, e.g. `crossx`.
+
+        That row is run first, with the same data, teachers, budget and seed, and has to call
+        `setting.artefacts.save_pairs`.
+        """
+        del config
+        return None
 
     @abstractmethod
     def fit(self, setting: Setting) -> Encoders:

@@ -8,7 +8,6 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -86,25 +85,24 @@ def quick_bench(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
 
     Modules of plugin files are forgotten after each verb, as the end of a process would.
     """
-    from dfbench.runs import child, worker
+    from dfbench.runs import child, handover, worker
+    from dfbench.runs.supervision import Ending, Supervision
 
-    class Here:
-        def __init__(self, command: list[str]) -> None:
-            *_, verb, folder = command
-            before = set(sys.modules)
-            try:
-                self._status = worker.main(verb, Path(folder))
-            finally:
-                for name in set(sys.modules) - before:
-                    origin = getattr(sys.modules[name], "__file__", None) or ""
-                    if origin.startswith(str(bench.place)):
-                        del sys.modules[name]
+    def here(
+        command: list[str], _: Supervision, attend: Callable[[], None], *__: object
+    ) -> Ending:
+        *_, verb, folder, _ = command
+        monkeypatch.setattr(handover, "_pause", attend)
+        before = set(sys.modules)
+        try:
+            return Ending(worker.main(verb, Path(folder)), 0.0)
+        finally:
+            for name in set(sys.modules) - before:
+                origin = getattr(sys.modules[name], "__file__", None) or ""
+                if origin.startswith(str(bench.place)):
+                    del sys.modules[name]
 
-        def wait(self, timeout: float | None = None) -> int:
-            del timeout
-            return self._status
-
-    monkeypatch.setattr(child, "subprocess", SimpleNamespace(Popen=Here))
+    monkeypatch.setattr(child, "supervise", here)
     return bench
 
 

@@ -1,14 +1,36 @@
-"""`python -m dfbench.runs describe|fit FOLDER`: the worker, silent if Ctrl-C meets its imports."""
+"""`python -m dfbench.runs describe|fit|teach FOLDER PARENT`: the worker.
+
+It is silent if Ctrl-C meets its imports, and ends when the process PARENT, which started it, is
+gone.
+"""
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+import threading
+import time
 from pathlib import Path
 
-try:
-    from dfbench.runs.worker import main
+_WATCH_SECONDS = 0.5
 
-    status = main(sys.argv[1], Path(sys.argv[2]))
-except KeyboardInterrupt:
-    status = 1
-sys.exit(status)
+
+def _end_with(parent: int) -> None:
+    """Wait until `parent` is gone, then kill this process and all that it started."""
+    while os.getppid() == parent:
+        time.sleep(_WATCH_SECONDS)
+    os.killpg(0, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    try:
+        threading.Thread(target=_end_with, args=(int(sys.argv[3]),), daemon=True).start()
+        from dfbench.runs.worker import main
+
+        status = main(sys.argv[1], Path(sys.argv[2]))
+    except KeyboardInterrupt:
+        status = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)  # a thread that a plugin left behind keeps nobody waiting

@@ -1,51 +1,81 @@
-"""Starting the process that runs plugin code, and reading what it left."""
+"""Starting the process that runs plugin code or trains teachers, and reading what it left."""
 
 from __future__ import annotations
 
+import os
 import signal
-import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from dfbench.errors import DfbenchError, PluginFault
 from dfbench.files import atomic_path, no_space
-from dfbench.runs.job import JOB_FILE, NO_SPACE, OUTCOME_FILE, TRACEBACK_FILE, Outcome, Question
+from dfbench.runs.job import (
+    JOB_FILE,
+    NO_SPACE,
+    OUTCOME_FILE,
+    TRACEBACK_FILE,
+    Description,
+    Outcome,
+    Question,
+)
+from dfbench.runs.supervision import Ending, ProcessEnded, Supervision, supervise
+
+Verb = Literal["describe", "fit", "teach"]
+_WORK = {
+    "describe": "that asks plugins",
+    "fit": "of the method",
+    "teach": "that trains teachers",
+}
 
 
-def describe(question: Question) -> Outcome:
+def describe(question: Question) -> Description:
     """What plugins say; raises what is wrong with the question as one line."""
     with tempfile.TemporaryDirectory(prefix="dfbench-") as folder:
-        return call("describe", question, Path(folder))
+        description = call("describe", question, Path(folder)).description
+    if description is None:
+        raise RuntimeError("a question without fault has its answer")
+    return description
 
 
-class ChildDied(DfbenchError):
-    """The child ended without an answer: killed, or out of memory."""
+class ChildDied(ProcessEnded):
+    """The child ended without an answer: it crashed, left, or was killed."""
 
 
-def call(verb: Literal["describe", "fit"], content: BaseModel, folder: Path) -> Outcome:
+def _nothing() -> None:
+    """What a caller does meanwhile who has nothing to do."""
+
+
+def call(
+    verb: Verb,
+    content: BaseModel,
+    folder: Path,
+    supervision: Supervision | None = None,
+    *,
+    attend: Callable[[], None] = _nothing,
+    inherit: tuple[int, ...] = (),
+) -> Outcome:
     """Run one verb of the worker in `folder` and return its outcome.
 
-    Raises `PluginFault` or `DfbenchError` with the worker's fault, `ChildDied` if it died without
-    one, and `KeyboardInterrupt` if it was interrupted.
+    `attend` is called now and then until it ends; `inherit` are descriptors that it keeps open.
+    Raises `PluginFault` or `DfbenchError` with the worker's fault, `RunTimeout` or
+    `MemoryExceeded` if it passed a limit, `ChildDied` if it died without an answer, and
+    `KeyboardInterrupt` if it was interrupted.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / OUTCOME_FILE).unlink(missing_ok=True)
     (folder / TRACEBACK_FILE).unlink(missing_ok=True)
     with atomic_path(folder / JOB_FILE) as temporary:
         temporary.write_text(content.model_dump_json(indent=1), encoding="utf-8")
-    status = _wait(subprocess.Popen([sys.executable, "-m", "dfbench.runs", verb, folder]))
-    if status == NO_SPACE:
+    command = [sys.executable, "-m", "dfbench.runs", verb, str(folder), str(os.getpid())]
+    ending = supervise(command, supervision or Supervision(), attend, inherit)
+    if ending.status == NO_SPACE:
         raise no_space(folder / OUTCOME_FILE)
-    if not (folder / OUTCOME_FILE).is_file():
-        raise ChildDied(
-            f"the process of the method died ({_death(status)}); nothing was scored, and the same "
-            "command goes on from its last checkpoint"
-        )
-    outcome = Outcome.model_validate_json((folder / OUTCOME_FILE).read_text(encoding="utf-8"))
+    outcome = _outcome(folder / OUTCOME_FILE, verb, ending)
     if outcome.fault is not None:
         if outcome.fault.interrupted:
             raise KeyboardInterrupt
@@ -53,25 +83,25 @@ def call(verb: Literal["describe", "fit"], content: BaseModel, folder: Path) -> 
     return outcome
 
 
-def _wait(process: subprocess.Popen[bytes]) -> int:
-    """Wait for the child; an interrupt from the keyboard reaches it too and it ends by itself."""
-    try:
-        return process.wait()
-    except KeyboardInterrupt:
+def _outcome(file: Path, verb: Verb, ending: Ending) -> Outcome:
+    if not file.is_file():
+        fault = f"died ({_death(ending)})"
+    else:
         try:
-            process.wait(timeout=30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        raise
-    except BaseException:
-        process.kill()
-        process.wait()
-        raise
+            return Outcome.model_validate_json(file.read_bytes())
+        except ValidationError:
+            fault = f"left an answer that is none ({OUTCOME_FILE})"
+    raise ChildDied(
+        f"the process {_WORK[verb]} {fault}; nothing was scored, and the same command goes on "
+        "from its last checkpoint",
+        ending.peak_memory_mib,
+    )
 
 
-def _death(status: int) -> str:
-    if status >= 0:
-        return f"exit status {status}"
-    name = signal.Signals(-status).name
-    return f"{name}, perhaps out of memory" if name == "SIGKILL" else name
+def _death(ending: Ending) -> str:
+    if ending.status >= 0:
+        return f"exit status {ending.status}"
+    name = signal.Signals(-ending.status).name
+    if name != "SIGKILL":
+        return name
+    return f"SIGKILL, perhaps out of memory: it held {ending.peak_memory_mib:.0f} MiB"

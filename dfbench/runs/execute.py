@@ -5,24 +5,31 @@ from __future__ import annotations
 import shutil
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from dfbench.console import note
 from dfbench.datasets.dataset import MODALITIES
 from dfbench.errors import PluginFault
-from dfbench.learning.loop import drop_checkpoints
-from dfbench.method import Need
+from dfbench.files import drop_leftovers
+from dfbench.learning.checkpoint import drop_checkpoints
 from dfbench.reporting.pictures import save_retrievals
 from dfbench.runs.child import call
-from dfbench.runs.job import TRAINING_FOLDER, FitFacts, Job
+from dfbench.runs.handover import handed_over
+from dfbench.runs.job import TRAINING_FOLDER, Job
+from dfbench.runs.lock import LOCK_FILE, RunLock
 from dfbench.runs.plan import Plan
 from dfbench.runs.ranking import Ranking, rank, read_embeddings
 from dfbench.runs.record import Record
 from dfbench.runs.recording import Ingredients, make_record
 from dfbench.runs.shared_arrays import shared_arrays
-from dfbench.runs.store import ResultStore, file_name
-from dfbench.runs.supplies import supplied_arrays
+from dfbench.runs.state import RunState, failure, kept_state, read_state
+from dfbench.runs.store import ResultStore
+from dfbench.runs.supervision import Supervision
+from dfbench.runs.supplies import source_pairs, supplied_arrays
+from dfbench.runs.teaching import ensure_networks
 from dfbench.runs.test_images import TestImages
+from dfbench.teachers.identities import supplies_of
 from dfbench.teachers.store import StoredNetwork
 
 
@@ -41,74 +48,155 @@ class Run:
     """Whether that one answers the request, so that nothing was done."""
 
 
-def execute(plan: Plan, *, force: bool) -> Run:
-    """Do what a plan says unless its record is there already (`force` repeats it)."""
-    request = plan.session.request
-    store = ResultStore(request.places.results)
-    folder = run_folder(plan)
-    found = store.find(plan.eval_id)
-    if found and not force:
-        return Run(found[1], found[0], folder, found[1], reused=True)
-    if found:
-        shutil.rmtree(folder, ignore_errors=True)
-    note(f"{plan.row.label} on {plan.session.dataset.name}, seed {request.seed}")
+@dataclass(frozen=True)
+class Attempt:
+    """What became of a plan."""
+
+    plan: Plan
+    state: RunState
+    run: Run | None
+    """The finished run; None if it did not come to that."""
+
+
+def attempt(
+    plan: Plan,
+    *,
+    force: bool = False,
+    pairs: bool = False,
+    supervision: Supervision | None = None,
+) -> Attempt:
+    """Like `execute`, but whatever goes wrong in the run is told by its state.
+
+    Raises `KeyboardInterrupt` only.
+    """
     try:
-        record = _fit_and_rank(plan, folder)
-    except PluginFault:
-        drop_checkpoints(folder / TRAINING_FOLDER)  # a mended plugin starts anew
-        raise
-    path = store.write(record)
+        run = execute(plan, force=force, pairs=pairs, supervision=supervision)
+    except Exception as fault:  # noqa: BLE001  # one run's fault, of whatever kind, stops no other
+        told, stored = failure(fault), read_state(plan.folder)
+        same = stored is not None and stored.reason == told.reason
+        return Attempt(plan, stored if stored and same else told, None)
+    stored = read_state(plan.folder)
+    done = stored is not None and stored.status == "done"
+    state = stored if stored and done else RunState(status="done", attempts=run.record.attempts)
+    return Attempt(plan, state, run)
+
+
+def execute(
+    plan: Plan,
+    *,
+    force: bool = False,
+    pairs: bool = False,
+    supervision: Supervision | None = None,
+) -> Run:
+    """Do what a plan says unless its record is there already (`force` repeats it).
+
+    With `pairs`, a run whose generated pairs are gone is repeated too.
+    Only one process at a time does the same run: the others wait and take its record. The state
+    of the run is kept in its folder, whatever happens. Threads may execute different plans.
+    """
+    supervision = supervision or Supervision()
+    found = _finished(plan)
+    if found and not _again(plan, force=force, pairs=pairs):
+        return found
+    with RunLock(plan.folder, supervision.stop) as lock:
+        found = _finished(plan)
+        if found and not _again(plan, force=force, pairs=pairs):  # it was waited for
+            return found
+        if found and not _begun(plan.folder):
+            _clear(plan.folder)
+        drop_leftovers(plan.folder)
+        return _done(plan, found.record if found else None, supervision, lock)
+
+
+def _finished(plan: Plan) -> Run | None:
+    found = ResultStore(plan.session.request.places.results).find(plan.eval_id)
+    return Run(found[1], found[0], plan.folder, found[1], reused=True) if found else None
+
+
+def _again(plan: Plan, *, force: bool, pairs: bool) -> bool:
+    return force or (pairs and not plan.pairs_file.is_file())
+
+
+def _begun(folder: Path) -> bool:
+    """Whether an attempt was broken off here, whose checkpoints are worth going on from."""
+    state = read_state(folder)
+    return state is not None and state.status != "done"
+
+
+def _clear(folder: Path) -> None:
+    for entry in folder.iterdir():
+        if entry.name == LOCK_FILE:
+            continue
+        if entry.is_dir():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
+
+
+def _done(plan: Plan, earlier: Record | None, supervision: Supervision, lock: RunLock) -> Run:
+    request, folder = plan.session.request, plan.folder
+    note(f"{plan.row.label} on {plan.session.dataset.name}, seed {request.seed}")
+    with kept_state(folder) as attempting:
+        try:
+            ensure_networks(plan, supervision)
+            record = _fit_and_rank(plan, attempting.number, supervision, lock)
+        except PluginFault:
+            drop_checkpoints(folder / TRAINING_FOLDER)  # a mended plugin starts anew
+            raise
+        path = ResultStore(request.places.results).write(record)
+        attempting.peak_memory_mib = record.peak_memory_mib
     drop_checkpoints(folder / TRAINING_FOLDER)
-    return Run(record, path, folder, found[1] if found else None, reused=False)
+    return Run(record, path, folder, earlier, reused=False)
 
 
-def run_folder(plan: Plan) -> Path:
-    """Where the heavy things of a run lie."""
-    request = plan.session.request
-    name = f"{file_name(plan.row.label)}-s{request.seed}-{plan.fit_id[:12]}"
-    return request.places.runs / file_name(plan.session.dataset.name) / name
-
-
-def _fit_and_rank(plan: Plan, folder: Path) -> Record:
-    teachers = plan.session.teachers
+def _fit_and_rank(plan: Plan, attempts: int, supervision: Supervision, lock: RunLock) -> Record:
+    teachers, folder = plan.session.teachers, plan.folder
     ingredients = Ingredients(
         teachers={modality: teachers.teacher(modality) for modality in MODALITIES},
-        modality_classifier=(
-            teachers.modality_classifier() if plan.needs(Need.MODALITY_CLASSIFIER) else None
-        ),
+        supplies={name: teachers.supply(name) for name in supplies_of(plan.row.needs)},
     )
     images = TestImages(plan.session.dataset, plan.fit_id)
-    with shared_arrays(folder, {**images.arrays(), **supplied_arrays(plan)}) as arrays:
-        facts = _fit(plan, folder, ingredients, arrays)
+    with (
+        shared_arrays(folder, supplied_arrays(plan)) as arrays,
+        handed_over(folder, images.arrays()) as attend,
+    ):
+        job = _job(plan, ingredients, arrays, supervision)
+        outcome = call("fit", job, folder, supervision, attend=attend, inherit=(lock.descriptor,))
+    facts = outcome.facts
+    if facts is None:
+        raise RuntimeError("a fit without fault leaves its facts")
     started = time.monotonic()
     rankings: dict[str, Ranking] = {}
     for name, similarity in facts.similarities.items():
         embeddings = read_embeddings(folder, name, images, plan.row.label)
         rankings[name] = rank(plan.session, embeddings, similarity, folder, name, plan.row.label)
     save_retrievals(folder / "pictures" / "retrievals.png", plan.session.dataset, rankings[""].top)
-    return make_record(plan, ingredients, facts, rankings, time.monotonic() - started)
+    seconds = time.monotonic() - started
+    return make_record(plan, ingredients, facts, rankings, seconds, attempts)
 
 
-def _fit(plan: Plan, folder: Path, ingredients: Ingredients, arrays: dict[str, Path]) -> FitFacts:
+def _job(
+    plan: Plan, ingredients: Ingredients, arrays: dict[str, Path], supervision: Supervision
+) -> Job:
     def resolved(network: StoredNetwork) -> Path:
         return network.path.resolve()
 
-    session, classifier = plan.session, ingredients.modality_classifier
-    job = Job(
+    session = plan.session
+    return Job(
+        fit_id=plan.fit_id,
         row=plan.row,
         plugins=session.request.plugins,
         budget=session.budget,
         seed=session.request.seed,
-        device=str(session.device),
+        device=session.device,
         threads=session.threads,
+        precision=session.request.precision,
         image_size=session.dataset.image_size,
+        checkpoint_seconds=supervision.checkpoint_seconds,
         teachers={
             modality: resolved(network) for modality, network in ingredients.teachers.items()
         },
-        modality_classifier=resolved(classifier) if classifier else None,
+        supplies={name: resolved(network) for name, network in ingredients.supplies.items()},
+        pairs=source_pairs(plan, partial(execute, pairs=True, supervision=supervision)),
         arrays=arrays,
     )
-    facts = call("fit", job, folder).facts
-    if facts is None:
-        raise RuntimeError("a fit without fault leaves its facts")
-    return facts

@@ -12,8 +12,9 @@ from pydantic import BaseModel, ConfigDict
 
 from dfbench.budget import Budget
 from dfbench.datasets.dataset import Modality
-from dfbench.runs.request import PluginSources
+from dfbench.runs.request import PluginSources, Precision, RunRequest
 from dfbench.runs.row import Row
+from dfbench.teachers.identities import Supply
 
 JOB_FILE = "job.json"
 OUTCOME_FILE = "outcome.json"
@@ -29,20 +30,25 @@ class Job(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
+    fit_id: str
     row: Row
     plugins: PluginSources
     budget: Budget
     seed: int
     device: str
     threads: int
+    precision: Precision
     image_size: int
+    checkpoint_seconds: float
+    """Time between two checkpoints."""
     teachers: dict[Modality, Path]
     """Stored networks."""
-    modality_classifier: Path | None
-    """Stored network, if declared."""
+    supplies: dict[Supply, Path]
+    """Stored networks and records that the method declared."""
+    pairs: Path | None
+    """Generated pairs of another run, if declared."""
     arrays: dict[str, Path]
-    """Arrays (.npy): by modality the shuffled test images, uint8 `[N, C, H, W]`; by the names of
-    `dfbench.runs.supplies` what the method declared."""
+    """Arrays (.npy) that the method declared, by the names of `dfbench.runs.supplies`."""
 
 
 class FitFacts(BaseModel):
@@ -83,19 +89,8 @@ class DatasetOffer(BaseModel):
     """The plugin file that has to be imported first, if it is one."""
 
 
-class Outcome(BaseModel):
-    """The answer of a child process: facts, descriptions, or a fault."""
-
-    model_config = ConfigDict(frozen=True)
-
-    facts: FitFacts | None = None
-    rows: tuple[Row, ...] = ()
-    datasets: tuple[DatasetOffer, ...] = ()
-    fault: Fault | None = None
-
-
-class Question(BaseModel):
-    """Asks a child process what plugins say of a row and of some datasets."""
+class RowQuestion(BaseModel):
+    """Asks what plugins say of a row."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -104,9 +99,84 @@ class Question(BaseModel):
     """Settings of the row."""
     beside: bool
     """Describe the rows that its plugin wants beside it too, before it."""
+
+
+class Question(BaseModel):
+    """Asks a child process what plugins say of rows and datasets, and what this machine has."""
+
+    model_config = ConfigDict(frozen=True)
+
+    rows: tuple[RowQuestion, ...]
     datasets: tuple[str, ...]
     """Registered names."""
+    networks: tuple[str, ...] = ()
+    """Names of backbones that teachers are to have."""
+    device: str
+    """`auto`, `cpu` or `cuda`."""
     plugins: PluginSources
+
+
+class RowAnswer(BaseModel):
+    """The rows that answer one question, the one asked for last; or why there are none."""
+
+    model_config = ConfigDict(frozen=True)
+
+    rows: tuple[Row, ...] = ()
+    sources: dict[str, Row] = {}
+    """By label, the rows whose generated pairs any of `rows` needs."""
+    fault: Fault | None = None
+
+
+class DatasetAnswer(BaseModel):
+    """Where a dataset is to be had, or why not."""
+
+    model_config = ConfigDict(frozen=True)
+
+    offer: DatasetOffer | None = None
+    fault: Fault | None = None
+
+
+class Description(BaseModel):
+    """The answer to a question, in its order."""
+
+    model_config = ConfigDict(frozen=True)
+
+    rows: tuple[RowAnswer, ...]
+    datasets: dict[str, DatasetAnswer]
+    """By the name asked for."""
+    networks: dict[str, Fault] = {}
+    """By the name asked for, what is wrong with a backbone that is not to be had."""
+    device: str
+    """`cpu` or `cuda`."""
+    gpus: int
+    """How many CUDA devices there are."""
+
+
+class Lesson(BaseModel):
+    """Networks to be trained by a process of dfbench's own code."""
+
+    model_config = ConfigDict(frozen=True)
+
+    request: RunRequest
+    """Whose data, recipe and seed count; its method does not."""
+    datasets: dict[str, DatasetAnswer]
+    """Where the datasets of the request are to be had, by registered name."""
+    device: str
+    """`cpu` or `cuda`."""
+    modalities: tuple[Modality, ...]
+    """Whose teachers are wanted."""
+    supplies: tuple[Supply, ...]
+    """What to make besides the two teachers."""
+
+
+class Outcome(BaseModel):
+    """The answer of a child process: facts, a description, or a fault."""
+
+    model_config = ConfigDict(frozen=True)
+
+    facts: FitFacts | None = None
+    description: Description | None = None
+    fault: Fault | None = None
 
 
 def embeddings_file(folder: Path, reading: str) -> Path:

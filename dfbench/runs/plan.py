@@ -1,27 +1,36 @@
-"""From a request to plans: data opened, teachers named, identities computed, nothing trained."""
+"""From requests to plans: data opened, teachers named, identities computed, nothing trained."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 from dfbench.datasets.dataset import MODALITIES
-from dfbench.errors import InvalidInput
-from dfbench.evaluation import METRIC_VERSION
+from dfbench.errors import DfbenchError, PluginFault
 from dfbench.identity import identify
-from dfbench.method import Need
+from dfbench.metric_version import METRIC_VERSION
+from dfbench.need import PAIRS_FILE, Need
 from dfbench.runs.child import describe
-from dfbench.runs.job import Question
-from dfbench.runs.request import RunRequest
+from dfbench.runs.job import Description, Fault, Question, RowAnswer, RowQuestion
+from dfbench.runs.request import DataChoice, RunRequest
 from dfbench.runs.row import Row
-from dfbench.runs.session import FALLBACK, Session, open_session
+from dfbench.runs.scenario import parse_scenario
+from dfbench.runs.session import FALLBACK, Session, Sessions
 from dfbench.runs.settings import split_settings
+from dfbench.runs.store import run_folder
+from dfbench.teachers.identities import supplies_of
 
 FIT_VERSION = 1
 """Raised when the core may fit the same plan differently."""
-SUPPORTED_NEEDS = frozenset({Need.MODALITY_CLASSIFIER, Need.ALTERNATIVE_DATA, Need.TRAINING_DATA})
+SUPPORTED_NEEDS = frozenset(Need)
 """Needs that runs can supply."""
+
+
+class CannotRun(DfbenchError):
+    """A row that cannot work in its setting: a suite skips it and says why."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +39,31 @@ class Plan:
 
     session: Session
     row: Row
+    source: Plan | None = None
+    """The run whose generated pairs this one needs; it comes first."""
 
-    scenario = "closed"
-    """All classes are known to both teachers, and queried."""
+    @property
+    def scenario(self) -> str:
+        """Which classes the teachers know, and which are queried."""
+        return self.session.request.scenario
+
+    @property
+    def folder(self) -> Path:
+        """Where the heavy things of the run lie."""
+        request, name = self.session.request, self.session.dataset.name
+        return run_folder(request.places.runs, name, self.row.label, request.seed, self.fit_id)
+
+    @property
+    def pairs_file(self) -> Path:
+        """Where the pairs lie that the run generated, if it does."""
+        return self.folder / PAIRS_FILE
+
+    @property
+    def networks(self) -> dict[str, str]:
+        """Identities of the networks the run needs: the teachers, and what its needs ask for."""
+        networks = self.session.networks
+        teachers = {f"{modality} teacher": networks.teacher(modality) for modality in MODALITIES}
+        return teachers | self._supplied_networks()
 
     def needs(self, need: Need) -> bool:
         """Whether the row declared this need."""
@@ -42,11 +73,6 @@ class Plan:
     def fit_id(self) -> str:
         """Identity of the fit: everything that decides the encoders."""
         session, row = self.session, self.row
-        supplies: dict[str, str] = {}
-        if self.needs(Need.MODALITY_CLASSIFIER):
-            supplies["modality classifier"] = session.teachers.modality_classifier_id
-        if self.needs(Need.ALTERNATIVE_DATA):
-            supplies["alternative data"] = session.alternative.fingerprint
         content: dict[str, Any] = {
             "method": row.name,
             "method version": row.version,
@@ -54,8 +80,8 @@ class Plan:
             "budget": session.budget.model_dump(mode="json"),
             "dataset": session.dataset.fingerprint,
             "scenario": self.scenario,
-            "teachers": {m: session.teachers.teacher_id(m) for m in MODALITIES},
-            "supplies": supplies,
+            "teachers": {m: session.networks.teacher(m) for m in MODALITIES},
+            "supplies": self._supplies(),
             "seed": session.request.seed,
             "numerics": session.numerics,
         }
@@ -66,33 +92,144 @@ class Plan:
         """Identity of the record: the fit and the version of the metrics."""
         return identify("evaluation", METRIC_VERSION, {"fit": self.fit_id})
 
+    def _supplies(self) -> dict[str, str]:
+        supplies = self._supplied_networks()
+        if self.needs(Need.ALTERNATIVE_DATA):
+            supplies["alternative data"] = self.session.alternative.fingerprint
+        if self.source is not None:
+            supplies["generated pairs"] = self.source.fit_id
+        return supplies
+
+    def _supplied_networks(self) -> dict[str, str]:
+        networks = self.session.networks
+        return {supply.value: networks.supply(supply) for supply in supplies_of(self.row.needs)}
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a request gives no plan."""
+
+    part: Literal["method", "dataset", "network"]
+    """Which part of the request is at fault."""
+    fault: DfbenchError
+
 
 def plan_rows(request: RunRequest, *, beside: bool) -> list[Plan]:
     """The requested row last, preceded, with `beside`, by those its plugin wants beside it.
 
     Plugins are asked in a process of their own, before any data is read.
     """
-    kinds = [request.data.kind, FALLBACK.kind]
-    if request.data.alternative is not None:
-        kinds.append(request.data.alternative.partition(":")[0])
+    planned = plan_requests([request], beside=beside).plans[0]
+    if isinstance(planned, Refusal):
+        raise planned.fault
+    return planned
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What became of several requests, in their order."""
+
+    plans: list[list[Plan] | Refusal]
+    """The plans of each, the requested row last, or why there are none."""
+    device: str
+    """`cpu` or `cuda`."""
+    gpus: int
+    """How many CUDA devices there are."""
+
+
+def plan_requests(requests: Sequence[RunRequest], *, beside: bool = False) -> Planned:
+    """Plan requests that have device and plugins in common.
+
+    One process is asked what plugins say of all rows, each dataset is opened once, and requests
+    that differ in their row only share a session.
+    """
+    kinds = {FALLBACK.kind}
+    asked: dict[str, RowQuestion] = {}
+    for request in requests:
+        parse_scenario(request.scenario)
+        kinds |= _dataset_kinds(request.data)
+        asked.setdefault(_row_key(request), _row_question(request, beside=beside))
     question = Question(
-        label=request.method,
-        settings=split_settings(request.settings)[""],
-        beside=beside,
-        datasets=tuple(kinds),
-        plugins=request.plugins,
+        rows=tuple(asked.values()),
+        datasets=tuple(sorted(kinds)),
+        networks=tuple(sorted({_network(request) for request in requests} - {""})),
+        device=requests[0].device,
+        plugins=requests[0].plugins,
     )
-    answer = describe(question)
-    for row in answer.rows:
-        _check_needs(row)
-    session = open_session(request, {offer.name: offer for offer in answer.datasets})
-    return [Plan(session, row) for row in answer.rows]
+    description = describe(question)
+    planner = _Planner(description, dict(zip(asked, description.rows, strict=True)))
+    plans = [planner.plan(request) for request in requests]
+    return Planned(plans, description.device, description.gpus)
+
+
+class _Planner:
+    """Plans of requests, from what plugins said."""
+
+    def __init__(self, description: Description, rows: dict[str, RowAnswer]) -> None:
+        self._rows = rows
+        self._networks = description.networks
+        self._sessions = Sessions(description.datasets, description.device)
+        self._sources: dict[tuple[int, str], Plan] = {}
+
+    def plan(self, request: RunRequest) -> list[Plan] | Refusal:
+        answer = self._rows[_row_key(request)]
+        if answer.fault is not None:
+            return Refusal("method", _error(answer.fault))
+        if _network(request) in self._networks:
+            return Refusal("network", _error(self._networks[_network(request)]))
+        try:
+            for row in (*answer.rows, *answer.sources.values()):
+                _check_needs(row)
+        except CannotRun as fault:
+            return Refusal("method", fault)
+        try:
+            session = self._sessions.open(request)
+            plans = [
+                Plan(session, row, self._source(session, row, answer.sources))
+                for row in answer.rows
+            ]
+            for plan in plans:
+                _ = plan.eval_id  # whatever has no identity is refused here, not in the middle
+        except DfbenchError as fault:
+            return Refusal("dataset", fault)
+        return plans
+
+    def _source(self, session: Session, row: Row, sources: dict[str, Row]) -> Plan | None:
+        if row.pairs_of is None:
+            return None
+        key = (id(session), row.pairs_of)
+        return self._sources.setdefault(key, Plan(session, sources[row.pairs_of]))
+
+
+def _row_question(request: RunRequest, *, beside: bool) -> RowQuestion:
+    settings = split_settings(request.settings)[""]
+    return RowQuestion(label=request.method, settings=settings, beside=beside)
+
+
+def _row_key(request: RunRequest) -> str:
+    """Equal for requests of which plugins are asked the same."""
+    return repr((request.method, sorted(split_settings(request.settings)[""].items())))
+
+
+def _network(request: RunRequest) -> str:
+    """Name of the backbone that was asked for; empty for the default."""
+    return split_settings(request.settings)["teachers"].get("network", "")
+
+
+def _dataset_kinds(data: DataChoice) -> set[str]:
+    """Registered names of a dataset and of that which provides its alternative classes."""
+    other = None if data.alternative is None else data.alternative.partition(":")[0]
+    return {data.kind} if other is None else {data.kind, other}
+
+
+def _error(fault: Fault) -> DfbenchError:
+    return (PluginFault if fault.of_plugin else DfbenchError)(fault.message)
 
 
 def _check_needs(row: Row) -> None:
     missing = set(row.needs) - SUPPORTED_NEEDS
     if missing:
-        raise InvalidInput(
+        raise CannotRun(
             f"method {row.label!r} needs {', '.join(sorted(missing))}; "
             f"this version can supply: {', '.join(sorted(SUPPORTED_NEEDS))}"
         )

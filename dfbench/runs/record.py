@@ -13,7 +13,7 @@ from dfbench.runs.environment import Environment
 from dfbench.runs.row import Row
 from dfbench.teachers.recipe import TeacherRecipe
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Raised when the fields of a record change."""
 
 
@@ -49,6 +49,14 @@ class TeacherRecord(_Part):
     accuracy: float
     """Share of right decisions on the test images, in [0, 1]."""
     classes: int
+
+
+class SupplyRecord(_Part):
+    """Something trained or measured for the method beyond the two teachers."""
+
+    identity: str
+    accuracy: dict[str, float] = {}
+    """Of a unified teacher: its accuracy on the test images by modality, in [0, 1]."""
 
 
 class DataRecord(_Part):
@@ -96,6 +104,8 @@ class Record(_Part):
     budget: Budget
     recipe: TeacherRecipe
     teachers: dict[str, TeacherRecord]
+    supplies: dict[str, SupplyRecord] = {}
+    """By name; of a run that declared a need."""
     metrics: dict[str, Score]
     """The headline: how the method's embeddings rank."""
     readings: dict[str, dict[str, Score]]
@@ -107,6 +117,8 @@ class Record(_Part):
     """Queries without any relevant photo, left out of every mean."""
     digests: Digests
     seconds: Seconds
+    attempts: int = Field(default=1, ge=1)
+    """How often the run was begun until it was done."""
     peak_memory_mib: float
     parameters: int
     environment: Environment

@@ -17,9 +17,11 @@ from dfbench.runs.record import (
     Record,
     Score,
     Seconds,
+    SupplyRecord,
     TeacherRecord,
     metrics_digest,
 )
+from dfbench.teachers.identities import Supply
 from dfbench.teachers.store import StoredNetwork
 
 
@@ -28,13 +30,13 @@ class Ingredients:
     """The trained networks that a fit was given."""
 
     teachers: dict[Modality, StoredNetwork]
-    modality_classifier: StoredNetwork | None
+    supplies: dict[Supply, StoredNetwork]
 
     @property
     def seconds(self) -> float:
         """Wall time that their training took, now or earlier."""
-        networks = [*self.teachers.values(), self.modality_classifier]
-        return sum(network.facts.seconds for network in networks if network)
+        networks = (*self.teachers.values(), *self.supplies.values())
+        return sum(network.facts.seconds for network in networks)
 
 
 def make_record(
@@ -43,6 +45,7 @@ def make_record(
     facts: FitFacts,
     rankings: dict[str, Ranking],
     rank_seconds: float,
+    attempts: int,
 ) -> Record:
     """The record of a run; the reading of the empty name is its headline."""
     session = plan.session
@@ -57,8 +60,14 @@ def make_record(
         seed=session.request.seed,
         numerics=session.numerics,
         budget=session.budget,
-        recipe=session.recipe,
+        recipe=session.recipe.recorded,
         teachers={m: _teacher(ingredients.teachers[m]) for m in MODALITIES},
+        supplies={
+            supply.value: SupplyRecord(
+                identity=network.facts.identity, accuracy=dict(network.facts.accuracies)
+            )
+            for supply, network in ingredients.supplies.items()
+        },
         metrics=metrics,
         readings={name: _scores(r.evaluation) for name, r in rankings.items() if name},
         definitions={
@@ -77,6 +86,7 @@ def make_record(
             embed=facts.embed_seconds,
             rank=round(rank_seconds, 1),
         ),
+        attempts=attempts,
         peak_memory_mib=facts.peak_memory_mib,
         parameters=facts.parameters,
         environment=read_environment(str(session.device), session.threads),

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
+
+from dfbench.datasets.split import HoldoutName
+from dfbench.runs.scenario import CLOSED
+
+Precision = Literal["fp32", "bf16"]
+"""Arithmetic of the convolutions of a fit; all else is float32 in either."""
 
 
 class Places(BaseModel):
@@ -42,6 +49,14 @@ class DataChoice(BaseModel):
     skip_unreadable: bool = False
     alternative: str | None = None
     """Another dataset that provides the alternative classes."""
+    base: Path = Path()
+    """The folder in which a relative PATH begins."""
+    root: Path | None = None
+    """Data root: the folder under which published datasets lie."""
+    holdout: HoldoutName = "fifth"
+    """Which images of a class are its test part."""
+    duplicate_photos: bool = False
+    """Whether photos that a published gallery holds twice count twice."""
 
     @property
     def kind(self) -> str:
@@ -59,8 +74,11 @@ class RunRequest(BaseModel):
     data: DataChoice
     settings: dict[str, str] = {}
     """`key=value` as given: of the method, or of `budget.` and `teachers.`."""
+    scenario: str = CLOSED
+    """Which classes the teachers know, and which are queried."""
     seed: int = 0
     device: str = "auto"
+    precision: Precision = "fp32"
     threads: int | None = None
     plugins: PluginSources = PluginSources()
     places: Places

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dfbench.errors import PluginFault, unknown_name
 from dfbench.hookspecs import MethodSpec
 from dfbench.method import Method, MethodConfig
+from dfbench.need import Need
 from dfbench.plugins import Offer, PluginHost, describe_fault
 from dfbench.runs.row import Row, parse_label
 from dfbench.runs.settings import configure
@@ -50,6 +51,7 @@ def _method_class(offer: Offer[MethodSpec]) -> type[Method]:
 def _row(
     offer: Offer[MethodSpec], cls: type[Method], variant: str | None, config: MethodConfig
 ) -> Row:
+    needs = tuple(sorted(cls.needs(config)))
     return Row(
         name=cls.name,
         variant=variant,
@@ -58,6 +60,17 @@ def _row(
         plugin=offer.plugin.name,
         plugin_version=offer.plugin.version,
         config=config.model_dump(mode="json"),
-        needs=tuple(sorted(cls.needs(config))),
+        needs=needs,
         beside=offer.spec.beside,
+        pairs_of=_pairs_of(cls, config, needs),
     )
+
+
+def _pairs_of(cls: type[Method], config: MethodConfig, needs: tuple[str, ...]) -> str | None:
+    label = cls.pairs_of(config)
+    if (label is not None) != (Need.GENERATED_PAIRS in needs):
+        raise PluginFault(
+            f"its needs() and pairs_of() disagree: {', '.join(needs) or 'no need'} and "
+            f"{label!r}; allowed: Need.GENERATED_PAIRS with the label of a row, or neither"
+        )
+    return label

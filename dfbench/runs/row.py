@@ -30,6 +30,8 @@ class Row(BaseModel):
     """Values of `Need`, sorted."""
     beside: tuple[str, ...]
     """Labels of rows that put this one's score in context."""
+    pairs_of: str | None = None
+    """Label of the row whose generated pairs this one needs."""
 
     @property
     def label(self) -> str:

@@ -18,7 +18,7 @@ MakeArray = Callable[[], NDArray[Any]]
 @contextmanager
 def shared_arrays(folder: Path, arrays: Mapping[str, MakeArray]) -> Iterator[dict[str, Path]]:
     """Each array as `<name>.npy` in `folder`, made one at a time, gone when the block ends."""
-    files = {name: (folder / f"{name}.npy").resolve() for name in arrays}
+    files = {name: array_file(folder, name).resolve() for name in arrays}
     try:
         for name, file in files.items():
             with atomic_path(file) as temporary, temporary.open("wb") as stream:
@@ -27,3 +27,8 @@ def shared_arrays(folder: Path, arrays: Mapping[str, MakeArray]) -> Iterator[dic
     finally:
         for file in files.values():
             file.unlink(missing_ok=True)
+
+
+def array_file(folder: Path, name: str) -> Path:
+    """Where the array of a name lies in a folder."""
+    return folder / f"{name}.npy"

@@ -4,42 +4,90 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-
-from pydantic import ValidationError
 
 from dfbench.errors import InvalidInput
 from dfbench.files import atomic_path
 from dfbench.runs.record import Record
+from dfbench.runs.record_file import NotARecord, read_record, record_text
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9.]+")
+_FILES = "*/*.json"
+_KEY_LENGTH = 12
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A file among the records that is none, or not as it was written."""
+
+    file: Path
+    reason: str
+
+    def __str__(self) -> str:
+        return (
+            f"not a record that this version of dfbench reads: {str(self.file)!r} ({self.reason}); "
+            "move it out of the results folder"
+        )
 
 
 class ResultStore:
-    """Records below a folder, `<dataset>/<row>-s<seed>-<eval_id>.json`."""
+    """Records below a folder, `<dataset>/<row>-s<seed>-<eval_id>.json`.
+
+    The folder is looked at once for each store; what other processes add later is not seen.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._index: dict[str, list[Path]] | None = None
+        self._read: list[Record | Problem] | None = None
 
     def find(self, eval_id: str) -> tuple[Path, Record] | None:
-        """The finished record of an identity, with its file."""
-        for path in self.folder.glob(f"*/*-{eval_id[:12]}.json"):
+        """The finished record of an identity, with its file.
+
+        Raises `InvalidInput` if a file of that name is no record or was edited.
+        """
+        for path in self._named().get(eval_id[:_KEY_LENGTH], ()):
             record = _read(path)
+            if isinstance(record, Problem):
+                raise InvalidInput(str(record))
             if record.eval_id == eval_id:
                 return path, record
         return None
 
     def write(self, record: Record) -> Path:
         """Store a record, replacing that of the same identity; returns its file."""
-        name = f"{file_name(record.row.label)}-s{record.seed}-{record.eval_id[:12]}.json"
+        key = record.eval_id[:_KEY_LENGTH]
+        name = f"{file_name(record.row.label)}-s{record.seed}-{key}.json"
         path = self.folder / file_name(record.data.name) / name
         with atomic_path(path) as temporary:
-            temporary.write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
+            temporary.write_text(record_text(record), encoding="utf-8")
+        named = self._named().setdefault(key, [])
+        if path not in named:
+            named.append(path)
+        self._read = None
         return path
 
     def __iter__(self) -> Iterator[Record]:
-        for path in sorted(self.folder.glob("*/*.json")):
-            yield _read(path)
+        """The good records, in the order of their files."""
+        return (found for found in self._contents() if isinstance(found, Record))
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What iterating leaves out: files that are foreign, edited or cannot be read."""
+        return tuple(found for found in self._contents() if isinstance(found, Problem))
+
+    def _contents(self) -> list[Record | Problem]:
+        if self._read is None:
+            self._read = [_read(path) for path in sorted(self.folder.glob(_FILES))]
+        return self._read
+
+    def _named(self) -> dict[str, list[Path]]:
+        if self._index is None:
+            self._index = {}
+            for path in sorted(self.folder.glob(_FILES)):
+                self._index.setdefault(_key(path), []).append(path)
+        return self._index
 
 
 def file_name(label: str) -> str:
@@ -51,13 +99,22 @@ def file_name(label: str) -> str:
     return _UNSAFE.sub("-", label).strip("-")
 
 
-def _read(path: Path) -> Record:
+def run_folder(runs: Path, dataset: str, label: str, seed: int, fit_id: str) -> Path:
+    """Where the heavy things of a run lie, below the folder of all runs."""
+    return runs / file_name(dataset) / f"{file_name(label)}-s{seed}-{fit_id[:_KEY_LENGTH]}"
+
+
+def _key(path: Path) -> str:
+    return path.stem.rpartition("-")[2]
+
+
+def _read(path: Path) -> Record | Problem:
     try:
-        return Record.model_validate_json(path.read_bytes())
-    except ValidationError as fault:
-        first = fault.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise InvalidInput(
-            f"not a record that this version of dfbench reads: {str(path)!r} ({place}: "
-            f"{first['msg'].lower()}); move it out of the results folder"
-        ) from fault
+        record = read_record(path.read_bytes())
+    except NotARecord as fault:
+        return Problem(path, str(fault))
+    except OSError as fault:
+        return Problem(path, f"the file: {fault.strerror}")
+    if record.eval_id[:_KEY_LENGTH] != _key(path):
+        return Problem(path, f"eval_id: its file is named for {_key(path)!r}")
+    return record

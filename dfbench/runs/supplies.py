@@ -1,14 +1,17 @@
-"""Images beyond the two teachers, for the methods that declared them."""
+"""Images and pairs beyond the two teachers, for the methods that declared them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dfbench.datasets.dataset import MODALITIES, Modality
-from dfbench.method import Need
+from dfbench.errors import PluginFault
+from dfbench.need import Need
 from dfbench.runs.plan import Plan
 from dfbench.runs.shared_arrays import MakeArray
 from dfbench.seeds import derive_seed
@@ -24,6 +27,25 @@ def supplied_arrays(plan: Plan) -> dict[str, MakeArray]:
             arrays[f"training-{modality}"] = partial(_training_images, plan, modality)
             arrays[f"training-labels-{modality}"] = partial(_training_labels, plan, modality)
     return arrays
+
+
+def source_pairs(plan: Plan, run: Callable[[Plan], object]) -> Path | None:
+    """The file of pairs that a plan's source left; None for a plan without one.
+
+    Where the file is missing `run` has to do that run, whether or not its record is there. Raises
+    `PluginFault` if it leaves no pairs.
+    """
+    if plan.source is None:
+        return None
+    file = plan.source.pairs_file
+    if not file.is_file():
+        run(plan.source)
+    if not file.is_file():
+        raise PluginFault(
+            f"method {plan.source.row.label!r} of plugin {plan.source.row.plugin!r} left no pairs, "
+            f"which {plan.row.label!r} needs; let its fit() call setting.artefacts.save_pairs()"
+        )
+    return file.resolve()
 
 
 def _unlabelled(plan: Plan, modality: Modality) -> NDArray[np.uint8]:

@@ -1,7 +1,7 @@
-"""The process in which plugin code runs: `python -m dfbench.runs describe|fit FOLDER`.
+"""The verbs of dfbench's other processes: `python -m dfbench.runs describe|fit|teach FOLDER`.
 
-It reads a question or a job from the folder and leaves an outcome there. It never sees a label,
-a class or a name of a test image.
+Each reads what is asked from the folder and leaves an outcome there. Plugins' methods run in the
+first two: there, no label, class or name of a test image is seen.
 """
 
 from __future__ import annotations
@@ -15,27 +15,32 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import save
 from torch import Tensor, nn
 
+import dfbench
 from dfbench.artefacts import Artefacts
 from dfbench.datasets.dataset import MODALITIES, Modality
 from dfbench.errors import DfbenchError, PluginFault
 from dfbench.files import DiskFull, atomic_path
 from dfbench.learning.batches import to_unit
-from dfbench.method import Method, Need, Setting
+from dfbench.learning.loop import Loops
+from dfbench.method import Method, Setting
 from dfbench.networks import Encoders
+from dfbench.networks.precision import bfloat16_convolutions
 from dfbench.plugins import PluginHost, describe_fault
+from dfbench.runs.handover import awaited_images
 from dfbench.runs.job import (
     JOB_FILE,
     NO_SPACE,
     OUTCOME_FILE,
     TRACEBACK_FILE,
     TRAINING_FOLDER,
-    DatasetOffer,
     Fault,
     FitFacts,
     Job,
+    Lesson,
     Outcome,
     Question,
     embeddings_file,
@@ -43,32 +48,18 @@ from dfbench.runs.job import (
 from dfbench.runs.numerics import pin_numerics
 from dfbench.runs.resolve import resolve
 from dfbench.runs.row import Row
-from dfbench.teachers.stored import load_modality_classifier, load_teacher
+from dfbench.runs.supplied import read_supplies
+from dfbench.teachers.stored import load_teacher
 
 _EMBED_BATCH = 500
 
 
 def describe(folder: Path) -> Outcome:
     """Answer a question from what plugins say."""
+    from dfbench.runs import describing  # only here: a fit does not wait for it
+
     question = Question.model_validate_json((folder / JOB_FILE).read_text())
-    host = PluginHost(question.plugins.files, question.plugins.folder)
-    host.require(question.plugins.files)
-    row = resolve(host, question.label, question.settings)[0]
-    beside = row.beside if question.beside else ()
-    rows = (*(resolve(host, label, {})[0] for label in beside), row)
-    return Outcome(
-        rows=rows, datasets=tuple(_dataset_offer(host, name) for name in question.datasets)
-    )
-
-
-def _dataset_offer(host: PluginHost, name: str) -> DatasetOffer:
-    offer = host.dataset(name)
-    return DatasetOffer(
-        name=name,
-        target=offer.spec.target,
-        argument=offer.spec.argument,
-        file=offer.plugin.file,
-    )
+    return Outcome(description=describing.describe(question))
 
 
 def fit(folder: Path) -> Outcome:
@@ -80,13 +71,16 @@ def fit(folder: Path) -> Outcome:
     pin_numerics(job.threads, job.seed)
     setting = _setting(job, folder)
     started = time.monotonic()
-    encoders = _fitted(method, setting, job.row)
+    with bfloat16_convolutions(enabled=job.precision == "bf16"):
+        encoders = _fitted(method, setting, job.row)
     fitted = time.monotonic()
     parameters = _save_encoders(encoders, folder)
+    images = awaited_images(folder)
+    embedding = time.monotonic()
     readings = {"": encoders, **encoders.readings}
     for name, reading in readings.items():
         embeddings: dict[str, Tensor] = {
-            modality: _embedded(getattr(reading, modality), job, modality)
+            modality: _embedded(getattr(reading, modality), images[modality], job, modality)
             for modality in MODALITIES
         }
         with atomic_path(embeddings_file(folder, name)) as temporary:
@@ -94,7 +88,7 @@ def fit(folder: Path) -> Outcome:
     facts = FitFacts(
         similarities={name: reading.similarity for name, reading in readings.items()},
         fit_seconds=round(fitted - started, 1),
-        embed_seconds=round(time.monotonic() - fitted, 1),
+        embed_seconds=round(time.monotonic() - embedding, 1),
         peak_memory_mib=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
         parameters=parameters,
     )
@@ -112,33 +106,21 @@ def _setting(job: Job, folder: Path) -> Setting:
         image_size=job.image_size,
         device=device,
         seed=job.seed,
-        artefacts=Artefacts(folder / "pictures"),
-        training_folder=folder / TRAINING_FOLDER,
-        supplies=_supplies(job, device),
+        artefacts=Artefacts(folder),
+        loops=Loops(folder / TRAINING_FOLDER, _origin(job), job.checkpoint_seconds),
+        supplies=read_supplies(job, device),
     )
 
 
-def _supplies(job: Job, device: torch.device) -> dict[Need, Any]:
-    supplies: dict[Need, Any] = {}
-    if job.modality_classifier:
-        classifier = load_modality_classifier(job.modality_classifier)
-        supplies[Need.MODALITY_CLASSIFIER] = classifier.to(device)
-    if Need.ALTERNATIVE_DATA in job.row.needs:
-        supplies[Need.ALTERNATIVE_DATA] = {m: _images(job, f"alternative-{m}") for m in MODALITIES}
-    if Need.TRAINING_DATA in job.row.needs:
-        supplies[Need.TRAINING_DATA] = {
-            m: (_images(job, f"training-{m}"), _array(job, f"training-labels-{m}"))
-            for m in MODALITIES
-        }
-    return supplies
-
-
-def _images(job: Job, name: str) -> Tensor:
-    return _array(job, name).expand(-1, 3, -1, -1)
-
-
-def _array(job: Job, name: str) -> Tensor:
-    return torch.from_numpy(np.load(job.arrays[name]))
+def _origin(job: Job) -> dict[str, str | int]:
+    """All that has to be the same for a fit to end with the numbers it was begun with."""
+    return {
+        "fit": job.fit_id,
+        "plugin": f"{job.row.plugin} {job.row.plugin_version}",
+        "dfbench": dfbench.__version__,
+        "torch": str(torch.__version__),
+        "threads": job.threads,
+    }
 
 
 def _fitted(method: Method, setting: Setting, row: Row) -> Encoders:
@@ -168,11 +150,12 @@ def _fitted(method: Method, setting: Setting, row: Row) -> Encoders:
 
 
 @torch.no_grad()
-def _embedded(encoder: nn.Module, job: Job, modality: Modality) -> Tensor:
-    images = torch.from_numpy(np.load(job.arrays[modality]))
+def _embedded(
+    encoder: nn.Module, images: NDArray[np.uint8], job: Job, modality: Modality
+) -> Tensor:
     encoder.eval()
     parts = []
-    for batch in torch.split(images, _EMBED_BATCH):
+    for batch in torch.split(torch.from_numpy(images), _EMBED_BATCH):
         part = _encoded(encoder, to_unit(batch.to(job.device)), job, modality)
         if not isinstance(part, Tensor) or part.ndim != 2 or len(part) != len(batch):
             shape = list(part.shape) if isinstance(part, Tensor) else type(part).__name__
@@ -212,10 +195,18 @@ def _save_encoders(encoders: Encoders, folder: Path) -> int:
     return sum(parameter.numel() for parameter in modules.parameters())
 
 
+def teach(folder: Path) -> Outcome:
+    """Train what a lesson names; only dfbench's own code runs here, and that of datasets."""
+    from dfbench.runs import teaching  # only here: a fit does not wait for it
+
+    teaching.teach(Lesson.model_validate_json((folder / JOB_FILE).read_text()))
+    return Outcome()
+
+
 def main(verb: str, folder: Path) -> int:
     """Do one verb; the outcome file tells how it went, the exit status only whether it did."""
     try:
-        outcome = {"describe": describe, "fit": fit}[verb](folder)
+        outcome = {"describe": describe, "fit": fit, "teach": teach}[verb](folder)
     except KeyboardInterrupt:
         outcome = Outcome(fault=Fault(message="interrupted", interrupted=True))
     except Exception as fault:  # noqa: BLE001  # the border: whatever happened is told as data

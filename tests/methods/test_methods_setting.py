@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from dfbench_baselines.alternative_data import AlternativeData
 from dfbench_baselines.classifiers import (
     ClassifierLogits,
     ClassifierOnly,
@@ -14,10 +15,15 @@ from dfbench_baselines.classifiers import (
     PosteriorConfig,
 )
 from dfbench_baselines.crossx import CrossX, CrossXConfig
+from dfbench_baselines.gaussian_prior import GaussianPrior
+from dfbench_baselines.meta_data import MetaData
+from dfbench_baselines.unimodal_distillation import UnimodalDistillation
 
 from dfbench.artefacts import Artefacts
 from dfbench.budget import Budget
 from dfbench.errors import UndeclaredNeed
+from dfbench.learning.loop import Loops
+from dfbench.learning.objectives.queue import QueueAndProxies
 from dfbench.learning.pool import Pairs
 from dfbench.method import Method, MethodConfig, Need, Setting
 from dfbench.networks import Classifier, ModalityNet, Normaliser
@@ -47,8 +53,8 @@ def make_setting(tmp_path: Path) -> MakeSetting:
             image_size=16,
             device=torch.device("cpu"),
             seed=seed,
-            artefacts=Artefacts(tmp_path / "pictures"),
-            training_folder=tmp_path / "training",
+            artefacts=Artefacts(tmp_path),
+            loops=Loops(tmp_path / "training"),
             supplies={Need.MODALITY_CLASSIFIER: ModalityNet().requires_grad_(False).eval()},
         )
 
@@ -57,7 +63,7 @@ def make_setting(tmp_path: Path) -> MakeSetting:
 
 def _teacher(modality: str, classes: tuple[str, ...]) -> Teacher:
     normaliser = Normaliser.of(modality)  # type: ignore[arg-type]
-    network = Classifier("resnet-tiny", normaliser, len(classes))
+    network = Classifier("resnet-tiny", normaliser, len(classes), 16)
     return Teacher(modality, classes, network)  # type: ignore[arg-type]
 
 
@@ -92,6 +98,22 @@ def test_undeclared_need_names_method_need_and_remedy(make_setting: MakeSetting)
     with pytest.raises(UndeclaredNeed, match=r"Need\.TRAINING_DATA"):
         setting.training_images("sketch")
     assert setting.modality_classifier(_images()).shape == (5,)
+
+
+@pytest.mark.parametrize(
+    ("need", "touch"),
+    [
+        (Need.LEAKY_MODALITY_CLASSIFIER, lambda s: s.leaky_modality_classifier),
+        (Need.UNIFIED_TEACHER, lambda s: s.unified_teacher("photo")),
+        (Need.ACTIVATION_RECORDS, lambda s: s.activation_records("sketch")),
+        (Need.GENERATED_PAIRS, lambda s: s.generated_pairs()),
+    ],
+)
+def test_nothing_undeclared_is_handed_out(
+    need: Need, touch: Callable[[Setting], object], make_setting: MakeSetting
+) -> None:
+    with pytest.raises(UndeclaredNeed, match=rf"asked for '{need}' .* Need\.{need.name}"):
+        touch(make_setting())
 
 
 def test_setting_shows_no_test_images_and_no_dataset(make_setting: MakeSetting) -> None:
@@ -154,7 +176,8 @@ def test_students_learn_pairs_and_remember_them(make_setting: MakeSetting) -> No
     students = setting.new_students()
     losses = [students.step(_batch()) for _ in range(40)]
     assert sum(losses[-5:]) < sum(losses[5:10]) - 0.5
-    assert len(students.photo_queue.read()[0]) == 20
+    assert isinstance(students.objective, QueueAndProxies)
+    assert len(students.objective.photo_queue.read()[0]) == 20
 
 
 def test_students_leave_their_teachers_alone(make_setting: MakeSetting) -> None:
@@ -226,7 +249,19 @@ def test_crossx_declares_the_modality_classifier_exactly_if_it_is_used(
     assert CrossX.needs(CrossXConfig.model_validate(changes)) == needs
 
 
-@pytest.mark.parametrize("method", [ClassifierOnly, ClassifierLogits, ClassifierPosterior, CrossX])
+@pytest.mark.parametrize(
+    "method",
+    [
+        ClassifierOnly,
+        ClassifierLogits,
+        ClassifierPosterior,
+        UnimodalDistillation,
+        GaussianPrior,
+        MetaData,
+        AlternativeData,
+        CrossX,
+    ],
+)
 def test_every_setting_of_a_built_in_method_is_explained(method: type[Method]) -> None:
     assert all(field.description for field in method.Config.model_fields.values())
     for name, changes in method.variants.items():

@@ -17,7 +17,7 @@ from bench import Bench
 from safetensors import safe_open
 
 IMPATIENT = """
-# Checkpoints after every step; kills its process once, after a checkpoint in the middle.
+# Kills its process once, after a checkpoint in the middle.
 import os
 import signal
 from pathlib import Path
@@ -25,7 +25,6 @@ from pathlib import Path
 from dfbench.learning import loop
 
 HERE = Path(__file__).parent
-loop.CHECKPOINT_SECONDS = -1.0
 save = loop.TrainingLoop.save
 
 
@@ -52,12 +51,14 @@ def test_crossx_killed_after_a_checkpoint_ends_with_the_numbers_of_an_uninterrup
     elsewhere = ("--results", str(bench.place / "r2"), "--runs", str(bench.place / "x2"))
     whole = bench.record("crossx", *elsewhere)
     plugin = bench.plugin(IMPATIENT.format(step=6), "impatient")
-    killed = bench.run("crossx", "--plugin", str(plugin))
+    again = ("--plugin", str(plugin), "--checkpoint-seconds", "0")
+    killed = bench.run("crossx", *again)
     assert "died (SIGKILL" in killed.refused()
-    assert len(list(bench.runs.rglob("crossx.checkpoint"))) == 1
+    assert len(list(bench.runs.rglob("crossx.?.checkpoint"))) == 2
     assert list(bench.runs.rglob("*.npy")) == []
-    resumed = bench.record("crossx", "--plugin", str(plugin))
+    resumed = bench.record("crossx", *again)
     assert _digests(resumed) == _digests(whole)
+    assert resumed["attempts"] == 2
     assert resumed["fit_id"] == whole["fit_id"]
     assert list(bench.runs.rglob("*.checkpoint")) == []
 
@@ -74,7 +75,6 @@ def test_crossx_resumes_at_every_step_with_the_same_numbers(
         str(quick_bench.place / "x2"),
     )
     whole = quick_bench.record("crossx", *elsewhere)
-    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", -1.0)
     save = loop.TrainingLoop.save
     stops = []
 
@@ -86,7 +86,7 @@ def test_crossx_resumes_at_every_step_with_the_same_numbers(
 
     monkeypatch.setattr(loop.TrainingLoop, "save", stop_each_time)
     for _ in range(20):
-        finished = quick_bench.run("crossx", "--format", "json")
+        finished = quick_bench.run("crossx", "--format", "json", "--checkpoint-seconds", "0")
         if finished.status == 0:
             break
         assert finished.status == 130

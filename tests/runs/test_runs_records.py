@@ -10,6 +10,7 @@ from synthetic import synthetic_record
 
 from dfbench.errors import InvalidInput
 from dfbench.files import DiskFull
+from dfbench.runs import store as store_module
 from dfbench.runs.record import SCHEMA_VERSION, Record
 from dfbench.runs.store import ResultStore, file_name
 
@@ -71,26 +72,92 @@ def _edited(path: Path, **changes: Any) -> None:
         ({"chance": None}, "chance"),
         ({"status": "perfect"}, "status"),
         ({"schema_version": SCHEMA_VERSION + 1}, "schema_version"),
+        ({"schema_version": "2"}, "schema_version"),
+        ({"schema_version": None}, "schema_version"),
+        ({"seed": 7}, "checksum"),
+        ({"parameters": 999}, "checksum"),
+        ({"numerics": "cuda-fp32"}, "checksum"),
+        ({"checksum": "0" * 32}, "checksum"),
+        ({"checksum": None}, "checksum"),
+        ({"schema_version": 1}, "checksum"),
     ],
 )
-def test_record_edited_by_hand_is_named_with_the_field(
+def test_record_edited_by_hand_is_left_out_and_named_with_the_field(
     changes: dict[str, Any], place: str, tmp_path: Path
 ) -> None:
-    path = ResultStore(tmp_path).write(synthetic_record())
+    store = ResultStore(tmp_path)
+    good, edited = synthetic_record(seed=0), synthetic_record(seed=1)
+    store.write(good)
+    path = store.write(edited)
     _edited(path, **changes)
-    with pytest.raises(InvalidInput) as fault:
-        list(ResultStore(tmp_path))
-    text = str(fault.value)
+    again = ResultStore(tmp_path)
+    assert list(again) == [good]
+    (problem,) = again.problems
+    assert problem.file == path
+    text = str(problem)
     assert str(path) in text
     assert f"({place}: " in text
     assert "\n" not in text
+    with pytest.raises(InvalidInput, match="move it out of the results folder"):
+        again.find(edited.eval_id)
 
 
 def test_score_edited_by_hand_is_noticed(tmp_path: Path) -> None:
     path = ResultStore(tmp_path).write(synthetic_record(value=0.5))
     path.write_text(path.read_text().replace("0.5,", "0.9,", 1))
-    with pytest.raises(InvalidInput, match="scores are not those that were recorded"):
-        list(ResultStore(tmp_path))
+    (problem,) = ResultStore(tmp_path).problems
+    assert "scores are not those that were recorded" in problem.reason
+
+
+def test_record_made_by_a_newer_version_is_refused_as_such(tmp_path: Path) -> None:
+    path = ResultStore(tmp_path).write(synthetic_record())
+    _edited(path, schema_version=SCHEMA_VERSION + 1, something="new")
+    (problem,) = ResultStore(tmp_path).problems
+    assert "made by a newer dfbench" in problem.reason
+
+
+def test_record_under_the_name_of_another_run_is_noticed(tmp_path: Path) -> None:
+    path = ResultStore(tmp_path).write(synthetic_record())
+    path.rename(path.with_name("crossx-s0-0123456789ab.json"))
+    (problem,) = ResultStore(tmp_path).problems
+    assert "named for '0123456789ab'" in problem.reason
+
+
+def _first_schema(record: Record) -> dict[str, Any]:
+    content = json.loads(record.model_dump_json())
+    del content["attempts"], content["supplies"]
+    return {**content, "schema_version": 1}
+
+
+def test_record_of_the_first_schema_is_read_as_one_of_today(tmp_path: Path) -> None:
+    record = synthetic_record()
+    path = ResultStore(tmp_path).write(record)
+    path.write_text(json.dumps(_first_schema(record)))
+    assert list(ResultStore(tmp_path)) == [record]
+    assert ResultStore(tmp_path).find(record.eval_id) == (path, record)
+
+
+def test_score_edited_in_a_record_of_the_first_schema_is_noticed(tmp_path: Path) -> None:
+    record = synthetic_record(value=0.5)
+    path = ResultStore(tmp_path).write(record)
+    path.write_text(json.dumps(_first_schema(record)).replace("0.5,", "0.9,", 1))
+    (problem,) = ResultStore(tmp_path).problems
+    assert "scores are not those that were recorded" in problem.reason
+
+
+def test_looking_up_an_identity_reads_its_own_record_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = [synthetic_record(seed=seed) for seed in range(5)]
+    for record in records:
+        ResultStore(tmp_path).write(record)
+    store, read = ResultStore(tmp_path), []
+    real = store_module.read_record
+    monkeypatch.setattr(store_module, "read_record", lambda b: read.append(b) or real(b))
+    found = store.find(records[3].eval_id)
+    assert found is not None
+    assert found[1] == records[3]
+    assert len(read) == 1
 
 
 def test_full_disk_keeps_the_record_before(tmp_path: Path, full_disk: Any) -> None:

@@ -1,4 +1,4 @@
-"""Declared images reach a method; what was not declared does not."""
+"""What a method declared reaches it; what it did not declare does not."""
 
 from __future__ import annotations
 
@@ -31,11 +31,30 @@ TRAINING = """images, labels = setting.training_images(modality)
             assert images.shape == (30, 3, 32, 32)
             assert sorted(labels.unique().tolist()) == [0, 1, 2]"""
 
+RECORDS = """records = setting.activation_records(modality)
+            assert records.classes == ("boat", "cup", "sun")
+            assert records.count.tolist() == [10, 10, 10]
+            assert records.top.mean.shape == (3, 64)
+            images = setting.generator("draws")
+            assert records.top.sample(records.count * 0, images).shape == (3, 64)"""
+UNIFIED = """unified = setting.unified_teacher(modality)
+            assert unified.modality == modality
+            assert unified.classes == setting.classes
+            import torch
+            assert unified(torch.rand(2, 3, 32, 32)).logits.shape == (2, 3)"""
+LEAKY = """import torch
+            assert setting.leaky_modality_classifier(torch.rand(2, 3, 32, 32)).shape == (2,)"""
+NEEDS = [
+    ("ALTERNATIVE_DATA", ALTERNATIVE),
+    ("TRAINING_DATA", TRAINING),
+    ("ACTIVATION_RECORDS", RECORDS),
+    ("UNIFIED_TEACHER", UNIFIED),
+    ("LEAKY_MODALITY_CLASSIFIER", LEAKY),
+]
 
-@pytest.mark.parametrize(
-    ("need", "use"), [("ALTERNATIVE_DATA", ALTERNATIVE), ("TRAINING_DATA", TRAINING)]
-)
-def test_declared_images_reach_the_method_and_are_recorded(
+
+@pytest.mark.parametrize(("need", "use"), NEEDS)
+def test_declared_supplies_reach_the_method_and_are_recorded(
     need: str, use: str, quick_bench: Any
 ) -> None:
     file = quick_bench.plugin(
@@ -45,10 +64,21 @@ def test_declared_images_reach_the_method_and_are_recorded(
     assert record["row"]["needs"] == [need.replace("_", " ").lower()]
 
 
-@pytest.mark.parametrize(
-    ("need", "use"), [("ALTERNATIVE_DATA", ALTERNATIVE), ("TRAINING_DATA", TRAINING)]
-)
-def test_undeclared_images_do_not_reach_the_method(need: str, use: str, quick_bench: Any) -> None:
+def test_record_tells_what_was_supplied(quick_bench: Any) -> None:
+    needs = "Need.UNIFIED_TEACHER, Need.ACTIVATION_RECORDS"
+    file = quick_bench.plugin(PLUGIN.format(needs=needs, use="pass"), "greedy_both")
+    supplies = quick_bench.record("greedy", "--plugin", str(file))["supplies"]
+    assert sorted(supplies) == [
+        "photo activation records",
+        "sketch activation records",
+        "unified teacher",
+    ]
+    assert sorted(supplies["unified teacher"]["accuracy"]) == ["photo", "sketch"]
+    assert len({supply["identity"] for supply in supplies.values()}) == 3
+
+
+@pytest.mark.parametrize(("need", "use"), NEEDS)
+def test_undeclared_supplies_do_not_reach_the_method(need: str, use: str, quick_bench: Any) -> None:
     file = quick_bench.plugin(PLUGIN.format(needs="", use=use), f"sly_{need.lower()}")
     line = quick_bench.run("greedy", "--plugin", str(file)).refused()
     assert f"Need.{need}" in line

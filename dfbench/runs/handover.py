@@ -1,0 +1,52 @@
+"""Test images reach the process of a method only when its `fit` has returned."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfbench.datasets.dataset import MODALITIES, Modality
+from dfbench.files import room_for
+from dfbench.runs.shared_arrays import MakeArray, array_file, shared_arrays
+
+_REQUEST_FILE = "fitted"
+_GLANCE_SECONDS = 0.02
+
+
+@contextmanager
+def handed_over(folder: Path, arrays: Mapping[str, MakeArray]) -> Iterator[Callable[[], None]]:
+    """What to call now and then: it lends the arrays once the other process asks for them.
+
+    They are gone when the block ends, and so is what a killed run left of them when it begins.
+    """
+    request = folder / _REQUEST_FILE
+    for leftover in (request, *(array_file(folder, name) for name in arrays)):
+        leftover.unlink(missing_ok=True)
+    with ExitStack() as lent:
+
+        def attend() -> None:
+            if request.exists():
+                request.unlink()
+                lent.enter_context(shared_arrays(folder, arrays))
+
+        yield attend
+
+
+def awaited_images(folder: Path) -> dict[Modality, NDArray[np.uint8]]:
+    """Ask for the test images of both modalities, and wait for them. Raises `DiskFull`."""
+    request = folder / _REQUEST_FILE
+    with room_for(request):
+        request.touch()
+    files = {modality: array_file(folder, modality) for modality in MODALITIES}
+    while not all(file.exists() for file in files.values()):
+        _pause()
+    return {modality: np.load(file) for modality, file in files.items()}
+
+
+def _pause() -> None:
+    time.sleep(_GLANCE_SECONDS)

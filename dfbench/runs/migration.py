@@ -1,0 +1,26 @@
+"""Records of earlier schemas in today's: one function from each version to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from dfbench.runs.record import SCHEMA_VERSION
+
+Content = dict[str, Any]
+
+
+def migrated(content: Content) -> Content:
+    """The content of a record of any schema so far, in today's."""
+    for version in range(content["schema_version"], SCHEMA_VERSION):
+        content = {**_STEPS[version](content), "schema_version": version + 1}
+    return content
+
+
+def _from_1(content: Content) -> Content:
+    """Version 2 counts attempts and has a checksum over everything."""
+    return {**content, "attempts": 1}
+
+
+_STEPS: dict[int, Callable[[Content], Content]] = {1: _from_1}
+"""By the version they start from."""

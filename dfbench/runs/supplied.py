@@ -1,0 +1,78 @@
+"""What a method declared beyond the two teachers, as the process that fits it reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dfbench.artefacts import load_pairs
+from dfbench.datasets.dataset import MODALITIES
+from dfbench.learning.pool import PairPool
+from dfbench.need import Need
+from dfbench.runs.job import Job
+from dfbench.teachers.identities import Supply
+from dfbench.teachers.stored import load_modality_classifier, load_records, load_unified_teacher
+
+
+def read_supplies(job: Job, device: torch.device) -> dict[Need, Any]:
+    """By need, what `Setting` hands to the method; networks are on the device."""
+    readers: dict[Need, Callable[[Job, torch.device], Any]] = {
+        Need.MODALITY_CLASSIFIER: _modality_classifier,
+        Need.LEAKY_MODALITY_CLASSIFIER: _leaky_modality_classifier,
+        Need.UNIFIED_TEACHER: _unified_teacher,
+        Need.ACTIVATION_RECORDS: _activation_records,
+        Need.ALTERNATIVE_DATA: _alternative_images,
+        Need.TRAINING_DATA: _training_images,
+        Need.GENERATED_PAIRS: _generated_pairs,
+    }
+    declared = [Need(name) for name in job.row.needs]
+    return {need: readers[need](job, device) for need in declared}
+
+
+def _modality_classifier(job: Job, device: torch.device) -> Any:
+    return load_modality_classifier(job.supplies[Supply.MODALITY_CLASSIFIER]).to(device)
+
+
+def _leaky_modality_classifier(job: Job, device: torch.device) -> Any:
+    return load_modality_classifier(job.supplies[Supply.LEAKY_MODALITY_CLASSIFIER]).to(device)
+
+
+def _unified_teacher(job: Job, device: torch.device) -> Any:
+    teachers = load_unified_teacher(job.supplies[Supply.UNIFIED_TEACHER])
+    return {modality: teacher.to(device) for modality, teacher in teachers.items()}
+
+
+def _activation_records(job: Job, device: torch.device) -> Any:
+    files = {"photo": Supply.PHOTO_RECORDS, "sketch": Supply.SKETCH_RECORDS}
+    return {m: load_records(job.supplies[name]).to(device) for m, name in files.items()}
+
+
+def _alternative_images(job: Job, device: torch.device) -> Any:
+    del device
+    return {m: _images(job, f"alternative-{m}") for m in MODALITIES}
+
+
+def _training_images(job: Job, device: torch.device) -> Any:
+    del device
+    return {
+        m: (_images(job, f"training-{m}"), _array(job, f"training-labels-{m}")) for m in MODALITIES
+    }
+
+
+def _generated_pairs(job: Job, device: torch.device) -> Any:
+    if job.pairs is None:
+        raise ValueError("a job of a row that needs generated pairs names their file")
+    return PairPool.of(*load_pairs(Path(job.pairs))).to(device)
+
+
+def _images(job: Job, name: str) -> Tensor:
+    return _array(job, name).expand(-1, 3, -1, -1)
+
+
+def _array(job: Job, name: str) -> Tensor:
+    return torch.from_numpy(np.load(job.arrays[name]))

@@ -1,0 +1,67 @@
+"""Identities of committed records: what is recorded stays the answer to the same request."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from dfbench.budget import Budget
+from dfbench.datasets.alternative import AlternativeImages
+from dfbench.datasets.dataset import Dataset
+from dfbench.runs.plan import Plan
+from dfbench.runs.request import DataChoice, Places, RunRequest
+from dfbench.runs.row import Row
+from dfbench.runs.session import Session
+from dfbench.teachers.recipe import TeacherRecipe
+
+RESULTS = Path(__file__).resolve().parents[2] / "results" / "shapes"
+SPARE_SHAPES = "e62063e4032fc64c4aedd8a4939db896"
+"""Fingerprint of the spare classes of `shapes`."""
+ROWS = ("crossx-s0-0a4c2f69ffe4", "crossx-zero-step-s2-8e0cf02a590e")
+ROWS += ("classifier-posterior-s1-068dbc872f4d",)
+
+
+def _plan(record: dict[str, Any]) -> Plan:
+    """The plan of a record, from what the record says; its data are not opened."""
+    here = Path()
+    session = Session(
+        request=RunRequest(
+            method="any",
+            data=DataChoice(name="shapes"),
+            seed=record["seed"],
+            places=Places(results=here, runs=here, cache=here),
+        ),
+        dataset=cast("Dataset", SimpleNamespace(fingerprint=record["data"]["fingerprint"])),
+        alternative=AlternativeImages("shapes (spare)", (), SPARE_SHAPES, lambda _: ()),
+        budget=Budget.model_validate(record["budget"]),
+        recipe=TeacherRecipe.model_validate(record["recipe"]),
+        device="cpu",
+        offers={},
+    )
+    return Plan(session, Row.model_validate(record["row"]))
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_identities_of_committed_records_are_those_of_their_plans(name: str) -> None:
+    record = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+    plan = _plan(record)
+    for modality in ("photo", "sketch"):
+        expected = record["teachers"][modality]["identity"]
+        assert plan.session.networks.teacher(modality) == expected  # type: ignore[arg-type]
+    assert plan.fit_id == record["fit_id"]
+    assert plan.eval_id == record["eval_id"]
+
+
+def test_identity_of_a_fit_follows_the_pairs_that_it_learns_from() -> None:
+    record = json.loads((RESULTS / f"{ROWS[0]}.json").read_text(encoding="utf-8"))
+    source = _plan(record)
+    row = source.row.model_copy(update={"needs": ("generated pairs",), "pairs_of": "crossx"})
+    other = source.row.model_copy(update={"version": 2})
+    plans = [
+        Plan(source.session, row, Plan(source.session, origin)) for origin in (source.row, other)
+    ]
+    assert plans[0].fit_id != plans[1].fit_id
