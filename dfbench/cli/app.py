@@ -11,6 +11,7 @@ from dfbench.cli.describe import describe
 from dfbench.cli.evaluate import evaluate
 from dfbench.cli.lists import list_group
 from dfbench.cli.run import run
+from dfbench.cli.suite import suite_group
 from dfbench.cli.table import table
 from dfbench.console import error
 from dfbench.errors import DfbenchError
@@ -29,7 +30,7 @@ def app() -> None:
     """
 
 
-for verb in (run, table, list_group, describe, evaluate):
+for verb in (run, suite_group, table, list_group, describe, evaluate):
     app.add_command(verb)
 
 

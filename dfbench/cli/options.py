@@ -54,6 +54,37 @@ def results_option(command: Command) -> Command:
     return option(command)
 
 
+def runs_option(command: Command) -> Command:
+    """Add `--runs`, the folder of heavy things."""
+    option = click.option(
+        "--runs",
+        type=_FOLDER,
+        default=Path("runs"),
+        show_default=True,
+        help="Folder of encoders, embeddings and pictures.",
+    )
+    return option(command)
+
+
+def cache_option(command: Command) -> Command:
+    """Add `--cache`; None, its default, stands for `user_cache()`."""
+    option = click.option(
+        "--cache",
+        type=_FOLDER,
+        envvar="DFBENCH_CACHE",
+        show_envvar=True,
+        help="Folder of decoded images and trained teachers; default: the user's cache folder.",
+    )
+    return option(command)
+
+
+def user_cache() -> Path:
+    """The user's cache folder."""
+    from platformdirs import user_cache_path
+
+    return user_cache_path("dfbench", appauthor=False)
+
+
 def format_option(*formats: str) -> Callable[[Command], Command]:
     """Add `--format`; the first is the default."""
     return click.option(

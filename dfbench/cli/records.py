@@ -1,0 +1,57 @@
+"""The records that a verb works on, and the options that choose among them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import rich_click as click
+
+from dfbench.console import note
+from dfbench.errors import InvalidInput, unknown_name
+
+if TYPE_CHECKING:
+    from dfbench.runs.record import Record
+
+Command = Callable[..., Any]
+
+
+def dataset_option(command: Command) -> Command:
+    """Add `--dataset`."""
+    option = click.option("--dataset", metavar="D", help="Only this dataset, as tables name it.")
+    return option(command)
+
+
+def scenario_option(command: Command) -> Command:
+    """Add `--scenario`."""
+    option = click.option("--scenario", metavar="S", help="Only this scenario, e.g. closed.")
+    return option(command)
+
+
+def chosen_records(results: Path, dataset: str | None, scenario: str | None) -> list[Record]:
+    """The good records of a folder that the options choose; what is none is said.
+
+    Raises `InvalidInput` without any record and `UnknownName` for an option that chooses none.
+    """
+    from dfbench.runs.store import ResultStore
+
+    store = ResultStore(results)
+    records = list(store)
+    for problem in store.problems:
+        note(f"left out: {problem}")
+    if not records:
+        raise InvalidInput(
+            f"no records in {str(results)!r}; make one (dfbench run --method crossx --dataset "
+            "shapes) or name another folder with --results"
+        )
+    records = _only("dataset", dataset, records, [record.data.name for record in records])
+    return _only("scenario", scenario, records, [record.scenario for record in records])
+
+
+def _only(axis: str, name: str | None, records: list[Record], names: list[str]) -> list[Record]:
+    if name is None:
+        return records
+    if name not in names:
+        raise unknown_name(axis, name, set(names), "dfbench table")
+    return [record for record, own in zip(records, names, strict=True) if own == name]

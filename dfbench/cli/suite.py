@@ -1,0 +1,230 @@
+"""`dfbench suite`: a grid of runs from one file, planned, run, looked up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import rich_click as click
+
+from dfbench.cli.configuration import data_root_option, data_root_or_configured
+from dfbench.cli.duration import Duration
+from dfbench.cli.options import (
+    cache_option,
+    format_option,
+    plugin_options,
+    plugin_sources,
+    results_option,
+    runs_option,
+    user_cache,
+)
+from dfbench.console import note, print_json
+from dfbench.errors import InvalidInput
+from dfbench.runs.request import Places
+
+if TYPE_CHECKING:
+    from dfbench.suites.executors.cluster import ClusterChoice
+    from dfbench.suites.inventory import Item
+    from dfbench.suites.suite import OpenSuite
+
+Command = Callable[..., Any]
+FAILED = 1
+"""Exit status of a suite of which a run failed."""
+_WATCH_SECONDS = 2.0
+
+
+@click.group("suite")
+def suite_group() -> None:
+    """Run a grid of methods, datasets, scenarios and seeds from a TOML file.
+
+    \b
+    methods = ["classifier-only", { method = "crossx", config = { rounds = 4 } }]
+    datasets = ["shapes", { dataset = "folder:../images", image_size = 32 }]
+    scenarios = ["closed"]
+    seeds = [0, 1, 2]
+    [budget]      # settings of the shared budget, e.g. steps = 300
+    [teachers]    # settings of the teachers, e.g. steps = 400
+    [run]         # device, threads, jobs, timeout, memory_limit_gib
+
+    A dataset's entry takes image_size, classes, alternative_classes, alternative, skip_unreadable
+    and, in place of the suite's, budget and teachers. Paths start at the file.
+    """  # noqa: D301  # click takes a backspace for "leave these lines as they are"
+
+
+def _suite_options(command: Command) -> Command:
+    """Add the file and what all three verbs need to find its runs."""
+    for option in (
+        format_option("text", "json"),
+        data_root_option,
+        cache_option,
+        runs_option,
+        results_option,
+        plugin_options,
+        click.option("--threads", type=click.IntRange(1), help="Processor threads of a run."),
+        click.option("--device", type=click.Choice(["auto", "cpu", "cuda"])),
+        click.option(
+            "--except",
+            "without",
+            multiple=True,
+            metavar="PATTERN",
+            help="Leave out what matches; may be repeated.",
+        ),
+        click.option(
+            "--only",
+            multiple=True,
+            metavar="PATTERN",
+            help="A row, dataset, scenario or seed=N, with * and ?; may be repeated: patterns of "
+            "one kind are alternatives, patterns of different kinds must all hold.",
+        ),
+        click.argument("file", type=click.Path(path_type=Path)),
+    ):
+        command = option(command)
+    return command
+
+
+@suite_group.command()
+@_suite_options
+def plan(form: str, **options: Any) -> None:
+    """Print every run with its state and what it may cost; run nothing."""
+    _show(_opened(**options), form)
+
+
+@suite_group.command()
+@_suite_options
+@click.option("--watch", is_flag=True, help="Look again every two seconds while anything runs.")
+def status(form: str, *, watch: bool, **options: Any) -> None:
+    """Print what is planned, running, done, failed, timeout or skipped, and why."""
+    import time
+
+    suite = _opened(**options)
+    while any(item.status == "running" for item in _show(suite, form)) and watch:
+        time.sleep(_WATCH_SECONDS)
+
+
+@suite_group.command()
+@_suite_options
+@click.option(
+    "--retry", type=click.Choice(["failed", "timeout", "all"]), help="Do again what ended so."
+)
+@click.option("--jobs", type=click.IntRange(1), help="Runs side by side; default: 1, or one a GPU.")
+@click.option("--timeout", type=Duration(), metavar="TIME", help="End a fit after 90, 30m or 2h.")
+@click.option(
+    "--memory-limit",
+    type=click.FloatRange(0, min_open=True),
+    metavar="GIB",
+    help="End a fit whose process holds more memory than this.",
+)
+@click.option("--fail-fast", is_flag=True, help="Begin nothing more after the first failure.")
+@click.option(
+    "--executor",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="Do the runs on this machine, or on a Ray cluster (extra: dfbench[ray]).",
+)
+@click.option(
+    "--address",
+    metavar="HOST:PORT",
+    help="The Ray cluster; default: one on this machine, for as long as the suite takes.",
+)
+@click.option(
+    "--gpus-per-run",
+    type=click.FloatRange(0, 1, min_open=True),
+    help="What a run on cuda takes of a GPU of the Ray cluster, e.g. 0.25; default: 1.",
+)
+def run(
+    *,
+    form: str,
+    retry: Literal["failed", "timeout", "all"] | None,
+    jobs: int | None,
+    timeout: float | None,
+    memory_limit: float | None,
+    fail_fast: bool,
+    executor: Literal["local", "ray"],
+    address: str | None,
+    gpus_per_run: float | None,
+    **options: Any,
+) -> None:
+    """Do what is missing: runs that are planned or were broken off.
+
+    Recorded failures are kept unless --retry asks for them. Ends with status 1 if any run failed.
+    """
+    choice = _cluster_choice(executor, address, gpus_per_run)
+    suite = _opened(**options)
+    for line in suite.notes:
+        note(line)
+    chosen = [item for item in suite.items() if item.missing or _retried(item, retry)]
+    if chosen:
+        from dfbench.suites.local_run import Limits, run_locally
+        from dfbench.suites.ray_run import run_on_ray
+
+        defaults = suite.file.suite.run
+        limits = Limits(timeout or defaults.timeout, memory_limit or defaults.memory_limit_gib)
+        do = run_locally if choice is None else partial(run_on_ray, choice=choice)
+        do(suite.plan, chosen, limits, jobs=jobs or defaults.jobs, fail_fast=fail_fast)
+    if any(item.status in ("failed", "timeout") for item in _show(suite, form)):
+        raise SystemExit(FAILED)
+
+
+def _cluster_choice(
+    executor: str, address: str | None, gpus_per_run: float | None
+) -> ClusterChoice | None:
+    """What was said of a cluster; None if the runs are done without one."""
+    given = {"--address": address, "--gpus-per-run": gpus_per_run}
+    if executor == "local":
+        for option, value in given.items():
+            if value is not None:
+                raise InvalidInput(f"{option} {value} without a cluster; allowed: --executor ray")
+        return None
+    from dfbench.suites.executors.cluster import ClusterChoice, require_ray
+
+    require_ray()
+    return ClusterChoice(address, gpus_per_run)
+
+
+def _opened(
+    *,
+    file: Path,
+    only: tuple[str, ...],
+    without: tuple[str, ...],
+    device: str | None,
+    threads: int | None,
+    plugin_files: tuple[Path, ...],
+    plugins_dir: Path | None,
+    data_root: Path | None,
+    results: Path,
+    runs: Path,
+    cache: Path | None,
+) -> OpenSuite:
+    from dfbench.suites.grid import Surroundings
+    from dfbench.suites.suite import open_suite
+
+    around = Surroundings(
+        places=Places(results=results, runs=runs, cache=cache or user_cache()),
+        data_root=data_root_or_configured(data_root),
+        plugins=plugin_sources(plugin_files, plugins_dir),
+        device=device,
+        threads=threads,
+    )
+    return open_suite(file, around, only, without)
+
+
+def _show(suite: OpenSuite, form: str) -> list[Item]:
+    """Print the suite as it stands now, and return its runs."""
+    from dfbench.reporting.layout import print_layouts
+    from dfbench.suites.inventory import networks_to_train
+    from dfbench.suites.report import suite_layout
+
+    items = suite.items()
+    layout = suite_layout(suite.title, items, networks_to_train(items))
+    if form == "json":
+        print_json(layout.content)
+    else:
+        print_layouts([layout], form)
+    return items
+
+
+def _retried(item: Item, retry: str | None) -> bool:
+    return item.status in ("failed", "timeout") and retry in ("all", item.status)

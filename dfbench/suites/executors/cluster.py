@@ -1,0 +1,155 @@
+"""A connection to a Ray cluster, or to one that is started here for as long as it is needed."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any
+
+from dfbench.errors import DfbenchError, InvalidInput
+
+CONNECT_SECONDS = 30.0
+"""A cluster that has not answered by then is unreachable."""
+_SOCKET_SECONDS = 5.0
+_ROUNDING = 1e-9
+_HOST_AND_PORT = re.compile(r"(ray://)?\[?(?P<host>[^/\[\]]+?)\]?:(?P<port>\d+)")
+_CONNECT = "import sys, ray; ray.init(address=sys.argv[1], log_to_driver=False)"
+
+
+class Unreachable(DfbenchError):
+    """A cluster that does not answer."""
+
+
+@dataclass(frozen=True)
+class ClusterChoice:
+    """Which cluster, and what of it a run takes."""
+
+    address: str | None
+    """None starts one on this machine for as long as the suite takes."""
+    gpus_per_run: float | None
+    """Part of a GPU; None is a whole one for runs on `cuda`, and none for others."""
+
+    def gpus(self, device: str) -> float:
+        """What a run on a device takes. Raises `InvalidInput` for GPUs that it would not use."""
+        if self.gpus_per_run is None:
+            return float(device == "cuda")
+        if device != "cuda":
+            raise InvalidInput(
+                f"--gpus-per-run {self.gpus_per_run:g} of runs on {device!r}; allowed only with "
+                "--device cuda"
+            )
+        return self.gpus_per_run
+
+
+@dataclass(frozen=True)
+class Share:
+    """What of a node one run takes."""
+
+    cpus: int
+    gpus: float
+
+    def times_in(self, resources: dict[str, float]) -> int:
+        """How many runs go side by side with these resources."""
+        times = resources.get("CPU", 0.0) / self.cpus
+        if self.gpus:
+            times = min(times, resources.get("GPU", 0.0) / self.gpus)
+        return int(times + _ROUNDING)
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A cluster that this process is connected to."""
+
+    nodes: tuple[dict[str, float], ...]
+    """Resources of each node."""
+
+    @property
+    def cpus(self) -> int:
+        """Processors of all nodes."""
+        return int(sum(node.get("CPU", 0.0) for node in self.nodes))
+
+    @property
+    def node_cpus(self) -> int:
+        """Processors of the largest node."""
+        return int(max(node.get("CPU", 0.0) for node in self.nodes))
+
+    def capacity(self, share: Share) -> int:
+        """How many runs go side by side."""
+        return sum(share.times_in(node) for node in self.nodes)
+
+    def __str__(self) -> str:
+        return "; ".join(
+            f"{node.get('CPU', 0.0):g} CPUs and {node.get('GPU', 0.0):g} GPUs"
+            for node in self.nodes
+        )
+
+
+def require_ray() -> None:
+    """Raise `DfbenchError` if Ray is not installed."""
+    if find_spec("ray") is None:
+        raise DfbenchError(
+            "--executor ray needs Ray, which is not installed; pip install 'dfbench[ray]'"
+        )
+
+
+@contextmanager
+def connected(address: str | None, cpus: int) -> Iterator[Cluster]:
+    """A connection to the cluster at an address; without one, a cluster of `cpus` on this machine.
+
+    Raises `Unreachable` within `CONNECT_SECONDS` and some seconds.
+    """
+    # A benchmark reports to nobody; whoever started a cluster decides for it.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    if address is not None:
+        _try(address)
+    import ray
+
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+    try:
+        if address is None:
+            ray.init(address="local", num_cpus=cpus, include_dashboard=False, **quiet)
+        else:
+            ray.init(address=address, **quiet)
+        nodes = (node["Resources"] for node in ray.nodes() if node["Alive"])
+        yield Cluster(tuple(nodes))
+    finally:
+        ray.shutdown()
+
+
+def _try(address: str) -> None:
+    """Connect from another process first: Ray waits for minutes, and nothing but a kill ends it."""
+    parts = _HOST_AND_PORT.fullmatch(address)
+    if parts is None and address != "auto":
+        raise InvalidInput(
+            f"--address {address!r}; allowed: HOST:PORT, ray://HOST:PORT, or auto for the cluster "
+            "that runs on this machine"
+        )
+    if parts is not None:
+        try:
+            socket.create_connection((parts["host"], int(parts["port"])), _SOCKET_SECONDS).close()
+        except (OSError, OverflowError) as fault:
+            raise _unreachable(address, str(fault)) from fault
+    command = [sys.executable, "-c", _CONNECT, address]
+    try:
+        trial = subprocess.run(
+            command, capture_output=True, text=True, timeout=CONNECT_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired as fault:
+        raise _unreachable(address, f"no answer within {CONNECT_SECONDS:g} s") from fault
+    if trial.returncode:
+        lines = trial.stderr.strip().splitlines()
+        raise _unreachable(address, lines[-1] if lines else f"exit status {trial.returncode}")
+
+
+def _unreachable(address: str, why: str) -> Unreachable:
+    return Unreachable(
+        f"no Ray cluster at --address {address!r} ({why}); nothing was started; see `ray status` "
+        "there, and `ray start --address` to join this machine to it"
+    )

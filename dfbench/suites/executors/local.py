@@ -1,0 +1,99 @@
+"""Tasks on this machine: a process per run, one per GPU, or several on the CPU."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from queue import SimpleQueue
+
+from dfbench.runs.execute import attempt
+from dfbench.runs.lock import held
+from dfbench.runs.plan import Plan
+from dfbench.runs.state import RunState, failure
+from dfbench.runs.supervision import Supervision
+from dfbench.runs.teaching import ensure_networks
+from dfbench.suites.tasks import Task, TaskResult
+
+LOG_FILE = "log.txt"
+"""Output of a run's processes, in its folder."""
+Environment = Mapping[str, str]
+
+
+def gpu_slots(count: int) -> list[Environment]:
+    """One environment per GPU that this process sees, in which only that one is seen."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    names = visible.split(",") if visible else [str(number) for number in range(count)]
+    return [{"CUDA_VISIBLE_DEVICES": name.strip()} for name in names[:count]]
+
+
+class LocalExecutor:
+    """Threads of this process, each watching the process that does one task."""
+
+    def __init__(
+        self,
+        plans: Mapping[str, Plan],
+        slots: Sequence[Environment],
+        supervision: Supervision,
+        *,
+        logged: bool,
+    ) -> None:
+        """`logged`: the output of processes goes to the log of their run, not to the terminal."""
+        self.slots = len(slots)
+        self._plans = plans
+        self._supervision = supervision
+        self._logged = logged
+        self._pool = ThreadPoolExecutor(len(slots), thread_name_prefix="task")
+        self._free: SimpleQueue[Environment] = SimpleQueue()
+        for slot in slots:
+            self._free.put(slot)
+
+    def submit(self, task: Task) -> Future[TaskResult]:
+        """Begin a task in a thread."""
+        return self._pool.submit(self._done, task)
+
+    def busy(self, task: Task) -> bool:
+        """Whether another process holds the lock of this run."""
+        return task.network is None and held(self._plans[task.eval_id].folder)
+
+    def stop(self) -> None:
+        """End the processes of all tasks."""
+        self._supervision.stop.set()
+
+    def close(self) -> None:
+        """Wait for all threads."""
+        self._pool.shutdown(cancel_futures=True)
+
+    def _done(self, task: Task) -> TaskResult:
+        plan = self._plans[task.eval_id]
+        log = plan.folder / LOG_FILE if self._logged else None
+        with self._slot() as environment:
+            supervision = replace(self._supervision, log=log, environment=environment)
+            if task.network is not None:
+                return _trained(plan, task.network, supervision)
+            attempted = attempt(plan, pairs=task.pairs, supervision=supervision)
+        run = attempted.run
+        return TaskResult(
+            state=attempted.state,
+            record=run.record if run else None,
+            files=(run.path,) if run else (),
+        )
+
+    @contextmanager
+    def _slot(self) -> Iterator[Environment]:
+        environment = self._free.get()
+        try:
+            yield environment
+        finally:
+            self._free.put(environment)
+
+
+def _trained(plan: Plan, name: str, supervision: Supervision) -> TaskResult:
+    try:
+        ensure_networks(plan, supervision, [name])
+    except Exception as fault:  # noqa: BLE001  # whatever went wrong is told as the task's result
+        return TaskResult(state=failure(fault))
+    file = plan.session.network_file(plan.networks[name])
+    return TaskResult(state=RunState(status="done"), files=(file,))

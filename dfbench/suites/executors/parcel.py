@@ -1,0 +1,146 @@
+"""What travels to a worker of a cluster: a task with what home knows of it, and files by name.
+
+Files have the same names at home and on a worker: `runs/...` and `cache/...` lie below the folders
+of that name, `given/...` are those that the user named: plugins, and weights of teachers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+import dfbench
+from dfbench.errors import DfbenchError, InvalidInput
+from dfbench.runs.job import DatasetAnswer
+from dfbench.runs.plan import Plan
+from dfbench.runs.request import Places, PluginSources, RunRequest
+from dfbench.runs.row import Row
+from dfbench.runs.session import Sessions
+from dfbench.runs.supervision import Supervision
+from dfbench.suites.tasks import Task
+
+_WEIGHTS = "teachers.weights"
+
+
+class Parcel(BaseModel):
+    """A task as it travels: nothing in it depends on where home is, but where data lie."""
+
+    model_config = ConfigDict(frozen=True)
+
+    version: str
+    """Of dfbench at home."""
+    task: Task
+    row: Row
+    source: Row | None
+    """The row whose generated pairs this one needs."""
+    datasets: dict[str, DatasetAnswer]
+    """Where the datasets of the request are to be had."""
+    device: str
+    """`cpu` or `cuda`."""
+    folder: str
+    """Name of the run's folder: `runs/...`."""
+    timeout: float | None
+    memory_mib: int | None
+    """Limits of the run's process."""
+
+
+def pack(task: Task, plan: Plan, supervision: Supervision) -> Parcel:
+    """A task with its plan; folders of data become absolute, files that were given get names."""
+    names = {path: Path(name) for name, path in given_files(task.request).items()}
+    request = _with_files(task.request, names.__getitem__)
+    data, session = request.data, plan.session
+    request = request.model_copy(
+        update={
+            "data": data.model_copy(
+                update={"base": data.base.resolve(), "root": data.root and data.root.resolve()}
+            ),
+            "threads": session.threads,
+        }
+    )
+    return Parcel(
+        version=dfbench.__version__,
+        task=task.model_copy(update={"request": request}),
+        row=plan.row,
+        source=plan.source.row if plan.source else None,
+        datasets={n: _with_file(answer, names.__getitem__) for n, answer in session.offers.items()},
+        device=session.device,
+        folder=run_name(plan, plan.folder),
+        timeout=supervision.timeout,
+        memory_mib=supervision.memory_mib,
+    )
+
+
+def unpack(parcel: Parcel, place: Path) -> tuple[Task, Plan]:
+    """A task and its plan on this machine, where all folders are below `place`.
+
+    Raises `InvalidInput` if it would not be the same run here: another version of dfbench, or data
+    that are not to be had or differ.
+    """
+    if parcel.version != dfbench.__version__:
+        raise InvalidInput(
+            f"dfbench {dfbench.__version__}, but {parcel.version} where the suite was started; "
+            "install the same version on every node"
+        )
+
+    def here(file: Path) -> Path:
+        return place / file
+
+    request = _with_files(parcel.task.request, here).model_copy(update={"places": places(place)})
+    offers = {name: _with_file(answer, here) for name, answer in parcel.datasets.items()}
+    name = request.data.name
+    try:
+        session = Sessions(offers, parcel.device).open(request)
+    except DfbenchError as fault:
+        raise InvalidInput(
+            f"dataset {name!r} cannot be opened: {fault}; a dataset that is not drawn by dfbench "
+            "has to lie under the same path on every node"
+        ) from fault
+    plan = Plan(session, parcel.row, Plan(session, parcel.source) if parcel.source else None)
+    if plan.eval_id != parcel.task.eval_id:
+        raise InvalidInput(
+            f"dataset {name!r} differs from the one for which the run was planned; copy the same "
+            "files to every node"
+        )
+    return parcel.task.model_copy(update={"request": request}), plan
+
+
+def places(place: Path) -> Places:
+    """A worker's folders."""
+    return Places(results=place / "results", runs=place / "runs", cache=place / "cache")
+
+
+def run_name(plan: Plan, path: Path) -> str:
+    """Name of a file or folder of runs at home."""
+    return f"runs/{path.relative_to(plan.session.request.places.runs).as_posix()}"
+
+
+def given_files(request: RunRequest) -> dict[str, Path]:
+    """By name, the files that the user gave for a run."""
+    files = _plugin_files(request)
+    if _WEIGHTS in request.settings:
+        files.append(Path(request.settings[_WEIGHTS]))
+    return {f"given/{number}/{file.name}": file for number, file in enumerate(files)}
+
+
+def _plugin_files(request: RunRequest) -> list[Path]:
+    """In the order in which plugins are registered."""
+    folder = request.plugins.folder
+    return [*(sorted(folder.glob("*.py")) if folder else ()), *request.plugins.files]
+
+
+def _with_files(request: RunRequest, moved: Callable[[Path], Path]) -> RunRequest:
+    """The request with other paths for the files that were given; a folder becomes its files."""
+    settings = dict(request.settings)
+    plugins = PluginSources(files=tuple(moved(file) for file in _plugin_files(request)))
+    if _WEIGHTS in settings:
+        settings[_WEIGHTS] = str(moved(Path(settings[_WEIGHTS])))
+    return request.model_copy(update={"plugins": plugins, "settings": settings})
+
+
+def _with_file(answer: DatasetAnswer, moved: Callable[[Path], Path]) -> DatasetAnswer:
+    offer = answer.offer
+    if offer is None or offer.file is None:
+        return answer
+    return answer.model_copy(update={"offer": offer.model_copy(update={"file": moved(offer.file)})})

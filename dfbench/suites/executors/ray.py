@@ -1,0 +1,199 @@
+"""Tasks on a Ray cluster; what they read travels with them, what they leave comes home."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from dfbench.errors import DfbenchError
+from dfbench.files import atomic_path, drop_leftovers
+from dfbench.locks import FileLock, is_locked
+from dfbench.runs.lock import LOCK_FILE, RunLock, held
+from dfbench.runs.plan import Plan
+from dfbench.runs.state import STATE_FILE, RunState, failure, kept_state, read_state
+from dfbench.runs.store import ResultStore
+from dfbench.runs.supervision import Supervision
+from dfbench.suites.executors import worker
+from dfbench.suites.executors.parcel import given_files, pack, run_name
+from dfbench.suites.tasks import Task, TaskResult
+
+LOST_WORKERS = 3
+"""How many workers a task may lose before it counts as failed."""
+_GLANCE_SECONDS = 0.5
+_GRACE_SECONDS = 30.0
+_REASON_LENGTH = 300
+
+
+class WorkersLost(DfbenchError):
+    """A task that Ray could not bring to an end."""
+
+
+class RayExecutor:
+    """Threads of this process, each waiting for one task of the cluster it is connected to."""
+
+    def __init__(
+        self, plans: Mapping[str, Plan], slots: int, gpus: float, supervision: Supervision
+    ) -> None:
+        """`gpus`: what part of a GPU a task takes; its CPUs are its threads."""
+        self.slots = slots
+        self._plans = plans
+        self._gpus = gpus
+        self._supervision = supervision
+        self._pool = ThreadPoolExecutor(slots, thread_name_prefix="ray-task")
+        self._sent: dict[Path, Any] = {}
+
+    def submit(self, task: Task) -> Future[TaskResult]:
+        """Begin a task."""
+        return self._pool.submit(self._done, task)
+
+    def busy(self, task: Task) -> bool:
+        """Whether somebody is at this run, or at a network that this one is made from."""
+        plan = self._plans[task.eval_id]
+        if task.network is None:
+            return held(plan.folder)
+        return any(is_locked(_lock(file)) for file in _missing(plan, task.network))
+
+    def stop(self) -> None:
+        """Cancel the tasks."""
+        self._supervision.stop.set()
+
+    def close(self) -> None:
+        """Wait until the tasks have ended and what they left is home."""
+        self._pool.shutdown(cancel_futures=True)
+
+    def _done(self, task: Task) -> TaskResult:
+        plan = self._plans[task.eval_id]
+        try:
+            return self._run(task, plan) if task.network is None else self._trained(task, plan)
+        except Exception as fault:  # noqa: BLE001  # whatever went wrong is told as the task's result
+            return TaskResult(state=failure(fault))
+
+    def _run(self, task: Task, plan: Plan) -> TaskResult:
+        store = ResultStore(plan.session.request.places.results)
+        with RunLock(plan.folder, self._supervision.stop):
+            found = store.find(plan.eval_id)
+            if found and not (task.pairs and not plan.pairs_file.is_file()):
+                return TaskResult(state=RunState(status="done"), record=found[1], files=(found[0],))
+            begun = _begun(plan)
+            with kept_state(plan.folder) as attempting:
+                result = self._remote(task, plan, begun)
+                if result.record:
+                    path = store.write(result.record)
+                    result = result.model_copy(update={"files": (path,)})
+                attempting.elsewhere = result.state
+        _pass_on_interrupt(result)
+        return result
+
+    def _trained(self, task: Task, plan: Plan) -> TaskResult:
+        name = task.network or ""
+        with ExitStack() as locks:
+            for file in _missing(plan, name):
+                waiting = f"another process trains {file.stem[:12]} for the cache; waiting for it"
+                locks.enter_context(FileLock(_lock(file), waiting, self._supervision.stop))
+            identity = plan.networks[name]
+            file = plan.session.network_file(identity)
+            if plan.session.teachers.stored(identity) is not None:
+                return TaskResult(state=RunState(status="done"), files=(file,))
+            result = self._remote(task, plan, {})
+        _pass_on_interrupt(result)
+        return result.model_copy(update={"files": (file,)})
+
+    def _remote(self, task: Task, plan: Plan, begun: Mapping[str, Path]) -> TaskResult:
+        """The result of a task; its files are home, and those of `begun` are as it left them."""
+        import ray
+
+        shared = {**given_files(task.request), **_networks(task, plan), **_pairs(plan)}
+        contents = [self._shared(path) for path in shared.values()]
+        contents += [path.read_bytes() for path in begun.values()]
+        remote = ray.remote(worker.do).options(
+            num_cpus=plan.session.threads, num_gpus=self._gpus, max_retries=LOST_WORKERS
+        )
+        parcel = pack(task, plan, self._supervision).model_dump_json()
+        content, files = self._awaited(remote.remote(parcel, [*shared, *begun], *contents))
+        for name, data in files.items():
+            with atomic_path(_home(plan, name)) as temporary:
+                temporary.write_bytes(data)
+        for name, path in begun.items():
+            if name not in files and path.name != STATE_FILE:
+                path.unlink(missing_ok=True)
+        return TaskResult.model_validate_json(content)
+
+    def _shared(self, path: Path) -> Any:
+        """A file that several tasks read, sent to the cluster once."""
+        import ray
+
+        if path not in self._sent:
+            self._sent[path] = ray.put(path.read_bytes())
+        return self._sent[path]
+
+    def _awaited(self, reference: Any) -> tuple[str, dict[str, bytes]]:
+        import ray
+
+        while not ray.wait([reference], timeout=_GLANCE_SECONDS)[0]:
+            if self._supervision.stop.is_set():
+                ray.cancel(reference)
+                if not ray.wait([reference], timeout=_GRACE_SECONDS)[0]:
+                    ray.cancel(reference, force=True)
+                break
+        try:
+            answer: tuple[str, dict[str, bytes]] = ray.get(reference)
+        except ray.exceptions.TaskCancelledError as fault:
+            raise KeyboardInterrupt from fault
+        except ray.exceptions.RayError as fault:
+            raise WorkersLost(_told(fault)) from fault
+        return answer
+
+
+def _told(fault: Exception) -> str:
+    cause = getattr(fault, "cause", None) or fault
+    text = " ".join(str(cause).split())[:_REASON_LENGTH]
+    return f"Ray gave the task up ({type(cause).__name__}: {text})"
+
+
+def _pass_on_interrupt(result: TaskResult) -> None:
+    if result.state.interrupted:
+        raise KeyboardInterrupt
+
+
+def _begun(plan: Plan) -> dict[str, Path]:
+    """By name, what an attempt left that was broken off: its state and its checkpoints."""
+    state = read_state(plan.folder)
+    if state is None or state.status == "done":
+        return {}
+    drop_leftovers(plan.folder)
+    files = (file for file in plan.folder.rglob("*") if file.is_file() and file.name != LOCK_FILE)
+    return {run_name(plan, file): file for file in files}
+
+
+def _networks(task: Task, plan: Plan) -> dict[str, Path]:
+    """By name, the networks of the cache that a run needs, or that a network is made from."""
+    session = plan.session
+    wanted = plan.networks.values()
+    identities = wanted if task.network is None else session.networks.lineage(task.network)
+    stored = (session.teachers.stored(identity) for identity in identities)
+    return {f"cache/teachers/{found.path.name}": found.path for found in stored if found}
+
+
+def _pairs(plan: Plan) -> dict[str, Path]:
+    """By name, the generated pairs that a run needs; the graph has them come first."""
+    file = plan.source.pairs_file if plan.source else None
+    return {run_name(plan, file): file} if file and file.is_file() else {}
+
+
+def _missing(plan: Plan, network: str) -> list[Path]:
+    """Files of a network and of those it is made from, nearest first, that are yet to be made."""
+    files = map(plan.session.network_file, plan.session.networks.lineage(network))
+    return [file for file in files if not file.is_file()]
+
+
+def _lock(network: Path) -> Path:
+    return network.with_suffix(".lock")
+
+
+def _home(plan: Plan, name: str) -> Path:
+    root, _, rest = name.partition("/")
+    folders = plan.session.request.places
+    return {"runs": folders.runs, "cache": folders.cache}[root] / rest

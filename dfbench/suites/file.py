@@ -1,0 +1,242 @@
+"""The suite file: a grid of runs in TOML, checked key by key before anything starts."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationError
+
+from dfbench.budget import Budget
+from dfbench.datasets.split import HoldoutName
+from dfbench.errors import DfbenchError, InvalidInput, unknown_name
+from dfbench.runs.request import Precision
+from dfbench.runs.scenario import CLOSED, parse_scenario
+from dfbench.runs.settings import configure
+from dfbench.suites.positions import KeyPath, key_lines, line_of
+from dfbench.teachers.recipe import TeacherRecipe
+
+_TOML_LINE = re.compile(r"(?P<text>.*?) \(at (?:line (?P<line>\d+), column \d+|end of document)\)")
+
+
+class InvalidSuite(DfbenchError):
+    """A suite file that cannot be run as it stands; the text names file, line and key."""
+
+
+def _setting(value: object) -> str:
+    """A value as `--set KEY=VALUE` has it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str | int | float):
+        return str(value)
+    raise ValueError("a setting is a number, a text, true or false")
+
+
+def _entry(key: str) -> BeforeValidator:
+    """Let a text stand for a table that has only this key."""
+
+    def widened(value: object) -> object:
+        if isinstance(value, str):
+            return {key: value}
+        if isinstance(value, dict):
+            return value
+        raise ValueError(f'an entry is a text, or a table such as {{ {key} = "..." }}')
+
+    return BeforeValidator(widened)
+
+
+Settings = dict[str, Annotated[str, BeforeValidator(_setting)]]
+_Name = Annotated[str, Field(min_length=1)]
+_Count = Annotated[int, Strict(), Field(ge=1)]
+_Positive = Annotated[float, Strict(), Field(gt=0)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class MethodEntry(_Part):
+    """A row of the grid."""
+
+    method: _Name
+    """Label, `crossx` or `crossx[bn]`."""
+    config: Settings = {}
+    """Settings of the method."""
+
+
+class DatasetEntry(_Part):
+    """A dataset of the grid, with what differs for it."""
+
+    dataset: _Name
+    """As on the command line; a path after `folder:` starts at the suite file."""
+    image_size: Annotated[int, Strict(), Field(ge=16)] | None = None
+    classes: tuple[_Name, ...] | None = None
+    alternative_classes: tuple[_Name, ...] | None = None
+    alternative: _Name | None = None
+    """Dataset that provides alternative classes."""
+    holdout: HoldoutName = "fifth"
+    duplicate_photos: Annotated[bool, Strict()] = False
+    skip_unreadable: Annotated[bool, Strict()] = False
+    budget: Settings = {}
+    """Settings of the budget, in place of the suite's."""
+    teachers: Settings = {}
+    """Settings of the teachers, in place of the suite's."""
+
+
+class RunDefaults(_Part):
+    """Defaults of command line options."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    threads: _Count | None = None
+    jobs: _Count | None = None
+    timeout: _Positive | None = None
+    """Seconds."""
+    memory_limit_gib: _Positive | None = None
+
+
+class Suite(_Part):
+    """What a suite file says."""
+
+    title: str = ""
+    methods: Annotated[tuple[Annotated[MethodEntry, _entry("method")], ...], Field(min_length=1)]
+    datasets: Annotated[tuple[Annotated[DatasetEntry, _entry("dataset")], ...], Field(min_length=1)]
+    scenarios: Annotated[tuple[_Name, ...], Field(min_length=1)] = (CLOSED,)
+    seeds: Annotated[tuple[Annotated[int, Strict(), Field(ge=0)], ...], Field(min_length=1)]
+    precision: Precision = "fp32"
+    """Arithmetic of the fits' convolutions."""
+    budget: Settings = {}
+    """Settings of the shared budget."""
+    teachers: Settings = {}
+    """Settings of the teacher recipe."""
+    run: RunDefaults = RunDefaults()
+
+
+@dataclass(frozen=True)
+class SuiteFile:
+    """A suite, and where its keys stand."""
+
+    path: Path
+    suite: Suite
+    lines: Mapping[KeyPath, int]
+
+    def invalid(self, faults: Iterable[tuple[KeyPath, str]]) -> InvalidSuite:
+        """The error for faults of keys: a line each, that names file, line and key."""
+        return _invalid(self.path, self.lines, faults)
+
+
+def read_suite(path: Path) -> SuiteFile:
+    """Read and check a suite file.
+
+    Raises `InvalidInput` for a file that cannot be read, `InvalidSuite` with all that is wrong, a
+    line each.
+    """
+    content, text = _read(path)
+    lines = key_lines(text)
+    try:
+        suite = Suite.model_validate(content)
+    except ValidationError as fault:
+        raise _invalid(path, lines, _explained(fault)) from fault
+    contradictions = list(_contradictions(suite))
+    if contradictions:
+        raise _invalid(path, lines, contradictions)
+    return SuiteFile(path, suite, lines)
+
+
+def _read(path: Path) -> tuple[dict[str, Any], str]:
+    try:
+        text = path.read_bytes().decode()
+    except OSError as fault:
+        raise InvalidInput(
+            f"cannot read the suite file {str(path)!r}: {(fault.strerror or 'error').lower()}"
+        ) from fault
+    except UnicodeDecodeError as fault:
+        raise InvalidSuite(f"{path.name}: not UTF-8 text (byte {fault.start})") from fault
+    try:
+        return tomllib.loads(text), text
+    except tomllib.TOMLDecodeError as fault:
+        found = _TOML_LINE.fullmatch(str(fault))
+        line = (found and found["line"]) or str(text.count("\n") + 1)
+        reason = found["text"] if found else str(fault)
+        raise InvalidSuite(f"{path.name} line {line}: not TOML: {reason.lower()}") from fault
+
+
+def _invalid(
+    path: Path, lines: Mapping[KeyPath, int], faults: Iterable[tuple[KeyPath, str]]
+) -> InvalidSuite:
+    placed = sorted((line_of(lines, key), _dotted(key), text) for key, text in faults)
+    return InvalidSuite(
+        "\n".join(f"{path.name} line {line}, key {key}: {text}" for line, key, text in placed)
+    )
+
+
+def _dotted(key: KeyPath) -> str:
+    """`datasets[1].image_size`."""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in key)
+    return text.removeprefix(".")
+
+
+def _explained(fault: ValidationError) -> Iterator[tuple[KeyPath, str]]:
+    """Keys and meanings of pydantic's errors."""
+    for error in fault.errors():
+        if error["type"] != "too_short" or not error["input"]:  # else its items are at fault
+            yield error["loc"], _meaning(error)
+
+
+def _meaning(error: Any) -> str:
+    kind, key = error["type"], error["loc"]
+    if kind == "extra_forbidden":
+        model = _TABLES.get(str(key[0]), Suite) if len(key) > 1 else Suite
+        return str(unknown_name("key", str(key[-1]), model.model_fields, "dfbench suite --help"))
+    if kind == "missing":
+        return "is missing"
+    if kind == "too_short":
+        return "is empty; give at least one"
+    rule = error["msg"].removeprefix("Value error, ")
+    return f"{error['input']!r}; {rule[0].lower()}{rule[1:]}"
+
+
+_TABLES: Mapping[str, type[BaseModel]] = {
+    "methods": MethodEntry,
+    "datasets": DatasetEntry,
+    "run": RunDefaults,
+}
+
+
+def _contradictions(suite: Suite) -> Iterator[tuple[KeyPath, str]]:
+    """What is wrong although every key is of the right type."""
+    for axis in ("methods", "datasets", "scenarios", "seeds"):
+        yield from _repeated(axis, getattr(suite, axis))
+    for place, scenario in enumerate(suite.scenarios):
+        try:
+            parse_scenario(scenario)
+        except DfbenchError as fault:
+            yield ("scenarios", place), str(fault)
+    yield from _bad_settings((), suite)
+    for place, entry in enumerate(suite.datasets):
+        yield from _bad_settings(("datasets", place), entry)
+    for place, method in enumerate(suite.methods):
+        for key in method.config:
+            if "." in key:
+                text = "budget and teachers are no method's; settings of theirs: [budget] steps=300"
+                yield ("methods", place, "config", key), text
+
+
+def _repeated(axis: str, items: tuple[Any, ...]) -> Iterator[tuple[KeyPath, str]]:
+    for place, item in enumerate(items):
+        first = items.index(item)
+        if first < place:
+            yield (axis, place), f"the same as {axis}[{first}]; each belongs there once"
+
+
+def _bad_settings(key: KeyPath, part: Suite | DatasetEntry) -> Iterator[tuple[KeyPath, str]]:
+    for owner, model in (("budget", Budget), ("teachers", TeacherRecipe)):
+        given: Settings = getattr(part, owner)
+        for name, value in given.items():
+            try:
+                configure(model, {}, {name: value}, f"the {owner}", f"{owner}.")
+            except DfbenchError as fault:
+                yield (*key, owner, name), str(fault)

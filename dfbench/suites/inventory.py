@@ -1,0 +1,117 @@
+"""What of a suite is done, what is going on, what is missing and what it may cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import median
+from typing import Literal
+
+from dfbench.errors import InvalidInput
+from dfbench.identity import canonical_json
+from dfbench.runs.plan import Plan
+from dfbench.runs.record import Record
+from dfbench.runs.state import RunState, read_state
+from dfbench.runs.store import ResultStore
+from dfbench.suites.planning import SuiteRun
+
+Status = Literal["planned", "running", "done", "failed", "timeout", "skipped"]
+STATUSES: tuple[Status, ...] = ("planned", "running", "done", "failed", "timeout", "skipped")
+
+
+@dataclass(frozen=True)
+class Item:
+    """A run of a suite with what is known of it."""
+
+    run: SuiteRun
+    status: Status
+    reason: str | None = None
+    """Why it is not done."""
+    state: RunState | None = None
+    record: Record | None = None
+    estimate: float | None = None
+    """Seconds of fit, embedding and ranking that it may take; None where nobody can tell."""
+
+    @property
+    def missing(self) -> bool:
+        """Whether it has yet to be done and nothing speaks against it."""
+        interrupted = self.state is not None and self.state.interrupted
+        return self.status in ("planned", "running") or interrupted
+
+    @property
+    def seconds(self) -> float | None:
+        """Wall time that it took."""
+        return _cost(self.record) if self.record else None
+
+
+def take_inventory(runs: Sequence[SuiteRun], store: ResultStore) -> list[Item]:
+    """What is known of each run, from its record and the state in its folder."""
+    items = [_item(run, store) for run in runs]
+    if not any(item.missing for item in items):
+        return items
+    costs = _costs(store)
+    return [_estimated(item, costs) for item in items]
+
+
+def networks_to_train(items: Iterable[Item]) -> dict[str, str]:
+    """Identities of the networks that missing runs need and the cache lacks, with their names."""
+    return {
+        identity: name
+        for item in items
+        if item.missing and item.run.plan
+        for name, identity in missing_networks(item.run.plan).items()
+    }
+
+
+def missing_networks(plan: Plan) -> dict[str, str]:
+    """Names and identities of the networks of a plan that the cache lacks."""
+    session = plan.session
+    return {
+        name: identity
+        for name, identity in plan.networks.items()
+        if not session.network_file(identity).is_file()
+    }
+
+
+def _item(run: SuiteRun, store: ResultStore) -> Item:
+    if run.plan is None:
+        return Item(run, "skipped", run.skipped)
+    try:
+        found = store.find(run.plan.eval_id)
+    except InvalidInput as fault:  # a record that was edited, or is none
+        return Item(run, "failed", str(fault))
+    if found is not None:
+        return Item(run, "done", record=found[1])
+    state = read_state(run.plan.folder)
+    if state is None or state.status == "done":  # done, but its record is gone: to be done again
+        return Item(run, "planned")
+    return Item(run, state.status, state.reason, state)
+
+
+def _cost(record: Record) -> float:
+    return record.seconds.fit + record.seconds.embed + record.seconds.rank
+
+
+_Costs = Mapping[tuple[str, ...], list[float]]
+
+
+def _costs(store: ResultStore) -> _Costs:
+    """Seconds of earlier runs by row, configuration, budget and numerics, with dataset or not."""
+    costs: dict[tuple[str, ...], list[float]] = {}
+    for record in store:
+        config, budget = record.row.config, record.budget.model_dump(mode="json")
+        kind = (record.row.label, canonical_json([config, budget]), record.numerics)
+        for key in (kind, (*kind, record.data.name)):
+            costs.setdefault(key, []).append(_cost(record))
+    return costs
+
+
+def _estimated(item: Item, costs: _Costs) -> Item:
+    plan = item.run.plan
+    if plan is None or item.status == "done":
+        return item
+    config, budget = plan.row.config, plan.session.budget.model_dump(mode="json")
+    kind = (plan.row.label, canonical_json([config, budget]), plan.session.numerics)
+    found = costs.get((*kind, plan.session.dataset.name)) or costs.get(kind)
+    estimate = round(median(found), 1) if found else None
+    return replace(item, estimate=estimate)

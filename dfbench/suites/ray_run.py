@@ -1,0 +1,60 @@
+"""Doing the missing runs of a suite on a Ray cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dfbench.console import note
+from dfbench.errors import InvalidInput
+from dfbench.runs.environment import available_threads
+from dfbench.suites.executors.cluster import Cluster, ClusterChoice, Share, connected
+from dfbench.suites.executors.ray import RayExecutor
+from dfbench.suites.graph import task_graph
+from dfbench.suites.inventory import Item
+from dfbench.suites.local_run import Limits
+from dfbench.suites.planning import SuitePlan
+from dfbench.suites.progress import watched
+from dfbench.suites.schedule import drive
+from dfbench.suites.threads import shared_threads
+
+
+def run_on_ray(
+    plan: SuitePlan,
+    chosen: Sequence[Item],
+    limits: Limits,
+    *,
+    choice: ClusterChoice,
+    jobs: int | None,
+    fail_fast: bool,
+) -> None:
+    """Do the chosen runs on a cluster, `jobs` at a time: by default as many as it has room for.
+
+    A run takes as many CPUs as it has threads: those that were asked for, else with `jobs` its
+    share of the cluster, else one. Raises `Unreachable` or `InvalidInput` before anything is
+    started, and `KeyboardInterrupt` when all tasks have ended after Ctrl-C.
+    """
+    gpus = choice.gpus(plan.device)
+    asked = max((item.run.request.threads or 1 for item in chosen), default=1)
+    with connected(choice.address, max(available_threads(), asked * (jobs or 1))) as cluster:
+        share = min(cluster.cpus // jobs, cluster.node_cpus) if jobs else 1
+        shared = shared_threads(chosen, share)
+        slots = _slots(cluster, shared, gpus, jobs)
+        graph = task_graph(shared)
+        executor = RayExecutor(graph.plans, slots, gpus, limits.supervision)
+        with watched(len(graph.tasks), alone=False) as observer:
+            drive(graph, executor, observer, fail_fast=fail_fast)
+
+
+def _slots(cluster: Cluster, items: Sequence[Item], gpus: float, jobs: int | None) -> int:
+    """How many runs to have under way; more than there is room for wait in Ray's queue."""
+    share = Share(max(item.run.request.threads or 1 for item in items), gpus)
+    capacity = cluster.capacity(share)
+    need = f"a run takes {share.cpus} CPUs and {gpus:g} GPUs of one node; the nodes have {cluster}"
+    if capacity == 0 and jobs is None:
+        raise InvalidInput(
+            f"{need}; nothing was started; try fewer --threads or less --gpus-per-run, or name "
+            "--jobs to wait until the cluster grows"
+        )
+    if capacity == 0:
+        note(f"{need}; waiting for a node that has room")
+    return jobs or capacity

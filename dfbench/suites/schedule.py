@@ -1,0 +1,125 @@
+"""Doing the tasks of a suite in an order that keeps every executor's slot at work."""
+
+from __future__ import annotations
+
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import suppress
+from graphlib import TopologicalSorter
+from typing import Protocol
+
+from dfbench.files import DiskFull
+from dfbench.runs.state import RunState, read_state, write_state
+from dfbench.suites.executors.executor import Executor
+from dfbench.suites.graph import TaskGraph
+from dfbench.suites.tasks import Task, TaskResult
+
+
+class Observer(Protocol):
+    """Whoever wants to know how far a suite is."""
+
+    def begun(self, task: Task) -> None:
+        """A task was handed to the executor."""
+
+    def ended(self, task: Task, result: TaskResult) -> None:
+        """A task ended, well or not, or is left out because one before it failed."""
+
+
+def drive(
+    graph: TaskGraph,
+    executor: Executor,
+    observer: Observer,
+    *,
+    fail_fast: bool = False,
+) -> None:
+    """Do all tasks of a graph, each after those that come before it.
+
+    A run whose predecessor failed is not begun, and its state says why. With `fail_fast` nothing
+    more is begun after the first failure; what is going on is waited for. On Ctrl-C the executor
+    is stopped, and `KeyboardInterrupt` is raised when all its tasks have ended.
+    """
+    schedule = _Schedule(graph, executor, observer, fail_fast=fail_fast)
+    try:
+        schedule.run()
+    except BaseException:
+        executor.stop()
+        raise
+    finally:
+        executor.close()
+
+
+class _Schedule:
+    """One pass through a graph."""
+
+    def __init__(
+        self,
+        graph: TaskGraph,
+        executor: Executor,
+        observer: Observer,
+        *,
+        fail_fast: bool,
+    ) -> None:
+        self._graph = graph
+        self._executor = executor
+        self._observer = observer
+        self._fail_fast = fail_fast
+        self._sorter = TopologicalSorter(graph.before)
+        self._order = {key: place for place, key in enumerate(graph.tasks)}
+        self._ready: list[str] = []
+        self._going: dict[Future[TaskResult], str] = {}
+        self._failed: dict[str, TaskResult] = {}
+
+    def run(self) -> None:
+        self._sorter.prepare()
+        while self._sorter.is_active() and not self._stopped:
+            self._ready.extend(self._sorter.get_ready())
+            self._begin()
+            if self._going:
+                ended, _ = wait(self._going, return_when=FIRST_COMPLETED)
+                for future in ended:
+                    self._end(self._going.pop(future), future.result())
+        for future in list(self._going):
+            self._end(self._going.pop(future), future.result())
+
+    @property
+    def _stopped(self) -> bool:
+        return self._fail_fast and bool(self._failed)
+
+    def _begin(self) -> None:
+        """Hand out ready tasks as long as there are slots, in the order of the suite."""
+        while self._ready and len(self._going) < self._executor.slots:
+            key = self._next()
+            self._ready.remove(key)
+            task = self._graph.tasks[key]
+            cause = next((c for c in self._graph.before[key] if c in self._failed), None)
+            if cause is None:
+                self._observer.begun(task)
+                self._going[self._executor.submit(task)] = key
+            else:
+                self._leave_out(key, cause)
+
+    def _next(self) -> str:
+        """The first ready task in the order of the suite, if it may be none that others are at."""
+        in_order = sorted(self._ready, key=self._order.__getitem__)
+        tasks = self._graph.tasks
+        return next((key for key in in_order if not self._executor.busy(tasks[key])), in_order[0])
+
+    def _leave_out(self, key: str, cause: str) -> None:
+        before, failure = self._graph.tasks[cause], self._failed[cause].state
+        reason = f"not begun, for {before.network or before.label} {failure.status}"
+        folder = self._graph.plans[key].folder
+        earlier = read_state(folder)
+        state = RunState(
+            status="failed",
+            reason=f"{reason}: {failure.reason}",
+            attempts=earlier.attempts if earlier else 0,
+        )
+        # Without room on the disk the run counts as planned, which is as true.
+        with suppress(DiskFull):
+            write_state(folder, state)
+        self._end(key, TaskResult(state=state))
+
+    def _end(self, key: str, result: TaskResult) -> None:
+        if not result.done:
+            self._failed[key] = result
+        self._observer.ended(self._graph.tasks[key], result)
+        self._sorter.done(key)

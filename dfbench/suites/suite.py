@@ -1,0 +1,58 @@
+"""A suite that was read and planned: what a verb of the command line works on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dfbench.errors import InvalidInput
+from dfbench.runs.store import ResultStore
+from dfbench.suites.file import SuiteFile, read_suite
+from dfbench.suites.grid import Surroundings, grid
+from dfbench.suites.inventory import Item, take_inventory
+from dfbench.suites.planning import SuitePlan, plan_suite
+from dfbench.suites.selection import select
+
+
+@dataclass(frozen=True)
+class OpenSuite:
+    """A suite, its plan, and the folder where its records go."""
+
+    file: SuiteFile
+    plan: SuitePlan
+    results: Path
+
+    @property
+    def title(self) -> str:
+        """What the file calls it, or the file's name."""
+        return self.file.suite.title or self.file.path.stem
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What its datasets have to say, each line once."""
+        datasets = [run.plan.session.dataset for run in self.plan.runs if run.plan]
+        lines = (f"{data.name}: {line}" for data in datasets for line in data.notes)
+        return tuple(dict.fromkeys(lines))
+
+    def items(self) -> list[Item]:
+        """What is known of each run by now."""
+        return take_inventory(self.plan.runs, ResultStore(self.results))
+
+
+def open_suite(
+    path: Path, around: Surroundings, only: Sequence[str], without: Sequence[str]
+) -> OpenSuite:
+    """Read a suite file and plan what the patterns leave of it; nothing is started.
+
+    Raises `InvalidSuite`, `InvalidInput` or `UnknownName`: what is wrong with the file, its keys
+    or the patterns.
+    """
+    file = read_suite(path)
+    cells = select(grid(file, around), only, without)
+    if not cells:
+        raise InvalidInput(
+            f"no run of {path.name} is left by --only {list(only)} and --except {list(without)}; "
+            "patterns of different kinds must all hold (see: dfbench suite plan FILE)"
+        )
+    return OpenSuite(file, plan_suite(file, cells), around.places.results)

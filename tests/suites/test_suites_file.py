@@ -1,0 +1,201 @@
+"""Suite files that are wrong: file, line and key are named; and where keys stand."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dfbench.errors import DfbenchError
+from dfbench.runs.job import Question, RowQuestion
+from dfbench.runs.request import PluginSources
+from dfbench.suites.file import read_suite
+from dfbench.suites.positions import KeyPath, key_lines, line_of
+
+SOUND = 'methods = ["crossx"]\ndatasets = ["shapes"]\nseeds = [0]\n'
+
+
+def _written(folder: Path, text: str) -> Path:
+    file = folder / "quick.toml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def _fault(folder: Path, text: str) -> str:
+    with pytest.raises(DfbenchError) as raised:
+        read_suite(_written(folder, text))
+    return str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        (SOUND + "sedds = [1]", "line 4, key sedds: unknown key 'sedds'; did you mean 'seeds'?"),
+        (
+            SOUND.replace('["shapes"]', '[\n "shapes",\n {dataset="folder:x", imagesize=32}]'),
+            "line 4, key datasets[1].imagesize: unknown key 'imagesize'; did you mean 'image_size'",
+        ),
+        (SOUND + "[run]\ntimout = 3", "line 5, key run.timout: unknown key 'timout'; did you mean"),
+        (SOUND + "[run]\njobs = 0", "line 5, key run.jobs: 0; input should be greater than or"),
+        (SOUND + '[run]\ndevice = "gpu"', "key run.device: 'gpu'; input should be 'auto', 'cpu'"),
+        (SOUND.replace("[0]", '["0"]'), "line 3, key seeds[0]: '0'; input should be a valid int"),
+        (SOUND.replace("[0]", "[true]"), "line 3, key seeds[0]: True; input should be a valid int"),
+        (SOUND.replace("[0]", "[-1]"), "line 3, key seeds[0]: -1; input should be greater than"),
+        (SOUND.replace("[0]", "3"), "line 3, key seeds: 3; input should be a valid tuple"),
+        (SOUND.replace("[0]", "[]"), "line 3, key seeds: is empty; give at least one"),
+        (SOUND.replace('["crossx"]', "[]"), "line 1, key methods: is empty; give at least one"),
+        (SOUND.replace('["crossx"]', "[3]"), "key methods[0]: 3; an entry is a text, or a table"),
+        (SOUND.replace("seeds = [0]", ""), "line 1, key seeds: is missing"),
+        (SOUND.replace("[0]", "[0, 1,\n 0]"), "line 4, key seeds[2]: the same as seeds[0]"),
+        (
+            SOUND.replace('["crossx"]', '["crossx", {method="crossx"}]'),
+            "line 1, key methods[1]: the same as methods[0]",
+        ),
+        (
+            SOUND.replace('["shapes"]', '["shapes", "shapes"]'),
+            "line 2, key datasets[1]: the same as datasets[0]",
+        ),
+        (
+            SOUND + 'scenarios = ["closed", "open"]',
+            "line 4, key scenarios[1]: unknown scenario 'open'; allowed: closed",
+        ),
+        (SOUND + "[budget]\nstepz = 3", "line 5, key budget.stepz: unknown setting of the budget"),
+        (SOUND + '[budget]\nsteps = "many"', "line 5, key budget.steps: setting budget.steps='ma"),
+        (SOUND + "[teachers]\nsteps = 0", "line 5, key teachers.steps: setting teachers.steps='0'"),
+        (SOUND + "[budget]\nsteps = [1, 2]", "key budget.steps: [1, 2]; a setting is a number, a"),
+        (
+            SOUND.replace('["shapes"]', '[{dataset="shapes", budget={stepz=1}}]'),
+            "line 2, key datasets[0].budget.stepz: unknown setting of the budget 'stepz'",
+        ),
+        (
+            'datasets = ["shapes"]\nseeds = [0]\n[[methods]]\nmethod = "crossx"\n'
+            '[methods.config]\n"budget.steps" = 4\n',
+            "line 6, key methods[0].config.budget.steps: budget and teachers are no method's",
+        ),
+        (SOUND + "seeds = [1]", "line 4: not TOML: cannot overwrite a value"),
+        (SOUND + "x = [1", "line 4: not TOML: unclosed array"),
+    ],
+)
+def test_wrong_key_is_named_with_file_and_line(text: str, fault: str, tmp_path: Path) -> None:
+    lines = [line for line in _fault(tmp_path, text).splitlines() if fault in line]
+    assert len(lines) == 1, _fault(tmp_path, text)
+    assert lines[0].startswith("quick.toml line ")
+
+
+def test_all_wrong_keys_are_named_in_the_order_of_their_lines(tmp_path: Path) -> None:
+    faults = _fault(tmp_path, SOUND + "[run]\njobs = 0\n[budgt]\n").splitlines()
+    assert [fault.partition(",")[0] for fault in faults] == [
+        "quick.toml line 5",
+        "quick.toml line 6",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (None, "cannot read the suite file"),
+        (b"\xff\xfe", "quick.toml: not UTF-8 text (byte 0)"),
+    ],
+)
+def test_file_that_cannot_be_read_is_one_line(
+    content: bytes | None, fault: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "quick.toml"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(DfbenchError, match=r"quick\.toml") as raised:
+        read_suite(file)
+    assert fault in str(raised.value)
+
+
+def test_text_stands_for_an_entry_that_has_only_a_name(tmp_path: Path) -> None:
+    long = SOUND.replace('["shapes"]', '[{ dataset = "shapes" }]')
+    long = long.replace('["crossx"]', '[{ method = "crossx" }]')
+    assert read_suite(_written(tmp_path, long)).suite == read_suite(_written(tmp_path, SOUND)).suite
+
+
+DOCUMENT = '''
+# a comment with [brackets] and "quotes"
+title = "one # not a comment"
+text = """
+[not.a.table]
+x = 1 ""\\""""
+dates = [1979-05-27 07:32:00, 1979-05-27T07:32:00.5Z]
+floats = [1.5, -2e3, inf]
+literal = 'a\\'
+methods = [ # here
+  "a", { method = "b", config = { "quoted.key" = 1, x.y = [ [1, 2], [] ] } },
+
+  "c",
+]
+
+[budget]
+steps = 3
+a."b c".d = 4
+
+[[datasets]]
+dataset = "x"
+[datasets.budget]
+steps = 5
+[[datasets]]
+[[datasets.parts]]
+q = 1
+[[datasets.parts]]
+q = 2
+[datasets.parts.deep]
+z = true
+'''
+
+
+def _paths(content: Any, path: KeyPath = ()) -> Iterator[KeyPath]:
+    items = content.items() if isinstance(content, dict) else enumerate(content)
+    for key, value in items:
+        yield (*path, key)
+        if isinstance(value, dict | list):
+            yield from _paths(value, (*path, key))
+
+
+def test_every_key_of_a_document_has_the_line_on_which_it_stands() -> None:
+    lines = key_lines(DOCUMENT)
+    written = DOCUMENT.splitlines()
+    for path in _paths(tomllib.loads(DOCUMENT)):
+        line = written[line_of(lines, path) - 1]
+        names = [part for part in path if isinstance(part, str)]
+        assert path in lines, path
+        assert names[-1] in line or isinstance(path[-1], int), (path, line)
+    assert written[lines["methods", 2] - 1].strip() == '"c",'
+    assert written[lines["datasets", 1, "parts", 1, "q"] - 1] == "q = 2"
+    assert written[lines["datasets", 1, "parts", 1, "deep", "z"] - 1] == "z = true"
+    assert line_of(lines, ("datasets", 0, "nothing")) == lines["datasets", 0]
+
+
+SHIPPED = sorted((Path(__file__).parents[2] / "benchmarks").glob("*.toml"))
+
+
+def test_suites_that_are_promised_are_shipped() -> None:
+    promised = {"quick", "shapes", "paper", "references", "ablations"}
+    assert promised <= {file.stem for file in SHIPPED}
+
+
+@pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.stem)
+def test_every_shipped_suite_names_rows_settings_and_datasets_that_exist(file: Path) -> None:
+    from dfbench.runs.describing import describe
+
+    suite = read_suite(file).suite
+    assert suite.title
+    answer = describe(
+        Question(
+            rows=tuple(
+                RowQuestion(label=entry.method, settings=entry.config, beside=False)
+                for entry in suite.methods
+            ),
+            datasets=tuple(entry.dataset for entry in suite.datasets),
+            device="cpu",
+            plugins=PluginSources(),
+        )
+    )
+    faults = [part.fault for part in (*answer.rows, *answer.datasets.values()) if part.fault]
+    assert faults == []
