@@ -25,9 +25,32 @@ def dfbench_methods() -> tuple[MethodSpec, ...]:
             "dfbench_baselines.classifiers:ClassifierPosterior",
         ),
         MethodSpec(
+            "averaging-weights",
+            "Averaging Weights",
+            "dfbench_baselines.averaging:AveragingWeights",
+        ),
+        MethodSpec(
+            "unimodal-distillation",
+            "Uni-Modal Distillation",
+            "dfbench_baselines.unimodal_distillation:UnimodalDistillation",
+        ),
+        MethodSpec(
+            "gaussian-prior", "Gaussian Prior", "dfbench_baselines.gaussian_prior:GaussianPrior"
+        ),
+        MethodSpec("meta-data", "Meta-Data", "dfbench_baselines.meta_data:MetaData"),
+        MethodSpec(
+            "alternative-data",
+            "Alternative Data",
+            "dfbench_baselines.alternative_data:AlternativeData",
+        ),
+        MethodSpec(
             "crossx",
             "CrossX-DFL",
             "dfbench_baselines.crossx:CrossX",
             beside=(*_CLASSIFIERS, "crossx[zero-step]"),
         ),
+        MethodSpec("siamese", "Siamese", "dfbench_baselines.references:Siamese"),
+        MethodSpec("triplet", "Triplet", "dfbench_baselines.references:Triplet"),
+        MethodSpec("mib", "MIB", "dfbench_baselines.references:MIB"),
+        MethodSpec("crossx-data", "CrossX (real pairs)", "dfbench_baselines.references:CrossXData"),
     )

@@ -26,38 +26,32 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
-import torch
-from pydantic import Field
-
 from dfbench.learning.loop import RandomState
 from dfbench.learning.metric import hard_pair_targets, soft_pair_targets
 from dfbench.learning.pool import PairPool, Pairs
 from dfbench.learning.students import Students
 from dfbench.method import Encoders, Method, MethodConfig, Need, Setting
-from dfbench_baselines.pair_estimators import Estimate, EstimationConfig, PairEstimators
+from dfbench_baselines import crossx_variants, pictures
+from dfbench_baselines.conditional_estimators import ConditionalEstimators
+from dfbench_baselines.crossx_config import CrossXConfig
+from dfbench_baselines.health import curves
+from dfbench_baselines.pair_estimators import Estimate, PairEstimators
+from dfbench_baselines.released import ReleasedGame
 
-_PAIR_TARGETS = {"soft": soft_pair_targets, "hard": hard_pair_targets}
+__all__ = ["CrossX", "CrossXConfig"]
+
+_PAIR_TARGETS = {
+    "soft": soft_pair_targets,
+    "hard": hard_pair_targets,
+    "noise": crossx_variants.noise_pair_targets,
+    "agreeing": crossx_variants.agreeing_pair_targets,
+}
+_ESTIMATORS: Mapping[str, type[PairEstimators]] = {
+    "unconditional": PairEstimators,
+    "conditional": ConditionalEstimators,
+}
 _LOG_EVERY = 10
-_COLUMNS = 16
-_SHOWN = 6 * _COLUMNS
-
-
-class CrossXConfig(EstimationConfig):
-    """Settings of CrossX-DFL."""
-
-    rounds: int = Field(default=8, ge=0)
-    """Turns that estimators and students take; 0 trains nothing (the zero-step control)."""
-    warm_up: float = Field(default=0.5, ge=0.1, le=1)
-    """Share of the estimator steps before the first turn of the students. The first tenth of the
-    steps never enters the pool."""
-    pool_batches: int = Field(default=60, ge=1)
-    """Estimator batches that the pool remembers."""
-    pair_targets: Literal["soft", "hard"] = "soft"
-    """Positives of InfoNCE: by probability of the same class, or by equal decisions."""
-    queue_weight: float = Field(default=1.0, ge=0)
-    """Weight of queue InfoNCE in the students' loss."""
-    proxy_weight: float = Field(default=1.0, ge=0)
-    """Weight of the shared proxies in the students' loss."""
+_SHOWN_BATCHES = 6
 
 
 class CrossX(Method):
@@ -68,19 +62,20 @@ class CrossX(Method):
     version = 1
     Config = CrossXConfig
     config: CrossXConfig
-    variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "bn": {"batch_norm": 3.0},
-        "zero-step": {"rounds": 0},
-    }
+    variants: ClassVar[Mapping[str, Mapping[str, Any]]] = crossx_variants.VARIANTS
 
     @classmethod
     def needs(cls, config: MethodConfig) -> frozenset[Need]:
-        guided = isinstance(config, CrossXConfig) and config.modality > 0 and config.rounds > 0
-        return frozenset({Need.MODALITY_CLASSIFIER} if guided else ())
+        return crossx_variants.needs(config) if isinstance(config, CrossXConfig) else frozenset()
 
     def fit(self, setting: Setting) -> Encoders:
         config = self.config
+        if config.teachers == "unified":
+            setting = crossx_variants.under_unified_teacher(setting)
+        if config.manner == "released":
+            return ReleasedGame(setting, config).play()
         students = setting.new_students(
+            encoder_init=config.encoder_init,
             pair_targets=_PAIR_TARGETS[config.pair_targets],
             queue_weight=config.queue_weight,
             proxy_weight=config.proxy_weight,
@@ -97,14 +92,15 @@ class Game:
         self.setting = setting
         self.config = config
         self.students = students
-        self.estimators = PairEstimators(setting, config)
+        judge = crossx_variants.modality_judge(setting, config)
+        self.estimators = _ESTIMATORS[config.estimators](setting, config, judge)
         self.pool = PairPool(config.pool_batches * config.estimator_batch, setting.image_size).to(
             setting.device
         )
         self.draws = setting.generator("pool")
 
     def play(self) -> None:
-        """Play all turns; leaves a picture of pairs beside the run."""
+        """Play all turns; leaves the pool and pictures of its newest pairs beside the run."""
         turns = schedule(self.config, self.setting.budget.steps)
         warm_up = turns.index("students") if "students" in turns else len(turns)
         immature = min(self.config.estimator_steps // 10, warm_up - 1)
@@ -136,14 +132,10 @@ class Game:
         return estimate
 
     def _show(self) -> None:
-        """Picture of the newest pairs in order of class: a row of photos over one of sketches."""
-        newest = self.pool.newest(_SHOWN)
-        order = self.setting.label("photo", newest.photos).argmax(dim=1).argsort(stable=True)
-        rows = [
-            torch.cat([newest.photos[some], newest.sketches[some]])
-            for some in torch.split(order, _COLUMNS)
-        ]
-        self.setting.artefacts.save_grid("generated-pairs", torch.cat(rows), _COLUMNS)
+        newest = self.pool.newest(_SHOWN_BATCHES * self.config.estimator_batch)
+        self.setting.artefacts.save_pairs(*self.pool.stored())
+        pictures.save_pairs_by_class(self.setting, newest)
+        pictures.save_hardest_pairs(self.setting, self.students, newest)
 
 
 def schedule(config: CrossXConfig, student_steps: int) -> list[Literal["estimators", "students"]]:
@@ -155,22 +147,6 @@ def schedule(config: CrossXConfig, student_steps: int) -> list[Literal["estimato
         turns += ["estimators"] * _share(left, number, config.rounds)
         turns += ["students"] * _share(student_steps, number, config.rounds)
     return turns
-
-
-def curves(estimate: Estimate) -> dict[str, float]:
-    """What is watched during the game: losses, and three signs of health that need no data.
-
-    Agreement of the teachers on a pair, the rarest class's share relative to its fair share, and
-    the certainty of the photo teacher.
-    """
-    p, q, losses = estimate.p, estimate.q, estimate.losses
-    shares = p.mean(dim=0)
-    return {
-        **{name: float(loss.detach()) for name, loss in losses.items()},
-        "agreement": float((p.argmax(dim=1) == q.argmax(dim=1)).float().mean()),
-        "rarest class": float(shares.min() * len(shares)),
-        "certainty": float(p.max(dim=1).values.mean()),
-    }
 
 
 def _share(total: int, number: int, parts: int) -> int:

@@ -5,52 +5,22 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
-from dfbench.datasets.dataset import Modality
+from dfbench.datasets.dataset import MODALITIES, Modality
 from dfbench.learning import estimation
 from dfbench.learning.batch_norm import StatisticsMatch
 from dfbench.learning.loop import RandomState, Stateful
 from dfbench.learning.pool import Pairs
 from dfbench.learning.students import Students
-from dfbench.method import MethodConfig, Setting
+from dfbench.method import Setting
 from dfbench.networks import Estimator
+from dfbench_baselines.crossx_config import EstimationConfig
 
 _PAPER_WHITE = 2.0
 """Logit that sketches start from: paper of grey level .88."""
 
 Losses = dict[str, Tensor]
-
-
-class EstimationConfig(MethodConfig):
-    """Settings of the two estimators; a weight multiplies the loss it is named after."""
-
-    estimator_steps: int = Field(default=300, ge=1)
-    """Estimator steps in all."""
-    estimator_batch: int = Field(default=96, ge=2)
-    """Pairs an estimator step makes."""
-    estimator_learning_rate: float = Field(default=5e-3, gt=0)
-    """Learning rate of Adam."""
-    estimator_width: int = Field(default=48, ge=2)
-    """Channels of the estimators."""
-    latent_dim: int = Field(default=16, ge=1)
-    """Width of the noise vector that both estimators share. Both have to learn one partition of
-    its space into classes, which takes the fewer steps the narrower it is."""
-    one_hot: float = Field(default=1.0, ge=0)
-    """Weight of the teachers' certainty."""
-    entropy: float = Field(default=5.0, ge=0)
-    """Weight of the balance of classes (nats)."""
-    activation: float = Field(default=0.1, ge=0)
-    """Weight of the size of features."""
-    alignment: float = Field(default=5.0, ge=0)
-    """Weight of the agreement of both teachers on a pair."""
-    modality: float = Field(default=0.3, ge=0)
-    """Weight of the modality guidance."""
-    adversary: float = Field(default=0.5, ge=0)
-    """Weight of the adversarial term, once students have begun to learn."""
-    batch_norm: float = Field(default=0.0, ge=0)
-    """Weight of matching the teachers' batch-normalisation statistics."""
 
 
 class Estimate(NamedTuple):
@@ -61,20 +31,40 @@ class Estimate(NamedTuple):
     """`[B, C]`, the photo teacher's posterior."""
     q: Tensor
     """`[B, C]`, the sketch teacher's posterior."""
+    h: Tensor
+    """`[B, D]`, the photo teacher's features."""
     losses: Losses
-    """Each with its weight."""
+    """Each with its weight; none of those whose weight is 0."""
 
 
 class PairEstimators(nn.Module):
-    """A photo and a sketch estimator that share one noise vector, and the losses that form them."""
+    """A photo and a sketch estimator that share one noise vector, and the losses that form them.
 
-    def __init__(self, setting: Setting, config: EstimationConfig) -> None:
+    `judge` maps images to logits `[B]`, positive for sketches; with `None` nothing guides the
+    modalities. Both estimators take inputs `[B, input_dim]`.
+    """
+
+    def __init__(
+        self,
+        setting: Setting,
+        config: EstimationConfig,
+        judge: nn.Module | None,
+        input_dim: int | None = None,
+    ) -> None:
         super().__init__()
         self._setting = setting
         self._config = config
-        self.photo = setting.new_module("photo estimator", lambda: self._new(3, 0.0))
-        self.sketch = setting.new_module("sketch estimator", lambda: self._new(1, _PAPER_WHITE))
-        self._noise = setting.generator("noise")
+        # In a list: the judge belongs to the setting, and not into a checkpoint of the estimators.
+        self._judge = [judge] if judge is not None and config.modality else []
+        width = input_dim or config.latent_dim
+        self.photo = setting.new_module("photo estimator", lambda: self._new(width, 3, 0.0))
+        self.sketch = setting.new_module(
+            "sketch estimator", lambda: self._new(width, 1, _PAPER_WHITE)
+        )
+        self._random = setting.generator("noise")
+        known = [set(setting.teacher(modality).classes) for modality in MODALITIES]
+        common = [all(name in classes for classes in known) for name in setting.classes]
+        self._shared = torch.tensor(common, device=setting.device)
         self._optimiser = torch.optim.Adam(
             self.parameters(), config.estimator_learning_rate, betas=(0.5, 0.999)
         )
@@ -84,39 +74,46 @@ class PairEstimators(nn.Module):
         return {
             "estimators": self,
             "estimator optimiser": self._optimiser,
-            "noise": RandomState(self._noise),
+            "noise": RandomState(self._random),
         }
 
     def step(self, students: Students | None) -> Estimate:
         """One optimiser step; `students`, if any, are the adversary."""
-        photos, sketches = self()
-        p, photo_losses = self._semantics("photo", photos, students)
-        q, sketch_losses = self._semantics("sketch", sketches, students)
+        config = self._config
+        source = self.draw()
+        photos, sketches = self.photo(source), self.sketch(source)
+        p, h, photo_losses = self._semantics("photo", photos, students)
+        q, _, sketch_losses = self._semantics("sketch", sketches, students)
         losses = {name: photo_losses[name] + sketch_losses[name] for name in photo_losses}
-        losses["alignment"] = self._config.alignment * estimation.class_misalignment(p, q)
-        if self._config.modality:
-            judge = self._setting.modality_classifier
+        if config.alignment:
+            shared = (estimation.with_other_bin(posterior, self._shared) for posterior in (p, q))
+            losses["alignment"] = config.alignment * estimation.class_misalignment(*shared)
+        for judge in self._judge:
             confusion = estimation.modality_confusion(judge(photos), judge(sketches))
-            losses["modality"] = self._config.modality * confusion
+            losses["modality"] = config.modality * confusion
         self._optimiser.zero_grad(set_to_none=True)
         torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]  # torch's stub
         self._optimiser.step()
         pairs = Pairs(photos.detach(), sketches.detach())
-        return Estimate(pairs, p.detach(), q.detach(), losses)
+        return Estimate(pairs, p.detach(), q.detach(), h.detach(), losses)
 
-    def forward(self) -> tuple[Tensor, Tensor]:
-        """Photos and sketches `[B, 3, H, W]` of fresh noise, a pair a row."""
-        noise = torch.randn(
+    def draw(self) -> Tensor:
+        """Fresh input `[B, input_dim]` of both estimators: noise ~ N(0, I)."""
+        return torch.randn(
             self._config.estimator_batch,
             self._config.latent_dim,
-            generator=self._noise,
+            generator=self._random,
             device=self._setting.device,
         )
-        return self.photo(noise), self.sketch(noise)
 
-    def _new(self, channels: int, brightness: float) -> Estimator:
+    def uncertainty(self, modality: Modality, logits: Tensor) -> Tensor:
+        """How far a teacher is from seeing one class in every image: one-hotness."""
+        del modality
+        return estimation.one_hotness(logits)
+
+    def _new(self, input_dim: int, channels: int, brightness: float) -> Estimator:
         return Estimator(
-            self._config.latent_dim,
+            input_dim,
             self._setting.image_size,
             channels=channels,
             width=self._config.estimator_width,
@@ -125,20 +122,22 @@ class PairEstimators(nn.Module):
 
     def _semantics(
         self, modality: Modality, images: Tensor, students: Students | None
-    ) -> tuple[Tensor, Losses]:
-        """The teacher's posterior over the union, and the losses of one modality by itself."""
+    ) -> tuple[Tensor, Tensor, Losses]:
+        """The teacher's posterior and features, and the losses of one modality by itself."""
         config, teacher = self._config, self._setting.teacher(modality)
         with StatisticsMatch(teacher) as match:
             logits, features = teacher(images)
         posterior = self._setting.posterior(modality, logits)
-        losses = {
-            "one_hot": config.one_hot * estimation.one_hotness(logits),
-            "entropy": config.entropy * estimation.class_imbalance(logits),
-            "activation": config.activation * estimation.inactivity(features),
-        }
+        losses: Losses = {}
+        if config.one_hot:
+            losses["one_hot"] = config.one_hot * self.uncertainty(modality, logits)
+        if config.entropy:
+            losses["entropy"] = config.entropy * estimation.class_imbalance(logits)
+        if config.activation:
+            losses["activation"] = config.activation * estimation.inactivity(features)
         if config.batch_norm:
             losses["batch_norm"] = config.batch_norm * match.loss()
         if config.adversary and students is not None:
             agreement = estimation.student_agreement(posterior, students.classify(modality, images))
             losses["adversary"] = config.adversary * agreement
-        return posterior, losses
+        return posterior, features, losses

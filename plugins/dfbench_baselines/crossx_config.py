@@ -1,0 +1,70 @@
+"""Settings of CrossX-DFL."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from dfbench.method import MethodConfig
+
+
+class EstimationConfig(MethodConfig):
+    """Settings of the two estimators; a weight multiplies the loss it is named after."""
+
+    estimator_steps: int = Field(default=300, ge=1)
+    """Estimator steps in all."""
+    estimator_batch: int = Field(default=96, ge=2)
+    """Pairs an estimator step makes."""
+    estimator_learning_rate: float = Field(default=5e-3, gt=0)
+    """Learning rate of Adam."""
+    estimator_width: int = Field(default=48, ge=2)
+    """Channels of the estimators."""
+    latent_dim: int = Field(default=16, ge=1)
+    """Width of the noise vector that both estimators share. Both have to learn one partition of
+    its space into classes, which takes the fewer steps the narrower it is."""
+    one_hot: float = Field(default=1.0, ge=0)
+    """Weight of the teachers' certainty: of what they decide, or of the class given."""
+    entropy: float = Field(default=5.0, ge=0)
+    """Weight of the balance of classes (nats)."""
+    activation: float = Field(default=0.1, ge=0)
+    """Weight of the size of features."""
+    alignment: float = Field(default=5.0, ge=0)
+    """Weight of the agreement of both teachers on a pair."""
+    modality: float = Field(default=0.3, ge=0)
+    """Weight of the modality guidance."""
+    adversary: float = Field(default=0.5, ge=0)
+    """Weight of the adversarial term, once students have begun to learn."""
+    batch_norm: float = Field(default=0.0, ge=0)
+    """Weight of matching the teachers' batch-normalisation statistics."""
+
+
+class CrossXConfig(EstimationConfig):
+    """Settings of CrossX-DFL."""
+
+    rounds: int = Field(default=8, ge=0)
+    """Turns that estimators and students take; 0 trains nothing (the zero-step control)."""
+    warm_up: float = Field(default=0.5, ge=0.1, le=1)
+    """Share of the estimator steps before the first turn of the students. The first tenth of the
+    steps never enters the pool."""
+    pool_batches: int = Field(default=60, ge=1)
+    """Estimator batches that the pool remembers."""
+    pair_targets: Literal["soft", "hard", "noise", "agreeing"] = "soft"
+    """Positives of InfoNCE: by probability of the same class, by equal decisions, the partner of
+    the same noise, or that partner where the teachers decide alike."""
+    queue_weight: float = Field(default=1.0, ge=0)
+    """Weight of queue InfoNCE in the students' loss."""
+    proxy_weight: float = Field(default=1.0, ge=0)
+    """Weight of the shared proxies in the students' loss."""
+    estimators: Literal["unconditional", "conditional"] = "unconditional"
+    """Let the teachers find classes in images of noise, or tell the estimators which to make."""
+    teachers: Literal["independent", "unified"] = "independent"
+    """One teacher a modality, or one that was trained on both (it knows which photos and sketches
+    share a class: privileged)."""
+    modality_images: Literal["alternative", "training"] = "alternative"
+    """What the modality classifier learned from: alternative classes, or the teachers' own images
+    (as in the release: a leak)."""
+    encoder_init: Literal["teacher", "random"] | None = None
+    """Where encoders start from; None: as the budget says."""
+    manner: Literal["mended", "released"] = "mended"
+    """Play the game as described here, or as the released scripts do, with their faults."""

@@ -1,0 +1,93 @@
+"""The ablations of CrossX-DFL: rows of their own, each by what it changes in the default."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import copy
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dfbench.method import Need, Setting
+from dfbench_baselines.crossx_config import CrossXConfig
+
+VARIANTS: Mapping[str, Mapping[str, Any]] = {
+    "zero-step": {"rounds": 0},
+    # What the estimators minimise.
+    "no-semantic": {"one_hot": 0.0, "entropy": 0.0, "activation": 0.0},
+    "no-one-hot": {"one_hot": 0.0},
+    "no-entropy": {"entropy": 0.0},
+    "no-activation": {"activation": 0.0},
+    "no-modality": {"modality": 0.0},
+    "no-adversarial": {"adversary": 0.0},
+    "bn": {"batch_norm": 3.0},
+    # Alignment, where the images of one noise are the positives (as drawn in the paper), and where
+    # the teachers' posteriors choose them (as by default).
+    "noise-pairs": {"pair_targets": "noise"},
+    "no-alignment": {"alignment": 0.0, "pair_targets": "noise"},
+    "no-alignment-masked": {"alignment": 0.0, "pair_targets": "agreeing"},
+    "no-alignment-soft": {"alignment": 0.0},
+    # What the students minimise.
+    "queue-only": {"proxy_weight": 0.0},
+    "proxy-only": {"queue_weight": 0.0},
+    "hard-pairs": {"pair_targets": "hard"},
+    # What the game is played with.
+    "modality-leaky": {"modality_images": "training"},
+    "unified-teacher": {"teachers": "unified"},
+    "random-init": {"encoder_init": "random"},
+    "conditional": {"estimators": "conditional", "entropy": 0.0, "alignment": 0.0},
+    "no-pool": {"pool_batches": 1},
+    "released": {
+        "manner": "released",
+        "modality_images": "training",
+        "encoder_init": "random",
+        "rounds": 30,
+        "one_hot": 3.0,
+        "alignment": 1.0,
+        "modality": 1.0,
+        "adversary": 1.0,
+    },
+}
+
+
+def needs(config: CrossXConfig) -> frozenset[Need]:
+    """What a configuration uses beyond two teachers."""
+    used: set[Need] = set()
+    if config.teachers == "unified":
+        used.add(Need.UNIFIED_TEACHER)
+    if config.modality and config.rounds:
+        leaky = config.modality_images == "training"
+        used.add(Need.LEAKY_MODALITY_CLASSIFIER if leaky else Need.MODALITY_CLASSIFIER)
+    return frozenset(used)
+
+
+def modality_judge(setting: Setting, config: CrossXConfig) -> torch.nn.Module | None:
+    """The classifier that guides the modalities; `None` without guidance."""
+    if not config.modality:
+        return None
+    if config.modality_images == "training":
+        return setting.leaky_modality_classifier
+    return setting.modality_classifier
+
+
+def under_unified_teacher(setting: Setting) -> Setting:
+    """The same setting with one teacher in the place of both."""
+    own = copy(setting)
+    own.photo_teacher = setting.unified_teacher("photo")
+    own.sketch_teacher = setting.unified_teacher("sketch")
+    return own
+
+
+def noise_pair_targets(p: Tensor, q: Tensor) -> Tensor:
+    """`[B, N]`: the partner made from the same noise is the only positive, whatever its class.
+
+    Candidates are the batch's partners in its order, then the queue.
+    """
+    return torch.eye(len(p), len(q), dtype=p.dtype, device=p.device)
+
+
+def agreeing_pair_targets(p: Tensor, q: Tensor) -> Tensor:
+    """`[B, N]`: as `noise_pair_targets`, and no positive where the teachers disagree on a pair."""
+    agree = p.argmax(dim=1) == q[: len(p)].argmax(dim=1)
+    return noise_pair_targets(p, q) * agree.unsqueeze(1)

@@ -1,0 +1,38 @@
+"""Signs of health of estimated pairs; none of them needs data."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from dfbench_baselines.pair_estimators import Estimate
+
+
+def curves(estimate: Estimate) -> dict[str, float]:
+    """What is watched while estimators learn: their losses, and four signs of health.
+
+    `agreement`: share of pairs on which the teachers decide alike; `rarest class`: its share of
+    the photos relative to a fair share; `certainty`: mean of the photo teacher's largest
+    percentage; `diversity`: see there, of photos.
+    """
+    p, q = estimate.p, estimate.q
+    shares = p.mean(dim=0)
+    return {
+        **{name: float(loss.detach()) for name, loss in estimate.losses.items()},
+        "agreement": float((p.argmax(dim=1) == q.argmax(dim=1)).float().mean()),
+        "rarest class": float(shares.min() * len(shares)),
+        "certainty": float(p.max(dim=1).values.mean()),
+        "diversity": float(diversity(estimate.h, p.argmax(dim=1))),
+    }
+
+
+def diversity(features: Tensor, classes: Tensor) -> Tensor:
+    """Mean cosine distance of two images of one class, for features `[B, D]`, classes `[B]`.
+
+    0 where all images of a class look alike to the teacher; NaN where no class occurs twice.
+    """
+    unit = functional.normalize(features, dim=1)
+    alike = classes.unsqueeze(1) == classes
+    alike &= ~torch.eye(len(classes), dtype=torch.bool, device=classes.device)
+    return (1 - unit @ unit.T)[alike].mean()

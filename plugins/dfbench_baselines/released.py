@@ -1,0 +1,135 @@
+"""CrossX-DFL in the manner of its released scripts: a bug study, not a row to compare with.
+
+The release holds two scripts, neither of which is the method of the paper's figure; their faults
+are put together here, each named in `released_faults` or below:
+
+- estimators end in a tanh that reaches teachers as if it were a normalised image (both scripts);
+- the alignment is one-sided and detached, so that no gradient of it reaches the sketch estimator;
+  the balance of classes is taken by log10, without a guard (both);
+- the adversary has no bound and acts on any image, through a classifier's layer upon features that
+  cold encoders share nothing with, here that of their own teacher (`main.py`, unified teacher);
+- encoders stay in training mode meanwhile: their statistics become those of raw images (`main.py`);
+- encoders learn from the last batch of a round only, in one step, from images standardised by
+  thirds of the batch and normalised again (both);
+- InfoNCE has 128 fixed random directions for negatives (`vanilla.py`);
+- encoders are cold and have no head: the embedding is the pooled feature (both);
+- the modality classifier learned from the teachers' training images (both).
+
+Kinder than the release: optimisers of this package (there SGD at 1e-5, which moves nothing in so
+few steps) and 10 estimator steps for one of the encoders (there 500). Left out: its deeper
+estimator of 64 px, and ProxyAnchor towards the unified teacher's fixed proxies (`main.py`).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from dfbench.errors import InvalidConfig
+from dfbench.learning import estimation
+from dfbench.learning.loop import RandomState, Stateful
+from dfbench.learning.pool import Pairs
+from dfbench.method import Encoders, Setting
+from dfbench_baselines.crossx_config import CrossXConfig
+from dfbench_baselines.crossx_variants import modality_judge
+from dfbench_baselines.pair_estimators import Losses
+from dfbench_baselines.pictures import save_pairs_by_class
+from dfbench_baselines.released_faults import one_sided_misalignment
+from dfbench_baselines.released_side import ReleasedSide
+
+_LOG_EVERY = 10
+
+
+class ReleasedGame:
+    """Rounds of estimator steps, each followed by one step of the encoders."""
+
+    def __init__(self, setting: Setting, config: CrossXConfig) -> None:
+        _require_common_classes(setting)
+        self._setting = setting
+        self._config = config
+        self._judge = modality_judge(setting, config)
+        self.photo = ReleasedSide(setting, config, "photo")
+        self.sketch = ReleasedSide(setting, config, "sketch")
+        self._noise = setting.generator("noise")
+        sides, budget = (self.photo, self.sketch), setting.budget
+        self._estimator_optimiser = torch.optim.Adam(
+            [weight for side in sides for weight in side.estimator.parameters()],
+            config.estimator_learning_rate,
+            betas=(0.5, 0.999),
+        )
+        self._encoder_optimiser = torch.optim.AdamW(
+            [weight for side in sides for weight in side.encoder.parameters()],
+            budget.learning_rate,
+            weight_decay=budget.weight_decay,
+        )
+
+    def play(self) -> Encoders:
+        """Play all rounds; leaves a picture of the last pairs beside the run."""
+        state: dict[str, Stateful] = {
+            "photo": self.photo,
+            "sketch": self.sketch,
+            "estimator optimiser": self._estimator_optimiser,
+            "encoder optimiser": self._encoder_optimiser,
+            "noise": RandomState(self._noise),
+        }
+        rounds = self._config.rounds
+        length = max(1, self._config.estimator_steps // max(1, rounds))
+        loop = self._setting.loop("released", length * rounds, state)
+        self.photo.train()
+        self.sketch.train()
+        for step in loop:
+            pairs, losses = self._estimate()
+            loop.log(_LOG_EVERY, {name: float(loss.detach()) for name, loss in losses.items()})
+            if (step + 1) % length == 0:
+                loop.log(1, {"students": self._encode(pairs)})
+        with torch.no_grad():
+            last = self._generate()
+        save_pairs_by_class(
+            self._setting, Pairs(last.photos.clamp(0, 1), last.sketches.clamp(0, 1))
+        )
+        self.photo.eval()
+        self.sketch.eval()
+        return Encoders(self.photo.encoder, self.sketch.encoder, "cosine")
+
+    def _estimate(self) -> tuple[Pairs, Losses]:
+        """One estimator step: raw images, and each loss with its weight."""
+        config = self._config
+        pairs = self._generate()
+        photo_logits, photo_losses = self.photo.semantics(pairs.photos)
+        sketch_logits, sketch_losses = self.sketch.semantics(pairs.sketches)
+        losses = {name: photo_losses[name] + sketch_losses[name] for name in photo_losses}
+        misalignment = one_sided_misalignment(photo_logits, sketch_logits)
+        losses["alignment"] = config.alignment * misalignment
+        if self._judge is not None:
+            judged = self._judge(pairs.photos), self._judge(pairs.sketches)
+            losses["modality"] = config.modality * estimation.modality_confusion(*judged)
+        _descend(self._estimator_optimiser, torch.stack(list(losses.values())).sum())
+        return Pairs(pairs.photos.detach(), pairs.sketches.detach()), losses
+
+    def _encode(self, pairs: Pairs) -> float:
+        """One step of both encoders; returns its loss."""
+        e, k = self.photo.embed(pairs.photos), self.sketch.embed(pairs.sketches)
+        loss = self.photo.queue.loss(e, k) + self.sketch.queue.loss(k, e)
+        _descend(self._encoder_optimiser, loss)
+        return loss.item()
+
+    def _generate(self) -> Pairs:
+        size = (self._config.estimator_batch, self._config.latent_dim)
+        noise = torch.randn(size, generator=self._noise, device=self._setting.device)
+        return Pairs(self.photo.estimator(noise), self.sketch.estimator(noise))
+
+
+def _require_common_classes(setting: Setting) -> None:
+    photo, sketch = setting.photo_teacher.classes, setting.sketch_teacher.classes
+    if photo != sketch:
+        raise InvalidConfig(
+            f"the released manner with teachers of {len(photo)} and {len(sketch)} classes that are "
+            "not the same: its alignment compares logits class by class; allowed: teachers of the "
+            "same classes (--method crossx handles others)"
+        )
+
+
+def _descend(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]  # torch's stub
+    optimiser.step()
