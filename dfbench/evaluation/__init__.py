@@ -5,13 +5,13 @@ from dfbench.evaluation.curve import Curve, precision_recall
 from dfbench.evaluation.definitions import (
     DEFAULT_METRICS,
     METRIC_PATTERNS,
-    METRIC_VERSION,
     Definition,
     conventions,
 )
 from dfbench.evaluation.harness import Evaluation, Score, evaluate
 from dfbench.evaluation.similarity import SIMILARITIES
 from dfbench.evaluation.top import top_k
+from dfbench.metric_version import METRIC_VERSION
 
 __all__ = [
     "DEFAULT_METRICS",

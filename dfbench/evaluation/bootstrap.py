@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,6 +14,7 @@ from dfbench.errors import InvalidInput, unknown_name
 FloatArray = npt.NDArray[np.float64]
 
 LEVEL = 0.95
+Design = Literal["crossed", "nested"]
 
 
 @dataclass(frozen=True)
@@ -48,47 +49,71 @@ def paired_difference(
     first: Sequence[FloatArray],
     second: Sequence[FloatArray],
     *,
-    design: Literal["crossed", "nested"] = "crossed",
+    design: Design = "crossed",
     resamples: int = 10_000,
     seed: int = 0,
 ) -> Interval:
     """Mean of first - second over seeds and queries, with a paired hierarchical bootstrap interval.
 
-    `first[s][q]` and `second[s][q]` are the values of two rows for seed s and query q; NaN on
-    either side drops the pair. Each resample draws seeds with replacement, then queries: once for
-    all seeds when every seed ranks the same queries (`crossed`, which keeps a query's effect
-    common to the seeds), anew for each drawn seed when it has queries of its own (`nested`).
-    Every seed weighs the same. Raises `InvalidInput` unless the shapes pair up.
+    `paired_statistic` of two rows, whose arguments it takes.
+    """
+    rows = (first, second)
+    return paired_statistic(rows, _difference, design=design, resamples=resamples, seed=seed)
+
+
+def paired_statistic(
+    rows: Sequence[Sequence[FloatArray]],
+    statistic: Callable[[FloatArray], FloatArray],
+    *,
+    design: Design = "crossed",
+    resamples: int = 10_000,
+    seed: int = 0,
+) -> Interval:
+    """A statistic of rows' means over seeds and queries, with a paired hierarchical interval.
+
+    `rows[r][s][q]` is the value of row r for seed s and query q; NaN in any row drops the query
+    from all. `statistic` maps means `[..., R]` to `[...]`. Each resample draws seeds with
+    replacement, then queries: once for all seeds when every seed ranks the same queries
+    (`crossed`, which keeps a query's effect common to the seeds), anew for each drawn seed when it
+    has queries of its own (`nested`); all rows share the draws. Every seed weighs the same. Raises
+    `InvalidInput` unless the shapes pair up.
     """
     if design not in _DESIGNS:
         raise unknown_name("design", design, _DESIGNS, "dfbench.evaluation.paired_difference")
-    differences = _differences(first, second)
+    blocks = _blocks(rows)
     if design == "crossed":
-        differences = _common_queries(differences)
+        blocks = _common_queries(blocks)
     else:
-        differences = [row[~np.isnan(row)] for row in differences]
-    if not all(len(row) for row in differences):
+        blocks = [block[:, ~np.isnan(block).any(axis=0)] for block in blocks]
+    if not all(block.shape[1] for block in blocks):
         raise InvalidInput(
-            "a seed has no query with a value in both rows; allowed: at least one;"
-            " leave that seed out of both rows"
+            "a seed has no query with a value in every row; allowed: at least one;"
+            " leave that seed out of all rows"
         )
     generator = np.random.default_rng(seed)
-    drawn = np.array([[_DESIGNS[design](generator, differences)] for _ in range(resamples)])
-    low, high = _ends(drawn)
-    value = float(np.mean([row.mean() for row in differences]))
-    return Interval(value, float(low[0]), float(high[0]))
+    drawn = np.stack([_DESIGNS[design](generator, blocks) for _ in range(resamples)])
+    low, high = _ends(statistic(drawn))
+    value = statistic(np.mean([block.mean(axis=1) for block in blocks], axis=0))
+    return Interval(float(value), float(low), float(high))
 
 
-def _crossed(generator: np.random.Generator, differences: list[FloatArray]) -> float:
-    weights = _weights(generator, len(differences[0]))
-    seeds = generator.integers(len(differences), size=len(differences))
-    return float(np.mean([weights @ differences[seed] for seed in seeds]))
+def _difference(means: FloatArray) -> FloatArray:
+    first, second = np.moveaxis(means, -1, 0)
+    return np.asarray(first - second)
 
 
-def _nested(generator: np.random.Generator, differences: list[FloatArray]) -> float:
-    seeds = generator.integers(len(differences), size=len(differences))
-    chosen = [differences[seed] for seed in seeds]
-    return float(np.mean([_weights(generator, len(row)) @ row for row in chosen]))
+def _crossed(generator: np.random.Generator, blocks: list[FloatArray]) -> FloatArray:
+    """Means `[R]` of one resample."""
+    weights = _weights(generator, blocks[0].shape[1])
+    seeds = generator.integers(len(blocks), size=len(blocks))
+    return np.mean([blocks[seed] @ weights for seed in seeds], axis=0)
+
+
+def _nested(generator: np.random.Generator, blocks: list[FloatArray]) -> FloatArray:
+    """Means `[R]` of one resample."""
+    seeds = generator.integers(len(blocks), size=len(blocks))
+    chosen = [blocks[seed] for seed in seeds]
+    return np.mean([block @ _weights(generator, block.shape[1]) for block in chosen], axis=0)
 
 
 _DESIGNS = {"crossed": _crossed, "nested": _nested}
@@ -105,21 +130,26 @@ def _ends(drawn: FloatArray) -> tuple[FloatArray, FloatArray]:
     return low, high
 
 
-def _differences(first: Sequence[FloatArray], second: Sequence[FloatArray]) -> list[FloatArray]:
-    sizes = [[np.shape(row) for row in side] for side in (first, second)]
-    if sizes[0] != sizes[1] or not sizes[0] or any(len(shape) != 1 for shape in sizes[0]):
+def _blocks(rows: Sequence[Sequence[FloatArray]]) -> list[FloatArray]:
+    """The values `[R, Q]` of each seed."""
+    sizes = [[np.shape(values) for values in row] for row in rows]
+    if (
+        any(other != sizes[0] for other in sizes)
+        or not sizes[0]
+        or any(len(s) != 1 for s in sizes[0])
+    ):
         raise InvalidInput(
-            f"per-query values have shapes {sizes[0]} and {sizes[1]}; allowed: one vector a seed,"
-            " equal on both sides; pair rows of the same seeds and queries"
+            f"per-query values have shapes {' and '.join(map(str, sizes))}; allowed: one vector a"
+            " seed, equal in all rows; pair rows of the same seeds and queries"
         )
-    return [np.asarray(a) - np.asarray(b) for a, b in zip(first, second, strict=True)]
+    return [np.stack(values).astype(np.float64) for values in zip(*rows, strict=True)]
 
 
-def _common_queries(differences: list[FloatArray]) -> list[FloatArray]:
-    if len({len(row) for row in differences}) > 1:
+def _common_queries(blocks: list[FloatArray]) -> list[FloatArray]:
+    if len({block.shape[1] for block in blocks}) > 1:
         raise InvalidInput(
-            f"seeds have {[len(row) for row in differences]} queries; a crossed design needs the"
+            f"seeds have {[block.shape[1] for block in blocks]} queries; a crossed design needs the"
             " same queries for every seed; use design='nested'"
         )
-    kept = ~np.isnan(np.stack(differences)).any(axis=0)
-    return [row[kept] for row in differences]
+    kept = ~np.isnan(np.stack(blocks)).any(axis=(0, 1))
+    return [block[:, kept] for block in blocks]

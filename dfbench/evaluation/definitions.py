@@ -14,9 +14,7 @@ from torch import Tensor
 from dfbench.errors import InvalidInput, unknown_name
 from dfbench.evaluation import metrics
 from dfbench.evaluation.groups import Ranked
-
-METRIC_VERSION = 1
-"""Raised when any number may change; part of the identity of a stored result."""
+from dfbench.metric_version import METRIC_VERSION
 
 DEFAULT_METRICS = ("map@all", "prec@200", "map@200", "prec@100", "acc@1")
 DF_SBIR_CAP = 10

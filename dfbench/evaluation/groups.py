@@ -35,6 +35,12 @@ def starts_of(lengths: Tensor) -> Tensor:
     return lengths.cumsum(0) - lengths
 
 
+def lengths_of_kept(kept: Tensor, lengths: Tensor) -> Tensor:
+    """Lengths of the runs when only the entries at the ascending indices `kept` are left."""
+    ends = torch.searchsorted(kept, lengths.cumsum(0))
+    return torch.diff(ends, prepend=ends.new_zeros(1))
+
+
 @dataclass(frozen=True)
 class TieGroups:
     """The tie groups that hold a positive, for the B queries of a batch; the order-free view.
@@ -67,15 +73,14 @@ class TieGroups:
         return self._cuts[k]
 
     def _cut(self, k: int) -> TieGroups:
-        seen = self.above < k
-        kept = indices_where(seen)
+        kept = indices_where(self.above < k)
         return replace(
             self,
             above=self.above.index_select(0, kept),
             positives_above=self.positives_above.index_select(0, kept),
             size=self.size.index_select(0, kept),
             positives=self.positives.index_select(0, kept),
-            lengths=segment_sum(seen.double(), self.lengths).long(),
+            lengths=lengths_of_kept(kept, self.lengths),
             _cuts={},
         )
 
@@ -99,10 +104,9 @@ class Places:
     def reaching(self, k: int) -> Places:
         """Only the positives among the first k ranks; a query may have none."""
         if k not in self._cuts:
-            seen = self.rank <= k
-            lengths = segment_sum(seen.double(), self.lengths).long()
-            kept = self.rank.index_select(0, indices_where(seen))
-            self._cuts[k] = Places(kept, lengths, self.relevant)
+            kept = indices_where(self.rank <= k)
+            lengths = lengths_of_kept(kept, self.lengths)
+            self._cuts[k] = Places(self.rank.index_select(0, kept), lengths, self.relevant)
         return self._cuts[k]
 
     @cached_property

@@ -1,4 +1,4 @@
-"""The exact ranking engine on the CPU: a tile of fp32 products, one keys-only sort for each query.
+"""The exact ranking engine on the CPU: a tile of fp32 products, then one scan for each query.
 
 Memory: one tile of at most the task's bound, whatever the gallery (one row if a row is larger).
 """
@@ -21,9 +21,9 @@ from dfbench.evaluation.task import Task
 
 _CHUNK_POSITIVES = 2**16
 """Positives that go to the metrics at once: enough to hide the cost of the calls."""
-_CHUNK_WITH_THREADS = 30_000
-"""The same with several threads: from 32,768 entries on torch spreads a sum over them, and waits
-for them longer than the sum takes."""
+_SERIAL = 30_000
+"""Entries that several threads give to torch at once: from 32,768 on it spreads an operation over
+threads of its own, and waits for them longer than a count or a sum takes."""
 
 
 def rank_on_cpu(task: Task) -> Iterator[Ranked]:
@@ -31,12 +31,14 @@ def rank_on_cpu(task: Task) -> Iterator[Ranked]:
     # Touched once in order: a product that meets fresh memory pays several times for its pages.
     buffer = torch.empty((task.tile_rows(bytes_per_pair=4), task.n_photos)).fill_(0).numpy()
     threads = torch.get_num_threads()
-    mean_positives = task.positives_of(task.rows).double().mean().item()
-    at_once = _CHUNK_POSITIVES if threads == 1 else _CHUNK_WITH_THREADS
-    chunk = max(1, int(at_once // mean_positives))
+    limits = (_CHUNK_POSITIVES, task.n_photos) if threads == 1 else (_SERIAL, _SERIAL)
+    at_once, photos_at_once = limits
+    positives = task.positives_of(task.rows)
+    chunk = max(1, int(at_once // positives.double().mean()))
+    most = int(positives.max())
     idle: SimpleQueue[RowScan] = SimpleQueue()
     for _ in range(threads):
-        idle.put(RowScan(task.scoring, task.reach))
+        idle.put(RowScan(task.scoring, most, ordered=task.reach > 0, at_once=photos_at_once))
 
     def rank_chunk(rows: Tensor, products: npt.NDArray[np.float32]) -> Ranked:
         scan = idle.get()
@@ -46,11 +48,12 @@ def rank_on_cpu(task: Task) -> Iterator[Ranked]:
         return _batch(task, rows, scanned)
 
     with ThreadPoolExecutor(threads) as pool:
+        in_turn = map if threads == 1 else pool.map
         for rows in torch.split(task.rows, len(buffer)):
             tile = buffer[: len(rows)]
             task.scoring.products(rows, out=torch.from_numpy(tile))
             tiles = np.split(tile, range(chunk, len(rows), chunk))
-            yield from pool.map(rank_chunk, torch.split(rows, chunk), tiles)
+            yield from in_turn(rank_chunk, torch.split(rows, chunk), tiles)
 
 
 def _batch(task: Task, rows: Tensor, scanned: list[Row]) -> Ranked:

@@ -1,10 +1,11 @@
-"""One query's products into the places of its positives: round, tag, sort, read off.
+"""One query's products into the counts of its positives: round, look up, count.
 
 The products become integers by one addition (a float32 near 1.5 * 2^23 has a step of 1, so adding
-that rounds to the nearest integer and leaves it in the low bits), are doubled, and those of
-positives lowered by 1. After a sort of bare keys the odd entries are the positives, first in their
-tie groups. Their indices are the counts that every metric follows from, so nothing is searched
-for except the ends of the groups that hold both kinds.
+that rounds to the nearest integer and leaves it in the low bits). All that a metric needs follows
+from how many negatives stand behind each number of positives. A table of bins tells that number
+for nearly all photos in one gather; the few negatives that share a bin with a positive are
+searched for among the positives. Only those few and the positives are sorted: a sort of the row
+costs as much as all of this on some processors and five times as much on others.
 """
 
 from __future__ import annotations
@@ -13,18 +14,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
+from dfbench.evaluation.bins import SHARED, BinTable, KeyArray, step_type
 from dfbench.evaluation.labels import IntArray
-from dfbench.evaluation.similarity import KEY_STEPS, Scoring
+from dfbench.evaluation.similarity import Scoring
 
 FloatArray = npt.NDArray[np.float32]
-KeyArray = npt.NDArray[np.int32]
 
 _MAGIC = np.float32(1.5 * 2**23)
-_LEVELS = 2 * (KEY_STEPS + 4)
-"""Distinct keys, with room for a product that passes 1 by its rounding error."""
-_LOWEST = np.int32((int(_MAGIC.view(np.int32)) << 1) - 2**32 >> 1) - np.int32(_LEVELS // 2)
-"""Half of a tagged key never lies below this; the doubling drops the sign bit of the pattern."""
 
 
 @dataclass(frozen=True)
@@ -46,33 +44,49 @@ class Row:
 class RowScan:
     """Scans rows of one gallery, reusing its buffers; one instance serves one thread.
 
-    `reach` is the rank down to which `Row.rank` must be right; 0 leaves it out.
+    `most_positives` is the largest R of any query; `ordered` asks for `Row.rank`; torch is given
+    `at_once` photos at a time.
     """
 
-    def __init__(self, scoring: Scoring, reach: int) -> None:
+    def __init__(
+        self, scoring: Scoring, most_positives: int, *, ordered: bool, at_once: int
+    ) -> None:
         self._photo_scale = _numpy(scoring.photo_scale)
         self._bias = scoring.bias
         self._square = _numpy(scoring.bias.square) if scoring.bias else None
         self._twins = scoring.twins
-        self._reach = reach
+        self._ordered = ordered
         n_photos = len(scoring.gallery)
-        # Two more keys, larger than any, stand for the end of the gallery.
-        self._buffer = np.full(n_photos + 2, np.iinfo(np.int32).max, dtype=np.int32)
-        self._keys = self._buffer[:-2]
-        self._tags = np.empty(n_photos, dtype=np.int32)
-        self._marks = np.zeros(-(-n_photos // 8) * 8, dtype=np.bool_)
-        self._chosen = np.zeros(_LEVELS if reach else 0, dtype=np.bool_)
+        # More bins would cost more to fill than they save in searches.
+        self._table_bits = n_photos.bit_length() + 1
+        self._values = np.empty(n_photos, dtype=np.float32)
+        self._bins = np.empty(n_photos, dtype=np.int32)
+        self._steps = np.empty(n_photos, dtype=step_type(most_positives))
+        parts = [torch.split(torch.from_numpy(a), at_once) for a in (self._bins, self._steps)]
+        self._parts = list(zip(*parts, strict=True))
 
     def __call__(self, query: int, products: FloatArray, photos: IntArray) -> Row:
         """Scan the products [G] of a query whose positives are `photos`, ascending."""
-        self._round(query, products, out=self._keys)
-        self._keys[photos] -= 1
-        unsorted = self._keys.copy() if self._reach else None
-        self._keys.sort()
-        return self._read(unsorted)
+        keys = self._rounded(query, products)
+        positives = keys.take(photos)
+        positives.sort()
+        behind = self._behind(keys, positives)
+        self._steps[photos] = 0
+        shared = np.flatnonzero(self._steps == SHARED)
+        negatives = keys.take(shared)
+        negatives.sort()
+        rank = self._ranks(keys, behind, photos, shared) if self._ordered else None
+        return _tie_groups(positives, negatives, behind, rank)
 
-    def _round(self, query: int, products: FloatArray, out: KeyArray) -> None:
-        values = out.view(np.float32)
+    def _ranks(
+        self, keys: KeyArray, behind: IntArray, photos: IntArray, shared: IntArray
+    ) -> IntArray:
+        """Ranks of the positives `photos`, given the negatives in their bins."""
+        places = _in_order(keys, photos).searchsorted(_in_order(keys, shared))
+        return _running_sum(behind, places) + np.arange(1, len(photos) + 1)
+
+    def _rounded(self, query: int, products: FloatArray) -> KeyArray:
+        values = self._values
         if self._photo_scale is not None:
             products = np.multiply(products, self._photo_scale, out=values)
         if self._bias is not None and self._square is not None:
@@ -81,81 +95,52 @@ class RowScan:
             products = np.add(shift, np.float32(self._bias.constant[query]), out=values)
         np.add(products, _MAGIC, out=values)
         if self._twins is not None:
-            out[self._twins.copies.numpy()] = out[self._twins.originals.numpy()]
-        np.left_shift(out, 1, out=out)
+            values[self._twins.copies.numpy()] = values[self._twins.originals.numpy()]
+        return values.view(np.int32)
 
-    def _read(self, unsorted: KeyArray | None) -> Row:
-        place = self._places()
-        key = self._keys.take(place)
-        start = _run_starts(key)
-        positives = np.empty_like(start)
-        np.subtract(start[1:], start[:-1], out=positives[:-1])
-        positives[-1] = len(key) - start[-1]
-        above = place.take(start)
-        tied = key.take(start) + 1
-        negatives, mixed = self._tied_negatives(tied, above + positives)
-        size = positives.copy()
-        size[mixed] += negatives
-        if unsorted is None:
-            return Row(above, start, size, positives, None)
-        rank = place + 1
-        mixed = mixed[: above[mixed].searchsorted(self._reach)]
-        if len(mixed):
-            wanted = _ranges(start[mixed], positives[mixed])
-            rank[wanted] = self._ranks(tied[mixed], above[mixed], size[mixed], unsorted)
-        return Row(above, start, size, positives, rank)
-
-    def _tied_negatives(self, tied: KeyArray, end: IntArray) -> tuple[IntArray, IntArray]:
-        """How many keys `tied` stand from `end` on, and in which groups any do.
-
-        Most often it is one: looking at the next key spares those a search.
-        """
-        mixed = (self._buffer.take(end) == tied).nonzero()[0]
-        tied, end = tied.take(mixed), end.take(mixed)
-        negatives = np.ones_like(mixed)
-        several = (self._buffer.take(end + 1) == tied).nonzero()[0]
-        last = self._keys.searchsorted(tied.take(several), side="right")
-        negatives[several] = last - end.take(several)
-        return negatives, mixed
-
-    def _places(self) -> IntArray:
-        """Indices of the odd keys; eight flags at a time, since they are sparse."""
-        np.bitwise_and(self._keys, 1, out=self._tags)
-        np.not_equal(self._tags, 0, out=self._marks[: len(self._tags)])
-        words = self._marks.view(np.uint64)
-        at = (words != 0).nonzero()[0]
-        within = words.take(at).view(np.bool_).nonzero()[0]
-        places: IntArray = (at.take(within >> 3) << 3) + (within & 7)
-        return places
-
-    def _ranks(
-        self, tied: KeyArray, above: IntArray, size: IntArray, unsorted: KeyArray
-    ) -> IntArray:
-        """Ranks in gallery order of the positives in these mixed groups, flat, best first."""
-        levels = (tied >> 1) - _LOWEST
-        self._chosen[levels] = True
-        members = np.flatnonzero(self._chosen.take((unsorted + 1 >> 1) - _LOWEST))
-        self._chosen[levels] = False
-        # Members of one group become neighbours, in gallery order; a tag tells the positives.
-        order = unsorted[members].astype(np.int64) + 1 >> 1 << 32 | members
-        order.sort()
-        ranks = _ranges(above + 1, size)
-        of_positives: IntArray = ranks[unsorted[order & 0xFFFFFFFF] & 1 == 1]
-        return of_positives
+    def _behind(self, keys: KeyArray, positives: KeyArray) -> IntArray:
+        """How many photos stand behind just i positives, [R + 1]; without those in shared bins."""
+        table = BinTable.of(positives, self._table_bits, self._steps.dtype)
+        table.bins(keys, out=self._bins)
+        counts = [table.look_up(bins, out=steps) for bins, steps in self._parts]
+        total: IntArray = sum(counts[1:], start=counts[0])[::2].numpy()
+        return total
 
 
-def _run_starts(values: KeyArray) -> IntArray:
-    first = np.empty(len(values), dtype=np.bool_)
-    first[0] = True
-    np.not_equal(values[1:], values[:-1], out=first[1:])
-    return first.nonzero()[0]
+def _tie_groups(
+    positives: KeyArray, negatives: KeyArray, behind: IntArray, rank: IntArray | None
+) -> Row:
+    """Tie groups of ascending keys: all positives, and the negatives that share their bins."""
+    places = positives.searchsorted(negatives, side="right")
+    # Place 0 has none at or above; index -1 is the last positive then, whose key is larger.
+    nearest = places - 1
+    tied = nearest[positives.take(nearest) == negatives]
+    first = np.empty(len(positives) + 1, dtype=np.bool_)
+    first[0] = first[-1] = True
+    np.not_equal(positives[1:], positives[:-1], out=first[1:-1])
+    edges = first.nonzero()[0]
+    start, end = edges[:-1], edges[1:]
+    count = end - start
+    size = np.bincount(tied, minlength=len(positives)).take(end - 1)
+    size += count
+    above = _running_sum(behind, places).take(start)
+    above += start
+    return Row(above, start, size, count, rank)
 
 
-def _ranges(starts: IntArray, lengths: IntArray) -> IntArray:
-    """The concatenation of start, start + 1, ... of the given lengths."""
-    ends = lengths.cumsum()
-    ranges: IntArray = np.arange(lengths.sum()) + np.repeat(starts - ends + lengths, lengths)
-    return ranges
+def _running_sum(behind: IntArray, places: IntArray) -> IntArray:
+    """Negatives behind at most i positives, for i < R, given those in shared bins by place."""
+    counts = behind + np.bincount(places, minlength=len(behind))
+    return counts[:-1].cumsum()
+
+
+def _in_order(keys: KeyArray, photos: IntArray) -> npt.NDArray[np.int64]:
+    """Keys of some photos, ascending, with gallery indices in the low bits."""
+    packed = keys.take(photos).astype(np.int64)
+    packed <<= 32
+    packed |= photos
+    packed.sort()
+    return packed
 
 
 def _numpy(values: object) -> FloatArray | None:

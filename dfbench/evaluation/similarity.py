@@ -65,9 +65,9 @@ class Scoring:
         return self.queries.take(rows) * scale[:, None]
 
     def products(self, rows: Tensor, out: Tensor) -> Tensor:
-        """Fill `out` [len(rows), G] with the bare fp32 products, block of the gallery by block."""
+        """Fill `out` [len(rows), G] with the bare fp32 products, span of the gallery by span."""
         left = self.scaled_queries(rows)
-        for start, stop in self.gallery.blocks():
+        for start, stop in self.gallery.spans():
             torch.mm(left, self.gallery.rows(start, stop).T, out=out[:, start:stop])
         return out
 

@@ -34,7 +34,7 @@ def _harmonic(n_photos: int, device: torch.device) -> Tensor:
 def expected_precision_sum(groups: TieGroups, k: int | None = None) -> Tensor:
     """E[sum over the first k ranks of rel_i P@i] for every query, [B], float64; k=None is all."""
     seen = groups if k is None else groups.reaching(k)
-    total = (seen.positives_above + 1) / (seen.above + 1)
+    total = (seen.positives_above + 1).div_(seen.above + 1)
     tied = indices_where(seen.size > 1)
     if len(tied):
         total.index_copy_(0, tied, _tied_precision_sum(seen, tied, k))

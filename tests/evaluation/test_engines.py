@@ -68,6 +68,22 @@ def test_tile_size_does_not_change_any_metric(name: str, rows: int) -> None:
     assert measured(engine, tiled) == pytest.approx(measured(engine, task), abs=1e-9, nan_ok=True)
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_one_class_of_almost_the_whole_gallery_is_counted_right(threads: int) -> None:
+    rng = np.random.default_rng(11)
+    gallery = rng.normal(size=(40_000, 6))
+    gallery[100:20_000:7] = gallery[5]
+    labels = np.array([0, 1, 0]), (np.arange(40_000) % 9 == 0).astype(int)
+    task = prepared(rng.normal(size=(3, 6)), gallery, *labels, "cosine", CPU)
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(threads)
+        found = measured(rank_on_cpu, task)
+    finally:
+        torch.set_num_threads(before)
+    assert found == pytest.approx(measured(rank_in_plain_torch, task), abs=1e-9)
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_gpu_gives_the_metrics_of_the_cpu() -> None:
     rng = np.random.default_rng(0)
