@@ -1,11 +1,16 @@
-"""A table as data, and its three faces: terminal, Markdown, JSON."""
+"""A table as data, and its faces: terminal, Markdown, LaTeX, JSON."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from dfbench.console import output, print_json
+
+Rank = Literal["best", "second"]
+_MARKUP = re.compile(r"[\\|<*`]")
 
 
 @dataclass(frozen=True)
@@ -20,21 +25,39 @@ class Layout:
     """What `--format json` prints for this table."""
     text_columns: int = 1
     """How many columns, from the left, are words; the others are numbers, set flush right."""
+    sections: tuple[tuple[str, int], ...] = ()
+    """Rows that belong together: title and number of rows of each section, in their order."""
+    ranks: Mapping[tuple[int, int], Rank] = field(default_factory=dict)
+    """By row and column, the best and the second number of a section."""
 
     def alignment(self) -> list[Literal["left", "right"]]:
         """Alignment of each column."""
         words = min(self.text_columns, len(self.header))
         return [*["left"] * words, *["right"] * (len(self.header) - words)]  # type: ignore[list-item]  # literals widen in a display
 
+    def parts(self) -> Iterator[tuple[str, list[int]]]:
+        """Each section's title and the places of its rows; one without title if all is one."""
+        if len(self.sections) < 2:
+            yield "", list(range(len(self.rows)))
+            return
+        start = 0
+        for title, length in self.sections:
+            yield title, list(range(start, start + length))
+            start += length
+
 
 def print_layouts(layouts: list[Layout], form: str) -> None:
-    """Print tables as `text`, `markdown` or `json`."""
+    """Print tables as `text`, `markdown`, `latex` or `json`."""
     if form == "json":
         print_json([layout.content for layout in layouts])
-        return
-    show = _markdown if form == "markdown" else _text
-    for layout in layouts:
-        show(layout)
+    elif form == "latex":
+        from dfbench.reporting.latex import latex
+
+        output().print(latex(layouts), markup=False, soft_wrap=True)
+    else:
+        show = _markdown if form == "markdown" else _text
+        for layout in layouts:
+            show(layout)
 
 
 def _text(layout: Layout) -> None:
@@ -42,32 +65,50 @@ def _text(layout: Layout) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    title = Text(layout.title, style="bold")
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for name, side in zip(layout.header, layout.alignment(), strict=True):
         table.add_column(Text(name), justify=side, no_wrap=side == "right")
-    for row in layout.rows:
-        table.add_row(*map(Text, row))
+    for heading, places in layout.parts():
+        if heading:
+            table.add_row(Text(heading, style="italic"))
+        for place in places:
+            table.add_row(*map(Text, layout.rows[place]))
+        table.add_section()
     console = output()
+    console.print(Text(layout.title, style="bold"))
     console.print(table)
     for line in layout.notes:
         console.print(Text(line, style="dim"))
     console.print()
 
 
-def markdown(layout: Layout) -> str:
-    """A table as Markdown: heading, body, notes as a list."""
+def markdown(layout: Layout, level: int = 3) -> str:
+    """A table as Markdown: heading, body, notes as a list; sections begin with a row in italics."""
     from tabulate import tabulate
 
+    rows = []
+    for heading, places in layout.parts():
+        if heading:
+            rows.append([f"*{heading}*", *[""] * (len(layout.header) - 1)])
+        rows += [list(map(_literal, layout.rows[place])) for place in places]
     body = tabulate(
-        [list(row) for row in layout.rows],
-        list(layout.header),
+        rows,
+        list(map(_literal, layout.header)),
         tablefmt="github",
         colalign=layout.alignment(),
         disable_numparse=True,
     )
-    notes = [f"- {line}" for line in layout.notes]
-    return "\n".join([f"### {layout.title}", "", body, "", *notes, ""])
+    parts = (
+        f"{'#' * level} {_literal(layout.title)}",
+        body,
+        "\n".join(f"- {_literal(line)}" for line in layout.notes),
+    )
+    return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def _literal(text: str) -> str:
+    """Text that Markdown shows as it is, on one line."""
+    return _MARKUP.sub(r"\\\g<0>", " ".join(text.split()))
 
 
 def _markdown(layout: Layout) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache
 from importlib.resources import files
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -16,15 +18,76 @@ class Published:
     """By metric."""
 
 
+@dataclass(frozen=True)
+class Twins:
+    """One objective without data and with it."""
+
+    free: str
+    """Label of the data-free row."""
+    data: str
+    """Label of the data-dependent row."""
+    printed: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """By dataset, mAP@all with data and without, as printed."""
+
+
+@dataclass(frozen=True)
+class Paper:
+    """A paper with a table of its own."""
+
+    source: str
+    scenario: str
+    proposes: str | None
+    """Label of the method it proposes; its other rows are that method's baselines."""
+    rows: dict[str, dict[str, Published]]
+    """By dataset and method."""
+    twins: tuple[Twins, ...]
+
+    @property
+    def baselines(self) -> tuple[str, ...]:
+        """Labels of the rows that the proposed method is compared with, as printed."""
+        names = dict.fromkeys(name for rows in self.rows.values() for name in rows)
+        return tuple(name for name in names if name != self.proposes)
+
+
+@cache
+def papers() -> tuple[Paper, ...]:
+    """All papers, in the order of their files."""
+    folder = files("dfbench_benchmarks") / "reported"
+    entries = sorted(folder.iterdir(), key=lambda entry: entry.name)
+    return tuple(_paper(tomllib.loads(entry.read_text(encoding="utf-8"))) for entry in entries)
+
+
 def published(dataset: str, scenario: str) -> dict[str, Published]:
     """Published numbers on a dataset by method name; empty where there are none."""
-    found: dict[str, Published] = {}
-    folder = files("dfbench_benchmarks") / "reported"
-    for file in sorted(folder.iterdir(), key=lambda entry: entry.name):
-        paper = tomllib.loads(file.read_text(encoding="utf-8"))
-        if paper["scenario"] != scenario:
-            continue
-        for method, values in paper.get(dataset, {}).items():
-            numbers = dict(zip(paper["metrics"], values, strict=True))
-            found[method] = Published(paper["source"], numbers)
-    return found
+    return {
+        method: numbers
+        for paper in papers()
+        if paper.scenario == scenario
+        for method, numbers in paper.rows.get(dataset, {}).items()
+    }
+
+
+def _paper(content: dict[str, Any]) -> Paper:
+    twins = content.pop("twins", {})
+    tables = {name: part for name, part in content.items() if isinstance(part, dict)}
+    return Paper(
+        source=content["source"],
+        scenario=content["scenario"],
+        proposes=content.get("proposes"),
+        rows={
+            dataset: {
+                method: Published(
+                    content["source"], dict(zip(content["metrics"], values, strict=True))
+                )
+                for method, values in table.items()
+            }
+            for dataset, table in tables.items()
+        },
+        twins=tuple(_twins(free, part) for free, part in twins.items()),
+    )
+
+
+def _twins(free: str, content: dict[str, Any]) -> Twins:
+    data = content["twin"]
+    printed = {name: (pair[0], pair[1]) for name, pair in content.items() if name != "twin"}
+    return Twins(free, data, printed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dfbench.console import note
 from dfbench.reporting.layout import Layout, print_layouts
-from dfbench.reporting.leaderboard import short
+from dfbench.reporting.numbers import short
 from dfbench.runs.execute import Run
 from dfbench.runs.record import Record, Score
 

@@ -8,7 +8,8 @@ from synthetic import synthetic_record
 
 from dfbench.budget import Budget
 from dfbench.reporting.layout import Layout, print_layouts
-from dfbench.reporting.leaderboard import leaderboards, mean_and_deviation, short
+from dfbench.reporting.leaderboard import leaderboards
+from dfbench.reporting.numbers import mean_and_deviation, short
 from dfbench.reporting.published import published
 from dfbench.runs.record import Record
 

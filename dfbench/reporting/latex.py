@@ -1,0 +1,91 @@
+r"""Tables for a paper: booktabs, the best number of a section bold, the second underlined.
+
+Print them under a preamble with `\usepackage{booktabs}`, and with UTF-8 input where titles of
+methods have letters beyond ASCII.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from dfbench.reporting.layout import Layout
+
+_SPECIAL = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "±": r"$\pm$",
+    **{letter: f"\\{letter}" for letter in "#$%&_"},
+}
+_RANKS = {"best": r"\textbf{%s}", "second": r"\underline{%s}"}
+_LABEL = re.compile(r"[^a-z0-9]+")
+_NEGATIVE = re.compile(r"(?<![\w.])-(?=\.?\d)")
+
+
+def latex(layouts: Sequence[Layout]) -> str:
+    """Tables as LaTeX, one float each; each has a label of its own."""
+    labels: dict[str, int] = {}
+    texts = [r"% needs \usepackage{booktabs}"]
+    for layout in layouts:
+        label = _LABEL.sub("-", layout.title.lower()).strip("-")
+        labels[label] = labels.get(label, 0) + 1
+        number = labels[label]
+        texts.append(_table(layout, label if number == 1 else f"{label}-{number}"))
+    return "\n".join(texts)
+
+
+def escaped(text: str) -> str:
+    r"""Text that LaTeX prints as it is; minus signs before numbers become real ones.
+
+    >>> print(escaped("50 % of -.1 ± .2 [no_pool]"))
+    50 \% of $-$.1 $\pm$ .2 [no\_pool]
+    """
+    letters = "".join(_SPECIAL.get(letter, letter) for letter in text)
+    return _NEGATIVE.sub("$-$", letters)
+
+
+def _table(layout: Layout, label: str) -> str:
+    sides = "".join(side[0] for side in layout.alignment())
+    caption = escaped(". ".join([layout.title, *layout.notes]))
+    return "\n".join(
+        [
+            r"\begin{table}",
+            r"\centering",
+            rf"\caption{{{caption}.}}",
+            rf"\label{{tab:{label}}}",
+            rf"\begin{{tabular}}{{{sides}}}",
+            r"\toprule",
+            _line(map(escaped, layout.header)),
+            *_body(layout),
+            r"\bottomrule",
+            r"\end{tabular}",
+            r"\end{table}",
+        ]
+    )
+
+
+def _body(layout: Layout) -> Iterator[str]:
+    for heading, places in layout.parts():
+        yield r"\midrule"
+        if heading:
+            yield rf"\multicolumn{{{len(layout.header)}}}{{l}}{{\emph{{{escaped(heading)}}}}} \\"
+        for row in places:
+            cells = enumerate(map(escaped, layout.rows[row]))
+            yield _line(_ranked(layout, row, column, cell) for column, cell in cells)
+
+
+def _ranked(layout: Layout, row: int, column: int, cell: str) -> str:
+    rank = layout.ranks.get((row, column))
+    return _RANKS[rank] % cell if rank else cell
+
+
+def _line(cells: Iterator[str]) -> str:
+    # A row that opens with a bracket would be read as the argument of the \\ before it.
+    text = " & ".join(cells)
+    return (rf"{{}}{text}" if text.startswith(("[", "*")) else text) + r" \\"

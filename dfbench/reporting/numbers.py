@@ -1,0 +1,50 @@
+"""Numbers as tables of the field print them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import fmean, stdev
+
+NONE = "-"
+"""A cell without a number."""
+
+
+def short(value: float) -> str:
+    """Three decimals without the leading zero.
+
+    >>> short(0.0417), short(1.0)
+    ('.042', '1.000')
+    """
+    return f"{value:.3f}".removeprefix("0")
+
+
+def signed(value: float) -> str:
+    """A difference: three decimals with a sign and without the leading zero.
+
+    >>> signed(0.0417), signed(-0.0417), signed(-0.0001)
+    ('+.042', '-.042', '.000')
+    """
+    text = f"{value:+.3f}"
+    return text[0] + text[1:].removeprefix("0") if float(text) else ".000"
+
+
+def mean_and_deviation(values: Sequence[float]) -> str:
+    """`.612 ± .010`, or the value alone for one seed, or a dash for none.
+
+    >>> mean_and_deviation([0.60, 0.62])
+    '.610 ± .014'
+    """
+    if not values:
+        return NONE
+    mean = short(fmean(values))
+    return f"{mean} ± {short(stdev(values))}" if len(values) > 1 else mean
+
+
+def span(values: Sequence[float]) -> str:
+    """`.912 to .934`, or one number where all print alike.
+
+    >>> span([0.934, 0.912])
+    '.912 to .934'
+    """
+    low, high = short(min(values)), short(max(values))
+    return low if low == high else f"{low} to {high}"

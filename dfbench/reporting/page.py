@@ -1,0 +1,62 @@
+"""The page of results: every table and every answer, from committed files alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from dfbench.reporting.answers import answered, how_to_read
+from dfbench.reporting.comparison import Answers, Wanted
+from dfbench.reporting.layout import Layout, markdown
+from dfbench.reporting.leaderboard import leaderboards
+from dfbench.reporting.lines import tables
+from dfbench.reporting.questions import Condition, Question, conditions, questions
+from dfbench.runs.record import Record
+
+PREAMBLE = "preamble.md"
+"""What people write about the results, in the folder of records; the page begins with it."""
+_MADE_BY = "<!-- made by: dfbench table --page; to write here, edit {preamble} -->"
+_TABLE_LEVEL, _QUESTION_LEVEL = 2, 3
+
+
+def results_page(records: Sequence[Record], answers: Answers, preamble: str) -> str:
+    """The page in Markdown."""
+    parts = [_MADE_BY.format(preamble=PREAMBLE), preamble.strip() or "# Results"]
+    parts.append(f"Comparisons below: {how_to_read()}.")
+    for table in tables(records):
+        parts += [markdown(layout, _TABLE_LEVEL).strip() for layout in leaderboards(table)]
+        parts += [
+            markdown(layout, _QUESTION_LEVEL).strip() for layout in answer_table(table, answers)
+        ]
+    return "\n\n".join(parts) + "\n"
+
+
+def answer_table(table: Sequence[Record], answers: Answers) -> list[Layout]:
+    """The answered questions of one table."""
+    return [_placed(answered(question, answers), condition) for condition, question in asked(table)]
+
+
+def asked(table: Sequence[Record]) -> Iterator[tuple[Condition, Question]]:
+    """The questions of one table, by condition."""
+    for condition in conditions(table):
+        for question in questions(condition):
+            yield condition, question
+
+
+def wanted(records: Sequence[Record]) -> list[Wanted]:
+    """The comparisons that all questions need, each once."""
+    found = {
+        one.key: one
+        for table in tables(records)
+        for _, question in asked(table)
+        for one in question.wanted
+    }
+    return list(found.values())
+
+
+def _placed(layout: Layout, condition: Condition) -> Layout:
+    """With the place of the answer: in its title what tells conditions apart, in its data all."""
+    first = condition.lines[0].first
+    place = {"dataset": first.data.name, "scenario": first.scenario, "under": condition.marks}
+    title = f"{layout.title} ({condition.marks})" if condition.marks else layout.title
+    return replace(layout, title=title, content={**place, **layout.content})

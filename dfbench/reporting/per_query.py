@@ -1,0 +1,84 @@
+"""The value of each query, from the folders that runs leave outside of git."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfbench.budget import Budget
+from dfbench.errors import DfbenchError, InvalidInput
+from dfbench.runs.record import Record
+from dfbench.runs.store import run_folder
+from dfbench.teachers.recipe import TeacherRecipe
+
+_TOLERANCE = 1e-9
+
+
+class MissingRun(DfbenchError):
+    """A run whose record is there and whose folder is not."""
+
+
+class RunFolders:
+    """The folder of all runs."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def values(self, record: Record, metric: str, reading: str) -> NDArray[np.float64]:
+        """`[Q]`, the metric of each query in the dataset's order; NaN for one without photos.
+
+        Raises `MissingRun` if the run's folder is not there, and `InvalidInput` if its values
+        cannot be read or are not those that the record sums up.
+        """
+        row = record.row.label
+        folder = run_folder(self._folder, record.data.name, row, record.seed, record.fit_id)
+        file = folder / (f"per_query-{reading}.npz" if reading else "per_query.npz")
+        if not file.is_file():
+            raise MissingRun(
+                f"the run of {row!r} on {record.data.name}, seed {record.seed}, is not in "
+                f"{str(self._folder)!r}: no {str(file)!r}; name the folder of runs with --runs, or "
+                f"repeat the run with the options it was made with: {repeat_command(record)}"
+            )
+        values = _read(file, metric)
+        scores = record.readings[reading] if reading else record.metrics
+        kept = values[~np.isnan(values)]
+        expected = scores[metric].value
+        if len(values) != record.data.queries or abs(kept.mean() - expected) > _TOLERANCE:
+            raise InvalidInput(
+                f"{str(file)!r} is of another run than its record: {len(values)} queries with a "
+                f"mean {metric} of {kept.mean():.6f}, recorded {record.data.queries} with "
+                f"{expected:.6f}; repeat the run: {repeat_command(record)}"
+            )
+        return values
+
+
+def repeat_command(record: Record) -> str:
+    """The command that makes a run's folder again.
+
+    Settings of the method itself, and options of a dataset that the record does not name, are for
+    the reader to add.
+    """
+    words = ["dfbench", "run", "--method", record.row.label, "--dataset", record.data.name]
+    words += ["--seed", str(record.seed), "--threads", str(record.environment.threads)]
+    shared = (("budget", record.budget, Budget()), ("teachers", record.recipe, TeacherRecipe()))
+    for owner, given, usual in shared:
+        for key, value in given:
+            if value != getattr(usual, key):
+                words += ["--set", f"{owner}.{key}={value}"]
+    return shlex.join([*words, "--alone", "--force"])
+
+
+def _read(file: Path, metric: str) -> NDArray[np.float64]:
+    try:
+        with np.load(file, allow_pickle=False) as stored:
+            return np.asarray(stored[metric], dtype=np.float64)
+    except KeyError as fault:
+        raise InvalidInput(f"{str(file)!r} has no values of {metric!r}") from fault
+    except (OSError, ValueError, BadZipFile) as fault:
+        raise InvalidInput(
+            f"{str(file)!r} cannot be read ({fault}); remove it and repeat its run"
+        ) from fault

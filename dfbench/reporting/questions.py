@@ -1,0 +1,264 @@
+"""What the page of results asks of the records of one dataset and scenario."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from dfbench.identity import canonical_json
+from dfbench.reporting.comparison import Reading, Wanted, has
+from dfbench.reporting.lines import DEFAULT_METRIC, Line, differing, lines, surroundings
+from dfbench.reporting.numbers import NONE, short, signed
+from dfbench.reporting.published import Paper, Published, Twins, papers
+from dfbench.reporting.roles import SECTIONS, is_variant_of, roles
+from dfbench.runs.record import Record
+
+POSTERIOR = "posterior"
+READINGS = ("", POSTERIOR)
+Cell = str | Wanted
+
+
+@dataclass(frozen=True)
+class Question:
+    """A small table: names, and comparisons beside what papers printed."""
+
+    title: str
+    header: tuple[str, ...] = ()
+    rows: tuple[tuple[Cell, ...], ...] = ()
+    notes: tuple[str, ...] = ()
+    sections: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def wanted(self) -> Iterator[Wanted]:
+        """Its comparisons that mean something."""
+        for cell in (cell for row in self.rows for cell in row):
+            if isinstance(cell, Wanted) and cell.seeds and cell.value is not None:
+                yield cell
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Lines of one table that can be compared: of one budget, recipe and numerics."""
+
+    lines: tuple[Line, ...]
+    marks: str
+    """What tells it from other conditions of the table; empty if there is only one."""
+
+    @property
+    def dataset(self) -> str:
+        """Name of the dataset."""
+        return self.lines[0].first.data.name
+
+    def of(self, label: str) -> list[Line]:
+        """The lines of a label."""
+        return [line for line in self.lines if line.label == label]
+
+    def missing(self, labels: Iterable[str]) -> tuple[str, ...]:
+        """A note on labels without records; none if there are all."""
+        absent = [label for label in dict.fromkeys(labels) if not self.of(label)]
+        return (f"no record of {', '.join(absent)}",) if absent else ()
+
+
+def conditions(table: Sequence[Record]) -> list[Condition]:
+    """The conditions of a table, the one with most lines first; newest versions of rows only."""
+    newest: dict[str, int] = {}
+    for record in table:
+        newest[record.row.label] = max(newest.get(record.row.label, 0), record.row.version)
+    groups: dict[str, list[Record]] = {}
+    for record in table:
+        if record.row.version == newest[record.row.label]:
+            groups.setdefault(canonical_json(surroundings(record)), []).append(record)
+    ordered = sorted(groups.values(), key=lambda group: -len(group))
+    settings = [surroundings(group[0]) for group in ordered]
+    keys = differing(settings)
+    return [
+        Condition(tuple(lines(group)), ", ".join(f"{key}={setting[key]}" for key in keys))
+        for group, setting in zip(ordered, settings, strict=True)
+    ]
+
+
+def questions(condition: Condition) -> list[Question]:
+    """Everything asked of a condition; what cannot be answered says which rows are missing."""
+    asked: list[Question] = []
+    for paper in papers():
+        if paper.proposes is not None:
+            asked += _of_proposal(condition, paper, paper.proposes)
+    asked.append(_bar(condition))
+    twins = _twins(condition)
+    if twins:
+        asked.append(_data(condition, twins))
+    return asked
+
+
+def _of_proposal(condition: Condition, paper: Paper, proposed: str) -> Iterator[Question]:
+    """Baselines, the way to the data-dependent twin, and ablations of a paper's method."""
+    subjects = condition.of(proposed)
+    if not subjects:
+        title = f"Baselines and ablations of {proposed}"
+        yield Question(title, notes=condition.missing([proposed]))
+    for subject in subjects:
+        yield _baselines(condition, paper, subject)
+        for pair in paper.twins:
+            if pair.free == proposed:
+                yield _share(condition, paper, subject, pair)
+        yield _ablations(condition, subject)
+
+
+def _baselines(condition: Condition, paper: Paper, subject: Line) -> Question:
+    printed = paper.rows.get(condition.dataset, {})
+    rows: list[tuple[Cell, ...]] = []
+    for line in (line for label in paper.baselines for line in condition.of(label)):
+        cells = (line.name, *_both_readings(subject, line))
+        rows.append((*cells, _printed_gap(printed, subject, line)) if printed else cells)
+    return Question(
+        title=f"Does {subject.name} beat each published baseline?",
+        header=("baseline", *_READING_TITLES, *(["published"] if printed else [])),
+        rows=tuple(rows),
+        notes=(f"{subject.name} less the baseline", *condition.missing(paper.baselines)),
+    )
+
+
+def _printed_gap(printed: Mapping[str, Published], subject: Line, baseline: Line) -> str:
+    ours, theirs = (printed.get(line.first.row.name) for line in (subject, baseline))
+    if ours is None or theirs is None:
+        return NONE
+    return signed(ours.values[DEFAULT_METRIC] - theirs.values[DEFAULT_METRIC])
+
+
+def _share(condition: Condition, paper: Paper, subject: Line, pair: Twins) -> Question:
+    title = f"How far is {subject.name} from the best baseline to {pair.data}?"
+    baselines = [line for label in paper.baselines for line in condition.of(label)]
+    absent = condition.missing([pair.data])
+    if absent or not baselines:
+        return Question(title, notes=absent or condition.missing(paper.baselines))
+    rows: list[tuple[Cell, ...]] = []
+    for reading, name in zip(READINGS, _READING_TITLES, strict=True):
+        best = max((_read(line, reading) for line in baselines), key=_mean)
+        for twin in condition.of(pair.data):
+            sides = (_read(subject, reading), _read(twin, reading), best)
+            rows.append((name, best.line.name, Wanted("share", sides)))
+    printed = [
+        f"published on {dataset}: {short(_printed_share(paper, dataset, both))}"
+        for dataset, both in pair.printed.items()
+    ]
+    return Question(
+        title=title,
+        header=("reading", "best baseline", "share of the way"),
+        rows=tuple(rows),
+        notes=(
+            f"({subject.name} - best baseline) / ({pair.data} - best baseline); the best baseline "
+            "is that with the highest mean",
+            *printed,
+            *condition.missing(paper.baselines),
+        ),
+    )
+
+
+def _printed_share(paper: Paper, dataset: str, both: tuple[float, float]) -> float:
+    with_data, without = both
+    rows = paper.rows[dataset]
+    best = max(rows[name].values[DEFAULT_METRIC] for name in paper.baselines if name in rows)
+    return (without - best) / (with_data - best)
+
+
+def _ablations(condition: Condition, subject: Line) -> Question:
+    title = f"What does each change to {subject.name} cost?"
+    variants = [line for line in condition.lines if is_variant_of(line.first.row, subject.label)]
+    if not variants:
+        return Question(title, notes=(f"no record of a variant of {subject.label}",))
+    return Question(
+        title=title,
+        header=("variant", *_READING_TITLES),
+        rows=tuple((line.name, *_both_readings(line, subject)) for line in variants),
+        notes=(f"the variant less {subject.name}",),
+    )
+
+
+def _bar(condition: Condition) -> Question:
+    label = roles().bar
+    bars = condition.of(label)
+    if not bars:
+        return Question(f"Does anything beat {label}?", notes=condition.missing([label]))
+    bar = bars[0]
+    by_section: dict[str, list[tuple[Cell, ...]]] = {name: [] for name in SECTIONS}
+    for line in condition.lines:
+        if line is not bar:
+            row = (line.name, *_both_readings(line, bar))
+            by_section[roles().section(line.first.row)].append(row)
+    return Question(
+        title=f"Does anything beat {bar.name}?",
+        header=("row", *_READING_TITLES),
+        rows=tuple(row for rows in by_section.values() for row in rows),
+        notes=(f"the row less {bar.name}",),
+        sections=tuple((name, len(rows)) for name, rows in by_section.items() if rows),
+    )
+
+
+def _twins(condition: Condition) -> list[Twins]:
+    """Pairs that papers name, and rows on generated pairs beside the same method with data."""
+    named = {pair.free: pair for paper in papers() for pair in paper.twins}
+    for line in condition.lines:
+        row = line.first.row
+        if row.pairs_of is not None and row.label not in named:
+            named[row.label] = Twins(row.label, row.name)
+    return list(named.values())
+
+
+def _data(condition: Condition, twins: list[Twins]) -> Question:
+    rows: list[tuple[Cell, ...]] = []
+    for pair in twins:
+        for free in condition.of(pair.free):
+            for data in condition.of(pair.data):
+                rows += _twin_rows(pair, free, data)
+    labels = [label for pair in twins for label in (pair.data, pair.free)]
+    return Question(
+        title="How far is data-free from data-dependent?",
+        header=("with data", "without", "reading", "difference", "ratio", "published"),
+        rows=tuple(rows),
+        notes=(
+            "difference: with data less without; ratio: without over with",
+            "published: difference and ratio of the same objectives as printed, on the dataset "
+            "named",
+            *condition.missing(labels),
+        )
+        if rows
+        else condition.missing(labels),
+    )
+
+
+def _twin_rows(pair: Twins, free: Line, data: Line) -> Iterator[tuple[Cell, ...]]:
+    printed = [
+        f"{signed(with_data - without)}, {short(without / with_data)} ({dataset})"
+        for dataset, (with_data, without) in pair.printed.items()
+    ]
+    for reading, name in zip(READINGS, _READING_TITLES, strict=True):
+        with_data, without = _read(data, reading), _read(free, reading)
+        if with_data.reading == without.reading == reading:
+            yield (
+                data.name,
+                free.name,
+                name,
+                Wanted("difference", (with_data, without)),
+                Wanted("ratio", (without, with_data)),
+                "" if reading else "; ".join(printed) or NONE,
+            )
+
+
+_READING_TITLES = ("features", POSTERIOR)
+
+
+def _both_readings(first: Line, second: Line) -> tuple[Cell, Cell]:
+    """First less second by features and by posterior; the headline where there is no posterior."""
+    features = Wanted("difference", (Reading(first), Reading(second)))
+    sides = (_read(first, POSTERIOR), _read(second, POSTERIOR))
+    return features, Wanted("difference", sides) if sides[0].reading else NONE
+
+
+def _read(line: Line, reading: str) -> Reading:
+    """The reading of a line, or its headline, which is all that an untrained row has."""
+    return Reading(line, reading if has(line, DEFAULT_METRIC, reading) else "")
+
+
+def _mean(side: Reading) -> float:
+    return fmean(side.line.values(DEFAULT_METRIC, side.reading))

@@ -1,0 +1,73 @@
+"""Comparisons made: the paired hierarchical bootstrap over seeds and queries of run folders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfbench.evaluation.bootstrap import Interval, paired_statistic
+from dfbench.reporting.comparison import (
+    DENOMINATORS,
+    STATISTICS,
+    VERDICT_SEEDS,
+    Comparison,
+    Wanted,
+)
+from dfbench.reporting.per_query import RunFolders
+
+RESAMPLES = 10_000
+GENERATOR_SEED = 0
+
+
+def compare(wanted: Wanted, runs: RunFolders, resamples: int = RESAMPLES) -> Comparison:
+    """The statistic with its 95 % interval.
+
+    From three paired seeds on, seeds and queries are drawn; of fewer seeds the mean is taken and
+    queries are drawn alone. A ratio or share whose denominator is not clearly positive (its mean
+    has to be) gets no interval. Raises `MissingRun` or `InvalidInput` for what the runs lack.
+    """
+    rows = [
+        [runs.values(record, wanted.metric, side.reading) for record in records]
+        for side, records in zip(wanted.sides, wanted.records, strict=True)
+    ]
+    if len(wanted.seeds) < VERDICT_SEEDS:
+        rows = [[np.mean(row, axis=0)] for row in rows]
+    statistic, denominator = STATISTICS[wanted.statistic], DENOMINATORS.get(wanted.statistic)
+    if denominator is None or _positive(_interval(rows, denominator, resamples)):
+        interval = _interval(rows, statistic, resamples)
+    else:
+        interval = Interval(float(statistic(*wanted.means)), None, None)
+    first = wanted.records[0][0]
+    return Comparison(
+        statistic=wanted.statistic,
+        dataset=first.data.name,
+        scenario=first.scenario,
+        metric=wanted.metric,
+        definition=wanted.definition,
+        sides=wanted.stored_sides,
+        seeds=wanted.seeds,
+        resamples=resamples,
+        generator_seed=GENERATOR_SEED,
+        value=interval.value,
+        low=interval.low,
+        high=interval.high,
+    )
+
+
+def _interval(
+    rows: list[list[NDArray[np.float64]]], statistic: Callable[..., Any], resamples: int
+) -> Interval:
+    spread = partial(_spread, statistic)
+    return paired_statistic(rows, spread, resamples=resamples, seed=GENERATOR_SEED)
+
+
+def _spread(statistic: Callable[..., Any], means: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(statistic(*np.moveaxis(means, -1, 0)))
+
+
+def _positive(interval: Interval) -> bool:
+    return interval.low is not None and interval.low > 0

@@ -1,0 +1,50 @@
+"""What part a row plays in a table: trained or not, without data or a reference with it."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+from dfbench.need import Need
+from dfbench.runs.row import Row, parse_label
+
+UNTRAINED = "data-free, nothing is trained"
+TRAINED = "data-free, trained"
+REFERENCE = "data-dependent references"
+SECTIONS = (UNTRAINED, TRAINED, REFERENCE)
+"""In the order of a table."""
+
+
+@dataclass(frozen=True)
+class Roles:
+    """Rows with a part of their own, by label."""
+
+    bar: str
+    """The row that nothing which trains may fall behind."""
+    untrained: frozenset[str]
+    """Rows that train nothing; a method's name stands for its variants too."""
+
+    def section(self, row: Row) -> str:
+        """One of `SECTIONS`: the rows that are compared with each other."""
+        if Need.TRAINING_DATA.value in row.needs:
+            return REFERENCE
+        return UNTRAINED if {row.label, row.name} & self.untrained else TRAINED
+
+
+@cache
+def roles() -> Roles:
+    """The parts that the shipped `questions.toml` gives."""
+    text = (files("dfbench_benchmarks") / "questions.toml").read_text(encoding="utf-8")
+    content = tomllib.loads(text)
+    return Roles(bar=content["bar"], untrained=frozenset(content["untrained"]))
+
+
+def is_variant_of(row: Row, label: str) -> bool:
+    """Whether a row is a named variant of the method of a label.
+
+    A row on another row's generated pairs is no variant but an objective without its data.
+    """
+    name, _ = parse_label(label)
+    return row.name == name and row.variant is not None and row.pairs_of is None
