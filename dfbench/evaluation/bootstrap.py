@@ -106,14 +106,15 @@ def _crossed(generator: np.random.Generator, blocks: list[FloatArray]) -> FloatA
     """Means `[R]` of one resample."""
     weights = _weights(generator, blocks[0].shape[1])
     seeds = generator.integers(len(blocks), size=len(blocks))
-    return np.mean([blocks[seed] @ weights for seed in seeds], axis=0)
+    return np.asarray(np.mean([blocks[seed] @ weights for seed in seeds], axis=0))
 
 
 def _nested(generator: np.random.Generator, blocks: list[FloatArray]) -> FloatArray:
     """Means `[R]` of one resample."""
     seeds = generator.integers(len(blocks), size=len(blocks))
     chosen = [blocks[seed] for seed in seeds]
-    return np.mean([block @ _weights(generator, block.shape[1]) for block in chosen], axis=0)
+    means = [block @ _weights(generator, block.shape[1]) for block in chosen]
+    return np.asarray(np.mean(means, axis=0))
 
 
 _DESIGNS = {"crossed": _crossed, "nested": _nested}

@@ -57,8 +57,8 @@ class RowScan:
         self._twins = scoring.twins
         self._ordered = ordered
         n_photos = len(scoring.gallery)
-        # More bins would cost more to fill than they save in searches.
-        self._table_bits = n_photos.bit_length() + 1
+        # Some five bins a photo: more cost as much to fill as they save in searches.
+        self._table_bits = n_photos.bit_length() + 2
         self._values = np.empty(n_photos, dtype=np.float32)
         self._bins = np.empty(n_photos, dtype=np.int32)
         self._steps = np.empty(n_photos, dtype=step_type(most_positives))
