@@ -24,6 +24,9 @@ class Budget(BaseModel):
     """Pairs in an encoder step."""
     learning_rate: float = Field(default=1e-3, gt=0)
     """Peak learning rate of AdamW, decayed to zero along a half cosine."""
+    backbone_rate: float = Field(default=0.1, ge=0, le=1)
+    """Learning rate of a backbone that starts from its teacher, as a share of the above: steps as
+    large as a fresh head needs destroy what it inherits. A random backbone takes the full rate."""
     weight_decay: float = Field(default=1e-4, ge=0)
     """Decoupled weight decay of AdamW."""
     temperature: float = Field(default=0.1, gt=0)

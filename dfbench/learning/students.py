@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -44,11 +45,22 @@ class Students(nn.Module):
         self._label = label
         self._random = generator
         self._optimiser = torch.optim.AdamW(
-            self.parameters(), budget.learning_rate, weight_decay=budget.weight_decay
+            self._parameter_groups(budget), budget.learning_rate, weight_decay=budget.weight_decay
         )
         self._schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
             self._optimiser, max(budget.steps, 1)
         )
+
+    def _parameter_groups(self, budget: Budget) -> list[dict[str, Any]]:
+        """Heads and objective at the full rate; backbones from teachers at the budget's share."""
+        groups: list[dict[str, Any]] = []
+        for encoder in (self.photo, self.sketch):
+            rate = budget.backbone_rate if encoder.frozen_statistics else 1.0
+            parameters = list(encoder.backbone.parameters())
+            groups.append({"params": parameters, "lr": rate * budget.learning_rate})
+        inside = {id(parameter) for group in groups for parameter in group["params"]}
+        rest = [parameter for parameter in self.parameters() if id(parameter) not in inside]
+        return [*groups, {"params": rest}]
 
     def state(self) -> dict[str, Stateful]:
         """What a checkpoint has to hold."""
