@@ -7,6 +7,7 @@ import sys
 import rich_click as click
 
 import dfbench
+from dfbench.cli.compare import compare
 from dfbench.cli.describe import describe
 from dfbench.cli.evaluate import evaluate
 from dfbench.cli.lists import list_group
@@ -30,7 +31,7 @@ def app() -> None:
     """
 
 
-for verb in (run, suite_group, table, list_group, describe, evaluate):
+for verb in (run, suite_group, table, compare, list_group, describe, evaluate):
     app.add_command(verb)
 
 

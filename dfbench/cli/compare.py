@@ -14,7 +14,8 @@ from dfbench.console import note, progress
 from dfbench.errors import DfbenchError, InvalidInput
 
 if TYPE_CHECKING:
-    from dfbench.reporting.comparison import Answers, Comparison, Key
+    from dfbench.reporting.comparison import Comparison, Key
+    from dfbench.reporting.comparison_file import Kept
     from dfbench.reporting.layout import Layout
     from dfbench.reporting.per_query import RunFolders
     from dfbench.runs.record import Record
@@ -39,7 +40,8 @@ _METRIC = "map@all"
     "--write",
     is_flag=True,
     help="Keep the answers to all questions in comparisons.json beside the records, for "
-    "`dfbench table --page`. What is there and still holds is not made again.",
+    "`dfbench table --page`. What is there and still holds is not made again: remove the file for "
+    "other resamples.",
 )
 @results_option
 @runs_option
@@ -104,30 +106,30 @@ def _questions(
     records: list[Record], results: Path, folders: RunFolders, resamples: int, *, write: bool
 ) -> list[Layout]:
     from dfbench.reporting.answers import how_to_read
-    from dfbench.reporting.comparison_file import write_comparisons
+    from dfbench.reporting.comparison_file import read_comparisons, write_comparisons
     from dfbench.reporting.lines import tables
     from dfbench.reporting.page import answer_table
 
-    answers = _answers(records, results, folders, resamples)
+    stored = [c for c in read_comparisons(results) if write or c.resamples == resamples]
+    kept = _answers(records, stored, folders, resamples)
     if write:
-        note(f"comparisons: {write_comparisons(results, answers.values())}")
-    layouts = [layout for table in tables(records) for layout in answer_table(table, answers)]
+        for line in kept.stale:
+            note(f"dropped: {line}")
+        note(f"comparisons: {write_comparisons(results, kept.answers.values())}")
+    layouts = [layout for table in tables(records) for layout in answer_table(table, kept.answers)]
     return [replace(layouts[0], notes=(*layouts[0].notes, how_to_read())), *layouts[1:]]
 
 
 def _answers(
-    records: list[Record], results: Path, folders: RunFolders, resamples: int
-) -> Answers:
+    records: list[Record], stored: list[Comparison], folders: RunFolders, resamples: int
+) -> Kept:
     """What is stored and still holds, and what the run folders give for the rest."""
-    from dfbench.reporting.comparison_file import keep_current, read_comparisons
+    from dfbench.reporting.comparison_file import Kept, keep_current
     from dfbench.reporting.page import wanted
     from dfbench.reporting.resampling import compare as compared
 
     asked = wanted(records)
-    stored = (one for one in read_comparisons(results) if one.resamples == resamples)
     kept = keep_current(stored, asked, (record.eval_id for record in records))
-    for line in kept.stale:
-        note(f"dropped: {line}")
     answers: dict[Key, Comparison] = dict(kept.answers)
     lacking: dict[str, None] = {}
     open_ones = [one for one in asked if one.key not in answers]
@@ -142,4 +144,4 @@ def _answers(
         note(line)
     if len(answers) < len(asked):
         note(f"{len(asked) - len(answers)} of {len(asked)} comparisons could not be made")
-    return answers
+    return Kept(answers, kept.stale)

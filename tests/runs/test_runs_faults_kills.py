@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,8 @@ def _attempt_killed_when(ready: Callable[[], object], faulty: Any) -> Attempt:
     thread.start()
     _until(lambda: ready() or not thread.is_alive())
     if thread.is_alive():
-        os.kill(int(faulty.file.with_name("pid").read_text()), signal.SIGKILL)
+        with suppress(ProcessLookupError):  # the fit may just have ended
+            os.kill(int(faulty.file.with_name("pid").read_text()), signal.SIGKILL)
     thread.join()
     return ended[0]
 
@@ -118,47 +119,39 @@ def test_run_whose_command_is_killed_takes_its_method_along_and_is_gone_on_with(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("victim", ["method", "command"])
 def test_ten_kills_at_random_moments_change_no_number(
-    victim: str, faulty: Any, undisturbed: dict[str, str], shell: dict[str, str]
+    faulty: Any, undisturbed: dict[str, str], shell: dict[str, str], tmp_path: Path
 ) -> None:
-    faulty.trains()
     draws, kills = np.random.default_rng(1), 0
+    faulty.trains()
     started = time.monotonic()
     subprocess.run(_command(faulty), env=shell, capture_output=True, check=True)
     length = time.monotonic() - started
-    _forget(faulty)
-    for _ in range(10):
-        with subprocess.Popen(_command(faulty), env=shell, stderr=subprocess.PIPE) as process:
-            time.sleep(draws.uniform(0, length))
-            pid = faulty.file.with_name("pid")
-            if victim == "command":
-                process.kill()
-            elif pid.exists() and process.poll() is None:
-                _kill(int(pid.read_text()))
-            kills += process.wait() != 0
-        pid.unlink(missing_ok=True)
-    subprocess.run(_command(faulty), env=shell, capture_output=True, check=True)
-    ended = attempt(faulty.plan)
-    assert ended.run is not None
-    assert ended.run.record.digests.model_dump() == undisturbed
-    assert kills > 0
-    _check_little_was_lost(faulty, kills)
+    for number in range(10):
+        faulty.forget_steps()
+        one = faulty.at(runs=tmp_path / f"runs {number}", results=tmp_path / f"results {number}")
+        kill = _command_killed_after if number % 2 else _method_killed_after
+        killed = kill(draws.uniform(0, length), one, shell)
+        ended = attempt(one.plan, supervision=EVERY_STEP)
+        assert ended.run is not None, ended.state
+        assert ended.run.record.digests.model_dump() == undisturbed
+        _check_little_was_lost(one, int(killed))
+        kills += killed
+    assert kills >= 5
 
 
-def _kill(pid: int) -> None:
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
+def _command_killed_after(seconds: float, faulty: Any, shell: dict[str, str]) -> bool:
+    with subprocess.Popen(_command(faulty), env=shell, stderr=subprocess.PIPE) as process:
+        time.sleep(seconds)
+        process.kill()
+    return process.returncode != 0
 
 
-def _forget(faulty: Any) -> None:
-    places = faulty.plan.session.request.places
-    for folder in (places.results, places.runs):
-        shutil.rmtree(folder)
-    for name in ("steps", "pid"):
-        faulty.file.with_name(name).unlink(missing_ok=True)
+def _method_killed_after(seconds: float, faulty: Any, _: dict[str, str]) -> bool:
+    """Killed after this time or, if its process is not there yet, after its first step."""
+    moment = time.monotonic() + seconds
+    killed = _attempt_killed_when(lambda: time.monotonic() > moment and _steps(faulty), faulty)
+    return killed.run is None
 
 
 def test_two_commands_for_the_same_run_at_once_fit_it_once(

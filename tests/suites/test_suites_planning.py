@@ -17,7 +17,7 @@ from dfbench.runs.job import Description, Question
 def test_plan_shows_every_run_and_starts_nothing(
     quick_bench: Bench, write_suite: WriteSuite
 ) -> None:
-    file = write_suite('["classifier-only", "crossx[bn]"]', "[0, 7]")
+    file = write_suite('["classifier-only", "crossx[bn]"]', "[71, 72]")
     finished = suite(quick_bench, "plan", file)
     assert finished.status == 0, finished.err
     for text in ("crossx[bn]", "classifier-only", "planned", "?", "4 runs: 4 planned"):

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
@@ -112,15 +112,17 @@ def connected(address: str | None, cpus: int) -> Iterator[Cluster]:
     import ray
 
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
-    try:
-        if address is None:
-            ray.init(address="local", num_cpus=cpus, include_dashboard=False, **quiet)
-        else:
-            ray.init(address=address, **quiet)
-        nodes = (node["Resources"] for node in ray.nodes() if node["Alive"])
-        yield Cluster(tuple(nodes))
-    finally:
-        ray.shutdown()
+    # Whatever it is told, Ray prints on standard output that a worker died; results go there.
+    with redirect_stdout(sys.stderr):
+        try:
+            if address is None:
+                ray.init(address="local", num_cpus=cpus, include_dashboard=False, **quiet)
+            else:
+                ray.init(address=address, **quiet)
+            nodes = (node["Resources"] for node in ray.nodes() if node["Alive"])
+            yield Cluster(tuple(nodes))
+        finally:
+            ray.shutdown()
 
 
 def _try(address: str) -> None:

@@ -1,0 +1,143 @@
+"""What a process of its own costs a run, beside what importing torch costs any process.
+
+    python benchmarks/perf/process.py --rounds 7 --json process.json
+
+A method that does nothing is run again and again on a little dataset whose teachers are there
+already. What the process in which it fits spends (starting, importing, reading networks, waiting
+for images, embedding a few of them, writing embeddings) is compared with `import torch` in a fresh
+interpreter, in turn, round after round. What counts is processor time, the best of the rounds;
+the command that started it spends some more on checking, ranking and recording, which is shown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+
+from dfbench.runs.execute import execute
+from dfbench.runs.plan import Plan, plan_rows
+from dfbench.runs.request import DataChoice, Places, PluginSources, RunRequest
+from dfbench.runs.teaching import ensure_networks
+
+IDLE = """
+from torch import nn
+
+from dfbench import Encoders, Method, MethodSpec, hookimpl
+
+
+@hookimpl
+def dfbench_methods():
+    return [MethodSpec("idle", "Idle", "idle:Idle")]
+
+
+class Idle(Method):
+    name, title, version = "idle", "Idle", 1
+
+    def fit(self, setting):
+        pixels = nn.Sequential(nn.AvgPool2d(4), nn.Flatten())
+        return Encoders(pixels, pixels)
+"""
+TINY = {
+    "teachers.network": "resnet-tiny",
+    "teachers.steps": "1",
+    "teachers.initialisation": "random",
+}
+GOAL = 1.10
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Seconds that something takes."""
+
+    child: float
+    """Processor time of the processes that it started."""
+    here: float
+    """Processor time of this process."""
+    wall: float
+
+
+def cost(work: Callable[[], object]) -> Cost:
+    """The cost of some work."""
+    before, started = os.times(), time.perf_counter()
+    work()
+    after, wall = os.times(), time.perf_counter() - started
+    spent = [now - then for now, then in zip(after, before, strict=True)]
+    user, system, child_user, child_system, _ = spent
+    return Cost(child_user + child_system, user + system, wall)
+
+
+def import_torch() -> None:
+    """Import torch in a fresh interpreter."""
+    subprocess.run([sys.executable, "-c", "import torch"], check=True)
+
+
+def prepared(place: Path) -> Plan:
+    """The plan of a method that does nothing, with its teachers in the cache."""
+    plugin = place / "idle.py"
+    plugin.write_text(IDLE, encoding="utf-8")
+    request = RunRequest(
+        method="idle",
+        data=DataChoice(name="shapes", classes=("car", "cat")),
+        settings=TINY,
+        device="cpu",
+        threads=1,
+        plugins=PluginSources(files=(plugin,)),
+        places=Places(results=place / "results", runs=place / "runs", cache=place / "cache"),
+    )
+    (plan,) = plan_rows(request, beside=False)
+    ensure_networks(plan)
+    return plan
+
+
+def best(costs: list[Cost]) -> Cost:
+    """The round that the machine disturbed least."""
+    return min(costs, key=lambda one: one.child)
+
+
+def main() -> None:
+    """Measure, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    os.environ["OMP_NUM_THREADS"] = "1"
+    floors, runs = [], []
+    with tempfile.TemporaryDirectory() as folder:
+        plan = prepared(Path(folder))
+        for _ in range(arguments.rounds):
+            floors.append(cost(import_torch))
+            runs.append(cost(lambda: execute(plan, force=True)))
+    floor, ours = best(floors), best(runs)
+    ratio = ours.child / floor.child
+    print(f"{'seconds':16} {'process':>8} {'here':>8} {'wall':>8}")
+    for name, found in (("import torch", floor), ("an idle run", ours)):
+        print(f"{name:16} {found.child:8.2f} {found.here:8.2f} {found.wall:8.2f}")
+    print(f"ratio {ratio:.2f} (goal: at most {GOAL:.2f})")
+    if arguments.json:
+        document = {
+            "schema_version": 1,
+            "machine": platform.processor() or platform.machine(),
+            "torch": torch.__version__,
+            "rounds": arguments.rounds,
+            "import_torch": asdict(floor),
+            "run": asdict(ours),
+            "ratio": ratio,
+            "goal": GOAL,
+        }
+        arguments.json.write_text(json.dumps(document, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
