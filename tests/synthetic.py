@@ -35,6 +35,10 @@ def synthetic_record(
     config: dict[str, Any] | None = None,
     budget: Budget | None = None,
     needs: tuple[str, ...] = (),
+    pairs_of: str | None = None,
+    version: int = 1,
+    scenario: str = "closed",
+    teacher: str = "t",
 ) -> Record:
     """A record in which every metric has one value."""
     name, variant = parse_label(label)
@@ -52,7 +56,13 @@ def synthetic_record(
     if posterior is not None:
         score = Score(value=posterior, low=posterior, high=posterior, macro=posterior)
         readings = {"posterior": dict.fromkeys(METRICS, score)}
-    content = {"label": label, "dataset": dataset, "seed": seed, "config": config}
+    budget = budget or Budget()
+    content = {
+        "row": (label, version, config),
+        "data": (dataset, scenario, fingerprint),
+        "seed": seed,
+        "budget": budget.model_dump(),
+    }
     fit = identify("synthetic", 1, content)
     return Record(
         fit_id=fit,
@@ -61,12 +71,13 @@ def synthetic_record(
             name=name,
             variant=variant,
             title=name.title(),
-            version=1,
+            version=version,
             plugin="baselines",
             plugin_version="0.1.0",
             config=config or {},
             needs=needs,
             beside=(),
+            pairs_of=pairs_of,
         ),
         data=DataRecord(
             name=dataset,
@@ -78,13 +89,13 @@ def synthetic_record(
             alternative=None,
             notes=(),
         ),
-        scenario="closed",
+        scenario=scenario,
         seed=seed,
         numerics="cpu-fp32",
-        budget=budget or Budget(),
+        budget=budget,
         recipe=TeacherRecipe(),
         teachers={
-            modality: TeacherRecord(identity="t", accuracy=accuracy, classes=2)
+            modality: TeacherRecord(identity=teacher, accuracy=accuracy, classes=2)
             for modality, accuracy in (("photo", 0.9), ("sketch", 0.8 + seed / 100))
         },
         metrics=scores,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from dfbench.reporting.cells import NONE, short, signed
 from dfbench.reporting.comparison import Answers, Comparison
 from dfbench.reporting.layout import Layout
 from dfbench.reporting.leaderboard import metric_title
 from dfbench.reporting.lines import DEFAULT_METRIC
-from dfbench.reporting.numbers import NONE, short, signed
 from dfbench.reporting.questions import Cell, Question
 
 
@@ -25,7 +25,7 @@ def answered(question: Question, answers: Answers) -> Layout:
     """The table of a question; without rows its notes say what is missing."""
     return Layout(
         title=question.title,
-        header=question.header,
+        header=question.header if question.rows else (),
         rows=tuple(tuple(_text(cell, answers) for cell in row) for row in question.rows),
         notes=question.notes if question.rows else tuple(f"left out: {n}" for n in question.notes),
         content={

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from statistics import fmean
 from typing import Any
 
+from dfbench.reporting.cells import NONE, mean_and_deviation, short, signed, span
 from dfbench.reporting.layout import Layout, Rank
 from dfbench.reporting.lines import Line, lines, tables
-from dfbench.reporting.numbers import NONE, mean_and_deviation, short, signed, span
 from dfbench.reporting.published import Published, published
 from dfbench.reporting.roles import SECTIONS, roles
 from dfbench.runs.record import Record

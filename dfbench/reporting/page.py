@@ -56,7 +56,10 @@ def wanted(records: Sequence[Record]) -> list[Wanted]:
 
 def _placed(layout: Layout, condition: Condition) -> Layout:
     """With the place of the answer: in its title what tells conditions apart, in its data all."""
-    first = condition.lines[0].first
-    place = {"dataset": first.data.name, "scenario": first.scenario, "under": condition.marks}
+    place = {
+        "dataset": condition.dataset,
+        "scenario": condition.scenario,
+        "under": condition.marks,
+    }
     title = f"{layout.title} ({condition.marks})" if condition.marks else layout.title
     return replace(layout, title=title, content={**place, **layout.content})

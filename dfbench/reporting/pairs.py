@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from itertools import product
 
 from dfbench.errors import InvalidInput, unknown_name
+from dfbench.reporting.cells import short
 from dfbench.reporting.comparison import Reading, Wanted, has
 from dfbench.reporting.leaderboard import metric_title
 from dfbench.reporting.lines import Line, differing, surroundings, tables
-from dfbench.reporting.numbers import short
 from dfbench.reporting.questions import Cell, Condition, Question, conditions
 from dfbench.runs.record import Record
 
@@ -90,7 +90,7 @@ def _row(condition: Condition, wanted: Wanted) -> tuple[Cell, ...]:
     ]
     return (
         condition.dataset,
-        first.line.first.scenario,
+        condition.scenario,
         *map(short, wanted.means),
         wanted,
         ", ".join(map(str, wanted.seeds)),

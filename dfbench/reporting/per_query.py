@@ -39,18 +39,19 @@ class RunFolders:
         file = folder / (f"per_query-{reading}.npz" if reading else "per_query.npz")
         if not file.is_file():
             raise MissingRun(
-                f"the run of {row!r} on {record.data.name}, seed {record.seed}, is not in "
-                f"{str(self._folder)!r}: no {str(file)!r}; name the folder of runs with --runs, or "
-                f"repeat the run with the options it was made with: {repeat_command(record)}"
+                f"the run of {row!r} on {record.data.name}, seed {record.seed}, left no values of "
+                f"queries in {str(folder)!r}; name the folder of runs with --runs, or repeat the "
+                f"run with the options it was made with: {repeat_command(record)}"
             )
         values = _read(file, metric)
         scores = record.readings[reading] if reading else record.metrics
         kept = values[~np.isnan(values)]
+        mean = float(kept.mean()) if kept.size else float("nan")
         expected = scores[metric].value
-        if len(values) != record.data.queries or abs(kept.mean() - expected) > _TOLERANCE:
+        if len(values) != record.data.queries or not abs(mean - expected) <= _TOLERANCE:
             raise InvalidInput(
                 f"{str(file)!r} is of another run than its record: {len(values)} queries with a "
-                f"mean {metric} of {kept.mean():.6f}, recorded {record.data.queries} with "
+                f"mean {metric} of {mean:.6f}, recorded {record.data.queries} with "
                 f"{expected:.6f}; repeat the run: {repeat_command(record)}"
             )
         return values
@@ -74,7 +75,7 @@ def repeat_command(record: Record) -> str:
 
 def _read(file: Path, metric: str) -> NDArray[np.float64]:
     try:
-        with np.load(file, allow_pickle=False) as stored:
+        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as stored:
             return np.asarray(stored[metric], dtype=np.float64)
     except KeyError as fault:
         raise InvalidInput(f"{str(file)!r} has no values of {metric!r}") from fault

@@ -48,6 +48,10 @@ class Paper:
         names = dict.fromkeys(name for rows in self.rows.values() for name in rows)
         return tuple(name for name in names if name != self.proposes)
 
+    def on(self, dataset: str, scenario: str) -> dict[str, Published]:
+        """Its numbers on a dataset by method; none in another scenario than its own."""
+        return self.rows.get(dataset, {}) if scenario == self.scenario else {}
+
 
 @cache
 def papers() -> tuple[Paper, ...]:
@@ -62,8 +66,7 @@ def published(dataset: str, scenario: str) -> dict[str, Published]:
     return {
         method: numbers
         for paper in papers()
-        if paper.scenario == scenario
-        for method, numbers in paper.rows.get(dataset, {}).items()
+        for method, numbers in paper.on(dataset, scenario).items()
     }
 
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from dfbench.identity import canonical_json
+from dfbench.reporting.cells import NONE, short, signed
 from dfbench.reporting.comparison import Reading, Wanted, has
 from dfbench.reporting.lines import DEFAULT_METRIC, Line, differing, lines, surroundings
-from dfbench.reporting.numbers import NONE, short, signed
 from dfbench.reporting.published import Paper, Published, Twins, papers
-from dfbench.reporting.roles import SECTIONS, is_variant_of, roles
+from dfbench.reporting.roles import REFERENCE, SECTIONS, is_variant_of, roles
 from dfbench.runs.record import Record
 
 POSTERIOR = "posterior"
@@ -49,6 +49,11 @@ class Condition:
     def dataset(self) -> str:
         """Name of the dataset."""
         return self.lines[0].first.data.name
+
+    @property
+    def scenario(self) -> str:
+        """Which classes the teachers know, and which are queried."""
+        return self.lines[0].first.scenario
 
     def of(self, label: str) -> list[Line]:
         """The lines of a label."""
@@ -106,21 +111,34 @@ def _of_proposal(condition: Condition, paper: Paper, proposed: str) -> Iterator[
 
 
 def _baselines(condition: Condition, paper: Paper, subject: Line) -> Question:
-    printed = paper.rows.get(condition.dataset, {})
+    title = f"Does {subject.name} beat each published baseline?"
+    printed = paper.on(condition.dataset, condition.scenario)
     rows: list[tuple[Cell, ...]] = []
-    for line in (line for label in paper.baselines for line in condition.of(label)):
+    for line in _baseline_lines(condition, paper):
         cells = (line.name, *_both_readings(subject, line))
         rows.append((*cells, _printed_gap(printed, subject, line)) if printed else cells)
+    if not rows:
+        return Question(title, notes=condition.missing(paper.baselines))
     return Question(
-        title=f"Does {subject.name} beat each published baseline?",
+        title=title,
         header=("baseline", *_READING_TITLES, *(["published"] if printed else [])),
         rows=tuple(rows),
         notes=(f"{subject.name} less the baseline", *condition.missing(paper.baselines)),
     )
 
 
+def _baseline_lines(condition: Condition, paper: Paper) -> list[Line]:
+    """The baselines of a paper, each with its variants: the strongest form of each counts."""
+    return [
+        line
+        for name in paper.baselines
+        for line in condition.lines
+        if line.first.row.name == name and roles().section(line.first.row) != REFERENCE
+    ]
+
+
 def _printed_gap(printed: Mapping[str, Published], subject: Line, baseline: Line) -> str:
-    ours, theirs = (printed.get(line.first.row.name) for line in (subject, baseline))
+    ours, theirs = (printed.get(line.label) for line in (subject, baseline))
     if ours is None or theirs is None:
         return NONE
     return signed(ours.values[DEFAULT_METRIC] - theirs.values[DEFAULT_METRIC])
@@ -128,16 +146,17 @@ def _printed_gap(printed: Mapping[str, Published], subject: Line, baseline: Line
 
 def _share(condition: Condition, paper: Paper, subject: Line, pair: Twins) -> Question:
     title = f"How far is {subject.name} from the best baseline to {pair.data}?"
-    baselines = [line for label in paper.baselines for line in condition.of(label)]
-    absent = condition.missing([pair.data])
-    if absent or not baselines:
-        return Question(title, notes=absent or condition.missing(paper.baselines))
+    baselines = _baseline_lines(condition, paper)
+    if not baselines or not condition.of(pair.data):
+        lacking = [pair.data, *([] if baselines else paper.baselines)]
+        return Question(title, notes=condition.missing(lacking))
     rows: list[tuple[Cell, ...]] = []
     for reading, name in zip(READINGS, _READING_TITLES, strict=True):
         best = max((_read(line, reading) for line in baselines), key=_mean)
         for twin in condition.of(pair.data):
-            sides = (_read(subject, reading), _read(twin, reading), best)
-            rows.append((name, best.line.name, Wanted("share", sides)))
+            if has(subject, DEFAULT_METRIC, reading) and has(twin, DEFAULT_METRIC, reading):
+                sides = (Reading(subject, reading), Reading(twin, reading), best)
+                rows.append((name, best.line.name, Wanted("share", sides)))
     printed = [
         f"published on {dataset}: {short(_printed_share(paper, dataset, both))}"
         for dataset, both in pair.printed.items()
@@ -148,7 +167,7 @@ def _share(condition: Condition, paper: Paper, subject: Line, pair: Twins) -> Qu
         rows=tuple(rows),
         notes=(
             f"({subject.name} - best baseline) / ({pair.data} - best baseline); the best baseline "
-            "is that with the highest mean",
+            "is that with the highest mean over its seeds",
             *printed,
             *condition.missing(paper.baselines),
         ),
@@ -181,6 +200,8 @@ def _bar(condition: Condition) -> Question:
     if not bars:
         return Question(f"Does anything beat {label}?", notes=condition.missing([label]))
     bar = bars[0]
+    if len(condition.lines) == 1:
+        return Question(f"Does anything beat {bar.name}?", notes=("no record of another row",))
     by_section: dict[str, list[tuple[Cell, ...]]] = {name: [] for name in SECTIONS}
     for line in condition.lines:
         if line is not bar:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dfbench.console import note
+from dfbench.reporting.cells import short
 from dfbench.reporting.layout import Layout, print_layouts
-from dfbench.reporting.numbers import short
 from dfbench.runs.execute import Run
 from dfbench.runs.record import Record, Score
 

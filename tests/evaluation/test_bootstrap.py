@@ -8,7 +8,7 @@ import pytest
 
 from dfbench.errors import InvalidInput, UnknownName
 from dfbench.evaluation import evaluate, paired_difference
-from dfbench.evaluation.bootstrap import mean_intervals
+from dfbench.evaluation.bootstrap import mean_intervals, paired_statistic
 
 Side = npt.NDArray[Any]
 
@@ -92,6 +92,28 @@ def test_rows_that_do_not_pair_are_refused(
 ) -> None:
     with pytest.raises(InvalidInput, match=words):
         paired_difference(first, second)
+
+
+def test_statistic_of_several_rows_draws_the_same_queries_for_all() -> None:
+    rng = np.random.default_rng(0)
+    whole = [0.5 + rng.random(200) for _ in range(3)]
+    half = [row / 2 for row in whole]
+    ratio = paired_statistic([half, whole], lambda m: m[..., 0] / m[..., 1], resamples=200)
+    assert (ratio.value, ratio.low, ratio.high) == pytest.approx((0.5, 0.5, 0.5))
+
+
+def test_difference_is_the_statistic_of_two_rows() -> None:
+    rng = np.random.default_rng(0)
+    rows = [[rng.random(50) for _ in range(3)] for _ in range(2)]
+    difference = paired_difference(*rows, resamples=100, seed=4)
+    same = paired_statistic(rows, lambda m: m[..., 0] - m[..., 1], resamples=100, seed=4)
+    assert difference == same
+
+
+def test_a_query_without_a_value_in_one_row_is_dropped_from_all_rows() -> None:
+    rows = [[np.array([0.2, np.nan])], [np.array([0.4, 0.9])], [np.array([0.8, 0.1])]]
+    total = paired_statistic(rows, lambda m: m.sum(axis=-1), resamples=20)
+    assert total.value == pytest.approx(1.4)
 
 
 def test_unknown_design_is_refused() -> None:

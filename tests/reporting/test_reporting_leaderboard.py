@@ -7,9 +7,9 @@ import pytest
 from synthetic import synthetic_record
 
 from dfbench.budget import Budget
+from dfbench.reporting.cells import mean_and_deviation, short, signed
 from dfbench.reporting.layout import Layout, print_layouts
 from dfbench.reporting.leaderboard import leaderboards
-from dfbench.reporting.numbers import mean_and_deviation, short
 from dfbench.reporting.published import published
 from dfbench.runs.record import Record
 
@@ -36,22 +36,51 @@ def test_one_seed_has_no_deviation() -> None:
     assert mean_and_deviation([]) == "-"
 
 
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.9996, "+1.000"), (-0.0417, "-.042"), (0.0004, ".000"), (-1.5, "-1.500")]
+)
+def test_differences_have_a_sign(value: float, text: str) -> None:
+    assert signed(value) == text
+
+
 @pytest.mark.parametrize(("value", "text"), [(0.0, ".000"), (0.9996, "1.000"), (-0.01, "-0.010")])
 def test_numbers_have_three_decimals(value: float, text: str) -> None:
     assert short(value) == text
 
 
-def test_best_method_stands_first() -> None:
-    records = [
-        synthetic_record("classifier-only", value=0.2),
-        synthetic_record("crossx", value=0.7),
-        synthetic_record("classifier-posterior", value=0.4),
+def test_sections_stand_apart_with_the_best_of_each_first() -> None:
+    layout = _one(
+        [
+            synthetic_record("mib", value=0.8, needs=("training data",)),
+            synthetic_record("meta-data", value=0.3, needs=("activation records",)),
+            synthetic_record("classifier-only", value=0.2),
+            synthetic_record("crossx[zero-step]", value=0.1),
+            synthetic_record("crossx", value=0.7),
+            synthetic_record("averaging-weights[mixed]", value=0.4),
+            synthetic_record("mib[generated]", value=0.6, needs=("generated pairs",)),
+        ]
+    )
+    assert layout.sections == (
+        ("data-free, nothing is trained", 3),
+        ("data-free, trained", 3),
+        ("data-dependent references", 1),
+    )
+    assert [row[0] for row in layout.rows] == [
+        *("Averaging-Weights [mixed]", "Classifier-Only", "Crossx [zero-step]"),
+        *("Crossx", "Mib [generated]", "Meta-Data"),
+        "Mib",
     ]
-    assert [row[0] for row in _one(records).rows] == [
-        "Crossx",
-        "Classifier-Posterior",
-        "Classifier-Only",
-    ]
+
+
+def test_sections_are_headed_in_text_and_markdown(capsys: pytest.CaptureFixture[str]) -> None:
+    layouts = leaderboards([synthetic_record(), synthetic_record("classifier-only", value=0.1)])
+    print_layouts(layouts, "markdown")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[4].startswith("| *data-free, nothing is trained* |")
+    assert lines[6].startswith("| *data-free, trained* ")
+    print_layouts(layouts, "text")
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    assert lines.index("data-free, nothing is trained") < lines.index("data-free, trained")
 
 
 def test_variants_are_rows_of_their_own() -> None:
@@ -94,11 +123,13 @@ def test_other_data_is_another_table_even_under_the_same_name() -> None:
 
 def test_published_numbers_stand_beside_the_row_and_name_their_source() -> None:
     layout = _one([synthetic_record("crossx"), synthetic_record("classifier-only", value=0.3)])
-    assert _cells(layout, 0)["published"] == ".827 / .831"
-    assert _cells(layout, 1)["published"] == ".530 / .542"
+    assert _cells(layout, 1)["published"] == ".827 / .831"
+    assert _cells(layout, 1)["difference"] == "-.327 / -.331"
+    assert _cells(layout, 0)["published"] == ".530 / .542"
     assert any("CVPR 2023" in note for note in layout.notes)
-    paper = layout.content["rows"][0]["published"]
-    assert (paper["map@all"], paper["prec@200"]) == (0.827, 0.831)
+    row = layout.content["rows"][1]
+    assert (row["published"]["map@all"], row["published"]["prec@200"]) == (0.827, 0.831)
+    assert row["difference"]["map@all"] == pytest.approx(0.5 - 0.827)
 
 
 def test_published_numbers_are_not_put_beside_variants_or_unpublished_rows() -> None:

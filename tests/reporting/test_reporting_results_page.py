@@ -1,22 +1,30 @@
-"""The committed page of results says what the committed records say."""
+"""The committed page of results says what the committed records and comparisons say."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from dfbench.reporting.layout import markdown
-from dfbench.reporting.leaderboard import leaderboards
+from dfbench.reporting.comparison_file import keep_current, read_comparisons
+from dfbench.reporting.page import PREAMBLE, results_page, wanted
 from dfbench.runs.store import ResultStore
 
 RESULTS = Path(__file__).resolve().parents[2] / "results"
 
 
-def test_results_page_holds_the_tables_of_the_committed_records() -> None:
+def test_results_page_is_what_the_committed_files_give() -> None:
+    records = list(ResultStore(RESULTS))
+    assert records
+    ids = (record.eval_id for record in records)
+    kept = keep_current(read_comparisons(RESULTS), wanted(records), ids)
+    preamble = (RESULTS / PREAMBLE).read_text(encoding="utf-8")
     page = (RESULTS / "README.md").read_text(encoding="utf-8")
-    tables = leaderboards(ResultStore(RESULTS))
-    assert tables
-    for table in tables:
-        assert markdown(table) in page
+    assert page == results_page(records, kept.answers, preamble)
+
+
+def test_committed_comparisons_are_of_committed_records() -> None:
+    records = list(ResultStore(RESULTS))
+    ids = (record.eval_id for record in records)
+    assert not keep_current(read_comparisons(RESULTS), wanted(records), ids).stale
 
 
 def test_committed_records_are_of_clean_source() -> None:

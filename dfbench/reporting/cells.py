@@ -1,4 +1,4 @@
-"""Numbers as tables of the field print them."""
+"""Numbers as the cells of tables print them in this field."""
 
 from __future__ import annotations
 

@@ -1,0 +1,186 @@
+"""What the page of results asks: each question's numbers, and which rows answer it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from shelf import Shelf
+
+from dfbench.budget import Budget
+from dfbench.reporting.published import papers
+
+DATA = ("training data",)
+GENERATED = {"needs": ("generated pairs",), "pairs_of": "crossx"}
+
+
+@pytest.fixture
+def full(shelf: Shelf) -> Shelf:
+    """Every kind of row; headlines are .45 and a bit."""
+    shelf.add_seeds("classifier-posterior", 0.4)
+    shelf.add_seeds("classifier-only", 0.0)
+    shelf.add_seeds("alternative-data", 0.1, posterior=0.2)
+    shelf.add_seeds("crossx", 0.3, posterior=0.35)
+    shelf.add_seeds("crossx[no-alignment]", 0.2, posterior=0.1)
+    shelf.add_seeds("crossx-data", 0.35, posterior=0.45, needs=DATA)
+    shelf.add_seeds("siamese", 0.25, posterior=0.25, needs=DATA)
+    shelf.add_seeds("siamese[generated]", 0.15, posterior=0.2, **GENERATED)
+    return shelf
+
+
+def _asked(shelf: Shelf) -> dict[str, dict[str, Any]]:
+    tables = shelf.call("compare", "--format", "json").json
+    return {table["question"]: table for table in tables}
+
+
+def _row(table: dict[str, Any], **cells: str) -> dict[str, Any]:
+    (row,) = [r for r in table["rows"] if all(r[name] == text for name, text in cells.items())]
+    return row
+
+
+def test_published_baselines_are_beaten_by_so_much_in_both_readings(full: Shelf) -> None:
+    table = _asked(full)["Does Crossx beat each published baseline?"]
+    row = _row(table, baseline="Alternative-Data")
+    assert row["features"]["value"] == pytest.approx(0.2)
+    assert row["features"]["verdict"] == "better"
+    assert row["posterior"]["value"] == pytest.approx(0.15)
+    assert row["published"] == "+.171"
+    untrained = _row(table, baseline="Classifier-Only")
+    assert untrained["posterior"]["value"] == pytest.approx(0.35)
+    assert [side["reading"] for side in untrained["posterior"]["sides"]] == ["posterior", ""]
+    assert len(table["rows"]) == 2
+    assert any("gaussian-prior" in note for note in table["notes"])
+
+
+def test_share_of_the_way_to_the_twin_is_taken_from_the_best_baseline(full: Shelf) -> None:
+    table = _asked(full)["How far is Crossx from the best baseline to crossx-data?"]
+    features = _row(table, reading="features")
+    assert features["best baseline"] == "Alternative-Data"
+    assert features["share of the way"]["value"] == pytest.approx((0.3 - 0.1) / (0.35 - 0.1))
+    posterior = _row(table, reading="posterior")["share of the way"]
+    assert posterior["value"] == pytest.approx((0.35 - 0.2) / (0.45 - 0.2))
+    assert posterior["low"] < posterior["value"] < posterior["high"]
+    assert "published on sketchy: .830" in table["notes"]
+
+
+def test_share_has_no_value_where_the_twin_is_no_better_than_a_baseline(shelf: Shelf) -> None:
+    shelf.add_seeds("alternative-data", 0.3, posterior=0.2)
+    shelf.add_seeds("crossx", 0.2, posterior=0.2)
+    shelf.add_seeds("crossx-data", 0.25, posterior=0.2001, needs=DATA)
+    out = shelf.call("compare", "--format", "markdown").out
+    line = next(line for line in out.splitlines() if line.startswith("| features"))
+    assert "- (denominator not positive)" in line
+
+
+def test_ablations_are_the_variants_of_the_proposed_row(full: Shelf) -> None:
+    table = _asked(full)["What does each change to Crossx cost?"]
+    (row,) = table["rows"]
+    assert row["variant"] == "Crossx [no-alignment]"
+    assert row["features"]["value"] == pytest.approx(-0.1)
+    assert row["posterior"]["value"] == pytest.approx(-0.25)
+    assert row["features"]["verdict"] == "worse"
+
+
+def test_every_row_is_held_against_the_posterior_of_the_teachers(full: Shelf) -> None:
+    table = _asked(full)["Does anything beat Classifier-Posterior?"]
+    assert len(table["rows"]) == 7
+    row = _row(table, row="Crossx-Data")
+    assert row["features"]["value"] == pytest.approx(-0.05)
+    assert row["posterior"]["value"] == pytest.approx(0.05)
+    assert row["posterior"]["verdict"] == "better"
+    assert _row(table, row="Classifier-Only")["posterior"] == "-"
+
+
+def test_data_free_twins_stand_beside_their_references_and_the_printed_gap(full: Shelf) -> None:
+    table = _asked(full)["How far is data-free from data-dependent?"]
+    row = _row(table, **{"with data": "Siamese", "reading": "features"})
+    assert row["without"] == "Siamese [generated]"
+    assert row["difference"]["value"] == pytest.approx(0.1)
+    assert row["ratio"]["value"] == pytest.approx((0.45 + 0.15) / (0.45 + 0.25))
+    assert "verdict" not in row["ratio"]
+    assert row["published"] == "+.036, .950 (sketchy)"
+    crossx = _row(table, **{"with data": "Crossx-Data", "reading": "features"})
+    assert crossx["published"] == "+.035, .959 (sketchy)"
+    assert any("triplet[generated]" in note for note in table["notes"])
+
+
+def test_twins_of_anybodys_method_are_found_by_their_needs(full: Shelf) -> None:
+    full.add_seeds("mine", 0.3, posterior=0.3, needs=DATA)
+    full.add_seeds("mine[free]", 0.2, posterior=0.1, **GENERATED)
+    table = _asked(full)["How far is data-free from data-dependent?"]
+    row = _row(table, **{"with data": "Mine", "reading": "posterior"})
+    assert row["difference"]["value"] == pytest.approx(0.2)
+
+
+def test_what_cannot_be_asked_says_which_rows_are_missing(shelf: Shelf) -> None:
+    shelf.add_seeds("classifier-only", 0.0)
+    out = shelf.call("compare", "--format", "markdown").out
+    assert "left out: no record of crossx\n" in out
+    assert "left out: no record of classifier-posterior\n" in out
+    shelf.add_seeds("crossx", 0.1, posterior=0.1)
+    out = shelf.call("compare", "--format", "markdown").out
+    assert "left out: no record of crossx-data\n" in out
+    assert "left out: no record of a variant of crossx\n" in out
+    (shelf.results / "sketchy").rename(shelf.place / "away")
+    shelf.add("crossx", 0.1)
+    shelf.add("classifier-posterior", 0.2, budget=Budget(steps=9))
+    out = shelf.call("compare", "--format", "markdown").out
+    assert "left out: no record of classifier-only, unimodal-distillation," in out
+    assert "left out: no record of another row\n" in out
+    assert "less" not in out
+
+
+def test_a_baselines_stronger_variant_is_the_one_to_beat(full: Shelf) -> None:
+    full.add_seeds("alternative-data[strong]", 0.15, posterior=0.2)
+    asked = _asked(full)
+    table = asked["Does Crossx beat each published baseline?"]
+    row = _row(table, baseline="Alternative-Data [strong]")
+    assert row["features"]["value"] == pytest.approx(0.15)
+    assert row["published"] == "-"
+    table = asked["How far is Crossx from the best baseline to crossx-data?"]
+    share = _row(table, reading="features")
+    assert share["best baseline"] == "Alternative-Data [strong]"
+    assert share["share of the way"]["value"] == pytest.approx(0.15 / 0.2)
+
+
+def test_published_gaps_are_not_shown_in_another_scenario(shelf: Shelf) -> None:
+    shelf.add("crossx", 0.3, scenario="overlap=0.5")
+    shelf.add("classifier-only", 0.1, scenario="overlap=0.5")
+    table = _asked(shelf)["Does Crossx beat each published baseline?"]
+    assert "published" not in table["rows"][0]
+
+
+def test_other_budgets_are_asked_apart_and_told_apart(full: Shelf) -> None:
+    short = Budget(steps=9)
+    full.add_seeds("crossx", 0.0, posterior=0.0, budget=short)
+    full.add_seeds("classifier-posterior", 0.4, budget=short)
+    out = full.call("compare", "--format", "markdown").out
+    assert "### Does anything beat Classifier-Posterior? (budget.steps=9)" in out
+    assert "### Does anything beat Classifier-Posterior? (budget.steps=600)" in out
+
+
+def test_an_older_version_of_a_method_is_not_asked_any_more(full: Shelf) -> None:
+    full.add_seeds("crossx", 0.0, posterior=0.0, version=0)
+    table = _asked(full)["Does Crossx beat each published baseline?"]
+    assert _row(table, baseline="Alternative-Data")["features"]["value"] == pytest.approx(0.2)
+
+
+def test_a_missing_run_leaves_its_comparisons_open_and_is_named(full: Shelf) -> None:
+    record = next(r for r in full.records if r.row.label == "alternative-data" and r.seed == 1)
+    (full.folder(record) / "per_query.npz").unlink()
+    finished = full.call("compare", "--format", "markdown")
+    assert "+.200 (no interval yet)" in finished.out
+    assert finished.err.count("dfbench run --method alternative-data") == 1
+    assert "comparisons could not be made" in finished.err
+
+
+def test_printed_gaps_and_ratio_are_those_of_the_paper() -> None:
+    (paper,) = [paper for paper in papers() if paper.proposes == "crossx"]
+    gaps = {twins.data: twins.printed["sketchy"] for twins in paper.twins}
+    assert {name: round(data - free, 3) for name, (data, free) in gaps.items()} == {
+        "siamese": 0.036,
+        "triplet": 0.022,
+        "mib": 0.056,
+        "crossx-data": 0.035,
+    }
+    assert len(paper.baselines) == 6
