@@ -108,7 +108,11 @@ def status(form: str, *, watch: bool, **options: Any) -> None:
 @click.option(
     "--retry", type=click.Choice(["failed", "timeout", "all"]), help="Do again what ended so."
 )
-@click.option("--jobs", type=click.IntRange(1), help="Runs side by side; default: 1, or one a GPU.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    help="Runs side by side; default: 1, or one a GPU; on a cluster as many as it has room for.",
+)
 @click.option("--timeout", type=Duration(), metavar="TIME", help="End a fit after 90, 30m or 2h.")
 @click.option(
     "--memory-limit",

@@ -146,8 +146,14 @@ def _try(address: str) -> None:
     except subprocess.TimeoutExpired as fault:
         raise _unreachable(address, f"no answer within {CONNECT_SECONDS:g} s") from fault
     if trial.returncode:
-        lines = trial.stderr.strip().splitlines()
-        raise _unreachable(address, lines[-1] if lines else f"exit status {trial.returncode}")
+        raise _unreachable(address, _cause(trial))
+
+
+def _cause(trial: subprocess.CompletedProcess[str]) -> str:
+    if "InvalidAuthToken" in trial.stderr:
+        return "it asks for a token: set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN if Ray has none"
+    lines = trial.stderr.strip().splitlines()
+    return lines[-1] if lines else f"exit status {trial.returncode}"
 
 
 def _unreachable(address: str, why: str) -> Unreachable:

@@ -91,7 +91,7 @@ class RayExecutor:
         name = task.network or ""
         with ExitStack() as locks:
             for file in _missing(plan, name):
-                waiting = f"another process trains {file.stem[:12]} for the cache; waiting for it"
+                waiting = f"{file.stem[:12]} is being trained for the cache; waiting for it"
                 locks.enter_context(FileLock(_lock(file), waiting, self._supervision.stop))
             identity = plan.networks[name]
             file = plan.session.network_file(identity)
