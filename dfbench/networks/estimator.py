@@ -8,18 +8,19 @@ from torch import Tensor, nn
 from dfbench.errors import InvalidConfig
 from dfbench.networks.precision import convolutions
 
-_COARSEST = 8
+_COARSEST = 7
+"""The coarsest map is at least this high and wide: 8 for 32 or 64 px, 7 for 224."""
 
 
 class Estimator(nn.Module):
     """Maps noise `[B, latent_dim]` to images `[B, 3, size, size]` in [0, 1].
 
-    A linear layer to an 8x8 map, then one nearest-neighbour upsampling and convolution per
-    doubling. The last layer is a plain sigmoid, so that pure white and pure black can be reached.
+    A linear layer to a map of 8 x 8 (7 x 7 for 224 px), then one nearest-neighbour upsampling and
+    convolution per doubling. The last layer is a plain sigmoid, so that pure white and pure black can be reached.
     With `channels=1` one channel stands for three: no class evidence can hide in the colour of a
     sketch. `brightness` is the logit the output starts from (0: mid-grey, 2: near-white paper).
 
-    Raises `InvalidConfig` unless `size` is 8 times a power of two, at least 16.
+    Raises `InvalidConfig` unless `size` is 7 to 13 times a power of two, at least 14.
     """
 
     def __init__(
@@ -27,10 +28,14 @@ class Estimator(nn.Module):
     ) -> None:
         super().__init__()
         doublings = (size // _COARSEST).bit_length() - 1
-        if size < 2 * _COARSEST or size != _COARSEST << doublings:
-            raise InvalidConfig(f"an estimator makes images of 16, 32, 64, ... px; not {size}")
+        if doublings < 1 or size % 2**doublings:
+            raise InvalidConfig(
+                f"an estimator makes images of 16, 32, 64, 128, 224, ... px (7 to 13 times a power "
+                f"of two); not {size}; use --image-size"
+            )
         self.width = width
-        self.project = nn.Linear(latent_dim, width * _COARSEST**2)
+        self.coarsest = size >> doublings
+        self.project = nn.Linear(latent_dim, width * self.coarsest**2)
         layers: list[nn.Module] = [nn.BatchNorm2d(width)]
         for level in range(doublings):
             channels_out = width if level < doublings - 1 else width // 2
@@ -45,7 +50,7 @@ class Estimator(nn.Module):
         nn.init.constant_(_bias(self.to_image), brightness)
 
     def forward(self, noise: Tensor) -> Tensor:
-        coarse = self.project(noise).view(-1, self.width, _COARSEST, _COARSEST)
+        coarse = self.project(noise).view(-1, self.width, self.coarsest, self.coarsest)
         with convolutions(noise.device):
             logits = self.to_image(self.body(coarse))
         images = torch.sigmoid(logits.float())
