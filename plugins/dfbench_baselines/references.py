@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
+from dfbench.datasets.dataset import MODALITIES
 from dfbench.learning.class_pairs import ClassedImages, ClassPairs
 from dfbench.learning.loop import RandomState
 from dfbench.learning.objectives.mib import MultiViewBottleneck
@@ -35,7 +36,7 @@ def learn_from_training_pairs(setting: Setting, students: Students) -> None:
     """Teach students the teachers' own training images with their true labels."""
     photos, sketches = (
         ClassedImages(images, labels.to(setting.device))
-        for images, labels in map(setting.training_images, ("photo", "sketch"))
+        for images, labels in map(setting.training_images, MODALITIES)
     )
     pairs = ClassPairs(photos, sketches, setting.generator("pairs"))
     count, class_count = setting.budget.batch_size, len(setting.classes)

@@ -17,10 +17,10 @@ from torch.nn import functional
 from dfbench.budget import Budget
 from dfbench.learning.metric import equal_decisions
 from dfbench.learning.objectives.mib import (
+    Critic,
     MultiViewBottleneck,
     bottleneck_weight,
     jensen_shannon_information,
-    next_of_another_class,
     symmetric_kl,
 )
 from dfbench.learning.objectives.objective import Objective, Probed, Space, View
@@ -55,30 +55,31 @@ def _squared_distance(one: Tensor, other: Tensor) -> float:
     return float((one - other).square().sum())
 
 
-def test_contrastive_loss_of_one_positive_and_one_negative_pair_by_hand() -> None:
-    e, k = _angles(0), _angles(90, 20)
-    same_class = torch.tensor([[True, False]])
-    near = 2 * math.sin(math.radians(10))
-    expected = (2.0 + (1 - near) ** 2) / 2
-    assert contrastive_loss(e, k, same_class).item() == pytest.approx(expected, rel=1e-5)
+def test_contrastive_loss_of_one_positive_and_two_negative_pairs_by_hand() -> None:
+    same_class = equal_decisions(_labels(0, 0, 1), _labels(0, 0, 1))
+    near, nearer = (2 * math.sin(math.radians(angle / 2)) for angle in (50, 40))
+    pull, push = 2.0, ((1 - near) ** 2 + (1 - nearer) ** 2) / 2
+    loss = contrastive_loss(_angles(0, 90, 50), same_class).item()
+    assert loss == pytest.approx((pull + push) / 2, rel=1e-5)
 
 
 def test_negatives_beyond_the_margin_cost_nothing() -> None:
-    far = torch.tensor([[False, False]])
-    assert contrastive_loss(_angles(0), _angles(60.1, 180), far).item() == 0
+    assert contrastive_loss(_angles(0, 60.1, 180), torch.eye(3).bool()).item() == 0
 
 
 def test_positives_weigh_half_however_few_they_are() -> None:
-    e = _angles(0, 0)
-    k = torch.cat([_angles(90), _angles(*[180] * 9)])
-    same_class = torch.zeros(2, 10, dtype=torch.bool)
-    same_class[:, 0] = True
-    assert contrastive_loss(e, k, same_class).item() == pytest.approx(1.0, rel=1e-5)
+    classes = [0, 0, *[1 + i % 2 for i in range(6)]]
+    same_class = equal_decisions(_labels(*classes), _labels(*classes))
+    embeddings = _angles(0, 180, *[90, 270] * 3)
+    assert contrastive_loss(embeddings, same_class).item() == pytest.approx(
+        4 * 2 / 14 / 2, rel=1e-5
+    )
 
 
 def test_contrastive_loss_of_equal_embeddings_has_finite_gradients() -> None:
-    e = _angles(30, 30).requires_grad_()
-    contrastive_loss(e, _angles(30, 30), torch.eye(2).bool()).backward()
+    e = _angles(30, 30, 30).requires_grad_()
+    same_class = equal_decisions(_labels(0, 0, 1), _labels(0, 0, 1))
+    contrastive_loss(e, same_class).backward()  # type: ignore[no-untyped-call]  # torch's stub
     assert e.grad is not None
     assert e.grad.isfinite().all()
 
@@ -171,56 +172,32 @@ def test_symmetric_kl_equals_torch_distributions(seed: int) -> None:
     assert torch.allclose(found, expected, rtol=1e-3, atol=1e-3)
 
 
-class _Inner(nn.Module):
-    def forward(self, z1: Tensor, z2: Tensor) -> Tensor:
-        return (z1 * z2).sum(dim=1)
-
-
 def test_information_weighs_joint_against_marginal_samples_by_hand() -> None:
-    z = torch.tensor([[1.0], [2.0], [3.0]])
-    same_class = equal_decisions(_labels(0, 0, 1), _labels(0, 0, 1))
-    # Next of another class: 0 -> 2, 1 -> 2, 2 -> 0.
-    joint = [-math.log(1 + math.exp(-m)) for m in (1, 4, 9)]
-    marginal = [math.log(1 + math.exp(m)) for m in (3, 6, 3)]
+    scores = torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+    same_class = equal_decisions(_labels(0, 1), _labels(0, 1, 1))
+    joint = [-math.log(1 + math.exp(-m)) for m in (1, 5, 6)]
+    marginal = [math.log(1 + math.exp(m)) for m in (2, 3, 4)]
     expected = sum(joint) / 3 - sum(marginal) / 3
-    found = jensen_shannon_information(_Inner(), z, z, same_class).item()
-    assert found == pytest.approx(expected, rel=1e-5)
-
-
-def test_pairs_whose_decisions_differ_are_no_joint_samples() -> None:
-    z = torch.tensor([[1.0], [2.0]])
-    same_class = equal_decisions(_labels(0, 0), _labels(0, 1))
-    expected = (
-        -math.log(1 + math.exp(-1)) - (math.log(1 + math.exp(2)) + math.log(1 + math.exp(4))) / 2
-    )
-    found = jensen_shannon_information(_Inner(), z, z, same_class).item()
+    found = jensen_shannon_information(scores, same_class).item()
     assert found == pytest.approx(expected, rel=1e-5)
 
 
 def test_information_of_one_class_has_no_marginal_sample_and_stays_finite() -> None:
-    z = torch.ones(3, 1, requires_grad=True)
-    information = jensen_shannon_information(_Inner(), z, z, torch.ones(3, 3).bool())
-    information.backward()
+    information = jensen_shannon_information(torch.ones(3, 3), torch.ones(3, 3).bool())
     assert information.item() == pytest.approx(-math.log(1 + math.exp(-1)), rel=1e-5)
 
 
-@settings(deadline=None, max_examples=40)
-@given(seeds, st.integers(1, 8))
-def test_marginal_partner_is_the_next_row_of_another_class(seed: int, count: int) -> None:
-    same_class = torch.rand(count, count, generator=_random(seed)) < 0.6
-    rows, partners = (part.tolist() for part in next_of_another_class(same_class))
-    expected = {}
-    for i in range(count):
-        ahead = [(i + s) % count for s in range(count) if not same_class[i, (i + s) % count]]
-        if ahead:
-            expected[i] = ahead[0]
-    assert dict(zip(rows, partners, strict=True)) == expected
+def test_critic_does_not_see_shift_or_scale_of_a_representation() -> None:
+    torch.manual_seed(0)
+    critic, z1, z2 = Critic(4), torch.randn(9, 4), torch.randn(9, 4)
+    moved = critic(100 + 30 * z1, 0.5 * z2 - 7)
+    assert torch.allclose(moved, critic(z1, z2), atol=1e-3)
 
 
-def test_bottleneck_weight_is_flat_for_a_third_and_reaches_one_at_the_last_step() -> None:
+def test_bottleneck_weight_is_flat_for_a_third_and_rises_to_its_end_at_the_last_step() -> None:
     weights = [bottleneck_weight(step, 90) for step in range(90)]
-    assert weights[:31] == [pytest.approx(1e-3)] * 31
-    assert weights[-1] == pytest.approx(1)
+    assert weights[:31] == [pytest.approx(1e-4)] * 31
+    assert weights[-1] == pytest.approx(0.1)
     ratios = [b / a for a, b in pairwise(weights[30:])]
     assert ratios == pytest.approx([ratios[0]] * len(ratios))
     assert ratios[0] > 1
@@ -229,7 +206,7 @@ def test_bottleneck_weight_is_flat_for_a_third_and_reaches_one_at_the_last_step(
 @pytest.mark.parametrize("steps", [0, 1, 2, 3])
 def test_bottleneck_weight_of_the_shortest_training_stays_in_its_range(steps: int) -> None:
     weights = [bottleneck_weight(step, steps) for step in range(5)]
-    assert all(1e-3 <= weight <= 1 for weight in weights)
+    assert all(1e-4 <= weight <= 0.1 for weight in weights)
 
 
 OBJECTIVES: list[Callable[[Space], Objective]] = [
@@ -271,9 +248,9 @@ def test_objective_brings_classes_of_both_modalities_together(
     new: Callable[[Space], Objective],
 ) -> None:
     torch.manual_seed(0)
-    space = SPACE._replace(budget=SPACE.budget.model_copy(update={"steps": 60}))
+    space = SPACE._replace(budget=SPACE.budget.model_copy(update={"steps": 100}))
     towers, objective = _Towers(space), new(space)
-    optimiser = torch.optim.Adam([*towers.parameters(), *objective.parameters()], 0.03)
+    optimiser = torch.optim.Adam([*towers.parameters(), *objective.parameters()], 0.02)
     inputs, labels = _scene(24)
     losses = []
     for _ in range(space.budget.steps):

@@ -9,7 +9,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from dfbench.budget import Budget
 from dfbench.datasets.dataset import Modality
@@ -56,13 +58,16 @@ class Probed(Objective):
     """An objective without class proxies: a probe reads classes from its embeddings.
 
     The probe is shared proxies trained on detached embeddings, so that it tells the classes of a
-    space without shaping it.
+    space without shaping it. Its proxies start with unit length: those of a metric loss are longer
+    and turn slowly, because embeddings come to meet them; a probe has to go all the way.
     """
 
     def __init__(self, space: Space) -> None:
         super().__init__()
         budget = space.budget
         self.probe = SharedProxies(space.class_count, budget.embedding_dim, budget.proxy_scale)
+        with torch.no_grad():
+            self.probe.weight.copy_(functional.normalize(self.probe.weight, dim=1))
 
     @abstractmethod
     def metric(self, photo: View, sketch: View) -> Tensor:

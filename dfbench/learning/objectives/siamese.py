@@ -1,4 +1,4 @@
-"""Contrastive loss of a Siamese network (Hadsell, Chopra, LeCun 2006) across two modalities."""
+"""Contrastive loss of a Siamese network (Hadsell, Chopra, LeCun 2006) over photos and sketches."""
 
 from __future__ import annotations
 
@@ -10,26 +10,30 @@ from dfbench.learning.objectives.objective import Probed, View
 
 
 class Contrastive(Probed):
-    """mean over pairs of y d^2 + (1 - y) max(0, 1 - d)^2, with d = ||e - k||.
+    """mean over pairs of y d^2 + (1 - y) max(0, 1 - d)^2, with d the distance of two embeddings.
 
-    All photo-sketch pairs of a batch take part; y = 1 where both labels decide for one class.
-    Those pairs weigh as much together as all others: half of the loss is of positives.
+    All pairs of two images of a batch take part, of one modality or of two; y = 1 where both labels
+    decide for one class. Half of the loss is of such pairs, however few they are. Pairs across
+    modalities alone move both clouds onto one point before classes part: while d > 1 only
+    positives have a gradient.
     """
 
     def metric(self, photo: View, sketch: View) -> Tensor:
-        same_class = equal_decisions(photo.posteriors, sketch.posteriors)
-        return contrastive_loss(photo.embeddings, sketch.embeddings, same_class)
+        embeddings = torch.cat([photo.embeddings, sketch.embeddings])
+        labels = torch.cat([photo.posteriors, sketch.posteriors])
+        return contrastive_loss(embeddings, equal_decisions(labels, labels))
 
 
-def contrastive_loss(e: Tensor, k: Tensor, same_class: Tensor, margin: float = 1.0) -> Tensor:
+def contrastive_loss(embeddings: Tensor, same_class: Tensor, margin: float = 1.0) -> Tensor:
     """Half the mean of d^2 over positives and half that of max(0, margin - d)^2 over negatives.
 
-    `e` `[B, D]`, `k` `[N, D]`, `same_class` `[B, N]`, boolean; a batch without positives (or
-    without negatives) has no such half.
+    `embeddings` `[N, D]`, `same_class` `[N, N]`, boolean; an image is no pair with itself. A batch
+    without positives (or without negatives) has no such half.
     """
-    distances = torch.cdist(e, k, compute_mode="donot_use_mm_for_euclid_dist")
-    pull = _mean(distances.square(), same_class)
-    push = _mean((margin - distances).clamp(min=0).square(), ~same_class)
+    distances = torch.cdist(embeddings, embeddings, compute_mode="donot_use_mm_for_euclid_dist")
+    others = ~torch.eye(len(embeddings), dtype=torch.bool, device=embeddings.device)
+    pull = _mean(distances.square(), same_class & others)
+    push = _mean((margin - distances).clamp(min=0).square(), ~same_class & others)
     return (pull + push) / 2
 
 
