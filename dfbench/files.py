@@ -13,6 +13,8 @@ from typing import Any
 
 from dfbench.errors import DfbenchError
 
+OUT_OF_SPACE = (errno.ENOSPC, errno.EDQUOT)
+"""Error numbers of a disk, or of a user's share of it, that is full."""
 _SUFFIX = ".tmp"
 
 
@@ -34,7 +36,7 @@ def room_for(target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as fault:
-        if fault.errno in (errno.ENOSPC, errno.EDQUOT):
+        if fault.errno in OUT_OF_SPACE:
             raise no_space(target) from fault
         raise
 

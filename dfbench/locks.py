@@ -78,7 +78,7 @@ class FileLock:
 def is_locked(path: Path) -> bool:
     """Whether any process holds the lock on a file."""
     try:
-        descriptor = os.open(path, os.O_RDWR)
+        descriptor = os.open(path, os.O_RDONLY)  # whoever looks on may not be able to write
     except FileNotFoundError:
         return False
     try:

@@ -45,7 +45,8 @@ from dfbench.runs.supervision import Supervision
     type=click.Choice(["fp32", "bf16"]),
     default="fp32",
     show_default=True,
-    help="Arithmetic of a fit's convolutions; teachers, losses and scores are float32 anyway.",
+    help="Arithmetic of backbones and estimators in a fit; the training of teachers, losses, "
+    "embeddings and scores are float32 anyway.",
 )
 @click.option("--classes", help="Benchmark classes, separated by commas, or all.")
 @click.option("--alternative-classes", help="Spare classes of the dataset, separated by commas.")
@@ -76,7 +77,7 @@ from dfbench.runs.supervision import Supervision
 @click.option(
     "--checkpoint-seconds",
     type=click.FloatRange(0),
-    default=30.0,
+    default=Supervision.checkpoint_seconds,
     show_default=True,
     help="Time between two checkpoints: what a killed run loses at most.",
 )

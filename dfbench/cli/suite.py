@@ -44,12 +44,14 @@ def suite_group() -> None:
     datasets = ["shapes", { dataset = "folder:../images", image_size = 32 }]
     scenarios = ["closed"]
     seeds = [0, 1, 2]
+    precision = "fp32"  # or "bf16": arithmetic of backbones and estimators in fits
     [budget]      # settings of the shared budget, e.g. steps = 300
     [teachers]    # settings of the teachers, e.g. steps = 400
     [run]         # device, threads, jobs, timeout, memory_limit_gib
 
-    A dataset's entry takes image_size, classes, alternative_classes, alternative, skip_unreadable
-    and, in place of the suite's, budget and teachers. Paths start at the file.
+    A dataset's entry takes image_size, classes, alternative_classes, alternative, holdout,
+    duplicate_photos, skip_unreadable and, in place of the suite's, budget and teachers. The path
+    of a dataset starts at the file.
     """  # noqa: D301  # click takes a backspace for "leave these lines as they are"
 
 

@@ -13,10 +13,11 @@ _BFLOAT16: ContextVar[bool] = ContextVar("bfloat16 convolutions", default=False)
 
 @contextmanager
 def bfloat16_convolutions(*, enabled: bool) -> Iterator[None]:
-    """Let networks compute their convolutions in bfloat16 inside the block, if `enabled`.
+    """Let backbones and estimators compute in bfloat16 inside the block, if `enabled`.
 
-    Weights, features, losses and optimisers stay float32. Like `torch.autocast` it holds for the
-    calling thread, not for a module: the same encoder trains in bfloat16 and embeds in float32.
+    What they give is rounded to bfloat16 and handed on as float32; weights, heads, losses and
+    optimisers are float32 throughout. Like `torch.autocast` it holds for the calling thread, not
+    for a module: the same encoder trains in bfloat16 and embeds in float32.
     """
     before = _BFLOAT16.set(enabled)
     try:
@@ -27,6 +28,10 @@ def bfloat16_convolutions(*, enabled: bool) -> Iterator[None]:
 
 @contextmanager
 def convolutions(device: torch.device) -> Iterator[None]:
-    """The block in which a network on `device` computes its convolutions."""
+    """The block in which a network on `device` computes its convolutions.
+
+    Outside of `bfloat16_convolutions` they are float32 whatever `torch.autocast` says around it:
+    the numerics of a run are part of its identity.
+    """
     with torch.autocast(device.type, torch.bfloat16, enabled=_BFLOAT16.get()):
         yield

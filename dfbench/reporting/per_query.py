@@ -64,7 +64,9 @@ def repeat_command(record: Record) -> str:
     the reader to add.
     """
     words = ["dfbench", "run", "--method", record.row.label, "--dataset", record.data.name]
-    words += ["--seed", str(record.seed), "--threads", str(record.environment.threads)]
+    device, _, precision = record.numerics.partition("-")
+    words += ["--seed", str(record.seed), "--device", device, "--precision", precision]
+    words += ["--threads", str(record.environment.threads)]
     shared = (("budget", record.budget, Budget()), ("teachers", record.recipe, TeacherRecipe()))
     for owner, given, usual in shared:
         for key, value in given:

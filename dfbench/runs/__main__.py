@@ -11,6 +11,7 @@ import signal
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 _WATCH_SECONDS = 0.5
@@ -31,6 +32,7 @@ if __name__ == "__main__":
         status = main(sys.argv[1], Path(sys.argv[2]))
     except KeyboardInterrupt:
         status = 1
-    sys.stdout.flush()
-    sys.stderr.flush()
+    with suppress(OSError):  # the log may have no room for it; the outcome is told elsewhere
+        sys.stdout.flush()
+        sys.stderr.flush()
     os._exit(status)  # a thread that a plugin left behind keeps nobody waiting

@@ -101,6 +101,8 @@ def _outcome(file: Path, verb: Verb, ending: Ending) -> Outcome:
 def _death(ending: Ending) -> str:
     if ending.status >= 0:
         return f"exit status {ending.status}"
+    if -ending.status not in set(signal.Signals):
+        return f"signal {-ending.status}"  # one of the real-time signals, which have no names
     name = signal.Signals(-ending.status).name
     if name != "SIGKILL":
         return name

@@ -29,7 +29,7 @@ class Environment(BaseModel):
     commit: str | None
     """Git commit of dfbench's source tree; None for an installed package."""
     dirty: bool | None
-    """Whether that tree had uncommitted changes in code."""
+    """Whether that tree had uncommitted changes in code; None where nobody can tell."""
 
 
 def read_environment(device: str, threads: int) -> Environment:
@@ -44,7 +44,7 @@ def read_environment(device: str, threads: int) -> Environment:
         device=_device_model(device),
         threads=threads,
         commit=commit,
-        dirty=None if commit is None else bool(changes),
+        dirty=None if changes is None else bool(changes),
     )
 
 
@@ -72,7 +72,8 @@ def _processor() -> str:
 def _git(folder: Path, *arguments: str) -> str | None:
     if not (folder / ".git").exists():
         return None
-    command = ["git", "-C", str(folder), *arguments]
+    # Without optional locks: a look at the tree must not be in the way of whoever commits.
+    command = ["git", "--no-optional-locks", "-C", str(folder), *arguments]
     try:
         answer = subprocess.run(command, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -138,8 +139,8 @@ def _done(plan: Plan, earlier: Record | None, supervision: Supervision, lock: Ru
     note(f"{plan.row.label} on {plan.session.dataset.name}, seed {request.seed}")
     with kept_state(folder) as attempting:
         try:
-            ensure_networks(plan, supervision)
-            record = _fit_and_rank(plan, attempting.number, supervision, lock)
+            networks = ensure_networks(plan, supervision)
+            record = _fit_and_rank(plan, networks, attempting.number, supervision, lock)
         except PluginFault:
             drop_checkpoints(folder / TRAINING_FOLDER)  # a mended plugin starts anew
             raise
@@ -149,11 +150,17 @@ def _done(plan: Plan, earlier: Record | None, supervision: Supervision, lock: Ru
     return Run(record, path, folder, earlier, reused=False)
 
 
-def _fit_and_rank(plan: Plan, attempts: int, supervision: Supervision, lock: RunLock) -> Record:
-    teachers, folder = plan.session.teachers, plan.folder
+def _fit_and_rank(
+    plan: Plan,
+    networks: Mapping[str, StoredNetwork],
+    attempts: int,
+    supervision: Supervision,
+    lock: RunLock,
+) -> Record:
+    folder = plan.folder
     ingredients = Ingredients(
-        teachers={modality: teachers.teacher(modality) for modality in MODALITIES},
-        supplies={name: teachers.supply(name) for name in supplies_of(plan.row.needs)},
+        teachers={modality: networks[f"{modality} teacher"] for modality in MODALITIES},
+        supplies={supply: networks[supply.value] for supply in supplies_of(plan.row.needs)},
     )
     images = TestImages(plan.session.dataset, plan.fit_id)
     with (

@@ -18,8 +18,17 @@ def migrated(content: Content) -> Content:
 
 
 def _from_1(content: Content) -> Content:
-    """Version 2 counts attempts and has a checksum over everything."""
-    return {**content, "attempts": 1}
+    """Version 2 counts attempts and has a checksum over everything.
+
+    Backbones learned at the full rate then, and ImageNet weights were torchvision's.
+    """
+    added: dict[str, Content] = {"budget": {"backbone_rate": 1.0}, "recipe": {"weights": None}}
+    settings = {
+        part: {**values, **content[part]}
+        for part, values in added.items()
+        if isinstance(content.get(part), dict)
+    }
+    return {**content, **settings, "attempts": 1}
 
 
 _STEPS: dict[int, Callable[[Content], Content]] = {1: _from_1}

@@ -11,7 +11,7 @@ from dfbench.datasets.split import HoldoutName
 from dfbench.runs.scenario import CLOSED
 
 Precision = Literal["fp32", "bf16"]
-"""Arithmetic of the convolutions of a fit; all else is float32 in either."""
+"""Arithmetic of backbones and estimators in a fit; all else is float32 in either."""
 
 
 class Places(BaseModel):

@@ -122,9 +122,12 @@ class Sessions:
             dataset = self._dataset(choice.model_copy(update={"alternative": None}), cache)
             other = None
             if choice.alternative is not None:
-                size = dataset.image_size
                 wanted = DataChoice(
-                    name=choice.alternative, image_size=size, base=choice.base, root=choice.root
+                    name=choice.alternative,
+                    image_size=dataset.image_size,
+                    skip_unreadable=choice.skip_unreadable,
+                    base=choice.base,
+                    root=choice.root,
                 )
                 other = self._dataset(wanted, cache)
             spare = FALLBACK.model_copy(update={"image_size": dataset.image_size})

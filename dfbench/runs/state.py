@@ -70,9 +70,9 @@ def read_state(folder: Path) -> RunState | None:
     state = _stored(folder)
     if state is None or state.status != "running" or held(folder):
         return state
-    state = _stored(folder)  # it may have ended while the lock was looked at
-    if state is None or state.status != "running":
-        return state
+    now = _stored(folder)
+    if now != state:  # it ended, or was begun again, while the lock was looked at
+        return now
     return state.model_copy(update={"status": "failed", "reason": _GONE, "interrupted": True})
 
 

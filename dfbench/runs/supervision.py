@@ -16,6 +16,7 @@ from typing import IO
 import psutil
 
 from dfbench.errors import DfbenchError
+from dfbench.files import room_for
 
 _GLANCE_SECONDS = 0.1
 _MEASURE_SECONDS = 0.5
@@ -159,7 +160,8 @@ def _sink(log: Path | None) -> Iterator[IO[bytes] | None]:
     if log is None:
         yield None
         return
-    log.parent.mkdir(parents=True, exist_ok=True)
+    with room_for(log):
+        log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as sink:
         yield sink
 

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dfbench.datasets.dataset import MODALITIES
 from dfbench.errors import InvalidInput
@@ -17,11 +18,14 @@ from dfbench.runs.session import Sessions
 from dfbench.runs.supervision import Supervision
 from dfbench.teachers.identities import supplies_of
 
+if TYPE_CHECKING:
+    from dfbench.teachers.store import StoredNetwork
+
 
 def ensure_networks(
     plan: Plan, supervision: Supervision | None = None, names: Collection[str] | None = None
-) -> None:
-    """Have the teachers of a plan, and what is trained or measured for its needs, in the cache.
+) -> dict[str, StoredNetwork]:
+    """The teachers of a plan, and what is trained or measured for its needs, from the cache.
 
     With `names`, only these of `plan.networks`. What is missing is made in another process; what a
     third one is making is waited for. The limit of time is not applied: it is the fit's. Raises
@@ -29,8 +33,9 @@ def ensure_networks(
     raises.
     """
     wanted = plan.networks if names is None else {name: plan.networks[name] for name in names}
-    if not _missing(plan, wanted):
-        return
+    found = _stored(plan, wanted)
+    if len(found) == len(wanted):
+        return found
     session = plan.session
     lesson = Lesson(
         request=session.request,
@@ -42,12 +47,14 @@ def ensure_networks(
     watched = replace(supervision or Supervision(), timeout=None)
     with tempfile.TemporaryDirectory(prefix="dfbench-") as folder:
         call("teach", lesson, Path(folder), watched)
-    missing = _missing(plan, wanted)
+    found = _stored(plan, wanted)
+    missing = wanted.keys() - found.keys()
     if missing:
         raise InvalidInput(
             f"dataset {session.dataset.name!r} is no longer what it was when the run was planned "
-            f"(no {', '.join(missing)} for it); repeat the same command"
+            f"(no {', '.join(sorted(missing))} for it); repeat the same command"
         )
+    return found
 
 
 def teach(lesson: Lesson) -> None:
@@ -60,7 +67,8 @@ def teach(lesson: Lesson) -> None:
         session.teachers.supply(supply)
 
 
-def _missing(plan: Plan, wanted: Mapping[str, str]) -> list[str]:
-    """What of the networks is not in the cache, in words."""
+def _stored(plan: Plan, wanted: Mapping[str, str]) -> dict[str, StoredNetwork]:
+    """What of the networks the cache holds whole, by name."""
     stored = plan.session.teachers.stored
-    return [name for name, identity in wanted.items() if stored(identity) is None]
+    networks = {name: stored(identity) for name, identity in wanted.items()}
+    return {name: network for name, network in networks.items() if network is not None}

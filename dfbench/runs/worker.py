@@ -6,7 +6,6 @@ first two: there, no label, class or name of a test image is seen.
 
 from __future__ import annotations
 
-import resource
 import time
 import traceback
 from contextlib import suppress
@@ -23,7 +22,7 @@ import dfbench
 from dfbench.artefacts import Artefacts
 from dfbench.datasets.dataset import MODALITIES, Modality
 from dfbench.errors import DfbenchError, PluginFault
-from dfbench.files import DiskFull, atomic_path
+from dfbench.files import OUT_OF_SPACE, DiskFull, atomic_path
 from dfbench.learning.batches import to_unit
 from dfbench.learning.loop import Loops
 from dfbench.method import Method, Setting
@@ -46,6 +45,7 @@ from dfbench.runs.job import (
     embeddings_file,
 )
 from dfbench.runs.numerics import pin_numerics
+from dfbench.runs.peak_memory import peak_memory_mib
 from dfbench.runs.resolve import resolve
 from dfbench.runs.row import Row
 from dfbench.runs.supplied import read_supplies
@@ -89,7 +89,7 @@ def fit(folder: Path) -> Outcome:
         similarities={name: reading.similarity for name, reading in readings.items()},
         fit_seconds=round(fitted - started, 1),
         embed_seconds=round(time.monotonic() - embedding, 1),
-        peak_memory_mib=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        peak_memory_mib=peak_memory_mib(),
         parameters=parameters,
     )
     return Outcome(facts=facts)
@@ -203,6 +203,13 @@ def teach(folder: Path) -> Outcome:
     return Outcome()
 
 
+def _ran_short(cause: BaseException | None) -> bool:
+    """Whether memory or disk ran out: no plugin is to blame, and its checkpoints are good."""
+    if isinstance(cause, OSError):
+        return cause.errno in OUT_OF_SPACE
+    return isinstance(cause, MemoryError | torch.OutOfMemoryError)
+
+
 def main(verb: str, folder: Path) -> int:
     """Do one verb; the outcome file tells how it went, the exit status only whether it did."""
     try:
@@ -212,7 +219,7 @@ def main(verb: str, folder: Path) -> int:
     except Exception as fault:  # noqa: BLE001  # the border: whatever happened is told as data
         with suppress(OSError):
             (folder / TRACEBACK_FILE).write_text(traceback.format_exc(), encoding="utf-8")
-        by_plugin = isinstance(fault, PluginFault)
+        by_plugin = isinstance(fault, PluginFault) and not _ran_short(fault.__cause__)
         outcome = Outcome(fault=Fault(message=describe_fault(fault), of_plugin=by_plugin))
     try:
         with atomic_path(folder / OUTCOME_FILE) as temporary:

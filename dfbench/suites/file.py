@@ -107,7 +107,7 @@ class Suite(_Part):
     scenarios: Annotated[tuple[_Name, ...], Field(min_length=1)] = (CLOSED,)
     seeds: Annotated[tuple[Annotated[int, Strict(), Field(ge=0)], ...], Field(min_length=1)]
     precision: Precision = "fp32"
-    """Arithmetic of the fits' convolutions."""
+    """Arithmetic of backbones and estimators in the fits."""
     budget: Settings = {}
     """Settings of the shared budget."""
     teachers: Settings = {}

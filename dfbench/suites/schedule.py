@@ -8,6 +8,7 @@ from graphlib import TopologicalSorter
 from typing import Protocol
 
 from dfbench.files import DiskFull
+from dfbench.runs.lock import held
 from dfbench.runs.state import RunState, read_state, write_state
 from dfbench.suites.executors.executor import Executor
 from dfbench.suites.graph import TaskGraph
@@ -113,9 +114,10 @@ class _Schedule:
             reason=f"{reason}: {failure.reason}",
             attempts=earlier.attempts if earlier else 0,
         )
-        # Without room on the disk the run counts as planned, which is as true.
-        with suppress(DiskFull):
-            write_state(folder, state)
+        if not held(folder):  # what another process is doing there is its to tell
+            # Without room on the disk the run counts as planned, which is as true.
+            with suppress(DiskFull):
+                write_state(folder, state)
         self._end(key, TaskResult(state=state))
 
     def _end(self, key: str, result: TaskResult) -> None:

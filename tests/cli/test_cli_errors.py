@@ -52,7 +52,15 @@ def test_dataset_that_is_not_there_is_quoted_with_what_is_allowed(
         ("pair_targets=sofd", "setting pair_targets='sofd' of method 'crossx'"),
         ("budget.stepz=3", "did you mean 'steps'?"),
         ("budget.steps=some", "setting budget.steps='some'"),
-        ("teachers.initialisation=imagenet", "setting teachers.initialisation='imagenet'"),
+        ("teachers.initialisation=imagnet", "setting teachers.initialisation='imagnet'"),
+        (
+            "teachers.initialisation=imagenet",
+            "teachers.initialisation=imagenet with teachers.network=resnet-tiny; allowed with it: ",
+        ),
+        (
+            "teachers.weights=w.pth",
+            "teachers.weights='w.pth' with teachers.initialisation=alternative; allowed only with",
+        ),
         ("teachers.network=resnet-mimi", "unknown network 'resnet-mimi'; did you mean 'resnet-mi"),
         ("rounds", "--set 'rounds'; allowed: --set KEY=VALUE"),
         ("=3", "--set '=3'; allowed: --set KEY=VALUE"),
@@ -79,6 +87,7 @@ def test_cuda_without_a_device_is_one_line(quick_bench: Bench) -> None:
         ("--threads", "0"),
         ("--image-size", "3"),
         ("--format", "xml"),
+        ("--precision", "fp16"),
         ("--no-such-option",),
     ],
 )

@@ -13,7 +13,7 @@ from dfbench.budget import Budget
 from dfbench.datasets.alternative import AlternativeImages
 from dfbench.datasets.dataset import Dataset
 from dfbench.runs.plan import Plan
-from dfbench.runs.request import DataChoice, Places, RunRequest
+from dfbench.runs.request import DataChoice, Places, Precision, RunRequest
 from dfbench.runs.row import Row
 from dfbench.runs.session import Session
 from dfbench.teachers.recipe import TeacherRecipe
@@ -25,7 +25,7 @@ ROWS = ("crossx-s0-0a4c2f69ffe4", "crossx-zero-step-s2-8e0cf02a590e")
 ROWS += ("classifier-posterior-s1-068dbc872f4d",)
 
 
-def _plan(record: dict[str, Any]) -> Plan:
+def _plan(record: dict[str, Any], precision: Precision = "fp32") -> Plan:
     """The plan of a record, from what the record says; its data are not opened."""
     here = Path()
     session = Session(
@@ -33,6 +33,7 @@ def _plan(record: dict[str, Any]) -> Plan:
             method="any",
             data=DataChoice(name="shapes"),
             seed=record["seed"],
+            precision=precision,
             places=Places(results=here, runs=here, cache=here),
         ),
         dataset=cast("Dataset", SimpleNamespace(fingerprint=record["data"]["fingerprint"])),
@@ -54,6 +55,15 @@ def test_identities_of_committed_records_are_those_of_their_plans(name: str) -> 
         assert plan.session.networks.teacher(modality) == expected  # type: ignore[arg-type]
     assert plan.fit_id == record["fit_id"]
     assert plan.eval_id == record["eval_id"]
+
+
+def test_identity_of_a_fit_follows_its_precision_and_those_of_its_teachers_do_not() -> None:
+    record = json.loads((RESULTS / f"{ROWS[0]}.json").read_text(encoding="utf-8"))
+    single, half = _plan(record), _plan(record, "bf16")
+    assert half.session.numerics == "cpu-bf16"
+    assert half.fit_id != single.fit_id
+    assert half.eval_id != single.eval_id
+    assert half.networks == single.networks
 
 
 def test_identity_of_a_fit_follows_the_pairs_that_it_learns_from() -> None:

@@ -228,6 +228,26 @@ def test_fit_that_breaks_the_contract_is_answered_with_one_line_that_names_the_m
     assert list(quick_bench.results.rglob("*.json")) == []
 
 
+@pytest.mark.parametrize(
+    ("fault", "kept"),
+    [
+        ("ValueError('no idea')", 0),
+        ("FileNotFoundError(2, 'no such file')", 0),
+        ("OSError(28, 'no space left on device')", 1),
+        ("MemoryError()", 1),
+        ("torch.OutOfMemoryError('of the GPU')", 1),
+    ],
+)
+def test_checkpoints_of_a_plugin_outlive_a_lack_of_room_and_not_a_fault_of_its_own(
+    fault: str, kept: int, quick_bench: Bench
+) -> None:
+    code = f"[*setting.loop('train', 2, {{}})]\nraise {fault}"
+    line = quick_bench.run("pixels", "--plugin", _fitting(quick_bench, code)).refused()
+    assert fault.partition("(")[0].removeprefix("torch.") in line
+    assert "'pixels'" in line
+    assert len(list(quick_bench.runs.rglob("*.checkpoint"))) == kept
+
+
 def test_declared_need_is_supplied_and_recorded(quick_bench: Bench) -> None:
     body = """
 judge = setting.modality_classifier

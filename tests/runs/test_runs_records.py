@@ -80,6 +80,9 @@ def _edited(path: Path, **changes: Any) -> None:
         ({"checksum": "0" * 32}, "checksum"),
         ({"checksum": None}, "checksum"),
         ({"schema_version": 1}, "checksum"),
+        ({"chance": float("nan")}, "checksum"),
+        ({"budget": {}}, "budget.backbone_rate"),
+        ({"recipe": {}}, "recipe.alternative_steps"),
     ],
 )
 def test_record_edited_by_hand_is_left_out_and_named_with_the_field(
@@ -135,6 +138,21 @@ def test_record_of_the_first_schema_is_read_as_one_of_today(tmp_path: Path) -> N
     path.write_text(json.dumps(_first_schema(record)))
     assert list(ResultStore(tmp_path)) == [record]
     assert ResultStore(tmp_path).find(record.eval_id) == (path, record)
+
+
+def test_settings_that_the_first_schema_did_not_tell_are_those_of_its_time(tmp_path: Path) -> None:
+    record = synthetic_record()
+    path = ResultStore(tmp_path).write(record)
+    content = _first_schema(record)
+    del content["budget"]["backbone_rate"], content["recipe"]["weights"]
+    path.write_text(json.dumps(content))
+    (read,) = ResultStore(tmp_path)
+    assert read.budget.backbone_rate == 1.0
+    assert read.recipe.weights is None
+    del content["budget"]["steps"]
+    path.write_text(json.dumps(content))
+    (problem,) = ResultStore(tmp_path).problems
+    assert "budget.steps: field required" in problem.reason
 
 
 def test_score_edited_in_a_record_of_the_first_schema_is_noticed(tmp_path: Path) -> None:

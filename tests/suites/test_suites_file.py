@@ -38,6 +38,7 @@ def _fault(folder: Path, text: str) -> str:
             SOUND.replace('["shapes"]', '[\n "shapes",\n {dataset="folder:x", imagesize=32}]'),
             "line 4, key datasets[1].imagesize: unknown key 'imagesize'; did you mean 'image_size'",
         ),
+        (SOUND + 'precision = "fp16"', "line 4, key precision: 'fp16'; input should be 'fp32' or"),
         (SOUND + "[run]\ntimout = 3", "line 5, key run.timout: unknown key 'timout'; did you mean"),
         (SOUND + "[run]\njobs = 0", "line 5, key run.jobs: 0; input should be greater than or"),
         (SOUND + '[run]\ndevice = "gpu"', "key run.device: 'gpu'; input should be 'auto', 'cpu'"),

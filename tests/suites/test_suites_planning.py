@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 
@@ -12,6 +13,7 @@ from suite_bench import WriteSuite, places, reasons, statuses, suite
 
 from dfbench.runs import plan as planning
 from dfbench.runs.job import Description, Question
+from dfbench.suites.file import DatasetEntry, RunDefaults, Suite
 
 
 def test_plan_shows_every_run_and_starts_nothing(
@@ -198,3 +200,6 @@ def test_looking_up_a_suite_imports_no_torch(
 def test_help_tells_the_form_of_a_suite_file(quick_bench: Bench) -> None:
     finished = quick_bench.call("suite", "--help")
     assert 'datasets = ["shapes"' in finished.out
+    words = set(re.findall(r"\w+", finished.out))
+    for table in (Suite, DatasetEntry, RunDefaults):
+        assert table.model_fields.keys() - {"title"} <= words

@@ -9,9 +9,10 @@ from typing import Any, cast
 
 import pytest
 
+from dfbench.runs.lock import RunLock
 from dfbench.runs.plan import Plan
 from dfbench.runs.request import DataChoice, Places, RunRequest
-from dfbench.runs.state import RunState, read_state
+from dfbench.runs.state import RunState, read_state, write_state
 from dfbench.suites.graph import TaskGraph
 from dfbench.suites.schedule import drive
 from dfbench.suites.tasks import Task, TaskResult
@@ -106,6 +107,16 @@ def test_what_needs_a_failed_task_is_not_begun_and_says_why(tmp_path: Path) -> N
     assert state is not None
     assert state.reason == "not begun, for a timeout: too slow"
     assert state.attempts == 0
+
+
+def test_run_that_others_are_at_keeps_their_state_when_this_suite_cannot_begin_it(
+    tmp_path: Path,
+) -> None:
+    running = RunState(status="running", attempts=2)
+    with RunLock(tmp_path / "b"):
+        write_state(tmp_path / "b", running)
+        _driven(tmp_path, {"a": set[str](), "b": {"a"}}, results={"a": BAD})
+        assert read_state(tmp_path / "b") == running
 
 
 def test_fail_fast_begins_nothing_after_a_failure_but_waits_for_what_goes_on(
