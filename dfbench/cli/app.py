@@ -8,6 +8,7 @@ import rich_click as click
 
 import dfbench
 from dfbench.cli.compare import compare
+from dfbench.cli.data import data_group
 from dfbench.cli.describe import describe
 from dfbench.cli.evaluate import evaluate
 from dfbench.cli.lists import list_group
@@ -31,7 +32,7 @@ def app() -> None:
     """
 
 
-for verb in (run, suite_group, table, compare, list_group, describe, evaluate):
+for verb in (run, suite_group, table, compare, list_group, describe, evaluate, data_group):
     app.add_command(verb)
 
 

@@ -22,6 +22,8 @@ Kind = Literal[
     "ignored files",
     "listed but missing",
     "short of the published count",
+    "unreadable",
+    "duplicates",
 ]
 
 

@@ -35,7 +35,7 @@ def open_known(request: DatasetRequest, *, name: str) -> Dataset:
     """
     found = inventory(name, request.root, duplicates=request.duplicate_photos)
     _check_folders(found)
-    alternative = _named(found, request.alternative_classes or ())
+    alternative = named_classes(found, request.alternative_classes or ())
     benchmark = _benchmark(found, request, alternative)
     _check_present(found, (*benchmark, *alternative))
     chosen = (*benchmark, *alternative)
@@ -67,7 +67,8 @@ def _check_folders(found: Inventory) -> None:
         raise InvalidInput(f"{spoilt[0].text}{more}; {_check_command(found)}")
 
 
-def _named(found: Inventory, names: tuple[str, ...]) -> tuple[str, ...]:
+def named_classes(found: Inventory, names: tuple[str, ...]) -> tuple[str, ...]:
+    """The classes a user means, sorted. Raises `UnknownName` for one the dataset does not have."""
     known = found.variant.known
     classes = []
     for name in names:
@@ -90,7 +91,7 @@ def _benchmark(
     elif request.classes is None:
         classes = tuple(c for c in every if c not in alternative)
     else:
-        classes = _named(found, request.classes)
+        classes = named_classes(found, request.classes)
     both = sorted(set(classes) & set(alternative))
     if both:
         raise InvalidInput(

@@ -1,0 +1,83 @@
+"""What a folder of one's own images holds, for the classes a user names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from dfbench.datasets.condition import Files, Holding
+from dfbench.datasets.dataset import MODALITIES, DatasetRequest
+from dfbench.datasets.folder_classes import selected
+from dfbench.datasets.folder_layout import Folders, class_folders, image_files
+from dfbench.datasets.known.class_folders import Problem
+from dfbench.errors import InvalidInput
+
+
+def folder_holding(path: str, classes: tuple[str, ...] | None) -> Holding:
+    """The images of `folder:PATH`; `classes` is read as `dfbench run` reads it.
+
+    Raises what `class_folders` raises, and `UnknownName` for a class that is not there.
+    """
+    if not path:
+        raise InvalidInput("dataset 'folder' needs a path: dfbench data verify folder:PATH")
+    root = Path(path).expanduser()
+    try:
+        return _read(root, DatasetRequest(cache=root, classes=classes))
+    except OSError as fault:
+        raise InvalidInput(
+            f"'{fault.filename or root}' cannot be read ({fault.strerror or fault}): "
+            "make it readable"
+        ) from fault
+
+
+def _read(root: Path, request: DatasetRequest) -> Holding:
+    folders = class_folders(root)
+    obstacles: list[str] = []
+    chosen = _chosen(folders, request, obstacles)
+    files: Files = {
+        modality: {
+            name: _images(folders[modality][name], obstacles) if name in folders[modality] else ()
+            for name in chosen
+        }
+        for modality in MODALITIES
+    }
+    return Holding(
+        name=f"folder:{root.resolve().name}",
+        root=root,
+        layouts={m: f"{m} (folder)" for m in MODALITIES},
+        files=files,
+        published={},
+        problems=tuple(_ignored(folders, files)),
+        obstacles=tuple(obstacles),
+        divisions={},
+    )
+
+
+def _chosen(folders: Folders, request: DatasetRequest, obstacles: list[str]) -> tuple[str, ...]:
+    """The classes that a run would take; all if it would refuse them."""
+    try:
+        selection = selected(folders, request)
+    except InvalidInput as fault:
+        obstacles.append(str(fault))
+        return tuple(sorted(set().union(*folders.values())))
+    return tuple(sorted((*selection.benchmark, *selection.alternative)))
+
+
+def _images(folder: Path, obstacles: list[str]) -> tuple[Path, ...]:
+    try:
+        return tuple(image_files(folder))
+    except InvalidInput as fault:
+        obstacles.append(str(fault))
+        return ()
+
+
+def _ignored(folders: Folders, files: Files) -> Iterator[Problem]:
+    for modality in MODALITIES:
+        for name, group in files[modality].items():
+            folder = folders[modality].get(name)
+            entries = [] if folder is None else [e for e in folder.iterdir() if e.name[0] != "."]
+            if len(entries) > len(group):
+                text = (
+                    f"'{folder}' holds {len(entries) - len(group)} entries that are no image files"
+                )
+                yield Problem("ignored files", text, spoils=False)
