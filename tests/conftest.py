@@ -88,9 +88,7 @@ def quick_bench(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
     from dfbench.runs import child, handover, worker
     from dfbench.runs.supervision import Ending, Supervision
 
-    def here(
-        command: list[str], _: Supervision, attend: Callable[[], None], *__: object
-    ) -> Ending:
+    def here(command: list[str], _: Supervision, attend: Callable[[], None], *__: object) -> Ending:
         *_, verb, folder, _ = command
         monkeypatch.setattr(handover, "_pause", attend)
         before = set(sys.modules)

@@ -16,9 +16,10 @@ class Estimator(nn.Module):
     """Maps noise `[B, latent_dim]` to images `[B, 3, size, size]` in [0, 1].
 
     A linear layer to a map of 8 x 8 (7 x 7 for 224 px), then one nearest-neighbour upsampling and
-    convolution per doubling. The last layer is a plain sigmoid, so that pure white and pure black can be reached.
-    With `channels=1` one channel stands for three: no class evidence can hide in the colour of a
-    sketch. `brightness` is the logit the output starts from (0: mid-grey, 2: near-white paper).
+    convolution per doubling. The last layer is a plain sigmoid, so that pure white and pure black
+    can be reached. With `channels=1` one channel stands for three: no class evidence can hide in
+    the colour of a sketch. `brightness` is the logit the output starts from (0: mid-grey, 2:
+    near-white paper).
 
     Raises `InvalidConfig` unless `size` is 7 to 13 times a power of two, at least 14.
     """

@@ -48,7 +48,9 @@ def _settings(title: str, prefix: str, values: BaseModel, notes: tuple[str, ...]
 
 def _type(field: FieldInfo) -> str:
     annotation = field.annotation
-    return annotation.__name__ if isinstance(annotation, type) else str(annotation).replace("typing.", "")
+    if isinstance(annotation, type):
+        return annotation.__name__
+    return str(annotation).replace("typing.", "")
 
 
 def _text(field: FieldInfo) -> str:
