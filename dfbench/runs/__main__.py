@@ -14,7 +14,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-_WATCH_SECONDS = 0.5
+_WATCH_SECONDS = 0.1
 
 
 def _end_with(parent: int) -> None:

@@ -56,7 +56,7 @@ TRAIN = """from dfbench.learning.loop import RandomState
             optimiser.zero_grad()
             net(x).square().mean().backward()
             optimiser.step()
-            time.sleep(0.02)
+            time.sleep(0.05)
         return Encoders(nn.Sequential(nn.Flatten(), net), nn.Sequential(nn.Flatten(), net))"""
 
 
