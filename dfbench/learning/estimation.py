@@ -7,6 +7,8 @@ entropy uses log10, so its weight 5 is 2.17 here. Every function returns a scala
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -33,6 +35,17 @@ def class_imbalance(logits: Tensor) -> Tensor:
     """Minus the entropy (nats) of the batch's mean posterior: small when all classes are made."""
     mean = logits.softmax(dim=1).mean(dim=0)
     return (mean * (mean + _EPSILON).log()).sum()
+
+
+def class_absence(logits: Tensor) -> Tensor:
+    """KL(u || mean posterior) of equal shares u (nats): 0 when all classes are made equally.
+
+    Where `class_imbalance` is least this is too, and nearby they differ by a constant. Far away,
+    entropy's gradient fades with the share of a class: a class once lost stays lost, and where two
+    teachers have to agree one easily is. This one's gradient stays as large as before.
+    """
+    log_mean = logits.log_softmax(dim=1).logsumexp(dim=0) - math.log(len(logits))
+    return -log_mean.mean() - math.log(logits.shape[1])
 
 
 def inactivity(features: Tensor) -> Tensor:

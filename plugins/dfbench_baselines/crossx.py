@@ -12,6 +12,8 @@ the released code the following is mended:
   fed raw to teachers that expect normalised images, so that white paper cannot be reached);
 - alignment is the two-sided Jensen-Shannon divergence (released: one side detached, the sketch
   estimator is never aligned), with natural logarithms and a guard against log 0;
+- classes are balanced by KL(u || mean posterior), which has the optimum of the entropy that the
+  release maximises, but also brings back a class on which the teachers had ceased to agree;
 - a pool gives many encoder steps per generated batch (released: one step per 500 batches);
 - the queue is updated and labelled: equal classes are no negatives (released: 128 random vectors
   for ever, since the batch does not divide the queue);

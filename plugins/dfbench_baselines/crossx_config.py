@@ -27,6 +27,9 @@ class EstimationConfig(MethodConfig):
     """Weight of the teachers' certainty: of what they decide, or of the class given."""
     entropy: float = Field(default=5.0, ge=0)
     """Weight of the balance of classes (nats)."""
+    balance: Literal["coverage", "entropy"] = "coverage"
+    """Balance by KL(u || mean posterior) of equal shares u, or by the entropy of the mean posterior
+    as published: largest for the same images, but blind to a class that is made no more."""
     activation: float = Field(default=0.1, ge=0)
     """Weight of the size of features."""
     alignment: float = Field(default=5.0, ge=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import NamedTuple
 
 import torch
@@ -19,6 +20,8 @@ from dfbench_baselines.crossx_config import EstimationConfig
 
 _PAPER_WHITE = 2.0
 """Logit that sketches start from: paper of grey level .88."""
+
+_BALANCE = {"coverage": estimation.class_absence, "entropy": estimation.class_imbalance}
 
 Losses = dict[str, Tensor]
 
@@ -125,14 +128,15 @@ class PairEstimators(nn.Module):
     ) -> tuple[Tensor, Tensor, Losses]:
         """The teacher's posterior and features, and the losses of one modality by itself."""
         config, teacher = self._config, self._setting.teacher(modality)
-        with StatisticsMatch(teacher) as match:
+        match = StatisticsMatch(teacher)
+        with match if config.batch_norm else nullcontext():
             logits, features = teacher(images)
         posterior = self._setting.posterior(modality, logits)
         losses: Losses = {}
         if config.one_hot:
             losses["one_hot"] = config.one_hot * self.uncertainty(modality, logits)
         if config.entropy:
-            losses["entropy"] = config.entropy * estimation.class_imbalance(logits)
+            losses["entropy"] = config.entropy * _BALANCE[config.balance](logits)
         if config.activation:
             losses["activation"] = config.activation * estimation.inactivity(features)
         if config.batch_norm:

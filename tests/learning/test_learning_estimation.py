@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dfbench.learning.estimation import (
+    class_absence,
     class_error,
     class_imbalance,
     class_misalignment,
@@ -116,6 +117,25 @@ def test_class_imbalance_is_least_when_every_class_is_made_and_most_for_one_clas
     balanced, collapsed = 100 * torch.eye(4), 100 * torch.eye(4)[[0, 0, 0, 0]]
     assert class_imbalance(balanced).item() == pytest.approx(-math.log(4), abs=1e-5)
     assert class_imbalance(collapsed).item() == pytest.approx(0, abs=1e-5)
+
+
+@settings(deadline=None, max_examples=30)
+@given(seeds, classes)
+def test_class_absence_is_the_divergence_of_equal_shares_from_the_mean_posterior(
+    seed: int, count: int
+) -> None:
+    logits = torch.randn(9, count, generator=torch.Generator().manual_seed(seed))
+    mean = logits.softmax(dim=1).mean(dim=0).tolist()
+    expected = sum(math.log(1 / count / x) / count for x in mean)
+    assert class_absence(logits).item() == pytest.approx(expected, abs=1e-5)
+
+
+def test_class_absence_calls_back_a_lost_class_where_entropy_has_ceased_to() -> None:
+    logits = torch.tensor([[30.0, 30.0, 0.0]]).repeat(4, 1).requires_grad_()
+    (lost,) = torch.autograd.grad(class_imbalance(logits), logits)
+    (called,) = torch.autograd.grad(class_absence(logits), logits)
+    assert lost[:, 2].abs().max() < 1e-9
+    assert called[:, 2].sum().item() == pytest.approx(-1 / 3, abs=1e-5)
 
 
 def test_inactivity_falls_as_features_grow_in_either_direction() -> None:
