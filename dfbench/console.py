@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import ProgressColumn
 
 Advance = Callable[[int], None]
 """Call with the number of units done since the last call."""
@@ -57,9 +58,25 @@ def progress(description: str, total: int | None) -> Iterator[Advance]:
     ...     for _ in range(3):
     ...         advance(1)
     """
+    from rich.progress import MofNCompleteColumn
+
+    with _bar(description, total, MofNCompleteColumn()) as advance:
+        yield advance
+
+
+@contextmanager
+def transfer(description: str, total: int | None) -> Iterator[Advance]:
+    """A progress bar for `total` bytes that come from elsewhere, with their rate."""
+    from rich.progress import DownloadColumn, TransferSpeedColumn
+
+    with _bar(description, total, DownloadColumn(), TransferSpeedColumn()) as advance:
+        yield advance
+
+
+@contextmanager
+def _bar(description: str, total: int | None, *counters: ProgressColumn) -> Iterator[Advance]:
     from rich.progress import (
         BarColumn,
-        MofNCompleteColumn,
         Progress,
         TextColumn,
         TimeElapsedColumn,
@@ -69,7 +86,7 @@ def progress(description: str, total: int | None) -> Iterator[Advance]:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
-        MofNCompleteColumn(),
+        *counters,
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )

@@ -9,13 +9,20 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from dfbench.cli.configuration import data_root_option, data_root_or_configured
-from dfbench.cli.options import format_option
-from dfbench.console import print_json
+from dfbench.cli.names import Names
+from dfbench.cli.options import cache_option, format_option
+from dfbench.cli.prepare import prepare
+from dfbench.console import note, print_json
+from dfbench.datasets.split import HoldoutName
+from dfbench.defaults import user_cache
+from dfbench.errors import unknown_name
 
 if TYPE_CHECKING:
-    from dfbench.datasets.condition import Holding
+    from dfbench.datasets.condition import Condition, Looks
+    from dfbench.datasets.dataset import DatasetRequest
 
 _FOLDER = "folder"
+_FETCHED = "cifar-quickdraw"
 
 
 @click.group("data")
@@ -23,10 +30,55 @@ def data_group() -> None:
     """Look after the images of a dataset."""
 
 
+data_group.add_command(prepare)
+
+
 @data_group.command()
 @click.argument("dataset")
 @data_root_option
-@click.option("--classes", help="Classes, separated by commas, or all: those that are there.")
+@cache_option
+def fetch(*, dataset: str, data_root: Path | None, cache: Path | None) -> None:
+    """Fetch the files of DATASET (cifar-quickdraw) that are not there yet.
+
+    They go into the data root, where one is given, else into the cache folder. What was fetched
+    before is kept and checked; after a broken connection, repeat the command to go on.
+    """
+    from dfbench.datasets.cifar_quickdraw.fetching import fetch as fetched
+    from dfbench.datasets.cifar_quickdraw.server import Server
+    from dfbench.datasets.cifar_quickdraw.source import home_folder, published
+
+    if dataset != _FETCHED:
+        raise unknown_name(
+            "dataset to fetch",
+            dataset,
+            (_FETCHED,),
+            "dfbench data verify NAME says where the others are to be had",
+        )
+    home = home_folder(data_root_or_configured(data_root), _images(cache))
+    came = fetched(published(), home, Server())
+    titles = ", ".join(piece.title for piece in came)
+    note(f"fetched into '{home}': {titles}" if came else f"all of it is there: '{home}'")
+
+
+@data_group.command()
+@click.argument("dataset")
+@data_root_option
+@cache_option
+@click.option(
+    "--classes",
+    type=Names(),
+    help="Classes, separated by commas, or all: those that are there.",
+)
+@click.option(
+    "--holdout",
+    type=click.Choice(["fifth", "literature"]),
+    default="fifth",
+    show_default=True,
+    help="The hold-out that there have to be enough images for.",
+)
+@click.option(
+    "--duplicate-photos", is_flag=True, help="Count Sketchy's photos twice, as SAKE's lists do."
+)
 @click.option("--decode", is_flag=True, help="Decode every image: finds truncated ones.")
 @click.option("--duplicates", is_flag=True, help="Compare contents: finds files that are equal.")
 @format_option("text", "json")
@@ -34,21 +86,35 @@ def verify(
     *,
     dataset: str,
     data_root: Path | None,
-    classes: str | None,
+    cache: Path | None,
+    classes: tuple[str, ...] | None,
+    holdout: HoldoutName,
+    duplicate_photos: bool,
     decode: bool,
     duplicates: bool,
     form: str,
 ) -> None:
     """Say what of DATASET is there, and what is wrong with it.
 
-    DATASET is a published one or folder:PATH. Exit status: 0 if `dfbench run` can use it as it is,
-    1 if not, 2 if there is no such dataset, folder or class, or nothing of the dataset in it.
+    DATASET is a published one, cifar-quickdraw or folder:PATH. Exit status: 0 if `dfbench run` can
+    use it as it is, 1 if not, 2 if there is no such dataset, folder, class or option, or nothing
+    of the dataset in it.
     """
-    from dfbench.datasets.condition import Looks, examined
+    from dfbench.datasets.condition import Looks
+    from dfbench.datasets.dataset import DatasetRequest
     from dfbench.reporting.condition import condition_content, condition_layouts
     from dfbench.reporting.layout import print_layouts
 
-    condition = examined(_holding(dataset, data_root, _names(classes)), Looks(decode, duplicates))
+    name, _, argument = dataset.partition(":")
+    request = DatasetRequest(
+        cache=_images(cache),
+        argument=argument or None,
+        classes=classes,
+        root=data_root_or_configured(data_root),
+        holdout=holdout,
+        duplicate_photos=duplicate_photos,
+    )
+    condition = _condition(name, request, Looks(decode, duplicates))
     if form == "json":
         print_json(condition_content(condition))
     else:
@@ -56,18 +122,27 @@ def verify(
     sys.exit(0 if condition.usable else 1)
 
 
-def _names(text: str | None) -> tuple[str, ...] | None:
-    if text is None:
-        return None
-    return tuple(name.strip() for name in text.split(",") if name.strip())
+def _images(cache: Path | None) -> Path:
+    """The image cache, as a run has it."""
+    return (cache or user_cache()) / "images"
 
 
-def _holding(dataset: str, data_root: Path | None, classes: tuple[str, ...] | None) -> Holding:
-    name, _, argument = dataset.partition(":")
+def _condition(name: str, request: DatasetRequest, looks: Looks) -> Condition:
+    from dfbench.datasets.condition import examined
+    from dfbench.datasets.known import VARIANTS
+
     if name == _FOLDER:
         from dfbench.datasets.folder_holding import folder_holding
 
-        return folder_holding(argument, classes)
+        return examined(folder_holding(request), looks)
+    if name == _FETCHED:
+        from dfbench.datasets.cifar_quickdraw.condition import fetched_condition
+        from dfbench.datasets.cifar_quickdraw.source import published
+
+        return fetched_condition(published(), request, looks)
+    if name not in VARIANTS:
+        names = (*VARIANTS, _FETCHED, f"{_FOLDER}:PATH")
+        raise unknown_name("dataset on disk", name, names, "dfbench list datasets")
     from dfbench.datasets.known.holding import known_holding
 
-    return known_holding(dataset, data_root_or_configured(data_root), classes)
+    return examined(known_holding(name, request), looks)

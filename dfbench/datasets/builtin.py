@@ -30,6 +30,11 @@ def dfbench_datasets() -> tuple[DatasetSpec, ...]:
             "dfbench.datasets.folder:open_folder",
             argument="PATH",
         ),
+        DatasetSpec(
+            "cifar-quickdraw",
+            "CIFAR-10 and Quick, Draw!, 9 classes, 32 px; needs dfbench data fetch cifar-quickdraw",
+            "dfbench.datasets.cifar_quickdraw:open_cifar_quickdraw",
+        ),
         *(
             DatasetSpec(name, f"{title}; needs --data-root", f"dfbench.datasets.known:{target}")
             for name, title, target in _PUBLISHED

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from dfbench.datasets.ceiling import Ceiling, precision_ceiling
@@ -14,6 +14,7 @@ from dfbench.datasets.split import held_out
 
 Files = Mapping[Modality, Mapping[str, tuple[Path, ...]]]
 Counts = Mapping[str, int]
+_MANY: Mapping[Modality, str] = {"photo": "photos", "sketch": "sketches"}
 
 
 @dataclass(frozen=True)
@@ -43,19 +44,33 @@ class Holding:
     """Reasons why the classes in use cannot be opened, a line each."""
     divisions: Mapping[str, tuple[Counts, Counts]]
     """Queries and gallery photos by class, of each published way of choosing them."""
+    least: Mapping[Modality, int] = field(default_factory=lambda: dict.fromkeys(MODALITIES, 2))
+    """Images a class needs so that some can be held out and some remain."""
+    spare: frozenset[str] = frozenset()
+    """The classes in use that are alternative ones: nothing of theirs is held out."""
+    notes: tuple[str, ...] = ()
+    """What a run would say of the choice of classes, a line each."""
 
 
 @dataclass(frozen=True)
 class Condition:
     """A dataset examined."""
 
-    holding: Holding
-    looks: Looks
+    name: str
+    root: Path
+    layouts: Mapping[str, str]
+    """Where each kind of image lies, and whose layout that is."""
+    counts: Mapping[Modality, Counts]
+    """Images by class, for the classes in use."""
+    published: Mapping[Modality, int]
+    looks: Looks | None
+    """None for a dataset whose files are compared with checksums as a whole."""
     problems: tuple[Problem, ...]
     """Of folders, names, counts and files."""
     obstacles: tuple[str, ...]
     ceilings: tuple[Ceiling, ...]
-    """Of the hold-out `fifth`, then of those published."""
+    """Of dfbench's own hold-out, then of those published."""
+    notes: tuple[str, ...] = ()
 
     @property
     def usable(self) -> bool:
@@ -75,7 +90,7 @@ def examined(holding: Holding, looks: Looks) -> Condition:
         Problem("unreadable", f"'{_shown(file, holding)}': {reason}", spoils=True)
         for file, reason in faults.items()
     ]
-    obstacles = [*holding.obstacles, *_too_small(holding.files)]
+    obstacles = [*holding.obstacles, *_too_small(holding)]
     if faults:
         obstacles.append(
             f"{len(faults)} image files cannot be read: mend or remove them, or leave them out "
@@ -83,20 +98,36 @@ def examined(holding: Holding, looks: Looks) -> Condition:
         )
     if looks.duplicates:
         problems += _doubles(holding, set(faults))
-    return Condition(holding, looks, tuple(problems), tuple(obstacles), tuple(_ceilings(holding)))
+    counts = {m: {name: len(group) for name, group in holding.files[m].items()} for m in MODALITIES}
+    return Condition(
+        holding.name,
+        holding.root,
+        holding.layouts,
+        counts,
+        holding.published,
+        looks,
+        tuple(problems),
+        tuple(obstacles),
+        tuple(_ceilings(holding, counts)),
+        holding.notes,
+    )
 
 
 def _shown(file: Path, holding: Holding) -> str:
     return file.relative_to(holding.root).as_posix()
 
 
-def _too_small(files: Files) -> Iterator[str]:
-    for modality in MODALITIES:
-        lone = [name for name, group in files[modality].items() if len(group) == 1]
-        if lone:
+def _too_small(holding: Holding) -> Iterator[str]:
+    for modality, least in holding.least.items():
+        groups = holding.files[modality].items()
+        small = [c for c, group in groups if 0 < len(group) < least and c not in holding.spare]
+        if small:
+            there = (
+                f"only one {modality}" if least == 2 else f"fewer than {least} {_MANY[modality]}"
+            )
             yield (
-                f"{len(lone)} classes have only one {modality}, of which none can be held out: "
-                f"{listed(lone)}; add some, or choose others with --classes"
+                f"{len(small)} classes have {there}, too few to hold some out: {listed(small)}; "
+                "add some, or choose others with --classes"
             )
 
 
@@ -117,15 +148,16 @@ def _doubles(holding: Holding, faulty: set[Path]) -> Iterator[Problem]:
             yield Problem("duplicates", text, spoils=False)
 
 
-def _ceilings(holding: Holding) -> Iterator[Ceiling]:
-    counts = {m: {name: len(group) for name, group in holding.files[m].items()} for m in MODALITIES}
-    fifth = tuple({c: _fifth(n) for c, n in counts[m].items()} for m in ("sketch", "photo"))
-    divisions = {"fifth": (fifth[0], fifth[1]), **holding.divisions}
+def _ceilings(holding: Holding, counts: Mapping[Modality, Counts]) -> Iterator[Ceiling]:
+    parts = [
+        {c: a_fifth(n) for c, n in counts[m].items() if c not in holding.spare} for m in MODALITIES
+    ]
+    divisions = {"fifth": (parts[1], parts[0]), **holding.divisions}
     for name, (queries, gallery) in divisions.items():
         if any(queries.values()):
             yield precision_ceiling(name, queries, gallery)
 
 
-def _fifth(images: int) -> int:
+def a_fifth(images: int) -> int:
     """Size of the test part of a class of so many different images."""
     return len(held_out([str(i) for i in range(images)]) or ())

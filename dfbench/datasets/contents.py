@@ -40,7 +40,7 @@ def file_digests(files: Sequence[Path], root: Path, index: Path) -> Digests:
                 if entry[0] == stamp:
                     digests[file] = entry[1]
                 else:
-                    digests[file] = digest = _digest(file)
+                    digests[file] = digest = digest_of(file.read_bytes())
                     if max(stat.st_mtime_ns, stat.st_ctime_ns) < settled_before:
                         fresh[name] = [stamp, digest]
             advance(1)
@@ -50,8 +50,9 @@ def file_digests(files: Sequence[Path], root: Path, index: Path) -> Digests:
     return digests
 
 
-def _digest(file: Path) -> str:
-    return blake2b(file.read_bytes(), digest_size=16).hexdigest()
+def digest_of(content: bytes) -> str:
+    """BLAKE2 digest of a file's bytes, in hex."""
+    return blake2b(content, digest_size=16).hexdigest()
 
 
 def _read(index: Path) -> _Index:

@@ -10,10 +10,11 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from dfbench.datasets.image_array import ImageArray
+from dfbench.datasets.modality import MODALITIES as MODALITIES
+from dfbench.datasets.modality import Modality as Modality
 from dfbench.datasets.split import HoldoutName
 
-Modality = Literal["photo", "sketch"]
-MODALITIES: tuple[Modality, Modality] = ("photo", "sketch")
 Part = Literal["train", "test"]
 
 
@@ -21,8 +22,8 @@ Part = Literal["train", "test"]
 class ImageSet:
     """Images of one modality with their classes, decoded and resized."""
 
-    images: NDArray[np.uint8]
-    """`[N, C, H, W]`, often memory-mapped; C is 3, or 1 where the three channels are equal."""
+    images: ImageArray
+    """`[N, C, H, W]`, an array or read from disk by rows; C is 1 where all images are grey."""
     labels: NDArray[np.int64]
     """`[N]`, indices into `classes`."""
     classes: tuple[str, ...]
@@ -115,3 +116,5 @@ class DatasetRequest:
     """Whether photos that a published gallery holds twice count twice."""
     skip_unreadable: bool = False
     """Leave out images that cannot be decoded (and say how many) instead of raising."""
+    processes: int | None = None
+    """How many processes decode at once; None for as many as there are cores."""

@@ -1,4 +1,4 @@
-"""Image files as a dataset: hashed, divided, decoded once, memory-mapped."""
+"""Image files as a dataset: hashed, divided, decoded once."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
+from dfbench.cores import available_cores
 from dfbench.datasets.contents import Digests, file_digests
 from dfbench.datasets.dataset import (
     MODALITIES,
@@ -20,14 +23,17 @@ from dfbench.datasets.dataset import (
     Modality,
     Part,
 )
+from dfbench.datasets.decoded_images import DecodedImages
 from dfbench.datasets.decoding import VERSION as DECODING
 from dfbench.datasets.decoding import UnreadableImageError, longest_side
-from dfbench.datasets.folder_images import FolderImages, Item, Role, packed, unreadable_image
-from dfbench.datasets.pack import Pack, opened
+from dfbench.datasets.folder_images import FolderImages, Item, Role
+from dfbench.datasets.image_array import ImageArray, Images, LazyImages
 from dfbench.datasets.split import A_FIFTH, Holdout
 from dfbench.errors import InvalidInput
 
 _SMALL, _LARGE = 32, 64
+_IN_MEMORY = 64
+"""Pixels to a side up to which a set of images is held in memory."""
 _Items = Mapping[tuple[Modality, str], tuple[Item, ...]]
 
 
@@ -58,7 +64,7 @@ def open_files(collection: FileCollection, request: DatasetRequest) -> DecodedFi
     of every class is at most that large, else to 64 px.
 
     Raises `InvalidInput` for a class too small to divide and, unless `request.skip_unreadable`,
-    for an image that cannot be decoded; `DiskFull` if the cache has no room.
+    for images that cannot be decoded, when all others are; `DiskFull` if the cache has no room.
     """
     items, notes, missing = _items(collection, request)
     size = _fitting(items) if request.image_size is None else request.image_size
@@ -72,22 +78,35 @@ def open_files(collection: FileCollection, request: DatasetRequest) -> DecodedFi
         size,
         collection.holdout,
     )
-    key = _digest("pack", DECODING, images.contents(), request.skip_unreadable)
-    pack = opened(
-        request.cache / f"folder-{key}.pack",
-        lambda: packed(images, skip_unreadable=request.skip_unreadable),
+    decoded = DecodedImages(
+        request.cache / f"folder-{_place(collection.root)}-{size}px-v{DECODING}",
+        size,
+        images.files(),
+        request.processes or available_cores(),
     )
-    readable = images.without(pack.meta["unreadable"])
+    unreadable = decoded.unreadable
+    if unreadable and not request.skip_unreadable:
+        raise _unreadable_images(images.files(), unreadable)
+    readable = images.without(unreadable)
     left_out = missing + _count(images) - _count(readable)
     notes += (f"{left_out} unreadable image files left out",) if left_out else ()
-    return DecodedFiles(collection, readable, pack, collection.notes + notes)
+    return DecodedFiles(collection, readable, decoded, collection.notes + notes)
 
 
 class DecodedFiles:
-    """Image files, decoded and memory-mapped; a `Dataset`."""
+    """Image files, decoded; a `Dataset`.
+
+    A set of images of at most 64 px is read into memory when it is first asked for pixels. Larger
+    images are read as they are asked for: in memory are those of the batch and, while it is read,
+    at most one chunk of the cache (32 MiB), however many images there are.
+    """
 
     def __init__(
-        self, collection: FileCollection, images: FolderImages, pack: Pack, notes: tuple[str, ...]
+        self,
+        collection: FileCollection,
+        images: FolderImages,
+        decoded: DecodedImages,
+        notes: tuple[str, ...],
     ) -> None:
         self.name = collection.name
         self.splits = collection.splits
@@ -100,7 +119,12 @@ class DecodedFiles:
         ]
         self.fingerprint = _digest("folder", DECODING, images.contents(), held_out)
         self._images = images
-        self._pack = pack
+        self._decoded = decoded
+        self._channels = {
+            modality: decoded.channels(images.digests(modality)) for modality in MODALITIES
+        }
+        self._sets: dict[tuple[Modality, Role], ImageSet] = {}
+        self._arrays: dict[tuple[Modality, tuple[str, ...]], ImageArray] = {}
 
     def images(self, modality: Modality, part: Part) -> ImageSet:
         """Images of the benchmark classes, by class, then by hash."""
@@ -111,15 +135,38 @@ class DecodedFiles:
         return self._set(modality, "alternative", self.alternative_classes)
 
     def _set(self, modality: Modality, role: Role, classes: tuple[str, ...]) -> ImageSet:
+        if (modality, role) not in self._sets:
+            self._sets[modality, role] = self._new_set(modality, role, classes)
+        return self._sets[modality, role]
+
+    def _new_set(self, modality: Modality, role: Role, classes: tuple[str, ...]) -> ImageSet:
         rows = self._images.role(modality, role)
         index = {name: label for label, name in enumerate(classes)}
         root = self._images.root
         return ImageSet(
-            self._pack.arrays[f"{modality}-{self._images.stored_as(modality, role)}"],
+            self._array(modality, tuple(item.digest for _, item in rows)),
             np.array([index[name] for name, _ in rows], dtype=np.int64),
             classes,
             tuple(item.file.relative_to(root).as_posix() for _, item in rows),
         )
+
+    def _array(self, modality: Modality, digests: tuple[str, ...]) -> ImageArray:
+        # Where every photo is gallery, two sets are of the same images: one array serves both.
+        if (modality, digests) not in self._arrays:
+            self._arrays[modality, digests] = self._pixels(digests, self._channels[modality])
+        return self._arrays[modality, digests]
+
+    def _pixels(self, digests: Sequence[str], channels: int) -> ImageArray:
+        @cache
+        def whole() -> Images:
+            return self._decoded.read(digests, channels)
+
+        def some(rows: NDArray[np.int64]) -> Images:
+            if self.image_size <= _IN_MEMORY:
+                return whole()[rows]
+            return self._decoded.read([digests[row] for row in rows], channels)
+
+        return LazyImages((len(digests), channels, self.image_size, self.image_size), some)
 
 
 def _items(
@@ -128,11 +175,10 @@ def _items(
     """All files by hash, notes, and how many files cannot be opened."""
     root = collection.root
     every = [file for group in collection.files.values() for file in group]
-    place = blake2b(str(root.resolve()).encode(), digest_size=8).hexdigest()
-    digests = file_digests(every, root, request.cache / f"folder-{place}.json")
+    digests = file_digests(every, root, request.cache / f"folder-{_place(root)}.json")
     closed = [file for file, digest in digests.items() if digest is None]
     if closed and not request.skip_unreadable:
-        raise unreadable_image(closed[0], "cannot be opened")
+        raise _unreadable_image(closed[0], "cannot be opened", len(closed) - 1)
     merge = _with_twins if collection.twins else _without_copies
     items = {
         where: tuple(sorted(merge(group, digests), key=_by_hash))
@@ -176,6 +222,24 @@ def _fitting(items: _Items) -> int:
                     return _LARGE
                 break
     return _SMALL
+
+
+def _unreadable_images(files: Mapping[str, Path], reasons: Mapping[str, str]) -> InvalidInput:
+    digest, reason = next(iter(reasons.items()))
+    return _unreadable_image(files[digest], reason, len(reasons) - 1)
+
+
+def _unreadable_image(file: Path, reason: str, more: int) -> InvalidInput:
+    others = f", nor {more} others" if more else ""
+    return InvalidInput(
+        f"cannot read image '{file}' ({reason}){others}: "
+        "mend or remove it, or leave such files out with --skip-unreadable"
+    )
+
+
+def _place(root: Path) -> str:
+    """A name for what the cache keeps of a folder."""
+    return blake2b(str(root.resolve()).encode(), digest_size=8).hexdigest()
 
 
 def _count(images: FolderImages) -> int:

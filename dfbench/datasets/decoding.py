@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -18,20 +19,29 @@ class UnreadableImageError(Exception):
 
 
 def decoded(file: Path, size: int) -> NDArray[np.uint8]:
+    """The image of a file as `decoded_bytes` gives it; `UnreadableImageError` if it has none."""
+    try:
+        content = file.read_bytes()
+    except OSError as fault:
+        raise UnreadableImageError(fault.strerror or str(fault)) from fault
+    return decoded_bytes(content, size)
+
+
+def decoded_bytes(content: bytes, size: int) -> NDArray[np.uint8]:
     """The image `[3, size, size]`, upright, transparency on white, squeezed to a square.
 
     Turned as its EXIF orientation says; of an animation the first frame; 16-bit grey by its upper
     byte; resized without cropping by Pillow's antialiased bicubic filter. Raises
-    `UnreadableImageError` if the file is empty, truncated or no image.
+    `UnreadableImageError` if the content is empty, truncated or no image.
     """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(file) as image:
+            with Image.open(BytesIO(content)) as image:
                 upright = _rgb(ImageOps.exif_transpose(image))
                 square = upright.resize((size, size), Image.Resampling.BICUBIC)
     except Exception as fault:  # Pillow's readers raise whatever a broken file makes them
-        raise UnreadableImageError(_reason(file, fault)) from fault
+        raise UnreadableImageError(_reason(content, fault)) from fault
     return np.ascontiguousarray(np.asarray(square).transpose(2, 0, 1))
 
 
@@ -46,7 +56,7 @@ def longest_side(file: Path) -> int:
             with Image.open(file) as image:
                 return max(image.size)
     except Exception as fault:  # as above
-        raise UnreadableImageError(_reason(file, fault)) from fault
+        raise UnreadableImageError(f"{type(fault).__name__}: {fault}") from fault
 
 
 def _rgb(image: Image.Image) -> Image.Image:
@@ -60,12 +70,9 @@ def _rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _reason(file: Path, fault: Exception) -> str:
-    try:
-        if not file.stat().st_size:
-            return "empty file"
-    except OSError as missing:
-        return missing.strerror or str(missing)
+def _reason(content: bytes, fault: Exception) -> str:
+    if not content:
+        return "empty file"
     if isinstance(fault, UnidentifiedImageError):
         return "not an image"
     return " ".join(str(fault).split()) or type(fault).__name__

@@ -7,22 +7,22 @@ from pathlib import Path
 
 from dfbench.datasets.condition import Files, Holding
 from dfbench.datasets.dataset import MODALITIES, DatasetRequest
-from dfbench.datasets.folder_classes import selected
+from dfbench.datasets.folder import named_folder
+from dfbench.datasets.folder_classes import Selection, selected
 from dfbench.datasets.folder_layout import Folders, class_folders, image_files
 from dfbench.datasets.known.class_folders import Problem
 from dfbench.errors import InvalidInput
 
 
-def folder_holding(path: str, classes: tuple[str, ...] | None) -> Holding:
-    """The images of `folder:PATH`; `classes` is read as `dfbench run` reads it.
+def folder_holding(request: DatasetRequest) -> Holding:
+    """The images of `folder:PATH`, asked for as `dfbench run` asks.
 
-    Raises what `class_folders` raises, and `UnknownName` for a class that is not there.
+    Raises what `named_folder` and `class_folders` raise, and `UnknownName` for a class that is not
+    there.
     """
-    if not path:
-        raise InvalidInput("dataset 'folder' needs a path: dfbench data verify folder:PATH")
-    root = Path(path).expanduser()
+    root = named_folder(request)
     try:
-        return _read(root, DatasetRequest(cache=root, classes=classes))
+        return _read(root, request)
     except OSError as fault:
         raise InvalidInput(
             f"'{fault.filename or root}' cannot be read ({fault.strerror or fault}): "
@@ -34,10 +34,11 @@ def _read(root: Path, request: DatasetRequest) -> Holding:
     folders = class_folders(root)
     obstacles: list[str] = []
     chosen = _chosen(folders, request, obstacles)
+    classes = sorted((*chosen.benchmark, *chosen.alternative))
     files: Files = {
         modality: {
             name: _images(folders[modality][name], obstacles) if name in folders[modality] else ()
-            for name in chosen
+            for name in classes
         }
         for modality in MODALITIES
     }
@@ -50,17 +51,18 @@ def _read(root: Path, request: DatasetRequest) -> Holding:
         problems=tuple(_ignored(folders, files)),
         obstacles=tuple(obstacles),
         divisions={},
+        spare=frozenset(chosen.alternative),
+        notes=chosen.notes,
     )
 
 
-def _chosen(folders: Folders, request: DatasetRequest, obstacles: list[str]) -> tuple[str, ...]:
+def _chosen(folders: Folders, request: DatasetRequest, obstacles: list[str]) -> Selection:
     """The classes that a run would take; all if it would refuse them."""
     try:
-        selection = selected(folders, request)
+        return selected(folders, request)
     except InvalidInput as fault:
         obstacles.append(str(fault))
-        return tuple(sorted(set().union(*folders.values())))
-    return tuple(sorted((*selection.benchmark, *selection.alternative)))
+        return Selection(tuple(sorted(set().union(*folders.values()))), (), ())
 
 
 def _images(folder: Path, obstacles: list[str]) -> tuple[Path, ...]:

@@ -1,23 +1,17 @@
-"""The images of a folder: their order, their division into parts, their decoding."""
+"""The images of a folder: their order, their division into parts."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
-from dfbench import console
-from dfbench.datasets.dataset import MODALITIES, Modality
-from dfbench.datasets.decoding import UnreadableImageError, decoded
-from dfbench.datasets.pack import Contents, Images
+from dfbench.datasets.dataset import Modality
 from dfbench.datasets.split import A_FIFTH, Holdout, held_out
 from dfbench.errors import InvalidInput
 
 Role = Literal["train", "test", "alternative"]
-ROLES: tuple[Role, ...] = ("train", "test", "alternative")
 
 
 @dataclass(frozen=True)
@@ -49,6 +43,16 @@ class FolderImages:
     """Pixels to a side, once decoded."""
     holdout: Holdout = A_FIFTH
 
+    def files(self) -> dict[str, Path]:
+        """A file of each content, by its hash."""
+        return {item.digest: item.file for group in self.items.values() for item in group}
+
+    def digests(self, modality: Modality) -> list[str]:
+        """Hashes of all images of a modality."""
+        return [
+            item.digest for (of, _), group in self.items.items() if of == modality for item in group
+        ]
+
     def without(self, digests: Collection[str]) -> FolderImages:
         """The same, less the images of these hashes."""
         gone = set(digests)
@@ -67,14 +71,9 @@ class FolderImages:
         twins = {
             item.digest: item.twin for group in self.items.values() for item in group if item.twin
         }
-        division: list[object] = [] if self.holdout == A_FIFTH else [astuple(self.holdout)]
+        division: list[object] = [] if self.holdout == A_FIFTH else [self.holdout.terms]
         division += [sorted(twins.items())] if twins else []
         return [self.size, self.benchmark, self.alternative, rows, *division]
-
-    def stored_as(self, modality: Modality, role: Role) -> Role:
-        """The part whose array holds this one: where all photos are gallery, the test part."""
-        shared = self.holdout.whole_gallery and modality == "photo" and role == "train"
-        return "test" if shared else role
 
     def role(self, modality: Modality, role: Role) -> list[tuple[str, Item]]:
         """Class and image of one part, in order. Raises `InvalidInput` for a class too small."""
@@ -83,6 +82,8 @@ class FolderImages:
 
     def _chosen(self, modality: Modality, name: str, role: Role) -> list[Item]:
         items = self.items[modality, name]
+        if self.holdout.everything and role != "alternative":
+            return list(items) if role == "test" else []
         whole = self.holdout.whole_gallery and modality == "photo"
         if (role == "alternative" or whole) and items:
             return list(items)
@@ -96,56 +97,3 @@ class FolderImages:
                 "add some, or leave the class out with --classes"
             )
         return [item for item in items if (item.group in test) == (role == "test")]
-
-
-def packed(images: FolderImages, *, skip_unreadable: bool) -> Contents:
-    """All images decoded, an array for each modality and part; `meta` lists unreadable hashes.
-
-    An array has one channel where all images of its modality are grey. Raises `InvalidInput` at
-    the first image that cannot be decoded unless `skip_unreadable`.
-    """
-    arrays: dict[str, Images] = {}
-    unreadable: list[str] = []
-    total = sum(len(items) for items in images.items.values())
-    with console.progress("decoding images", total) as advance:
-        for modality in MODALITIES:
-            pixels: dict[str, Images] = {}
-            for place, items in images.items.items():
-                for item in items if place[0] == modality else ():
-                    try:
-                        pixels[item.digest] = decoded(item.file, images.size)
-                    except UnreadableImageError as fault:
-                        if not skip_unreadable:
-                            raise unreadable_image(item.file, fault) from fault
-                        unreadable.append(item.digest)
-                    advance(1)
-            arrays |= _arrays(images.without(unreadable), modality, pixels)
-    return Contents(arrays, {"unreadable": sorted(set(unreadable))})
-
-
-def unreadable_image(file: Path, reason: object) -> InvalidInput:
-    """The error for an image file that cannot be used."""
-    return InvalidInput(
-        f"cannot read image '{file}' ({reason}): "
-        "mend or remove it, or leave such files out with --skip-unreadable"
-    )
-
-
-def _arrays(
-    images: FolderImages, modality: Modality, pixels: Mapping[str, Images]
-) -> dict[str, Images]:
-    grey = all(
-        np.array_equal(image[0], image[1]) and np.array_equal(image[0], image[2])
-        for image in pixels.values()
-    )
-    channels = 1 if grey else 3
-    arrays = {}
-    for role in ROLES:
-        if images.stored_as(modality, role) != role:
-            continue
-        rows = images.role(modality, role)
-        array = np.empty((len(rows), channels, images.size, images.size), np.uint8)
-        for row, (_, item) in enumerate(rows):
-            array[row] = pixels[item.digest][:channels]
-        arrays[f"{modality}-{role}"] = array
-    return arrays

@@ -11,13 +11,14 @@ from dfbench.datasets.dataset import MODALITIES, Modality
 from dfbench.errors import InvalidInput
 
 Folders = dict[Modality, dict[str, Path]]
+_ARCHIVES = frozenset({".zip", ".7z", ".rar", ".tar", ".gz", ".tgz", ".bz2", ".xz"})
 
 
 def class_folders(root: Path) -> Folders:
     """Class folders of both modalities by name; hidden ones are not classes.
 
-    Raises `InvalidInput` if `root` or one of its modality folders does not exist, or for a link
-    among the class folders that leads nowhere.
+    Raises `InvalidInput` if `root` or one of its modality folders does not exist, and for a link
+    that leads nowhere or an archive that is not unpacked among the class folders.
     """
     if root.is_file():
         raise InvalidInput(
@@ -32,23 +33,47 @@ def class_folders(root: Path) -> Folders:
     for modality in MODALITIES:
         folder = root / modality
         if not folder.is_dir():
-            there = ", ".join(sorted(entry.name for entry in root.iterdir() if entry.is_dir()))
-            raise InvalidInput(
-                f"folder '{root}' has no '{modality}' (it has: {there or 'no folders'}): "
-                f"put its images into '{folder}/<class>/'"
-            )
+            raise _no_modality(root, modality)
         entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
-        _check_links(entries)
+        _check_entries(entries)
         found[modality] = {entry.name: entry for entry in entries if entry.is_dir()}
     return found
 
 
-def _check_links(entries: list[Path]) -> None:
+def _no_modality(root: Path, modality: Modality) -> InvalidInput:
+    there = ", ".join(sorted(entry.name for entry in root.iterdir() if entry.is_dir()))
+    packed = [e.name for e in sorted(root.glob(f"{modality}.*")) if is_archive(e)]
+    remedy = f"unpack '{packed[0]}'" if packed else "put its images"
+    return InvalidInput(
+        f"folder '{root}' has no '{modality}' (it has: {there or 'no folders'}): "
+        f"{remedy} into '{root / modality}/<class>/'"
+    )
+
+
+def _check_entries(entries: list[Path]) -> None:
+    unpacked = {entry.name for entry in entries if entry.is_dir()}
     for entry in sorted(entries):
-        if entry.is_symlink() and not entry.exists():
+        if leads_nowhere(entry):
             raise InvalidInput(
                 f"'{entry}' is a link that leads nowhere or in a circle: mend or remove it"
             )
+        if is_archive(entry) and unpacked_name(entry) not in unpacked:
+            raise InvalidInput(f"'{entry}' is an archive: unpack it, or move it away")
+
+
+def is_archive(entry: Path) -> bool:
+    """Whether this is a file such as `photos.zip`."""
+    return entry.suffix.lower() in _ARCHIVES and entry.is_file()
+
+
+def unpacked_name(archive: Path) -> str:
+    """The name without `.zip`, `.tar.gz` and the like."""
+    return archive.stem.removesuffix(".tar")
+
+
+def leads_nowhere(entry: Path) -> bool:
+    """Whether this is a link whose target does not exist or that leads to itself."""
+    return entry.is_symlink() and not entry.exists()
 
 
 def image_files(folder: Path) -> list[Path]:

@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 
 def normalised(name: str) -> str:
@@ -28,12 +29,34 @@ def meaning(name: str) -> str:
 
 
 def colliding(names: Iterable[str], against: Iterable[str]) -> frozenset[str]:
-    """Those of `names` that mean the same as one of `against`."""
+    """Those of `names` that mean the same as one of `against`, a kind of it, or it a kind of them.
+
+    >>> sorted(colliding(["owl", "bird", "parrot"], ["Owl"]))
+    ['bird', 'owl']
+    """
     taken = {meaning(name) for name in against}
-    return frozenset(name for name in names if meaning(name) in taken)
+    broader = {_kinds()[name] for name in taken & _kinds().keys()}
+    return frozenset(
+        name
+        for name in names
+        if (plain := meaning(name)) in taken | broader or _kinds().get(plain) in taken
+    )
+
+
+@cache
+def _table() -> dict[str, Any]:
+    text = files("dfbench.datasets").joinpath("synonyms.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)
 
 
 @cache
 def _synonyms() -> dict[str, str]:
-    text = files("dfbench.datasets").joinpath("synonyms.toml").read_text(encoding="utf-8")
-    return {name: row[0] for row in tomllib.loads(text)["same"] for name in row}
+    return {name: row[0] for row in _table()["same"] for name in row}
+
+
+@cache
+def _kinds() -> dict[str, str]:
+    """What each thing is a kind of."""
+    return {
+        meaning(kind): meaning(thing) for thing, row in _table()["kinds"].items() for kind in row
+    }

@@ -7,7 +7,8 @@ array names, shapes, offsets, `meta`, and a BLAKE2 digest of the array bytes), t
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from hashlib import blake2b
 from math import prod
@@ -17,8 +18,9 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from dfbench.datasets.cache_file import cache_file
+from dfbench.datasets.cache_file import cache_file, writing_to
 from dfbench.errors import InvalidInput
+from dfbench.locks import FileLock
 
 _MAGIC = b"DFBPACK1"
 _MAX_HEADER = 1 << 30
@@ -51,10 +53,7 @@ def opened(path: Path, build: Callable[[], Contents]) -> Pack:
     Raises `DiskFull` if no space is left for it and `InvalidInput` if it cannot be written for
     another reason, each naming the folder and the remedy.
     """
-    pack = _read(path)
-    if pack is None:
-        _write(path, build())
-        pack = _read(path)
+    pack = _read(path) or _made(path, build)
     if pack is None:
         raise InvalidInput(
             f"cache file '{path}' cannot be read back after writing: "
@@ -63,20 +62,69 @@ def opened(path: Path, build: Callable[[], Contents]) -> Pack:
     return pack
 
 
-def _write(path: Path, contents: Contents) -> None:
-    digest = blake2b(digest_size=16)
+def _made(path: Path, build: Callable[[], Contents]) -> Pack | None:
+    waiting = f"'{path.name}' is being made by another process: waiting"
+    with ExitStack() as held:
+        with writing_to(path.parent):
+            held.enter_context(FileLock(path.with_name(f".{path.name}.lock"), waiting))
+        pack = _read(path)
+        if pack is None:
+            write_pack(path, build())
+            pack = _read(path)
+    return pack
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a pack's header says; the arrays are neither read nor checked."""
+
+    path: Path
+    meta: Mapping[str, Any]
+    digest: str
+    """BLAKE2 of all array bytes in order, as they were when they were written."""
+    _start: int
+    _entries: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the arrays, in order."""
+        return tuple(self._entries)
+
+    def mapped(self, name: str) -> Images:
+        """An array, mapped from the file until the last view of it is gone.
+
+        Raises `OSError` or `ValueError` if the file is gone or too short.
+        """
+        shape = tuple(self._entries[name]["shape"])
+        return _mapped(self.path, self._start + self._entries[name]["offset"], shape)
+
+
+def layout_of(path: Path) -> Layout:
+    """The layout of the pack at `path`.
+
+    Raises `OSError`, `ValueError`, `KeyError` or `TypeError` for a file that has none, or whose
+    length is another.
+    """
+    with path.open("rb") as file:
+        header, start = _header(file)
+    if path.stat().st_size != start + header["length"]:
+        raise ValueError("length of a pack differs from its header's")
+    return Layout(path, header["meta"], header["digest"], start, header["arrays"])
+
+
+def write_pack(path: Path, contents: Contents) -> None:
+    """Write a pack, whole or not at all. Raises `DiskFull` or `InvalidInput` as `opened` does."""
     entries: dict[str, dict[str, Any]] = {}
     offset = 0
     arrays = {name: np.ascontiguousarray(array) for name, array in contents.arrays.items()}
     for name, array in arrays.items():
-        digest.update(array.data)
         entries[name] = {"shape": array.shape, "offset": offset}
         offset += array.nbytes
     header = json.dumps(
         {
             "arrays": entries,
             "length": offset,
-            "digest": digest.hexdigest(),
+            "digest": _digest(arrays.values()),
             "meta": dict(contents.meta),
         }
     ).encode()
@@ -90,20 +138,20 @@ def _write(path: Path, contents: Contents) -> None:
 def _read(path: Path) -> Pack | None:
     """The pack at `path`, or None if there is none that can be trusted."""
     try:
-        with path.open("rb") as file:
-            header, start = _header(file)
-        length = header["length"]
-        if path.stat().st_size != start + length:
-            return None
-        data = _mapped(path, start, length)
-        digest = blake2b(data.data, digest_size=16).hexdigest()
-        if digest != header["digest"]:
-            return None
-        arrays = {name: _view(data, entry) for name, entry in header["arrays"].items()}
-        return Pack(arrays, digest, header["meta"])
+        layout = layout_of(path)
+        arrays = {name: layout.mapped(name) for name in layout.names}
+        digest = _digest(arrays.values())
+        return Pack(arrays, digest, layout.meta) if digest == layout.digest else None
     except (OSError, ValueError, KeyError, TypeError):
         # Whatever is wrong with a cache file, the answer is the same: it is built again.
         return None
+
+
+def _digest(arrays: Iterable[Images]) -> str:
+    digest = blake2b(digest_size=16)
+    for array in arrays:
+        digest.update(array.data)
+    return digest.hexdigest()
 
 
 def _header(file: BinaryIO) -> tuple[dict[str, Any], int]:
@@ -117,13 +165,8 @@ def _header(file: BinaryIO) -> tuple[dict[str, Any], int]:
     return header, len(start) + size
 
 
-def _mapped(path: Path, start: int, length: int) -> Images:
-    if not length:  # an empty stretch of a file cannot be mapped
-        return np.zeros(0, np.uint8)
-    return np.memmap(path, np.uint8, mode="r", offset=start, shape=(length,))
-
-
-def _view(data: Images, entry: dict[str, Any]) -> Images:
-    shape = tuple(entry["shape"])
-    offset = entry["offset"]
-    return data[offset : offset + prod(shape)].reshape(shape)
+def _mapped(path: Path, start: int, shape: tuple[int, ...]) -> Images:
+    if not prod(shape):  # an empty stretch of a file cannot be mapped
+        return np.zeros(shape, np.uint8)
+    # A plain array, whose rows cost less than those of a memmap.
+    return np.asarray(np.memmap(path, np.uint8, mode="r", offset=start, shape=shape))

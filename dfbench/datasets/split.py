@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from math import floor
 from typing import Literal
 
-HoldoutName = Literal["fifth", "literature"]
-"""`fifth` of both modalities; or the literature's: some sketches a class, all photos gallery."""
+HoldoutName = Literal["fifth", "literature", "all"]
+"""`fifth` of both modalities; the literature's: some sketches a class, all photos gallery; or all
+images, which leaves none to learn from."""
 TEST_FRACTION = 0.2
 
 
@@ -21,10 +22,19 @@ class Holdout:
     """Test sketches of a class; None: a fifth of them."""
     whole_gallery: bool = False
     """Every photo is a test photo, also those a teacher learns from; else a fifth of them."""
+    everything: bool = False
+    """Every image is a test image, and nobody learns from any."""
+
+    @property
+    def terms(self) -> list[object]:
+        """What a fingerprint says of it."""
+        return [self.queries, self.whole_gallery, *(["everything"] if self.everything else [])]
 
 
 A_FIFTH = Holdout()
 """A fifth of the photos and of the sketches of each class."""
+EVERYTHING = Holdout(everything=True)
+"""All images."""
 
 
 def held_out(digests: Sequence[str], room: int | None = None) -> frozenset[str] | None:

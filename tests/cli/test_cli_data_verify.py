@@ -17,6 +17,7 @@ from PIL import Image
 from trees import LAYOUTS, SOME, many, miniature, pacs_dassl, sketchy_sake
 
 from dfbench.datasets.ceiling import precision_ceiling
+from dfbench.datasets.class_list import packaged_lists
 from dfbench.datasets.file_faults import duplicates
 from dfbench.datasets.known import variant
 
@@ -199,6 +200,46 @@ def test_ceilings_of_published_splits_need_every_class(verify: Verify, tmp_path:
     assert "and 1245 more (--format json has all)" in verify(*asked).out
 
 
+def test_photos_counted_twice_are_compared_with_counts_that_do_so_too(
+    verify: Verify, tmp_path: Path
+) -> None:
+    sketchy_sake(tmp_path, miniature(SOME["sketchy"], added=2))
+    asked = ("sketchy-ext", "--data-root", str(tmp_path), "--classes", "all")
+    found = verify.json(*asked, "--duplicate-photos", status=0)
+    assert found["classes"]["zebra"] == {"photo": 10, "sketch": 4}
+    assert found["published"] == {"photo": 85502, "sketch": 75481}
+    texts = [problem["text"] for problem in found["problems"]]
+    assert any("50 photos in all, 85502 were published" in text for text in texts)
+    assert any("10 photos of class 'zebra', 261 to 850 were published" in text for text in texts)
+    refused = verify("sketchy", *asked[1:], "--duplicate-photos").refused()
+    assert "only sketchy-ext is published with photos counted twice" in refused
+    shutil.rmtree(next(tmp_path.rglob("256x256/photo")))
+    assert "no second copy" in verify(*asked, "--duplicate-photos").refused()
+
+
+def test_holdout_of_the_literature_needs_more_sketches(verify: Verify, tmp_path: Path) -> None:
+    LAYOUTS["tuberlin"]["archive"](tmp_path, miniature(SOME["tuberlin"], sketches=11, photos=2))
+    asked = ("tuberlin", "--data-root", str(tmp_path), "--classes", "all")
+    assert verify(*asked, "--holdout", "literature").status == 0
+    sketches = tmp_path / "TU-Berlin/png/spider"
+    min(sketches.iterdir()).unlink()
+    photos = sorted((tmp_path / "TU-Berlin/ImageResized/spidar").iterdir())
+    photos[0].unlink()
+    literature = verify.json(*asked, "--holdout", "literature", status=1)["obstacles"]
+    assert [text.partition(",")[0] for text in literature] == [
+        "1 classes have fewer than 11 sketches"
+    ]
+    fifth = verify.json(*asked, status=1)["obstacles"]
+    assert [text.partition(",")[0] for text in fifth] == ["1 classes have only one photo"]
+
+
+def test_options_that_a_run_refuses_are_refused(verify: Verify, root: Path, pictures: Path) -> None:
+    assert "none is published for pacs" in verify(*at(root), "--holdout", "literature").refused()
+    own = f"folder:{pictures}"
+    assert "--holdout literature asked" in verify(own, "--holdout", "literature").refused()
+    assert "--duplicate-photos asked" in verify(own, "--duplicate-photos").refused()
+
+
 def test_folder_of_ones_own(verify: Verify, pictures: Path, tmp_path: Path) -> None:
     own = Path(shutil.copytree(pictures, tmp_path / "own"))
     found = verify.json(f"folder:{own}", status=0)
@@ -214,8 +255,22 @@ def test_folder_of_ones_own(verify: Verify, pictures: Path, tmp_path: Path) -> N
     assert "no images in" in obstacles
 
 
+def test_class_list_that_a_run_applies_is_named_and_only_its_benchmark_is_queried(
+    verify: Verify, tmp_path: Path
+) -> None:
+    (known,) = packaged_lists()
+    for modality in ("photo", "sketch"):
+        many(tmp_path / known.name / modality, dict.fromkeys(known.folder, 5))
+    found = verify.json(f"folder:{tmp_path / known.name}", status=1)  # the files are empty
+    assert len(found["classes"]) == len(known.benchmark) + len(known.alternative)
+    assert found["notes"][0].startswith(f"class list {known.name} applied: 10 benchmark and 8")
+    (ceiling,) = found["prec@200_ceilings"]
+    assert (ceiling["classes"], ceiling["queries"], ceiling["gallery"]) == (10, 10, 10)
+
+
 def test_wrong_input_is_status_2(verify: Verify, root: Path, tmp_path: Path) -> None:
     assert "did you mean 'pacs'" in verify("pac", "--data-root", str(root)).refused()
+    assert "folder:PATH" in verify("shapes").refused()
     assert "needs the folder" in verify("pacs").refused()
     assert "no folder" in verify("pacs", "--data-root", str(tmp_path / "x")).refused()
     assert "no sketches and no photos" in verify("tuberlin", "--data-root", str(tmp_path)).refused()

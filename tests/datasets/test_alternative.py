@@ -5,10 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from publisher import Publisher, little_files, little_source
 from trees import miniature, sketch_lvm
 
 from dfbench.datasets import Dataset, DatasetRequest
 from dfbench.datasets.alternative import alternative_source
+from dfbench.datasets.cifar_quickdraw.dataset import opened_from
+from dfbench.datasets.cifar_quickdraw.source import NAME as CIFAR
 from dfbench.datasets.folder import open_folder
 from dfbench.datasets.known import VARIANTS, variant
 from dfbench.datasets.known.opening import open_known
@@ -92,16 +95,23 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Dataset]:
         sketch_lvm(place / name, mini)
         request = DatasetRequest(cache=place / "cache", root=place / name, image_size=8)
         datasets[name] = open_known(request, name=name)
+    little = Publisher(little_files())
+    for path, content in little.files.items():
+        file = place / CIFAR / path.rpartition("/")[2]
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(content)
+    request = DatasetRequest(cache=place / "cache", root=place, image_size=8)
+    datasets[CIFAR] = opened_from(little_source(little), request)
     return datasets
 
 
-@pytest.mark.parametrize("name", sorted({kind.name for kind in VARIANTS.values()}))
+@pytest.mark.parametrize("name", sorted({CIFAR, *(kind.name for kind in VARIANTS.values())}))
 @pytest.mark.parametrize("other", ["sketchy-ext", "tuberlin", "quickdraw"])
 def test_published_datasets_share_no_class_with_their_alternative(
     name: str, other: str, published: dict[str, Dataset]
 ) -> None:
     dataset, source = published[name], published[other]
-    if variant(name).dataset == variant(other).dataset:
+    if name != CIFAR and variant(name).dataset == variant(other).dataset:
         with pytest.raises(InvalidInput, match="have 0 classes"):
             alternative_source(dataset, source, unused)
         return
@@ -122,6 +132,10 @@ def test_published_datasets_share_no_class_with_their_alternative(
         ("sketchy", "quickdraw", "crocodilian|car|motorcycle|monkey|hot-air_balloon|palm tree"),
         ("tuberlin", "sketchy", "crocodilian|racket|pistol|hotdog|turtle|hermit_crab|cabin|ape"),
         ("quickdraw", "tuberlin", "ship|crocodile|race car|motorbike|mouse (animal)|teddy-bear"),
+        ("cifar-quickdraw", "sketchy", "car_(sedan)|pickup_truck|sailboat|songbird|owl|duck|swan"),
+        ("cifar-quickdraw", "quickdraw", "car|cruise ship|sailboat|penguin|parrot"),
+        ("cifar-quickdraw", "tuberlin", "ship|truck|van|suv|race car|speed-boat|canoe|pigeon"),
+        ("pacs", "cifar-quickdraw", "dog|horse"),
         ("pacs", "tuberlin", "barn|house|person sitting|person walking|horse"),
     ],
 )

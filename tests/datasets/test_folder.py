@@ -141,8 +141,8 @@ def test_changed_source_is_noticed(make_folder: Maker) -> None:
 @pytest.mark.parametrize("harm", ["cut", "flip", "header", "empty"])
 def test_damaged_cache_is_built_again(make_folder: Maker, harm: str) -> None:
     root = make_folder({"cat": 4, "dog": 4})
-    before = opened(root).images("photo", "train").images.copy()
-    (pack,) = (root.parent / "cache").glob("*.pack")
+    before = np.array(opened(root).images("photo", "train").images)
+    (pack,) = (root.parent / "cache").glob("*/*.pack")
     data = bytearray(pack.read_bytes())
     if harm == "flip":
         data[-5] ^= 1
@@ -165,14 +165,14 @@ def test_full_disk_leaves_a_clear_line_and_no_file(
     with pytest.raises(DfbenchError, match=r"no space left .*cache.*free some space"):
         opened(root)
     monkeypatch.undo()
-    assert not list((root.parent / "cache").iterdir())
+    assert not [file for file in (root.parent / "cache").rglob("*") if file.is_file()]
     assert opened(root).classes == ("cat", "dog")
 
 
 def test_cache_that_cannot_be_a_folder_is_named(make_folder: Maker) -> None:
     root = make_folder({"cat": 4, "dog": 4})
     (root.parent / "cache").write_text("in the way")
-    with pytest.raises(InvalidInput, match=r"image cache in '.*cache' cannot be written"):
+    with pytest.raises(InvalidInput, match=r"image cache in '.*cache.*' cannot be written"):
         opened(root)
 
 
@@ -238,6 +238,35 @@ def test_archive_and_link_in_a_circle_are_named(make_folder: Maker, tmp_path: Pa
     (root / "photo" / "eel").symlink_to("eel")
     with pytest.raises(InvalidInput, match=r"photo.eel' is a link that leads nowhere or in a"):
         opened(root)
+
+
+def test_archive_in_place_of_a_class_or_of_all_photos_is_named(make_folder: Maker) -> None:
+    root = make_folder({"cat": 4, "dog": 4, "eel": 4})
+    for modality in ("photo", "sketch"):
+        (root / modality / "eel.zip").write_bytes(b"PK")
+    assert opened(root).classes == ("cat", "dog", "eel")
+    for modality in ("photo", "sketch"):
+        shutil.rmtree(root / modality / "eel")
+    with pytest.raises(InvalidInput, match=r"photo/eel\.zip' is an archive: unpack it"):
+        opened(root)
+    shutil.rmtree(root / "photo")
+    (root / "photo.tar").write_bytes(b"")
+    with pytest.raises(InvalidInput, match=r"no 'photo' \(it has: sketch\): unpack 'photo\.tar'"):
+        opened(root)
+
+
+def test_names_that_collide_are_named(make_folder: Maker) -> None:
+    root = make_folder({"cat": 4, "Hot_Dog": 4, "hot dog": 4})
+    with pytest.raises(InvalidInput, match=r"'hot dog' is the same as benchmark class 'Hot_Dog'"):
+        opened(root)
+    assert opened(root, classes=("cat", "hot dog")).classes == ("cat", "hot dog")
+
+
+def test_links_back_into_the_tree_are_not_descended_into(make_folder: Maker) -> None:
+    root = make_folder({"cat": 4, "dog": 4})
+    before = opened(root).fingerprint
+    (root / "photo" / "cat" / "again").symlink_to(root, target_is_directory=True)
+    assert opened(root).fingerprint == before
 
 
 def test_options_of_published_datasets_are_refused(make_folder: Maker) -> None:

@@ -65,10 +65,11 @@ def test_zip_where_a_folder_is_expected(tmp_path: Path, root: Path) -> None:
         opened(root)
 
 
-def test_zip_in_place_of_a_class_folder(root: Path) -> None:
+@pytest.mark.parametrize("name", ["horse.zip", "horse.tar.gz", "HORSE.7z"])
+def test_archive_in_place_of_a_class_folder(name: str, root: Path) -> None:
     shutil.rmtree(root / "sketch/horse")
-    (root / "sketch/horse.zip").write_bytes(b"PK")
-    with pytest.raises(InvalidInput, match=r"'.*sketch/horse\.zip' is an archive: unpack it"):
+    (root / "sketch" / name).write_bytes(b"PK")
+    with pytest.raises(InvalidInput, match=rf"'.*sketch/{name}' is an archive: unpack it"):
         opened(root)
 
 

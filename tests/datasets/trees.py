@@ -95,7 +95,19 @@ def listed(file: Path, folder: Path, base: Path) -> None:
     lines = [f"{path.as_posix()} {labels[path.parent.name]}\n" for path in paths]
     file.write_text("".join(lines), encoding="utf-8")
     names = "".join(f"{name} {label}\n" for name, label in labels.items())
-    (file.parent / "cname_cid.txt").write_text(names, encoding="utf-8")
+    for part in ("", "_zero"):
+        (file.parent / f"cname_cid{part}.txt").write_text(names, encoding="utf-8")
+    (file.parent / "cid_mask.pickle").write_bytes(b"never to be opened")
+
+
+def table(file: Path, base: Path, photo: Path, sketch: Path) -> None:
+    """A table as MA-ZS-SBIR has it: paths on its authors' disk, 0 for a photo, 1 for a sketch."""
+    rows = [
+        f"/data/dataset/{path.relative_to(base)},a photo of a {path.parent.name}.,{m},3,0\n"
+        for m, folder in ((0, photo), (1, sketch))
+        for path in sorted(folder.glob("*/*"))
+    ]
+    file.write_text("img_path,text,m1,m2,label\n" + "".join(rows))
 
 
 def _halves(images: Images) -> tuple[Images, Images]:
@@ -127,8 +139,10 @@ def sketchy_sake(root: Path, mini: Miniature) -> None:
     photo = write(home / "256x256/photo/tx_000000000000_ready", mini.photo, ".jpg")
     write(home / "EXTEND_image_sketchy_ready", mini.extended, ".jpg")
     lists = home / "zeroshot1"
-    listed(lists / "sketch_tx_000000000000_ready_filelist_zero.txt", sketch, home)
-    listed(lists / "all_photo_filelist_zero.txt", photo, home)
+    for part in ("train", "test", "zero"):
+        listed(lists / f"sketch_tx_000000000000_ready_filelist_{part}.txt", sketch, home)
+    for part in ("train", "zero"):
+        listed(lists / f"all_photo_filelist_{part}.txt", photo, home)
 
 
 def sketchy_archive(root: Path, mini: Miniature) -> None:
@@ -155,12 +169,7 @@ def sketchy_ma_zs_sbir(root: Path, mini: Miniature) -> None:
     home = root / "sketchy" / "Sketchy"
     sketch = write(home / "sketch/tx_000000000000", mini.sketch, ".png")
     photo = write(home / "extended_photo", mini.extended, ".jpg")
-    rows = [
-        f"/data/dataset/{path.relative_to(root)},a photo of a {path.parent.name}.,{m},3,0\n"
-        for m, folder in ((0, photo), (1, sketch))
-        for path in sorted(folder.glob("*/*"))
-    ]
-    (home / "test_sketchy.csv").write_text("img_path,text,m1,m2,label\n" + "".join(rows))
+    table(home / "test_sketchy.csv", root, photo, sketch)
 
 
 def tuberlin_sake(root: Path, mini: Miniature) -> None:
@@ -182,7 +191,15 @@ def tuberlin_sem_pcyc(root: Path, mini: Miniature) -> None:
 
 
 def tuberlin_ma_zs_sbir(root: Path, mini: Miniature) -> None:
-    _two_parts(root / "tuberlin-ext", mini, "test", _divided)
+    home = root / "tuberlin-ext"
+    _two_parts(home, mini, "test", _divided)
+    table(home / "test_tuberlin.csv", root, home / "test/photo", home / "test/sketch")
+
+
+def tuberlin_doodle2search(root: Path, mini: Miniature) -> None:
+    write(root / "sketches", mini.sketch, ".png", underscored)
+    write(root / "images", mini.photo, ".jpg", underscored)
+    (root / "class_labels.txt").write_text("\n".join(mini.sketch))
 
 
 def quickdraw_sake(root: Path, mini: Miniature) -> None:
@@ -256,6 +273,7 @@ LAYOUTS: dict[str, dict[str, Callable[[Path, Miniature], None]]] = {
         "SAKE": tuberlin_sake,
         "archive": tuberlin_archive,
         "SEM-PCYC": tuberlin_sem_pcyc,
+        "Doodle2Search": tuberlin_doodle2search,
         "MA-ZS-SBIR": tuberlin_ma_zs_sbir,
         "leftthomas": leftthomas("tuberlin"),
         "AMLD": amld("TU-Berlin"),

@@ -8,11 +8,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from dfbench.datasets.folder_layout import is_image_name
+from dfbench.datasets.folder_layout import (
+    is_archive,
+    is_image_name,
+    leads_nowhere,
+    unpacked_name,
+)
 from dfbench.datasets.known.facts import KnownDataset
-from dfbench.datasets.known.layout import Found, is_archive, leads_nowhere
+from dfbench.datasets.known.layout import Found
 
 Kind = Literal[
+    "missing file",
     "missing class",
     "empty class",
     "two folders of one class",
@@ -23,6 +29,7 @@ Kind = Literal[
     "listed but missing",
     "short of the published count",
     "unreadable",
+    "no checksum",
     "duplicates",
 ]
 
@@ -64,7 +71,7 @@ def _read_place(known: KnownDataset, folder: Path, result: ClassFiles) -> None:
     for entry in sorted(folder.iterdir()):
         if entry.name.startswith("."):
             continue
-        name = known.class_of(entry.stem if is_archive(entry) else entry.name)
+        name = known.class_of(unpacked_name(entry) if is_archive(entry) else entry.name)
         if name is None:
             unknown += [entry.name] if entry.is_dir() else []
         elif name not in owners and entry.is_dir():

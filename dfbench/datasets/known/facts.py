@@ -49,6 +49,18 @@ class Published(_Fact):
     """The least and the most of any class."""
     source: str
 
+    def twice(self, original: Published) -> Published:
+        """The count where the photos that `original` counts are there a second time."""
+        ranges = (self.per_class, original.per_class)
+        least, most = (tuple(r[i] for r in ranges if r) for i in (0, 1))
+        return self.model_copy(
+            update={
+                "total": self.total + original.total,
+                "per_class": (sum(least), sum(most)) if all(ranges) else None,
+                "source": f"{self.source}; {original.total} of them a second time",
+            }
+        )
+
 
 class PublishedSplit(_Fact):
     """A named division into seen and unseen classes; `unseen` is written out."""

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dfbench.datasets.condition import Counts, Holding, listed
-from dfbench.datasets.dataset import MODALITIES
+from dfbench.datasets.dataset import MODALITIES, DatasetRequest
 from dfbench.datasets.known.inventory import Inventory, inventory
-from dfbench.datasets.known.opening import named_classes
+from dfbench.datasets.known.opening import chosen_holdout, named_classes
 from dfbench.datasets.known.verification import (
     class_shortfalls,
     listed_but_missing,
@@ -16,14 +16,14 @@ from dfbench.datasets.known.verification import (
 )
 
 
-def known_holding(name: str, root: Path | None, classes: tuple[str, ...] | None) -> Holding:
-    """The images of the published dataset `name` under `root`.
+def known_holding(name: str, request: DatasetRequest) -> Holding:
+    """The images of the published dataset `name`, asked for as `dfbench run` asks.
 
-    `classes` is read as `dfbench run` reads it: None is all published ones, `("all",)` those that
-    are there. Raises what `inventory` raises, and `UnknownName` for a class that is none.
+    Raises what `inventory` and `chosen_holdout` raise, and `UnknownName` for a class that is none.
     """
-    found = inventory(name, root)
-    chosen = _chosen(found, classes)
+    found = inventory(name, request.root, duplicates=request.duplicate_photos)
+    holdout = chosen_holdout(found, request)
+    chosen = _chosen(found, request.classes)
     return Holding(
         name=found.variant.name,
         root=found.root,
@@ -33,7 +33,7 @@ def known_holding(name: str, root: Path | None, classes: tuple[str, ...] | None)
             for holds, place in found.places.items()
         },
         files={m: {c: found.files[m][c] for c in chosen} for m in MODALITIES},
-        published={count.modality: count.total for count in found.variant.published},
+        published={count.modality: count.total for count in found.published},
         problems=(
             *found.problems,
             *listed_but_missing(found),
@@ -42,6 +42,10 @@ def known_holding(name: str, root: Path | None, classes: tuple[str, ...] | None)
         ),
         obstacles=tuple(_obstacles(found, chosen)),
         divisions=dict(_divisions(found, chosen)),
+        least={
+            "photo": 1 if holdout.whole_gallery else 2,
+            "sketch": 2 if holdout.queries is None else holdout.queries + 1,
+        },
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dfbench.datasets.dataset import MODALITIES, Modality
 from dfbench.datasets.known.class_folders import ClassFiles, Problem, class_files
-from dfbench.datasets.known.facts import Holds
+from dfbench.datasets.known.facts import Holds, Published
 from dfbench.datasets.known.guide import no_root, not_a_folder, nothing_found
 from dfbench.datasets.known.layout import Found, recognised
 from dfbench.datasets.known.photos import chosen_photos
@@ -30,6 +30,13 @@ class Inventory:
     """Image files of the variant by class; a class that is nowhere, or has no image, has none."""
     problems: tuple[Problem, ...]
     """Of folders and file names; what is inside the files is not looked at."""
+    duplicates: bool = False
+    """Whether original photos count twice."""
+
+    @property
+    def published(self) -> tuple[Published, ...]:
+        """The counts published of the variant, with the original photos twice if they count so."""
+        return self.variant.published(duplicates=self.duplicates)
 
     def count(self, modality: Modality, classes: Collection[str] | None = None) -> int:
         """Number of image files, of all classes or of these."""
@@ -87,7 +94,7 @@ def _read(name: str, wanted: Variant, root: Path, *, duplicates: bool) -> Invent
     problems = [problem for found in read.values() for problem in found.problems]
     problems += _absences(files, read)
     held = {holds: found.files for holds, found in read.items()}
-    return Inventory(wanted, root, places, held, files, tuple(problems))
+    return Inventory(wanted, root, places, held, files, tuple(problems), duplicates)
 
 
 def _check_kinds(name: str, wanted: Variant, root: Path, places: Mapping[Holds, Found]) -> None:

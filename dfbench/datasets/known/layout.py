@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from dfbench.datasets.folder_layout import is_archive, leads_nowhere
 from dfbench.datasets.known.facts import Holds, KnownDataset, Place, class_key
 from dfbench.errors import InvalidInput
 
@@ -13,7 +14,6 @@ _GENERAL = frozenset({"data", "dataset", "datasets", "raw"})
 """Names of folders that datasets are often put into."""
 _DEPTH = 3
 """Folders between the data root and a dataset's own; also ends circles of links."""
-_ARCHIVES = frozenset({".zip", ".7z", ".rar", ".tar", ".gz", ".tgz", ".bz2", ".xz"})
 
 
 @dataclass(frozen=True)
@@ -42,16 +42,6 @@ def recognised(known: KnownDataset, root: Path) -> dict[Holds, Found]:
 def archives(known: KnownDataset, root: Path) -> list[Path]:
     """Archives that lie where the dataset's folders would."""
     return [entry for base in _bases(known, root) for entry in _entries(base) if is_archive(entry)]
-
-
-def is_archive(entry: Path) -> bool:
-    """Whether this is a file such as `photos.zip`."""
-    return entry.suffix.lower() in _ARCHIVES and entry.is_file()
-
-
-def leads_nowhere(entry: Path) -> bool:
-    """Whether this is a link whose target does not exist or that leads to itself."""
-    return entry.is_symlink() and not entry.exists()
 
 
 def _candidates(known: KnownDataset, root: Path) -> Iterator[Found]:

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from functools import partial
 from shlex import quote
 
+from dfbench.datasets.choices import check_classes
 from dfbench.datasets.dataset import MODALITIES, ClassSplit, Dataset, DatasetRequest, Modality
 from dfbench.datasets.decoded_files import FileCollection, open_files
 from dfbench.datasets.known.class_folders import Kind
 from dfbench.datasets.known.inventory import Inventory, inventory
 from dfbench.datasets.known.verification import total_shortfalls
-from dfbench.datasets.split import Holdout
+from dfbench.datasets.split import EVERYTHING, Holdout
 from dfbench.errors import InvalidInput, unknown_name
 
 _ALL = ("all",)
@@ -45,7 +46,7 @@ def open_known(request: DatasetRequest, *, name: str) -> Dataset:
         files={(m, c): found.files[m][c] for m in MODALITIES for c in chosen},
         benchmark=benchmark,
         alternative=alternative,
-        holdout=_holdout(found, request),
+        holdout=chosen_holdout(found, request),
         twins=request.duplicate_photos,
         notes=_notes(found, request),
         splits=_splits(found, request, benchmark),
@@ -92,17 +93,7 @@ def _benchmark(
         classes = tuple(c for c in every if c not in alternative)
     else:
         classes = named_classes(found, request.classes)
-    both = sorted(set(classes) & set(alternative))
-    if both:
-        raise InvalidInput(
-            f"class {both[0]!r} asked for as benchmark and as alternative class: "
-            "leave it out of one of the two"
-        )
-    if len(classes) < 2:
-        raise InvalidInput(
-            f"{len(classes)} benchmark classes of {found.variant.name}: "
-            "a classifier needs two or more (see: --classes)"
-        )
+    check_classes(found.variant.name, classes, alternative)
     return classes
 
 
@@ -126,9 +117,12 @@ def _incomplete(
     )
 
 
-def _holdout(found: Inventory, request: DatasetRequest) -> Holdout:
+def chosen_holdout(found: Inventory, request: DatasetRequest) -> Holdout:
+    """The hold-out asked for. Raises `InvalidInput` if nobody published it."""
     if request.holdout == "fifth":
         return Holdout()
+    if request.holdout == "all":
+        return EVERYTHING
     published = found.variant.known.holdout
     if published is None:
         raise InvalidInput(

@@ -25,10 +25,17 @@ class Variant:
         """What is known of it."""
         return known_dataset(self.dataset)
 
-    @property
-    def published(self) -> tuple[Published, ...]:
-        """The counts published of this variant."""
-        return tuple(count for count in self.known.published if self.name in count.of)
+    def published(self, *, duplicates: bool = False) -> tuple[Published, ...]:
+        """The counts published of this variant, with the original photos twice if asked for."""
+        counts = tuple(count for count in self.known.published if self.name in count.of)
+        if not duplicates:
+            return counts
+        original = Variant(self.dataset, self.dataset).published()
+        again = {count.modality: count for count in original if count.modality == "photo"}
+        return tuple(
+            count.twice(again[count.modality]) if count.modality in again else count
+            for count in counts
+        )
 
     def splits(self, *, duplicates: bool = False) -> dict[str, ClassSplit]:
         """The named divisions of its classes, with the sizes published for this variant."""

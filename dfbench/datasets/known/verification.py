@@ -19,7 +19,7 @@ def total_shortfalls(found: Inventory) -> tuple[Problem, ...]:
     """Where the number of photos or sketches is not the published one."""
     return tuple(
         _different(count.modality, "in all", there, f"{count.total}", count.source)
-        for count in found.variant.published
+        for count in found.published
         if (there := found.count(count.modality)) != count.total
     )
 
@@ -27,7 +27,7 @@ def total_shortfalls(found: Inventory) -> tuple[Problem, ...]:
 def class_shortfalls(found: Inventory) -> tuple[Problem, ...]:
     """Where the number of images of a class is not the published one, or not within its range."""
     problems = []
-    for count in found.variant.published:
+    for count in found.published:
         exact = found.variant.known.published_per_class.get(count.modality, {})
         for name, group in found.files[count.modality].items():
             least, most = (

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 
 import numpy as np
-from PIL import Image
 
 from dfbench import console
+from dfbench.datasets.choices import check_classes, check_unpublished
 from dfbench.datasets.dataset import (
     MODALITIES,
     ClassSplit,
@@ -18,6 +18,7 @@ from dfbench.datasets.dataset import (
     Part,
 )
 from dfbench.datasets.pack import Contents, Images, Pack, opened
+from dfbench.datasets.resizing import resized
 from dfbench.datasets.shapes.draws import Draws
 from dfbench.datasets.shapes.figures import ALTERNATIVE, BENCHMARK, FIGURES
 from dfbench.datasets.shapes.photo import PhotoStyle, photo
@@ -52,7 +53,7 @@ def open_shapes(request: DatasetRequest) -> Shapes:
     classes = _chosen(request.classes, BENCHMARK)
     rest = [name for name in ALTERNATIVE if name not in classes]
     alternative = _chosen(request.alternative_classes, rest)
-    _check(classes, alternative)
+    check_classes("'shapes'", classes, alternative)
     key = blake2b("/".join((*classes, "", *alternative)).encode(), digest_size=8).hexdigest()
     path = request.cache / f"shapes-v{VERSION}-{key}.pack"
     pack = opened(path, lambda: _made(classes, alternative))
@@ -130,17 +131,7 @@ def _made(classes: tuple[str, ...], alternative: tuple[str, ...]) -> Contents:
 
 
 def _resized(arrays: Mapping[str, Images], size: int) -> Contents:
-    return Contents({name: _enlarged(images, size) for name, images in arrays.items()}, {})
-
-
-def _enlarged(images: Images, size: int) -> Images:
-    count, channels = images.shape[:2]
-    result = np.empty((count, channels, size, size), np.uint8)
-    for row, image in enumerate(images):
-        for channel, plane in enumerate(image):
-            resized = Image.fromarray(plane).resize((size, size), Image.Resampling.BICUBIC)
-            result[row, channel] = np.asarray(resized)
-    return result
+    return Contents({name: resized(images, size) for name, images in arrays.items()}, {})
 
 
 def _chosen(wanted: tuple[str, ...] | None, otherwise: Iterable[str]) -> tuple[str, ...]:
@@ -157,23 +148,8 @@ def _chosen(wanted: tuple[str, ...] | None, otherwise: Iterable[str]) -> tuple[s
 def _check_options(request: DatasetRequest) -> None:
     if request.argument:
         raise InvalidInput(f"dataset 'shapes' takes no argument, got {request.argument!r}: drop it")
-    if request.holdout != "fifth" or request.duplicate_photos:
-        option = "--duplicate-photos" if request.duplicate_photos else "--holdout literature"
-        raise InvalidInput(f"{option} asked of 'shapes': it is for published datasets; drop it")
+    check_unpublished("'shapes'", request)
     if request.image_size is not None and request.image_size < 1:
         raise InvalidInput(
             f"image size {request.image_size}: give a number of pixels, such as {SIZE} or 64"
-        )
-
-
-def _check(classes: tuple[str, ...], alternative: tuple[str, ...]) -> None:
-    both = sorted(set(classes) & set(alternative))
-    if both:
-        raise InvalidInput(
-            f"class {both[0]!r} asked for as benchmark and as alternative class: "
-            "leave it out of one of the two"
-        )
-    if len(classes) < 2:
-        raise InvalidInput(
-            f"{len(classes)} benchmark class asked of 'shapes': a classifier needs two or more"
         )

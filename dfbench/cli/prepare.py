@@ -1,0 +1,135 @@
+"""`dfbench data prepare`: a dataset's images decoded and resized before any run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import rich_click as click
+
+from dfbench.cli.configuration import data_root_option, data_root_or_configured
+from dfbench.cli.names import Names
+from dfbench.cli.options import (
+    cache_option,
+    format_option,
+    plugin_options,
+    plugin_sources,
+)
+from dfbench.console import note, output, print_json
+from dfbench.defaults import user_cache
+from dfbench.runs.request import DataChoice
+
+if TYPE_CHECKING:
+    from dfbench.datasets.dataset import Dataset
+    from dfbench.runs.job import DatasetOffer
+
+
+@click.command()
+@click.argument("dataset")
+@click.option(
+    "--image-size",
+    type=click.IntRange(16),
+    metavar="PX",
+    help="Height and width, such as 32, 64, 128 or 224; default: what a run without it takes.",
+)
+@click.option("--classes", type=Names(), help="Benchmark classes, separated by commas, or all.")
+@click.option(
+    "--alternative-classes",
+    type=Names(),
+    help="Spare classes of the dataset, separated by commas.",
+)
+@data_root_option
+@click.option("--skip-unreadable", is_flag=True, help="Leave out images that cannot be decoded.")
+@click.option(
+    "--duplicate-photos", is_flag=True, help="Count Sketchy's photos twice, as SAKE's lists do."
+)
+@click.option(
+    "--processes",
+    type=click.IntRange(1),
+    help="How many processes decode at once; default: as many as there are cores.",
+)
+@plugin_options
+@cache_option
+@format_option("text", "json")
+def prepare(
+    *,
+    dataset: str,
+    image_size: int | None,
+    classes: tuple[str, ...] | None,
+    alternative_classes: tuple[str, ...] | None,
+    data_root: Path | None,
+    skip_unreadable: bool,
+    duplicate_photos: bool,
+    processes: int | None,
+    plugin_files: tuple[Path, ...],
+    plugins_dir: Path | None,
+    cache: Path | None,
+    form: str,
+) -> None:
+    """Decode and resize the images of DATASET into the cache, where runs read them.
+
+    A run does the same by itself. Images that are there already are not read again, changed ones
+    are noticed, and what was interrupted goes on. DATASET is as in dfbench run --dataset.
+    """
+    from dfbench.runs.opening import open_choice
+
+    choice = DataChoice(
+        name=dataset,
+        image_size=image_size,
+        classes=classes,
+        alternative_classes=alternative_classes,
+        skip_unreadable=skip_unreadable,
+        root=data_root_or_configured(data_root),
+        duplicate_photos=duplicate_photos,
+    )
+    offer = _offer(choice.kind, plugin_files, plugins_dir)
+    opened = open_choice(choice, offer, cache or user_cache(), processes)
+    for line in opened.notes:
+        note(line)
+    content = _content(opened)
+    if form == "json":
+        print_json(content)
+    else:
+        photos, sketches = content["images"]["photo"], content["images"]["sketch"]
+        output().print(
+            f"{content['dataset']}: {photos} photos and {sketches} sketches of "
+            f"{len(opened.classes) + len(opened.alternative_classes)} classes are ready at "
+            f"{opened.image_size} px",
+            markup=False,
+        )
+
+
+def _offer(kind: str, files: tuple[Path, ...], folder: Path | None) -> DatasetOffer:
+    from dfbench.plugins import PluginHost
+    from dfbench.runs.job import DatasetOffer
+
+    sources = plugin_sources(files, folder)
+    host = PluginHost(sources.files, sources.folder)
+    host.require(sources.files)
+    found = host.dataset(kind)
+    spec = found.spec
+    return DatasetOffer(
+        name=kind, target=spec.target, argument=spec.argument, file=found.plugin.file
+    )
+
+
+def _content(dataset: Dataset) -> dict[str, Any]:
+    from dfbench.datasets.dataset import MODALITIES
+
+    images = {}
+    for modality in MODALITIES:
+        sets = (
+            dataset.images(modality, "train"),
+            dataset.images(modality, "test"),
+            dataset.alternative(modality),
+        )
+        images[modality] = len({name for part in sets for name in part.names})
+    return {
+        "dataset": dataset.name,
+        "image_size": dataset.image_size,
+        "classes": list(dataset.classes),
+        "alternative_classes": list(dataset.alternative_classes),
+        "images": images,
+        "fingerprint": dataset.fingerprint,
+        "notes": list(dataset.notes),
+    }

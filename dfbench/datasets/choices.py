@@ -1,0 +1,32 @@
+"""Choices that no dataset can follow, told alike by all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from dfbench.datasets.dataset import DatasetRequest
+from dfbench.errors import InvalidInput
+
+
+def check_classes(title: str, benchmark: Collection[str], alternative: Collection[str]) -> None:
+    """Raise `InvalidInput` for a class of both kinds, and for fewer than two benchmark classes."""
+    both = sorted({*benchmark} & {*alternative})
+    if both:
+        raise InvalidInput(
+            f"class {both[0]!r} asked for as benchmark and as alternative class: "
+            "leave it out of one of the two"
+        )
+    if len(benchmark) < 2:
+        raise InvalidInput(
+            f"{len(benchmark)} benchmark classes of {title}: a classifier needs two or more "
+            "(see: --classes)"
+        )
+
+
+def check_unpublished(title: str, request: DatasetRequest) -> None:
+    """Raise `InvalidInput` for an option that only published datasets have."""
+    if request.holdout != "fifth" or request.duplicate_photos:
+        option = (
+            "--duplicate-photos" if request.duplicate_photos else f"--holdout {request.holdout}"
+        )
+        raise InvalidInput(f"{option} asked of {title}: it is for published datasets; drop it")

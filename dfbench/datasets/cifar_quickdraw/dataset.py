@@ -1,0 +1,156 @@
+"""CIFAR-10 photos and Quick, Draw! drawings as a dataset of nine classes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import blake2b
+from pathlib import Path
+from shlex import quote
+
+import numpy as np
+
+from dfbench.datasets.choices import check_classes, check_unpublished
+from dfbench.datasets.cifar_quickdraw.division import SIZE, Rows, divided
+from dfbench.datasets.cifar_quickdraw.drawings import drawings
+from dfbench.datasets.cifar_quickdraw.fetching import guide, missing
+from dfbench.datasets.cifar_quickdraw.photos import photos
+from dfbench.datasets.cifar_quickdraw.source import NAME, Source, home_folder, published
+from dfbench.datasets.dataset import ClassSplit, DatasetRequest, ImageSet, Modality, Part
+from dfbench.datasets.names import meaning
+from dfbench.datasets.pack import Contents, Pack, opened
+from dfbench.datasets.resizing import resized
+from dfbench.errors import InvalidInput, unknown_name
+
+_VERSION = 1
+"""Raised whenever a pixel or the division may change."""
+_Classes = tuple[str, ...]
+
+
+def open_cifar_quickdraw(request: DatasetRequest) -> CifarQuickdraw:
+    """Open what `dfbench data fetch cifar-quickdraw` has brought, or what lies there by hand.
+
+    Nine classes of 6,000 photos, of which CIFAR-10's test batch, 1,000 a class, is held out (so
+    that a classifier trained on CIFAR-10 has not seen the gallery), and of the first 5,000
+    drawings of their category, a fifth of them held out by content. Drawings are black on white.
+    With another `request.image_size` than 32 px the images are resized (bicubic).
+    `request.classes` and `request.alternative_classes` choose among the nine; without the latter
+    there are no alternative classes.
+
+    Raises `InvalidInput` for files that are missing or damaged, with the command that fetches
+    them, for an option of published datasets and for classes that do not fit together;
+    `UnknownName` for a class that is none of the nine.
+    """
+    return opened_from(published(), request)
+
+
+def opened_from(source: Source, request: DatasetRequest) -> CifarQuickdraw:
+    """The same, from files as `source` describes them."""
+    classes, alternative = chosen_classes(source, request)
+    size = SIZE if request.image_size is None else request.image_size
+    if size < 1:
+        raise InvalidInput(f"image size {size}: give a number of pixels, such as {SIZE} or 64")
+    home = home_folder(request.root, request.cache)
+    _check_there(source, home, request)
+    pack = _packed(source, home, request.cache, (classes, alternative), size)
+    return CifarQuickdraw(classes, alternative, pack, size)
+
+
+class CifarQuickdraw:
+    """Photos and drawings, memory-mapped; a `Dataset`."""
+
+    name = NAME
+    splits: Mapping[str, ClassSplit] = {}
+
+    def __init__(self, classes: _Classes, alternative: _Classes, pack: Pack, size: int) -> None:
+        self.classes = classes
+        self.alternative_classes = alternative
+        self.image_size = size
+        self.notes: tuple[str, ...] = (
+            "photos: CIFAR-10, its own test batch held out; sketches: the first drawings of "
+            "Quick, Draw! (Google, CC BY 4.0), a fifth held out",
+        )
+        twins = pack.meta["twins"]
+        if twins:
+            self.notes += (f"{twins} training photos left out that are test photos too",)
+        text = "/".join((NAME, str(_VERSION), str(size), *classes, "", *alternative, pack.digest))
+        self.fingerprint = blake2b(text.encode(), digest_size=16).hexdigest()
+        self._pack = pack
+
+    def images(self, modality: Modality, part: Part) -> ImageSet:
+        """Images of the benchmark classes, those of a class side by side."""
+        return self._set(modality, part, self.classes)
+
+    def alternative(self, modality: Modality) -> ImageSet:
+        """All images of the alternative classes."""
+        return self._set(modality, "alternative", self.alternative_classes)
+
+    def _set(self, modality: Modality, role: str, classes: _Classes) -> ImageSet:
+        rows: Rows = self._pack.meta["rows"][f"{modality}-{role}"]
+        counts = [len(rows[name]) for name in classes]
+        labels = np.repeat(np.arange(len(classes), dtype=np.int64), counts)
+        names = tuple(f"{modality}/{name}/{row:05}" for name in classes for row in rows[name])
+        return ImageSet(self._pack.arrays[f"{modality}-{role}"], labels, classes, names)
+
+
+def _packed(
+    source: Source, home: Path, cache: Path, chosen: tuple[_Classes, _Classes], size: int
+) -> Pack:
+    """The images of the benchmark and alternative classes, made once."""
+    names = (*chosen[0], *chosen[1])
+    ink = {name: drawings(source, source.shared(name), home) for name in names}
+    key = blake2b(repr((_VERSION, chosen, source.photos.md5)).encode(), digest_size=16)
+    for name in names:
+        key.update(np.ascontiguousarray(ink[name]).data)
+    path = cache / f"{NAME}-{key.hexdigest()}.pack"
+    labels = {name: source.shared(name).label for name in names}
+    pack = opened(path, lambda: divided(photos(source, home), labels, ink, *chosen))
+    if size == SIZE:
+        return pack
+    return opened(
+        path.with_suffix(f".{size}.pack"),
+        lambda: Contents({part: resized(a, size) for part, a in pack.arrays.items()}, pack.meta),
+    )
+
+
+def chosen_classes(source: Source, request: DatasetRequest) -> tuple[_Classes, _Classes]:
+    """Benchmark and alternative classes asked for, each sorted.
+
+    Raises `InvalidInput` for an option of published datasets and for classes that do not fit
+    together, `UnknownName` for one that is not there.
+    """
+    check_unpublished(f"'{NAME}'", request)
+    alternative = _named(source, request.alternative_classes or ())
+    if request.classes == ("all",):
+        classes = source.names
+    elif request.classes is None:
+        classes = tuple(name for name in source.names if name not in alternative)
+    else:
+        classes = _named(source, request.classes)
+    check_classes(f"'{NAME}'", classes, alternative)
+    return classes, alternative
+
+
+def _named(source: Source, names: tuple[str, ...]) -> _Classes:
+    """The classes a user means, sorted; `car` means `automobile`."""
+    known = {meaning(name): name for name in source.names}
+    for name in names:
+        if meaning(name) not in known:
+            raise unknown_name(f"class of {NAME}", name, source.names, "--classes")
+    return tuple(sorted({known[meaning(name)] for name in names}))
+
+
+def _check_there(source: Source, home: Path, request: DatasetRequest) -> None:
+    absent = missing(source, home)
+    if absent:
+        titles = ", ".join(piece.title for piece in absent[:3]) + (", ..." if absent[3:] else "")
+        raise InvalidInput(
+            f"dataset '{NAME}' is not here: {titles} missing in '{home}'\n"
+            + "\n".join(guide(source, home, fetch_command(request)))
+        )
+
+
+def fetch_command(request: DatasetRequest) -> str:
+    """The command that brings the data to where this request looks for them."""
+    if request.root is not None:
+        return f"dfbench data fetch {NAME} --data-root {quote(str(request.root))}"
+    return f"dfbench data fetch {NAME} --cache {quote(str(request.cache.parent))}"

@@ -1,0 +1,101 @@
+"""Bringing CIFAR-10 and the drawings: what is missing is fetched, what is there is checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from dfbench import console
+from dfbench.datasets.cifar_quickdraw.drawings import drawings, fetch_drawings
+from dfbench.datasets.cifar_quickdraw.photos import check_photos, fetch_photos
+from dfbench.datasets.cifar_quickdraw.server import Server
+from dfbench.datasets.cifar_quickdraw.source import SIDE, Source
+from dfbench.errors import InvalidInput
+from dfbench.locks import FileLock
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One file of the dataset."""
+
+    title: str
+    file: Path
+    length: int
+    """Bytes that are fetched, about."""
+    check: Callable[[], object]
+    """Raises `InvalidInput` if the file cannot be used."""
+    fetch: Callable[[Server, console.Advance], None]
+
+
+def pieces(source: Source, home: Path) -> tuple[Piece, ...]:
+    """The files of the dataset: the archive of photos, and drawings by class."""
+    photos = Piece(
+        "CIFAR-10",
+        source.archive(home),
+        source.photos.length,
+        partial(check_photos, source, home),
+        partial(fetch_photos, source, home),
+    )
+    return (
+        photos,
+        *(
+            Piece(
+                f"drawings of {shared.category!r}",
+                source.bitmaps(home, shared),
+                source.drawings.count * SIDE**2,
+                partial(drawings, source, shared, home),
+                partial(fetch_drawings, source, shared, home),
+            )
+            for shared in source.classes
+        ),
+    )
+
+
+def fetch(source: Source, home: Path, server: Server) -> tuple[Piece, ...]:
+    """Fetch what is missing or damaged into `home`; returns what came, nothing if all was there.
+
+    One process at a time. Bytes that have come are kept whatever happens: a second call goes on.
+    Raises `FetchFault` for a server that cannot be reached or gives something else, `DiskFull` if
+    there is no room.
+    """
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with FileLock(home / ".lock", f"another process fetches into '{home}': waiting for it"):
+            wanted = [piece for piece in pieces(source, home) if not _is_sound(piece)]
+            for piece in wanted:
+                with console.transfer(piece.title, piece.length) as advance:
+                    piece.fetch(server, advance)
+    except OSError as fault:
+        raise InvalidInput(
+            f"'{home}' cannot be written ({fault.strerror or fault}): make it writable, or choose "
+            "another folder with --data-root"
+        ) from fault
+    return tuple(wanted)
+
+
+def _is_sound(piece: Piece) -> bool:
+    if not piece.file.exists():
+        return False
+    try:
+        piece.check()
+    except InvalidInput as fault:
+        console.note(f"{fault}; fetching it again")
+        return False
+    return True
+
+
+def missing(source: Source, home: Path) -> tuple[Piece, ...]:
+    """The files that are not there."""
+    return tuple(piece for piece in pieces(source, home) if not piece.file.is_file())
+
+
+def guide(source: Source, home: Path, command: str) -> Iterator[str]:
+    """What to do without the data: the command that fetches them, or the files by hand; lines."""
+    total = sum(piece.length for piece in pieces(source, home))
+    categories = ", ".join(shared.category for shared in source.classes)
+    yield f"  to fetch them once ({total / 1e6:.0f} MB): {command}"
+    yield f"  or fetch them elsewhere and put them into '{home}':"
+    yield f"    {source.photos.url}"
+    yield f"    {source.drawings.url}/<category>.npy of {categories}"
