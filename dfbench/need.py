@@ -21,7 +21,21 @@ class Need(StrEnum):
     """Unlabelled photos and sketches of other classes."""
     UNIFIED_TEACHER = "unified teacher"
     """One teacher trained on photos and sketches together."""
+    INITIAL_CLASSIFIER = "initial classifier"
+    """The network that both teachers started from, with the head it learned other classes by."""
     GENERATED_PAIRS = "generated pairs"
     """The pairs that a finished run generated."""
     TRAINING_DATA = "training data"
     """The teachers' own training images and labels: a data-dependent reference."""
+
+
+FROM_TRAINING_IMAGES = frozenset(
+    {
+        Need.LEAKY_MODALITY_CLASSIFIER,
+        Need.ACTIVATION_RECORDS,
+        Need.UNIFIED_TEACHER,
+        Need.INITIAL_CLASSIFIER,
+        Need.TRAINING_DATA,
+    }
+)
+"""Needs that nobody can supply for teachers made elsewhere, which come without their images."""

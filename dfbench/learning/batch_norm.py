@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from dfbench.errors import InvalidInput
+
 _EPSILON = 1e-5
 
 
@@ -15,7 +17,8 @@ class StatisticsMatch:
     """Sums, while open, how far batches are from a teacher's running statistics.
 
     Per channel the distance is KL(N(mu, v) || N(mu_run, v_run)) of the layer's input; `loss()` is
-    its mean over all channels of all layers. The network must be in evaluation mode.
+    its mean over all channels of all layers. The network must be in evaluation mode. Opening it
+    raises `InvalidInput` for a network without batch normalisation.
 
     >>> teacher = nn.Sequential(nn.BatchNorm2d(3)).eval()
     >>> with StatisticsMatch(teacher) as match:
@@ -30,6 +33,11 @@ class StatisticsMatch:
         self._distances: list[Tensor] = []
 
     def __enter__(self) -> StatisticsMatch:
+        if not self._layers:
+            raise InvalidInput(
+                "statistics of batch normalisation are to be matched and a teacher's network has "
+                "none; allowed: batch_norm=0, or teachers with batch normalisation, e.g. resnet18"
+            )
         self._distances.clear()
         self._handles = [layer.register_forward_pre_hook(self._record) for layer in self._layers]
         return self

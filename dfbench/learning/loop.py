@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from math import isfinite
 from pathlib import Path
 from typing import Any, Protocol
@@ -120,7 +120,8 @@ class TrainingLoop:
 class Loops:
     """Makes the loops of one fit, each with files of its own in `folder`.
 
-    `origin` says what the fit is: checkpoints of another origin are not used.
+    `origin` says what the fit is: checkpoints of another origin are not used. `make` takes the
+    arguments of `TrainingLoop`.
     """
 
     def __init__(
@@ -128,8 +129,10 @@ class Loops:
         folder: Path,
         origin: Mapping[str, Any] | None = None,
         checkpoint_seconds: float = CHECKPOINT_SECONDS,
+        make: Callable[..., TrainingLoop] = TrainingLoop,
     ) -> None:
         self._folder = folder
+        self._make = make
         self._origin = origin or {}
         self._seconds = checkpoint_seconds
         self._names: set[str] = set()
@@ -138,7 +141,7 @@ class Loops:
         """A loop; those of the same description are told apart by their order."""
         origin = {**self._origin, "loop": description, "steps": steps, "state": sorted(state)}
         checkpoints = Checkpoints(self._folder, self._unused(description), origin)
-        return TrainingLoop(description, steps, state, checkpoints, self._seconds)
+        return self._make(description, steps, state, checkpoints, self._seconds)
 
     def _unused(self, description: str) -> str:
         stem = _UNSAFE.sub("-", description).strip(" .-") or "loop"

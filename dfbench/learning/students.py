@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from dfbench.budget import Budget
 from dfbench.datasets.dataset import Modality
 from dfbench.learning.augment import crop_and_flip
+from dfbench.learning.descent import descend
 from dfbench.learning.loop import RandomState, Stateful
 from dfbench.learning.objectives.objective import Objective, View
 from dfbench.learning.pool import LabelledPairs, Pairs
@@ -77,9 +78,7 @@ class Students(nn.Module):
         photos = crop_and_flip(pairs.photos, self._random)
         sketches = crop_and_flip(pairs.sketches, self._random)
         loss = self.loss(pairs._replace(photos=photos, sketches=sketches))
-        self._optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]  # torch's stub
-        self._optimiser.step()
+        descend(self._optimiser, loss)
         self._schedule.step()
         return loss.item()
 

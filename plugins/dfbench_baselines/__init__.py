@@ -53,4 +53,9 @@ def dfbench_methods() -> tuple[MethodSpec, ...]:
         MethodSpec("triplet", "Triplet", "dfbench_baselines.references:Triplet"),
         MethodSpec("mib", "MIB", "dfbench_baselines.references:MIB"),
         MethodSpec("crossx-data", "CrossX (real pairs)", "dfbench_baselines.references:CrossXData"),
+        MethodSpec(
+            "quadruplet",
+            "Quadruplet (reconstruction)",
+            "dfbench_baselines.quadruplet:Quadruplet",
+        ),
     )

@@ -61,7 +61,8 @@ def mean_head(setting: Setting, sketch_weight: Tensor) -> nn.Linear:
     not know has the other's row.
     """
     weights = {"photo": setting.photo_teacher.network.head.weight, "sketch": sketch_weight}
-    head = nn.Linear(sketch_weight.shape[1], len(setting.classes)).requires_grad_(False)
+    with setting.seeded("mean head"):
+        head = nn.Linear(sketch_weight.shape[1], len(setting.classes)).requires_grad_(False)
     for row, name in enumerate(setting.classes):
         teachers = [setting.teacher(m) for m in MODALITIES if name in setting.teacher(m).classes]
         rows = [weights[t.modality][t.classes.index(name)] for t in teachers]

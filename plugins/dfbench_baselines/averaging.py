@@ -32,7 +32,6 @@ from torch import Tensor, nn
 from dfbench.datasets.dataset import MODALITIES
 from dfbench.errors import InvalidInput
 from dfbench.method import Encoders, Method, MethodConfig, Need, Setting
-from dfbench.networks import Normaliser
 from dfbench_baselines.averaged_network import (
     Averaged,
     average,
@@ -83,10 +82,11 @@ class AveragingWeights(Method):
 
     def fit(self, setting: Setting) -> Encoders:
         photo, sketch = setting.photo_teacher.network, setting.sketch_teacher.network
-        if photo.network_name != sketch.network_name:
+        made = [f"{one.network_name} at {one.image_size} px" for one in (photo, sketch)]
+        if made[0] != made[1]:
             raise InvalidInput(
-                f"weights of {photo.network_name} and {sketch.network_name} have no average; "
-                "allowed: two teachers of one network"
+                f"weights of {made[0]} and {made[1]} have no average; allowed: two teachers of one "
+                "network and input size"
             )
         theirs, head = sketch.backbone.state_dict(), sketch.head.weight.detach()
         if self.config.rebasin:
@@ -96,7 +96,7 @@ class AveragingWeights(Method):
         backbone.load_state_dict(average(photo.backbone.state_dict(), theirs, mixed=mixed))
         if self.config.batch_norm == "reestimated":
             measure_statistics(backbone, self._generated(setting))
-        features = {m: Averaged(Normaliser.of(m), backbone).to(setting.device) for m in MODALITIES}
+        features = {m: Averaged(setting.normaliser(m), backbone) for m in MODALITIES}
         classifier = mean_head(setting, head)
         posterior = {m: nn.Sequential(features[m], classifier, nn.Softmax(1)) for m in MODALITIES}
         second = Encoders(posterior["photo"], posterior["sketch"], "inner")
@@ -105,7 +105,7 @@ class AveragingWeights(Method):
     def _generated(self, setting: Setting) -> Iterator[Tensor]:
         """Batches of normalised photos and sketches, half of each."""
         pool, draws = setting.generated_pairs(), setting.generator("re-estimation")
-        normalise = [Normaliser.of(modality).to(setting.device) for modality in MODALITIES]
+        normalise = [setting.normaliser(modality) for modality in MODALITIES]
         for _ in range(self.config.reestimation_batches):
             pairs = pool.sample(setting.budget.batch_size, draws)
             yield torch.cat([norm(images) for norm, images in zip(normalise, pairs, strict=True)])
@@ -117,7 +117,7 @@ def _renumbered_sketch_teacher(setting: Setting) -> tuple[dict[str, Tensor], Ten
     The columns of the head move with the features they read.
     """
     photo, sketch = setting.photo_teacher, setting.sketch_teacher
-    common = [name for name in photo.classes if name in sketch.classes]
+    common = setting.common_classes
     axes = {**numberings(photo.network.backbone), _HEAD: (None, FEATURES)}
     ours, theirs = (
         {

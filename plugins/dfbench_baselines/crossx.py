@@ -32,7 +32,7 @@ from dfbench.learning.loop import RandomState
 from dfbench.learning.metric import hard_pair_targets, soft_pair_targets
 from dfbench.learning.pool import PairPool, Pairs
 from dfbench.learning.students import Students
-from dfbench.method import Encoders, Method, MethodConfig, Need, Setting
+from dfbench.method import Encoders, Method, MethodConfig, Need, Setting, Situation
 from dfbench_baselines import crossx_variants, pictures
 from dfbench_baselines.conditional_estimators import ConditionalEstimators
 from dfbench_baselines.crossx_config import CrossXConfig
@@ -69,6 +69,12 @@ class CrossX(Method):
     @classmethod
     def needs(cls, config: MethodConfig) -> frozenset[Need]:
         return crossx_variants.needs(config) if isinstance(config, CrossXConfig) else frozenset()
+
+    @classmethod
+    def cannot(cls, config: MethodConfig, situation: Situation) -> str | None:
+        if not isinstance(config, CrossXConfig):
+            return None
+        return crossx_variants.cannot(config, situation)
 
     def fit(self, setting: Setting) -> Encoders:
         config = self.config

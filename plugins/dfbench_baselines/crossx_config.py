@@ -6,40 +6,30 @@ from typing import Literal
 
 from pydantic import Field
 
-from dfbench.method import MethodConfig
+from dfbench_baselines.modality_estimator import Count, EstimatorConfig, Weight
 
 
-class EstimationConfig(MethodConfig):
+class EstimationConfig(EstimatorConfig):
     """Settings of the two estimators; a weight multiplies the loss it is named after."""
 
-    estimator_steps: int = Field(default=300, ge=1)
+    estimator_steps: Count = 300
     """Estimator steps in all."""
-    estimator_batch: int = Field(default=96, ge=2)
-    """Pairs an estimator step makes."""
-    estimator_learning_rate: float = Field(default=5e-3, gt=0)
-    """Learning rate of Adam."""
-    estimator_width: int = Field(default=48, ge=2)
-    """Channels of the estimators."""
-    latent_dim: int = Field(default=16, ge=1)
+    latent_dim: Count = 16
     """Width of the noise vector that both estimators share. Both have to learn one partition of
     its space into classes, which takes the fewer steps the narrower it is."""
-    one_hot: float = Field(default=1.0, ge=0)
+    one_hot: Weight = 1.0
     """Weight of the teachers' certainty: of what they decide, or of the class given."""
-    entropy: float = Field(default=5.0, ge=0)
+    entropy: Weight = 5.0
     """Weight of the balance of classes (nats)."""
     balance: Literal["coverage", "entropy"] = "coverage"
     """Balance by KL(u || mean posterior) of equal shares u, or by the entropy of the mean posterior
     as published: largest for the same images, but blind to a class that is made no more."""
-    activation: float = Field(default=0.1, ge=0)
-    """Weight of the size of features."""
-    alignment: float = Field(default=5.0, ge=0)
+    alignment: Weight = 5.0
     """Weight of the agreement of both teachers on a pair."""
-    modality: float = Field(default=0.3, ge=0)
+    modality: Weight = 0.3
     """Weight of the modality guidance."""
-    adversary: float = Field(default=0.5, ge=0)
+    adversary: Weight = 0.5
     """Weight of the adversarial term, once students have begun to learn."""
-    batch_norm: float = Field(default=0.0, ge=0)
-    """Weight of matching the teachers' batch-normalisation statistics."""
 
 
 class CrossXConfig(EstimationConfig):
@@ -50,14 +40,14 @@ class CrossXConfig(EstimationConfig):
     warm_up: float = Field(default=0.5, ge=0.1, le=1)
     """Share of the estimator steps before the first turn of the students. The first tenth of the
     steps never enters the pool."""
-    pool_batches: int = Field(default=60, ge=1)
+    pool_batches: Count = 60
     """Estimator batches that the pool remembers."""
     pair_targets: Literal["soft", "hard", "noise", "agreeing"] = "soft"
     """Positives of InfoNCE: by probability of the same class, by equal decisions, the partner of
     the same noise, or that partner where the teachers decide alike."""
-    queue_weight: float = Field(default=1.0, ge=0)
+    queue_weight: Weight = 1.0
     """Weight of queue InfoNCE in the students' loss."""
-    proxy_weight: float = Field(default=1.0, ge=0)
+    proxy_weight: Weight = 1.0
     """Weight of the shared proxies in the students' loss."""
     estimators: Literal["unconditional", "conditional"] = "unconditional"
     """Let the teachers find classes in images of noise, or tell the estimators which to make."""

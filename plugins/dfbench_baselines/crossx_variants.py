@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dfbench.method import Need, Setting
+from dfbench.method import Need, Setting, Situation
 from dfbench_baselines.crossx_config import CrossXConfig
 
 VARIANTS: Mapping[str, Mapping[str, Any]] = {
@@ -62,6 +62,17 @@ def needs(config: CrossXConfig) -> frozenset[Need]:
         leaky = config.modality_images == "training"
         used.add(Need.LEAKY_MODALITY_CLASSIFIER if leaky else Need.MODALITY_CLASSIFIER)
     return frozenset(used)
+
+
+def cannot(config: CrossXConfig, situation: Situation) -> str | None:
+    """Why a configuration cannot run in a situation."""
+    if situation != "overlap":
+        return None
+    if config.teachers == "unified":
+        return "one teacher of both modalities learns photos and sketches of the same classes"
+    if config.manner == "released":
+        return "the released alignment compares the logits of teachers of the same classes"
+    return None
 
 
 def modality_judge(setting: Setting, config: CrossXConfig) -> torch.nn.Module | None:

@@ -30,7 +30,6 @@ from dfbench.learning.class_pairs import balanced_rows
 from dfbench.learning.loop import RandomState, Stateful
 from dfbench.learning.pool import Pairs
 from dfbench.method import Encoders, Method, MethodConfig, Setting
-from dfbench.networks import Normaliser
 
 _COLUMNS = 16
 
@@ -104,7 +103,7 @@ class LabelledNoise(nn.Module):
         size = self._setting.image_size
         shape = (self._candidates, 3, size, size)
         noise = torch.randn(shape, generator=self._random, device=self._random.device)
-        images = Normaliser.of(modality).to(noise.device).inverse(noise)
+        images = self._setting.normaliser(modality).inverse(noise)
         classes = self._setting.label(modality, images).argmax(dim=1)
         known = self.decisions[MODALITIES.index(modality)]
         known += classes.bincount(minlength=len(known))

@@ -33,6 +33,7 @@ from dfbench.datasets.dataset import MODALITIES, Modality
 from dfbench.learning.augment import crop_and_flip
 from dfbench.learning.batch_norm import gaussian_kl
 from dfbench.learning.class_pairs import ClassedImages, ClassPairs
+from dfbench.learning.descent import descend
 from dfbench.learning.loop import RandomState, Stateful
 from dfbench.learning.pool import to_bytes
 from dfbench.learning.pyramid import ImagePyramid, roughness
@@ -127,9 +128,7 @@ class Reconstruction(nn.Module):
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, config.image_steps)
         for _ in range(config.image_steps):
             loss = self._loss(pyramid(), target, label)
-            optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]  # torch's stub
-            optimiser.step()
+            descend(optimiser, loss)
             schedule.step()
         return pyramid().detach(), loss.item()
 

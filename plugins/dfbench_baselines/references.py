@@ -50,6 +50,26 @@ def learn_from_generated_pairs(setting: Setting, students: Students) -> None:
     setting.teach(students, lambda: pool.sample(setting.budget.batch_size, draws), state)
 
 
+class Reference(Method):
+    """An objective upon real pairs."""
+
+    objective: ClassVar[type[Objective]]
+
+    @classmethod
+    def needs(cls, config: MethodConfig) -> frozenset[Need]:
+        del config
+        return frozenset({Need.TRAINING_DATA})
+
+    def fit(self, setting: Setting) -> Encoders:
+        students = setting.new_students(self.objective)
+        self.teach(setting, students)
+        return students.encoders()
+
+    def teach(self, setting: Setting, students: Students) -> None:
+        """Let the students learn from the pairs of this row."""
+        learn_from_training_pairs(setting, students)
+
+
 class ReferenceConfig(MethodConfig):
     """Settings of an objective that exists with and without data."""
 
@@ -57,34 +77,32 @@ class ReferenceConfig(MethodConfig):
     """Real pairs of the teachers' training images, or the pairs that `crossx` generated."""
 
 
-class Reference(Method):
+class TwofoldReference(Reference):
     """An objective upon real pairs and, as the variant `generated`, upon generated ones."""
 
-    objective: ClassVar[type[Objective]]
     Config = ReferenceConfig
     config: ReferenceConfig
     variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {"generated": {"images": "generated"}}
 
     @classmethod
     def needs(cls, config: MethodConfig) -> frozenset[Need]:
-        generated = cls.pairs_of(config) is not None
-        return frozenset({Need.GENERATED_PAIRS if generated else Need.TRAINING_DATA})
+        if cls.pairs_of(config):
+            return frozenset({Need.GENERATED_PAIRS})
+        return super().needs(config)
 
     @classmethod
     def pairs_of(cls, config: MethodConfig) -> str | None:
         generated = isinstance(config, ReferenceConfig) and config.images == "generated"
         return "crossx" if generated else None
 
-    def fit(self, setting: Setting) -> Encoders:
-        students = setting.new_students(self.objective)
+    def teach(self, setting: Setting, students: Students) -> None:
         if self.config.images == "generated":
             learn_from_generated_pairs(setting, students)
         else:
-            learn_from_training_pairs(setting, students)
-        return students.encoders()
+            super().teach(setting, students)
 
 
-class Siamese(Reference):
+class Siamese(TwofoldReference):
     """The row `siamese`."""
 
     name = "siamese"
@@ -93,7 +111,7 @@ class Siamese(Reference):
     objective = Contrastive
 
 
-class Triplet(Reference):
+class Triplet(TwofoldReference):
     """The row `triplet`."""
 
     name = "triplet"
@@ -102,7 +120,7 @@ class Triplet(Reference):
     objective = SemiHardTriplet
 
 
-class MIB(Reference):
+class MIB(TwofoldReference):
     """The row `mib`."""
 
     name = "mib"
@@ -111,19 +129,10 @@ class MIB(Reference):
     objective = MultiViewBottleneck
 
 
-class CrossXData(Method):
+class CrossXData(Reference):
     """The row `crossx-data`."""
 
     name = "crossx-data"
     title = "CrossX (real pairs)"
     version = 1
-
-    @classmethod
-    def needs(cls, config: MethodConfig) -> frozenset[Need]:
-        del config
-        return frozenset({Need.TRAINING_DATA})
-
-    def fit(self, setting: Setting) -> Encoders:
-        students = setting.new_students(QueueAndProxies)
-        learn_from_training_pairs(setting, students)
-        return students.encoders()
+    objective = QueueAndProxies

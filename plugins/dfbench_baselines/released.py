@@ -23,16 +23,16 @@ estimator of 64 px, and ProxyAnchor towards the unified teacher's fixed proxies 
 from __future__ import annotations
 
 import torch
-from torch import Tensor
 
 from dfbench.errors import InvalidConfig
 from dfbench.learning import estimation
+from dfbench.learning.descent import descend
 from dfbench.learning.loop import RandomState, Stateful
 from dfbench.learning.pool import Pairs
 from dfbench.method import Encoders, Setting
 from dfbench_baselines.crossx_config import CrossXConfig
 from dfbench_baselines.crossx_variants import modality_judge
-from dfbench_baselines.pair_estimators import Losses
+from dfbench_baselines.modality_estimator import Losses, new_optimiser, noise
 from dfbench_baselines.pictures import save_pairs_by_class
 from dfbench_baselines.released_faults import one_sided_misalignment
 from dfbench_baselines.released_side import ReleasedSide
@@ -52,10 +52,8 @@ class ReleasedGame:
         self.sketch = ReleasedSide(setting, config, "sketch")
         self._noise = setting.generator("noise")
         sides, budget = (self.photo, self.sketch), setting.budget
-        self._estimator_optimiser = torch.optim.Adam(
-            [weight for side in sides for weight in side.estimator.parameters()],
-            config.estimator_learning_rate,
-            betas=(0.5, 0.999),
+        self._estimator_optimiser = new_optimiser(
+            config, [weight for side in sides for weight in side.estimator.parameters()]
         )
         self._encoder_optimiser = torch.optim.AdamW(
             [weight for side in sides for weight in side.encoder.parameters()],
@@ -103,20 +101,19 @@ class ReleasedGame:
         if self._judge is not None:
             judged = self._judge(pairs.photos), self._judge(pairs.sketches)
             losses["modality"] = config.modality * estimation.modality_confusion(*judged)
-        _descend(self._estimator_optimiser, torch.stack(list(losses.values())).sum())
+        descend(self._estimator_optimiser, *losses.values())
         return Pairs(pairs.photos.detach(), pairs.sketches.detach()), losses
 
     def _encode(self, pairs: Pairs) -> float:
         """One step of both encoders; returns its loss."""
         e, k = self.photo.embed(pairs.photos), self.sketch.embed(pairs.sketches)
         loss = self.photo.queue.loss(e, k) + self.sketch.queue.loss(k, e)
-        _descend(self._encoder_optimiser, loss)
+        descend(self._encoder_optimiser, loss)
         return loss.item()
 
     def _generate(self) -> Pairs:
-        size = (self._config.estimator_batch, self._config.latent_dim)
-        noise = torch.randn(size, generator=self._noise, device=self._setting.device)
-        return Pairs(self.photo.estimator(noise), self.sketch.estimator(noise))
+        source = noise(self._setting, self._config, self._config.estimator_batch, self._noise)
+        return Pairs(self.photo.estimator(source), self.sketch.estimator(source))
 
 
 def _require_common_classes(setting: Setting) -> None:
@@ -127,9 +124,3 @@ def _require_common_classes(setting: Setting) -> None:
             "not the same: its alignment compares logits class by class; allowed: teachers of the "
             "same classes (--method crossx handles others)"
         )
-
-
-def _descend(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
-    optimiser.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]  # torch's stub
-    optimiser.step()

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 from torch import Tensor, nn
 from torch.nn import functional
 
 from dfbench.datasets.dataset import Modality
 from dfbench.learning import estimation
 from dfbench.method import Setting
-from dfbench.networks import Encoder, Estimator, Normaliser
+from dfbench.networks import Encoder, Estimator
 from dfbench_baselines import released_faults
 from dfbench_baselines.crossx_config import CrossXConfig
-from dfbench_baselines.pair_estimators import Losses
+from dfbench_baselines.modality_estimator import Losses
 
 _CHANNELS = 3
 
@@ -41,7 +43,7 @@ class ReleasedSide(nn.Module):
         # In a list: a frozen teacher belongs to the setting, and not into a checkpoint.
         self._teacher = [setting.teacher(modality)]
         self._config = config
-        normaliser = Normaliser.of(modality)
+        normaliser = deepcopy(setting.normaliser(modality))
         self.estimator = setting.new_module(
             f"{modality} estimator",
             lambda: released_faults.RawTanh(_estimator(config, setting.image_size), normaliser),

@@ -37,14 +37,15 @@ from dfbench.learning.objectives.class_codes import ClassCodes
 from dfbench.learning.pool import PairPool, Pairs
 from dfbench.learning.students import Students
 from dfbench.method import Encoders, Method, Setting
-from dfbench_baselines.single_estimator import SingleEstimationConfig, SingleEstimator
+from dfbench_baselines.modality_estimator import EstimatorConfig
+from dfbench_baselines.single_estimator import SingleEstimator
 
 _LOG_EVERY = 10
 _COLUMNS = 16
 _SHOWN = 6 * _COLUMNS
 
 
-class UnimodalConfig(SingleEstimationConfig):
+class UnimodalConfig(EstimatorConfig):
     """Settings of both distillations."""
 
     codes: Literal["shared", "separate"] = "shared"

@@ -7,17 +7,12 @@ from typing import Any
 
 import torch
 from dfbench_baselines.crossx_config import CrossXConfig
+from toy import SIZE, setting_of, untrained_teacher
 
-from dfbench.artefacts import Artefacts
-from dfbench.budget import Budget
-from dfbench.datasets.dataset import Modality
-from dfbench.learning.loop import Loops
 from dfbench.method import Need, Setting
-from dfbench.networks import Classifier, ModalityNet, Normaliser
-from dfbench.teachers.teacher import Teacher
+from dfbench.networks import ModalityNet
 
 CLASSES = ("a", "b", "c")
-SIZE = 16
 QUICK = {"rounds": 2, "estimator_steps": 4, "estimator_batch": 8, "estimator_width": 8}
 
 
@@ -41,28 +36,12 @@ def tiny_setting(
 ) -> Setting:
     """A setting with untrained teachers, given exactly `needs`."""
     torch.manual_seed(0)
-    choices = {"steps": 4, "batch_size": 8, "embedding_dim": 16, "queue_size": 20, **budget}
-    teachers = {"photo": _teacher("photo", photo), "sketch": _teacher("sketch", sketch)}
-    unified = _teacher("photo", tuple(sorted({*photo, *sketch})))
+    teachers = (untrained_teacher("photo", photo), untrained_teacher("sketch", sketch))
+    unified = untrained_teacher("photo", tuple(sorted({*photo, *sketch})))
     supplies = {
         Need.MODALITY_CLASSIFIER: ModalityNet().requires_grad_(False).eval(),
         Need.LEAKY_MODALITY_CLASSIFIER: ModalityNet().requires_grad_(False).eval(),
         Need.UNIFIED_TEACHER: {"photo": unified, "sketch": unified},
     }
-    return Setting(
-        method="crossx",
-        budget=Budget.model_validate(choices),
-        photo_teacher=teachers["photo"],
-        sketch_teacher=teachers["sketch"],
-        image_size=SIZE,
-        device=torch.device("cpu"),
-        seed=0,
-        artefacts=Artefacts(place),
-        loops=Loops(place / "training"),
-        supplies={need: supply for need, supply in supplies.items() if need in needs},
-    )
-
-
-def _teacher(modality: Modality, classes: tuple[str, ...]) -> Teacher:
-    normaliser = Normaliser.of(modality)
-    return Teacher(modality, classes, Classifier("resnet-tiny", normaliser, len(classes), SIZE))
+    given = {need: supply for need, supply in supplies.items() if need in needs}
+    return setting_of(place, *teachers, given, **budget)

@@ -14,14 +14,13 @@ from dfbench_baselines.crossx import CrossX, CrossXConfig
 from dfbench_baselines.permutations import FEATURES, Axes, numberings, permuted
 from dfbench_baselines.weight_matching import match_units
 from torch import Tensor, nn
+from toy import setting_of, untrained_teacher
 
-from dfbench.artefacts import Artefacts
-from dfbench.budget import Budget
+from dfbench.datasets.dataset import Modality
 from dfbench.errors import InvalidInput
-from dfbench.learning.loop import Loops
 from dfbench.learning.pool import PairPool
 from dfbench.method import Need, Setting
-from dfbench.networks import Backbone, Classifier, Normaliser, new_backbone
+from dfbench.networks import Backbone, new_backbone
 from dfbench.teachers.teacher import Teacher
 
 NETWORKS = ("resnet-tiny", "resnet-mini", "resnet18", "resnet50")
@@ -40,17 +39,11 @@ def make_setting(tmp_path: Path) -> MakeSetting:
         alike: bool = False,
     ) -> Setting:
         images = torch.randint(0, 255, (12, 3, 16, 16), generator=_generator(5)).byte()
-        return Setting(
-            method="m",
-            budget=Budget(batch_size=8),
-            photo_teacher=_teacher("photo", photo, networks[0], 1),
-            sketch_teacher=_teacher("sketch", sketch, networks[1], 1 if alike else 2),
-            image_size=16,
-            device=torch.device("cpu"),
-            seed=0,
-            artefacts=Artefacts(tmp_path),
-            loops=Loops(tmp_path / "training"),
-            supplies={Need.GENERATED_PAIRS: PairPool.of(images, images[:, :1])},
+        return setting_of(
+            tmp_path,
+            _teacher("photo", photo, networks[0], 1),
+            _teacher("sketch", sketch, networks[1], 1 if alike else 2),
+            {Need.GENERATED_PAIRS: PairPool.of(images, images[:, :1])},
         )
 
     return make
@@ -60,12 +53,11 @@ def _generator(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def _teacher(modality: str, classes: tuple[str, ...], network: str, seed: int) -> Teacher:
+def _teacher(modality: Modality, classes: tuple[str, ...], network: str, seed: int) -> Teacher:
     torch.manual_seed(seed)
-    normaliser = Normaliser.of(modality)  # type: ignore[arg-type]
-    classifier = Classifier(network, normaliser, len(classes), 16)
-    _shake(classifier.backbone)
-    return Teacher(modality, classes, classifier)  # type: ignore[arg-type]
+    teacher = untrained_teacher(modality, classes, network)
+    _shake(teacher.network.backbone)
+    return teacher
 
 
 def _shake(backbone: nn.Module) -> None:
@@ -314,5 +306,5 @@ def test_reestimated_variant_measures_on_pairs_that_crossx_generates_first(
 
 def test_teachers_of_two_networks_have_no_average(make_setting: MakeSetting) -> None:
     setting = make_setting(networks=("resnet-tiny", "resnet-mini"))
-    with pytest.raises(InvalidInput, match="resnet-tiny and resnet-mini have no average"):
+    with pytest.raises(InvalidInput, match="resnet-tiny at 16 px and resnet-mini at 16 px have no average"):
         AveragingWeights(AveragingConfig()).fit(setting)

@@ -2,93 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from dfbench_baselines import dfbench_methods
-from toy import CLASSES, SIZE, toy_images, toy_setting, toy_teacher
+from rows import ROWS, quick, supplies
+from toy import SIZE, toy_setting
 
-from dfbench.datasets.dataset import MODALITIES, ImageSet, Modality
 from dfbench.learning.objectives.queue import QueueAndProxies
-from dfbench.learning.pool import PairPool, Pairs
+from dfbench.learning.pool import Pairs
 from dfbench.learning.students import Students
-from dfbench.method import Method, Need, Setting
-from dfbench.networks import ModalityNet
-from dfbench.plugins import load_target
-from dfbench.teachers.records import ActivationRecords, record_activations
+from dfbench.method import Need, Setting
 
 UNTRAINED = {"classifier-only", "classifier-logits", "classifier-posterior", "averaging-weights"}
 """Rows that combine teachers."""
-OWN_MANNER = {"crossx[released]"}
+OWN_MANNER = {"crossx[released]", "quadruplet"}
 """Rows that train by means of their own: it is their point."""
 OWN_OBJECTIVE = {"unimodal-distillation", "siamese", "triplet", "mib"}
-QUICK = {
-    "rounds": 2,
-    "estimator_steps": 4,
-    "estimator_batch": 8,
-    "estimator_width": 8,
-    "image_batch": 4,
-    "image_steps": 1,
-    "reestimation_batches": 1,
-}
-"""Settings that only say how images are made."""
+TRAINED = [label for label in ROWS if not {label, label.split("[")[0]} & (UNTRAINED | OWN_MANNER)]
 
 
 class Built(Exception):
     """A row has built its students."""
-
-
-def _methods() -> dict[str, type[Method]]:
-    return {spec.name: load_target(spec.target) for spec in dfbench_methods()}
-
-
-def _rows() -> Iterator[tuple[str, type[Method], dict[str, Any]]]:
-    for name, method in _methods().items():
-        yield name, method, {}
-        for variant, changes in method.variants.items():
-            yield f"{name}[{variant}]", method, dict(changes)
-
-
-ROWS = {label: (method, changes) for label, method, changes in _rows()}
-TRAINED = [label for label in ROWS if not {label, label.split("[")[0]} & (UNTRAINED | OWN_MANNER)]
-
-
-def _quick(label: str) -> Method:
-    method, changes = ROWS[label]
-    known = {name: value for name, value in QUICK.items() if name in method.Config.model_fields}
-    return method(method.Config.model_validate({**known, **changes}))
-
-
-def _records(modality: Modality) -> ActivationRecords:
-    images, labels = toy_images(modality, 60, seed=1)
-    names = tuple(map(str, range(len(images))))
-    data = ImageSet(images.numpy(), labels.numpy(), CLASSES, names)
-    return record_activations(toy_teacher(modality).network, data, torch.device("cpu"))
-
-
-@cache
-def _supplies() -> dict[Need, Any]:
-    """Everything a row may declare."""
-    judge = ModalityNet().requires_grad_(False).eval()
-    images = {m: toy_images(m, 60, seed=1) for m in MODALITIES}
-    return {
-        Need.MODALITY_CLASSIFIER: judge,
-        Need.LEAKY_MODALITY_CLASSIFIER: judge,
-        Need.UNIFIED_TEACHER: {m: toy_teacher(m) for m in MODALITIES},
-        Need.ACTIVATION_RECORDS: {m: _records(m) for m in MODALITIES},
-        Need.ALTERNATIVE_DATA: {m: images[m][0] for m in MODALITIES},
-        Need.TRAINING_DATA: images,
-        Need.GENERATED_PAIRS: PairPool.of(*(images[m][0] for m in MODALITIES)),
-    }
-
-
-@cache
-def _every_need_is_supplied() -> bool:
-    return set(_supplies()) == set(Need)
 
 
 def _students_of(label: str, place: Path, monkeypatch: pytest.MonkeyPatch) -> Students | None:
@@ -102,7 +38,7 @@ def _students_of(label: str, place: Path, monkeypatch: pytest.MonkeyPatch) -> St
 
     monkeypatch.setattr(Setting, "new_students", shown)
     try:
-        _quick(label).fit(toy_setting(place, _supplies(), steps=4))
+        quick(label).fit(toy_setting(place, supplies(), steps=4))
     except Built:
         return built[0]
     return None
@@ -128,7 +64,7 @@ def _weights(students: Students) -> list[torch.Tensor]:
 
 
 def test_every_need_is_supplied() -> None:
-    assert _every_need_is_supplied()
+    assert set(supplies()) == set(Need)
 
 
 @pytest.mark.parametrize("label", TRAINED)
@@ -140,7 +76,7 @@ def test_rows_that_train_have_one_configuration(
     monkeypatch.undo()
     expected = toy_setting(tmp_path, steps=4).new_students()
     assert _configuration(students) == _configuration(expected)
-    if getattr(_quick(label).config, "encoder_init", None) is None:
+    if getattr(quick(label).config, "encoder_init", None) is None:
         pairs = zip(_weights(students), _weights(expected), strict=True)
         assert all(torch.equal(one, other) for one, other in pairs)
         assert _rates(students) == _rates(expected)
@@ -160,7 +96,7 @@ def test_rows_that_train_take_the_budgets_steps_of_the_budgets_batch(
         return 0.0
 
     monkeypatch.setattr(Students, "step", counted)
-    _quick(label).fit(toy_setting(tmp_path, _supplies(), steps=5, batch_size=6))
+    quick(label).fit(toy_setting(tmp_path, supplies(), steps=5, batch_size=6))
     shape = torch.Size((6, 3, SIZE, SIZE))
     assert batches == [(shape, shape)] * 5
 

@@ -18,16 +18,13 @@ from dfbench_baselines.crossx import CrossX, CrossXConfig
 from dfbench_baselines.gaussian_prior import GaussianPrior
 from dfbench_baselines.meta_data import MetaData
 from dfbench_baselines.unimodal_distillation import UnimodalDistillation
+from toy import setting_of, untrained_teacher
 
-from dfbench.artefacts import Artefacts
-from dfbench.budget import Budget
 from dfbench.errors import UndeclaredNeed
-from dfbench.learning.loop import Loops
 from dfbench.learning.objectives.queue import QueueAndProxies
 from dfbench.learning.pool import Pairs
 from dfbench.method import Method, MethodConfig, Need, Setting
-from dfbench.networks import Classifier, ModalityNet, Normaliser
-from dfbench.teachers.teacher import Teacher
+from dfbench.networks import ModalityNet
 
 MakeSetting = Callable[..., Setting]
 
@@ -44,27 +41,11 @@ def make_setting(tmp_path: Path) -> MakeSetting:
         **budget: object,
     ) -> Setting:
         torch.manual_seed(0)
-        choices = {"steps": 4, "batch_size": 8, "embedding_dim": 16, "queue_size": 20, **budget}
-        return Setting(
-            method="m",
-            budget=Budget.model_validate(choices),
-            photo_teacher=_teacher("photo", photo),
-            sketch_teacher=_teacher("sketch", sketch),
-            image_size=16,
-            device=torch.device("cpu"),
-            seed=seed,
-            artefacts=Artefacts(tmp_path),
-            loops=Loops(tmp_path / "training"),
-            supplies={Need.MODALITY_CLASSIFIER: ModalityNet().requires_grad_(False).eval()},
-        )
+        teachers = (untrained_teacher("photo", photo), untrained_teacher("sketch", sketch))
+        supplies = {Need.MODALITY_CLASSIFIER: ModalityNet().requires_grad_(False).eval()}
+        return setting_of(tmp_path, *teachers, supplies, seed=seed, **budget)
 
     return make
-
-
-def _teacher(modality: str, classes: tuple[str, ...]) -> Teacher:
-    normaliser = Normaliser.of(modality)  # type: ignore[arg-type]
-    network = Classifier("resnet-tiny", normaliser, len(classes), 16)
-    return Teacher(modality, classes, network)  # type: ignore[arg-type]
 
 
 def _images(count: int = 5) -> torch.Tensor:
@@ -92,7 +73,7 @@ def test_labels_are_the_teachers_posterior_without_gradient(make_setting: MakeSe
 
 def test_undeclared_need_names_method_need_and_remedy(make_setting: MakeSetting) -> None:
     setting = make_setting()
-    message = "method 'm' asked for 'alternative data' .* needs.. return Need.ALTERNATIVE_DATA"
+    message = "method 'toy' asked for 'alternative data' .* needs.. return Need.ALTERNATIVE_DATA"
     with pytest.raises(UndeclaredNeed, match=message):
         setting.alternative_images("photo")
     with pytest.raises(UndeclaredNeed, match=r"Need\.TRAINING_DATA"):
@@ -105,6 +86,7 @@ def test_undeclared_need_names_method_need_and_remedy(make_setting: MakeSetting)
     [
         (Need.LEAKY_MODALITY_CLASSIFIER, lambda s: s.leaky_modality_classifier),
         (Need.UNIFIED_TEACHER, lambda s: s.unified_teacher("photo")),
+        (Need.INITIAL_CLASSIFIER, lambda s: s.initial_classifier("photo")),
         (Need.ACTIVATION_RECORDS, lambda s: s.activation_records("sketch")),
         (Need.GENERATED_PAIRS, lambda s: s.generated_pairs()),
     ],

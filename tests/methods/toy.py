@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -74,19 +75,48 @@ def toy_setting(
     **budget: object,
 ) -> Setting:
     """A setting of teachers of these classes with a budget of seconds."""
-    choices = {"steps": 40, "batch_size": 24, "embedding_dim": 16, "queue_size": 48, **budget}
+    return setting_of(
+        place,
+        toy_teacher("photo", photo),
+        toy_teacher("sketch", sketch),
+        supplies,
+        checkpoint_seconds=checkpoint_seconds,
+        **{"steps": 40, "batch_size": 24, "queue_size": 48, **budget},
+    )
+
+
+def setting_of(
+    place: Path,
+    photo: Teacher,
+    sketch: Teacher,
+    supplies: Mapping[Need, Any] | None = None,
+    *,
+    seed: int = 0,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    **budget: object,
+) -> Setting:
+    """A setting of two teachers with a budget of a moment."""
+    choices = {"steps": 4, "batch_size": 8, "embedding_dim": 16, "queue_size": 20, **budget}
     return Setting(
         method="toy",
         budget=Budget.model_validate(choices),
-        photo_teacher=toy_teacher("photo", photo),
-        sketch_teacher=toy_teacher("sketch", sketch),
+        photo_teacher=photo,
+        sketch_teacher=sketch,
         image_size=SIZE,
         device=torch.device("cpu"),
-        seed=0,
+        seed=seed,
         artefacts=Artefacts(place),
         loops=Loops(place / "training", checkpoint_seconds=checkpoint_seconds),
         supplies=supplies or {},
     )
+
+
+def untrained_teacher(
+    modality: Modality, classes: tuple[str, ...], network: str = "resnet-tiny"
+) -> Teacher:
+    """A teacher with the weights that torch's global generator gives it."""
+    normaliser = Normaliser.of(modality)
+    return Teacher(modality, classes, Classifier(network, normaliser, len(classes), SIZE))
 
 
 @torch.no_grad()

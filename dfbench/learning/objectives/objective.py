@@ -40,6 +40,8 @@ class Space(NamedTuple):
     """F of the photo and of the sketch encoder's backbone."""
     budget: Budget
     """Width D, length and constants of the training."""
+    exclusive: tuple[int, ...] = ()
+    """Indices of the classes that only one of the two teachers knows."""
 
 
 class Objective(nn.Module, ABC):

@@ -21,7 +21,12 @@ class QueueAndProxies(Objective):
     Candidates of InfoNCE are the other modality's batch and queue (Chaudhuri et al. 2023: a queue
     for each modality). With a `proxy_weight` of 0 the proxies are a probe: they learn to read
     detached embeddings and do not shape them.
+
+    An image of a class that only its own teacher knows has no positive in the other modality,
+    however its posterior trails off: it is a candidate of others and trains its proxy, no more.
     """
+
+    exclusive: Tensor
 
     def __init__(
         self,
@@ -40,6 +45,8 @@ class QueueAndProxies(Objective):
         self._temperature = budget.temperature
         self._targets = pair_targets
         self._weights = (queue_weight, proxy_weight)
+        exclusive = torch.tensor(space.exclusive, dtype=torch.long)
+        self.register_buffer("exclusive", exclusive, persistent=False)
 
     def loss(self, photo: View, sketch: View) -> Tensor:
         e, p = photo.embeddings, photo.posteriors
@@ -64,4 +71,7 @@ class QueueAndProxies(Objective):
     ) -> Tensor:
         old_keys, old_q = queue.read()
         targets = self._targets(p, torch.cat([q, old_q]))
+        if len(self.exclusive):
+            alone = torch.isin(p.argmax(dim=1), self.exclusive)
+            targets = targets.masked_fill(alone.unsqueeze(1), 0)
         return info_nce(anchors, torch.cat([keys, old_keys]), targets, self._temperature)

@@ -32,10 +32,22 @@ def triplet_loss(
     `same_class` `[B, N]`, boolean. Zero without an anchor that has a positive and a negative.
     """
     distances = 2 - 2 * anchors @ others.T
-    negatives = distances.masked_fill(same_class, torch.inf).sort(dim=1).values
     count = (~same_class).sum(dim=1, keepdim=True)
-    further = torch.searchsorted(negatives.detach(), distances.detach(), right=True)
-    semi_hard = torch.minimum(further, (count - 1).clamp(min=0))
-    costs = (margin + distances - negatives.gather(1, semi_hard)).clamp(min=0)
+    negatives = semi_hard_negatives(distances, distances, same_class)
+    costs = (margin + distances - negatives).clamp(min=0)
     taking_part = same_class & (count > 0)
     return costs.masked_fill(~taking_part, 0).sum() / taking_part.sum().clamp(min=1)
+
+
+def semi_hard_negatives(positives: Tensor, distances: Tensor, same_class: Tensor) -> Tensor:
+    """`[B, N]`: distance of the semi-hard negative that each anchor has for each positive.
+
+    That is the nearest of another class that is further than the positive, or the furthest of all
+    where none is. `positives` `[B, N]` are distances of anchors to candidates for a positive,
+    `distances` `[B, M]` those to candidates for a negative, `same_class` `[B, M]`, boolean, says
+    which of these are none; infinite for an anchor without a negative.
+    """
+    negatives = distances.masked_fill(same_class, torch.inf).sort(dim=1).values
+    count = (~same_class).sum(dim=1, keepdim=True)
+    further = torch.searchsorted(negatives.detach(), positives.detach(), right=True)
+    return negatives.gather(1, torch.minimum(further, (count - 1).clamp(min=0)))

@@ -1,0 +1,124 @@
+"""The estimator of one modality, and the losses by which its teacher judges what it makes.
+
+DAFL (Chen et al., ICCV 2019), DFQ (Choi et al., CVPR-W 2020) and CrossX-DFL (Chaudhuri et al., CVPR
+2023) have these in common; they differ in which of them they take, and in what they add.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import nullcontext
+from typing import Annotated, NamedTuple
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from dfbench.datasets.dataset import Modality
+from dfbench.learning import estimation
+from dfbench.learning.batch_norm import StatisticsMatch
+from dfbench.learning.students import Students
+from dfbench.method import MethodConfig, Setting
+from dfbench.networks import Estimator
+
+_CHANNELS: dict[Modality, int] = {"photo": 3, "sketch": 1}
+_BRIGHTNESS: dict[Modality, float] = {"photo": 0.0, "sketch": 2.0}
+"""Logit that images start from: mid-grey, and paper of grey level .88."""
+
+Losses = dict[str, Tensor]
+"""Each with its weight; none of those whose weight is 0."""
+Count = Annotated[int, Field(ge=1)]
+Weight = Annotated[float, Field(ge=0)]
+
+
+class EstimatorConfig(MethodConfig):
+    """Settings of estimators; a weight multiplies the loss it is named after."""
+
+    estimator_batch: int = Field(default=96, ge=2)
+    """Images of a modality that an estimator step makes."""
+    estimator_learning_rate: float = Field(default=5e-3, gt=0)
+    """Learning rate of Adam."""
+    estimator_width: int = Field(default=48, ge=2)
+    """Channels of an estimator."""
+    latent_dim: Count = 128
+    """Width of the noise vectors."""
+    one_hot: Weight = 1.0
+    """Weight of the teacher's certainty."""
+    entropy: Weight = 2.17
+    """Weight of the balance of classes (nats)."""
+    activation: Weight = 0.1
+    """Weight of the size of features."""
+    batch_norm: Weight = 0.0
+    """Weight of matching the teacher's batch-normalisation statistics."""
+    adversary: Weight = 0.0
+    """Weight of the adversarial term, once students have begun to learn."""
+
+
+class Judgement(NamedTuple):
+    """What a teacher says to estimated images of its modality."""
+
+    posterior: Tensor
+    """`[B, C]` over the union of classes."""
+    features: Tensor
+    """`[B, D]`"""
+    losses: Losses
+
+
+def judged(
+    setting: Setting,
+    config: EstimatorConfig,
+    modality: Modality,
+    images: Tensor,
+    students: Students | None,
+    *,
+    uncertainty: Callable[[Tensor], Tensor] = estimation.one_hotness,
+    imbalance: Callable[[Tensor], Tensor] = estimation.class_imbalance,
+) -> Judgement:
+    """The teacher's judgement of `images` `[B, 3, H, W]`; `students`, if any, are the adversary.
+
+    `uncertainty` and `imbalance` make of its logits what `one_hot` and `entropy` weigh.
+    """
+    teacher = setting.teacher(modality)
+    match = StatisticsMatch(teacher)
+    with match if config.batch_norm else nullcontext():
+        logits, features = teacher(images)
+    posterior = setting.posterior(modality, logits)
+    losses: Losses = {}
+    if config.one_hot:
+        losses["one_hot"] = config.one_hot * uncertainty(logits)
+    if config.entropy:
+        losses["entropy"] = config.entropy * imbalance(logits)
+    if config.activation:
+        losses["activation"] = config.activation * estimation.inactivity(features)
+    if config.batch_norm:
+        losses["batch_norm"] = config.batch_norm * match.loss()
+    if config.adversary and students is not None:
+        agreement = estimation.student_agreement(posterior, students.classify(modality, images))
+        losses["adversary"] = config.adversary * agreement
+    return Judgement(posterior, features, losses)
+
+
+def new_estimator(
+    setting: Setting, config: EstimatorConfig, modality: Modality, input_dim: int
+) -> Estimator:
+    """An estimator of colour photos or of grey sketches on paper, from inputs `[B, input_dim]`."""
+    return setting.new_module(
+        f"{modality} estimator",
+        lambda: Estimator(
+            input_dim,
+            setting.image_size,
+            channels=_CHANNELS[modality],
+            width=config.estimator_width,
+            brightness=_BRIGHTNESS[modality],
+        ),
+    )
+
+
+def new_optimiser(config: EstimatorConfig, weights: Iterable[nn.Parameter]) -> torch.optim.Adam:
+    """Adam with the momentum that generators are trained with."""
+    return torch.optim.Adam(weights, config.estimator_learning_rate, betas=(0.5, 0.999))
+
+
+def noise(setting: Setting, config: EstimatorConfig, count: int, draws: torch.Generator) -> Tensor:
+    """`[count, latent_dim]` ~ N(0, I)."""
+    return torch.randn((count, config.latent_dim), generator=draws, device=setting.device)

@@ -1,0 +1,129 @@
+"""What the row `quadruplet` trains: one network for photos and sketches under three losses."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional
+
+from dfbench.learning.augment import crop_and_flip
+from dfbench.learning.descent import descend
+from dfbench.learning.loop import RandomState, Stateful
+from dfbench.learning.objectives.quadruplet import preservation_loss, quadruplet_loss
+from dfbench.learning.pool import LabelledPairs
+from dfbench.method import Encoders, MethodConfig, Setting
+from dfbench.networks import Encoder
+from dfbench.networks.precision import convolutions
+
+
+class QuadrupletConfig(MethodConfig):
+    """Settings of `quadruplet`; none of them is known of the paper."""
+
+    margin: float = Field(default=0.2, gt=0)
+    """Margin of squared distances."""
+    temperature: float = Field(default=4.0, gt=0)
+    """T of the posteriors that are to be preserved."""
+    classification: float = Field(default=1.0, ge=0)
+    """Weight of L_cls."""
+    preservation: float = Field(default=1.0, ge=0)
+    """Weight of L_sem."""
+
+
+class OneNetwork(nn.Module):
+    """Backbone and embedding shared by both modalities, each behind its own normaliser."""
+
+    targets: Tensor
+
+    def __init__(self, setting: Setting, config: QuadrupletConfig, targets: Tensor) -> None:
+        super().__init__()
+        initial = setting.initial_classifier("photo").network
+        self.photo = setting.new_encoder("photo", "random")
+        self.photo.backbone.load_state_dict(initial.backbone.state_dict())
+        self.sketch = setting.new_encoder("sketch", "random")
+        self.sketch.backbone, self.sketch.head = self.photo.backbone, self.photo.head
+        width, count = setting.budget.embedding_dim, len(setting.classes)
+        self.classifier = setting.new_module("seen classes", lambda: nn.Linear(width, count))
+        self.preserved = deepcopy(initial.head)
+        self.register_buffer("targets", targets)
+        self._config = config
+
+    def losses(self, batch: LabelledPairs) -> dict[str, Tensor]:
+        """The terms of L by name, weighted; photos and sketches are one batch of the network."""
+        images = torch.cat(
+            [self.photo.normaliser(batch.photos), self.sketch.normaliser(batch.sketches)]
+        )
+        with convolutions(images.device):
+            features = self.photo.backbone(images)
+        features = features.float()
+        projections = self.photo.head(features)
+        photos, sketches = functional.normalize(projections, dim=1).chunk(2)
+        labels, config = torch.cat([batch.p, batch.q]), self._config
+        known = self.preserved(features)
+        preserved = preservation_loss(known, labels @ self.targets, config.temperature)
+        return {
+            "quadruplet": quadruplet_loss(photos, sketches, batch.p, batch.q, config.margin),
+            "classification": config.classification
+            * functional.cross_entropy(self.classifier(projections), labels),
+            "preservation": config.preservation * preserved,
+        }
+
+    def encoders(self) -> Encoders:
+        """The trained pair, read by embedding; the class posterior is a second reading."""
+        self.eval()
+        photo = ClassPosterior(self.photo, self.classifier)
+        sketch = ClassPosterior(self.sketch, self.classifier)
+        readings = {"posterior": Encoders(photo, sketch, "inner")}
+        return Encoders(self.photo, self.sketch, "cosine", readings)
+
+
+class ClassPosterior(nn.Module):
+    """Softmax `[B, C]` over the classes that were seen."""
+
+    def __init__(self, encoder: Encoder, classifier: nn.Linear) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.classifier = classifier
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.classifier(self.encoder.encode(images).projections)
+        return logits.softmax(dim=1)
+
+
+class Descent:
+    """AdamW along a half cosine, as the budget has it, on views that are shifted and mirrored."""
+
+    def __init__(self, network: OneNetwork, setting: Setting) -> None:
+        budget = setting.budget
+        parameters = [p for p in network.parameters() if p.requires_grad]
+        self._network = network
+        self._views = setting.generator("augmentation")
+        self._optimiser = torch.optim.AdamW(
+            parameters, budget.learning_rate, weight_decay=budget.weight_decay
+        )
+        self._schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
+            self._optimiser, max(budget.steps, 1)
+        )
+
+    @property
+    def state(self) -> dict[str, Stateful]:
+        """What a checkpoint has to hold."""
+        return {
+            "network": self._network,
+            "optimiser": self._optimiser,
+            "schedule": self._schedule,
+            "augmentation": RandomState(self._views),
+        }
+
+    def step(self, batch: LabelledPairs) -> dict[str, float]:
+        """One step; returns the terms of the loss."""
+        self._network.train()
+        photos, sketches = (
+            crop_and_flip(images, self._views) for images in (batch.photos, batch.sketches)
+        )
+        losses = self._network.losses(batch._replace(photos=photos, sketches=sketches))
+        descend(self._optimiser, *losses.values())
+        self._schedule.step()
+        return {name: loss.item() for name, loss in losses.items()}
