@@ -45,18 +45,47 @@ def precision_recall(
     matter (as in scikit-learn's curve). Queries without a relevant photo are left out. Raises
     `InvalidInput` for fewer than 2 levels and for whatever `evaluate` refuses.
     """
+    curves = precision_by_query(
+        queries,
+        gallery,
+        query_labels,
+        gallery_labels,
+        similarity=similarity,
+        levels=levels,
+        device=device,
+    )
+    return Curve(recall_levels(levels), np.nanmean(curves, axis=0))
+
+
+def recall_levels(levels: int) -> npt.NDArray[np.float64]:
+    """Levels i/(L - 1), [L]."""
+    return np.arange(levels, dtype=np.float64) / (levels - 1)
+
+
+def precision_by_query(
+    queries: Array,
+    gallery: Array,
+    query_labels: Labels,
+    gallery_labels: Labels,
+    *,
+    similarity: str = "cosine",
+    levels: int = 11,
+    device: str = "cpu",
+) -> npt.NDArray[np.float64]:
+    """What `precision_recall` averages, [Q, L]; NaN for a query without a relevant photo."""
     if levels < 2:
         raise InvalidInput(
             f"levels is {levels}; allowed: integers from 2; 11 is the classic choice"
         )
     place = chosen_device(device)
-    recall = torch.arange(levels, dtype=torch.float64) / (levels - 1)
+    recall = torch.from_numpy(recall_levels(levels)).to(place)
+    curves = np.full((len(queries), levels), np.nan)
     with full_precision(place):
         task = prepared(queries, gallery, query_labels, gallery_labels, similarity, place)
-        total = torch.zeros(levels, dtype=torch.float64)
         for ranked in engine_for(place)(task):
-            total += precision_at_recall(ranked.groups, recall.to(place)).sum(0).cpu()
-    return Curve(recall.numpy(), (total / len(task.rows)).numpy())
+            found = precision_at_recall(ranked.groups, recall)
+            curves[ranked.rows.numpy()] = found.cpu().numpy()
+    return curves
 
 
 def precision_at_recall(groups: TieGroups, recall: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
@@ -21,6 +21,7 @@ from dfbench.evaluation.similarity import full_precision
 from dfbench.evaluation.task import prepared
 
 FloatArray = npt.NDArray[np.float64]
+QueryMask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,10 @@ class Evaluation:
     similarity: str
     photos: int
     """Photos in the gallery."""
+    groups: dict[str, dict[str, Score]]
+    """Scores of the groups of queries that were asked for, by name; of those that have any."""
+    group_sizes: dict[str, int]
+    """Queries of each of these groups."""
 
 
 def evaluate(
@@ -69,13 +74,15 @@ def evaluate(
     device: str = "cpu",
     bootstrap: int = 1000,
     seed: int = 0,
+    groups: Mapping[str, QueryMask] | None = None,
 ) -> Evaluation:
     """Rank the gallery for every query and score the rankings.
 
     `queries` [Q, D] and `gallery` [G, D] are NumPy arrays or torch tensors of finite real numbers,
     used as float32; labels are integers or strings, [Q] and [G]. `similarity` is `cosine`, `inner`
     or `euclidean`; `metrics` are names of `dfbench.evaluation.METRIC_PATTERNS`; `bootstrap` is the
-    number of resamples (0 for none), drawn from `seed`. The result does not depend on the device,
+    number of resamples (0 for none), drawn from `seed`; `groups` are sets of queries, [Q], that are
+    scored by themselves too, against the same gallery. The result does not depend on the device,
     on threads or on the order of queries and photos, except that the ordered variants keep tied
     photos in the gallery's order. Raises `InvalidInput` or `UnknownName` for what cannot be scored.
     """
@@ -90,26 +97,59 @@ def evaluate(
         task = replace(task, reach=max(one.reach(task.n_photos) for one in wanted))
         values = _measured(engine_for(place)(task), wanted, len(queries))
     relevant = task.relevance
-    scored = values[relevant.counts > 0]
-    intervals = mean_intervals(scored, bootstrap, seed)
     per_class = [_class_means(column, relevant) for column in values.T]
+    ranking = _Ranking(wanted, values, relevant, bootstrap, seed)
+    scored = _scored(groups or {}, relevant)
     return Evaluation(
-        scores={
-            one.name: Score(
-                **asdict(interval),
-                ceiling=_ceiling(one, relevant),
-                macro=float(np.mean(list(means.values()))),
-                queries=len(scored),
-            )
-            for one, interval, means in zip(wanted, intervals, per_class, strict=True)
-        },
+        scores=ranking.scores(relevant.counts > 0),
         per_query={one.name: column for one, column in zip(wanted, values.T, strict=True)},
         per_class={one.name: means for one, means in zip(wanted, per_class, strict=True)},
         definitions={one.name: one.definition for one in wanted},
         skipped=np.flatnonzero(relevant.counts == 0),
         similarity=similarity,
         photos=len(gallery),
+        groups={name: ranking.scores(mask) for name, mask in scored.items()},
+        group_sizes={name: int(mask.sum()) for name, mask in scored.items()},
     )
+
+
+def _scored(groups: Mapping[str, QueryMask], relevant: Relevance) -> dict[str, QueryMask]:
+    """The queries of each group that have a relevant photo; without groups that have none."""
+    masks = {}
+    for name, mask in groups.items():
+        if np.shape(mask) != relevant.queries.shape or np.asarray(mask).dtype != np.bool_:
+            raise InvalidInput(
+                f"group {name!r} has shape {np.shape(mask)} and dtype {np.asarray(mask).dtype}; "
+                f"allowed: ({len(relevant.queries)},) truth values, one for each query"
+            )
+        masks[name] = np.asarray(mask) & (relevant.counts > 0)
+    return {name: mask for name, mask in masks.items() if mask.any()}
+
+
+@dataclass(frozen=True)
+class _Ranking:
+    """Values [Q, M] of the wanted metrics, and how they are summed up."""
+
+    wanted: Sequence[Metric]
+    values: FloatArray
+    relevant: Relevance
+    bootstrap: int
+    seed: int
+
+    def scores(self, mask: QueryMask) -> dict[str, Score]:
+        """Scores over the queries of a mask, all of which have a relevant photo."""
+        values, counts = self.values[mask], self.relevant.counts[mask]
+        relevant = replace(self.relevant, queries=self.relevant.queries[mask])
+        intervals = mean_intervals(values, self.bootstrap, self.seed)
+        return {
+            one.name: Score(
+                **asdict(interval),
+                ceiling=_ceiling(one, counts),
+                macro=float(np.mean(list(_class_means(column, relevant).values()))),
+                queries=len(values),
+            )
+            for one, interval, column in zip(self.wanted, intervals, values.T, strict=True)
+        }
 
 
 def _measured(batches: Iterable[Ranked], wanted: Sequence[Metric], n_queries: int) -> FloatArray:
@@ -130,8 +170,7 @@ def _class_means(values: FloatArray, relevant: Relevance) -> dict[Label, float]:
     return {relevant.names[at]: float(sums[at] / sizes[at]) for at in np.flatnonzero(sizes)}
 
 
-def _ceiling(one: Metric, relevant: Relevance) -> float | None:
+def _ceiling(one: Metric, counts: IntArray) -> float | None:
     if one.ceiling_at is None:
         return None
-    counts = relevant.counts[relevant.counts > 0]
     return float(np.minimum(1, counts / one.ceiling_at).mean())

@@ -1,0 +1,97 @@
+"""A scenario of a dataset: its classes divided, and the images that are retrieved."""
+
+from __future__ import annotations
+
+from dfbench.datasets.dataset import MODALITIES, Dataset, ImageSet, Modality
+from dfbench.datasets.selection import images_of
+from dfbench.errors import InvalidInput, unknown_name
+from dfbench.scenarios.division import (
+    ClassDivision,
+    overlapping,
+    overlapping_with_fixed_size,
+    with_unseen_share,
+)
+from dfbench.scenarios.scenario import Scenario
+
+_ARITHMETIC = {
+    "overlap": overlapping,
+    "fixed-overlap": overlapping_with_fixed_size,
+    "unseen": with_unseen_share,
+}
+_FEWEST = 2
+"""Classes that a classifier tells apart, or that a ranking can confuse."""
+
+
+def divided(scenario: Scenario, dataset: Dataset, seed: int) -> ClassDivision | None:
+    """Who knows which classes of a dataset; None where both teachers know all, as in `closed`.
+
+    The permutation behind a share depends on the names of the classes and on the seed alone. Raises
+    `UnknownName` for a split that is not published for the dataset, and `InvalidInput` for one that
+    names classes which are not there or for a share that leaves too few classes.
+    """
+    if scenario.kind == "closed":
+        return None
+    if scenario.share is None:
+        division = _of_split(scenario, dataset)
+    else:
+        division = _ARITHMETIC[scenario.kind](dataset.classes, scenario.share, seed)
+    _check(division, scenario, dataset)
+    return division
+
+
+def retrieval_images(
+    dataset: Dataset, division: ClassDivision | None, modality: Modality
+) -> ImageSet:
+    """Queries (sketches) or gallery (photos) under a division.
+
+    The held-out images of the queried classes; of unseen classes all images, for nobody has learned
+    from any of them: these are the queries and galleries of published zero-shot splits.
+    """
+    test = dataset.images(modality, "test")
+    if division is None:
+        return test
+    if division.unseen:
+        return images_of((dataset.images(modality, "train"), test), division.unseen)
+    return images_of((test,), division.queried)
+
+
+def _of_split(scenario: Scenario, dataset: Dataset) -> ClassDivision:
+    published = {name.lower(): split for name, split in dataset.splits.items()}
+    wanted = scenario.split or ""
+    if not published:
+        raise InvalidInput(
+            f"scenario '{scenario}': no split is published for these {len(dataset.classes)} "
+            f"classes of {dataset.name!r}; allowed: a share of them, e.g. --scenario unseen=0.25 "
+            "(a published split is one of all classes of its dataset: see dfbench list datasets)"
+        )
+    if wanted not in published:
+        raise unknown_name(
+            f"split of {dataset.name}", wanted, published, f"dfbench data verify {dataset.name}"
+        )
+    split = published[wanted]
+    absent = sorted({*split.seen, *split.unseen} - set(dataset.classes))
+    if absent:
+        raise InvalidInput(
+            f"scenario '{scenario}': the split names {len(absent)} classes that {dataset.name!r} "
+            f"does not have, e.g. {absent[0]!r}; allowed: a split of its own classes, or a share "
+            "of them, e.g. --scenario unseen=0.25"
+        )
+    return ClassDivision(shared=tuple(sorted(split.seen)), unseen=tuple(sorted(split.unseen)))
+
+
+def _check(division: ClassDivision, scenario: Scenario, dataset: Dataset) -> None:
+    start = f"scenario '{scenario}' of {len(dataset.classes)} classes of {dataset.name!r}"
+    if not division.shared and not division.unseen:
+        raise InvalidInput(f"{start} makes no whole shared class; allowed: a larger overlap")
+    for modality in MODALITIES:
+        known = division.known(modality)
+        if len(known) < _FEWEST:
+            raise InvalidInput(
+                f"{start} leaves the {modality} teacher {len(known)} classes; allowed: two or "
+                "more (see: --classes)"
+            )
+    if scenario.kind == "unseen" and len(division.unseen) < _FEWEST:
+        raise InvalidInput(
+            f"{start} leaves {len(division.unseen)} unseen classes; allowed: two or more, among "
+            "which a ranking can err"
+        )

@@ -1,0 +1,88 @@
+"""What a user calls a scenario, in one spelling."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Literal
+
+from dfbench.errors import InvalidInput, unknown_name
+
+Kind = Literal["closed", "overlap", "fixed-overlap", "unseen"]
+CLOSED = "closed"
+"""Both teachers know all classes, and all are queried."""
+
+_OVERLAPS: dict[str, Kind] = {"overlap": "overlap", "fixed-overlap": "fixed-overlap"}
+_FORMS = (CLOSED, "overlap=0.5", "fixed-overlap=0.5", "unseen=0.25", "unseen=SPLIT")
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A scenario that no dataset has been divided by yet."""
+
+    kind: Kind
+    share: Decimal | None = None
+    """Of an overlap, the share of classes that both teachers know; of `unseen`, of unseen ones."""
+    split: str | None = None
+    """Of `unseen`, the name of a published split in lower case."""
+
+    def __str__(self) -> str:
+        if self.kind == CLOSED:
+            return self.kind
+        return f"{self.kind}={self.split if self.share is None else _decimals(self.share)}"
+
+
+def parse_scenario(text: str) -> Scenario:
+    """The scenario of a text, e.g. `overlap=.5` or `unseen=S25-SAKE`.
+
+    Raises `UnknownName`, and `InvalidInput` for a share out of its range.
+
+    >>> str(parse_scenario("overlap=.50"))
+    'overlap=0.5'
+    """
+    name, _, value = text.strip().lower().partition("=")
+    if text.strip().lower() == CLOSED:
+        return Scenario("closed")
+    if name in _OVERLAPS and value:
+        return Scenario(_OVERLAPS[name], share=_overlap(text, value))
+    if name == "unseen" and value:
+        share = _number(value)
+        return Scenario("unseen", split=value) if share is None else _unseen(text, share)
+    raise unknown_name("scenario", text, _FORMS, "dfbench run --help")
+
+
+def canonical(text: str) -> str:
+    """The one spelling of a scenario. Raises what `parse_scenario` raises."""
+    return str(parse_scenario(text))
+
+
+def _overlap(text: str, value: str) -> Decimal:
+    share = _number(value)
+    if share is None or not 0 < share <= 1:
+        raise InvalidInput(
+            f"scenario {text!r}: an overlap is a share above 0 and not above 1; allowed: e.g. "
+            "--scenario overlap=0.5"
+        )
+    return share
+
+
+def _unseen(text: str, share: Decimal) -> Scenario:
+    if not 0 < share < 1:
+        raise InvalidInput(
+            f"scenario {text!r}: unseen classes are a share above 0 and below 1, or a published "
+            "split; allowed: e.g. --scenario unseen=0.25"
+        )
+    return Scenario("unseen", share=share)
+
+
+def _number(value: str) -> Decimal | None:
+    try:
+        number = Decimal(value)
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() else None
+
+
+def _decimals(share: Decimal) -> str:
+    digits = f"{share.normalize():f}"
+    return digits if "." in digits else f"{digits}.0"
