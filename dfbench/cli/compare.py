@@ -107,16 +107,23 @@ def _questions(
 ) -> list[Layout]:
     from dfbench.reporting.answers import how_to_read
     from dfbench.reporting.comparison_file import read_comparisons, write_comparisons
-    from dfbench.reporting.lines import tables
-    from dfbench.reporting.page import answer_table
+    from dfbench.reporting.page import answer_table, answered_tables
 
+    asked = answered_tables(records)
+    if not asked:
+        raise InvalidInput(
+            "all records are of partial class overlap (see: dfbench table --overlap), of which "
+            "only two rows are compared: dfbench compare A B --scenario overlap=0.5"
+        )
     stored = [c for c in read_comparisons(results) if write or c.resamples == resamples]
     kept = _answers(records, stored, folders, resamples)
     if write:
         for line in kept.stale:
             note(f"dropped: {line}")
         note(f"comparisons: {write_comparisons(results, kept.answers.values())}")
-    layouts = [layout for table in tables(records) for layout in answer_table(table, kept.answers)]
+    layouts = [
+        layout for table in answered_tables(records) for layout in answer_table(table, kept.answers)
+    ]
     return [replace(layouts[0], notes=(*layouts[0].notes, how_to_read())), *layouts[1:]]
 
 

@@ -14,7 +14,10 @@ from dfbench.console import note
 from dfbench.errors import InvalidInput, unknown_name
 
 if TYPE_CHECKING:
+    from dfbench.reporting.layout import Layout
     from dfbench.runs.record import Record
+
+_METRIC = "map@all"
 
 
 @click.command()
@@ -36,6 +39,12 @@ if TYPE_CHECKING:
     help="A column, e.g. acc@1; may be repeated; default: map@all and prec@200.",
 )
 @click.option(
+    "--overlap",
+    is_flag=True,
+    help="Columns are overlaps instead: how rows fare as the teachers share more of their classes, "
+    "over all queries and over those whose class both teachers or one of them knows.",
+)
+@click.option(
     "--page",
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write the page of results instead: the folder's preamble.md, all tables, and the "
@@ -49,27 +58,42 @@ def table(
     scenario: str | None,
     methods: tuple[str, ...],
     metrics: tuple[str, ...],
+    overlap: bool,
     page: Path | None,
     form: str,
 ) -> None:
     """Compare methods: one table per dataset and scenario, mean and deviation over seeds."""
-    from dfbench.reporting.delimited import leaderboard_csv
+    from dfbench.reporting.delimited import leaderboard_csv, overlap_csv
     from dfbench.reporting.layout import print_layouts
     from dfbench.reporting.leaderboard import HEADLINE, leaderboards
 
     records = chosen_records(results, dataset, scenario)
     if page is not None:
-        if dataset or scenario or methods or metrics:
+        if dataset or scenario or methods or metrics or overlap:
             raise InvalidInput("--page shows all records; leave out filters and metrics")
         _write_page(page, results, records)
         return
     chosen = _of_methods(records, methods)
     _check_metrics(chosen, metrics)
-    layouts = leaderboards(chosen, metrics or HEADLINE)
+    layouts = _by_overlap(chosen, metrics) if overlap else leaderboards(chosen, metrics or HEADLINE)
     if form == "csv":
-        sys.stdout.write(leaderboard_csv(layouts))
+        sys.stdout.write((overlap_csv if overlap else leaderboard_csv)(layouts))
     else:
         print_layouts(layouts, form)
+
+
+def _by_overlap(records: list[Record], metrics: tuple[str, ...]) -> list[Layout]:
+    from dfbench.reporting.overlap_tables import overlap_tables
+
+    layouts = [
+        table for metric in metrics or (_METRIC,) for table in overlap_tables(records, metric)
+    ]
+    if not layouts:
+        raise InvalidInput(
+            "no records of partial class overlap among these; make some, e.g. dfbench run --method "
+            "crossx --dataset shapes --scenario overlap=0.5, or the suite benchmarks/overlap.toml"
+        )
+    return layouts
 
 
 def _write_page(page: Path, results: Path, records: list[Record]) -> None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from dfbench.reporting.cells import NONE, short, signed
+from dfbench.reporting.cells import NONE, metric_title, short, signed
 from dfbench.reporting.comparison import Answers, Comparison
 from dfbench.reporting.layout import Layout
-from dfbench.reporting.leaderboard import metric_title
 from dfbench.reporting.lines import DEFAULT_METRIC
 from dfbench.reporting.questions import Cell, Question
 

@@ -40,6 +40,15 @@ def mean_and_deviation(values: Sequence[float]) -> str:
     return f"{mean} ± {short(stdev(values))}" if len(values) > 1 else mean
 
 
+def metric_title(metric: str) -> str:
+    """A metric as the field writes it.
+
+    >>> metric_title("prec@200"), metric_title("map@all"), metric_title("acc@1")
+    ('Prec@200', 'mAP@all', 'Acc@1')
+    """
+    return f"mAP{metric[3:]}" if metric.startswith("map") else metric[:1].upper() + metric[1:]
+
+
 def span(values: Sequence[float]) -> str:
     """`.912 to .934`, or one number where all print alike.
 

@@ -22,42 +22,41 @@ def condition_layouts(condition: Condition) -> list[Layout]:
 
 def condition_content(condition: Condition) -> dict[str, Any]:
     """All of it, as JSON."""
-    holding = condition.holding
     return {
-        "dataset": holding.name,
-        "root": str(holding.root),
+        "dataset": condition.name,
+        "root": str(condition.root),
         "usable": condition.usable,
         "obstacles": list(condition.obstacles),
-        "looked_at": asdict(condition.looks),
-        "layouts": dict(holding.layouts),
+        "notes": list(condition.notes),
+        "looked_at": asdict(condition.looks) if condition.looks else None,
+        "layouts": dict(condition.layouts),
         "classes": {
-            name: {m: len(holding.files[m][name]) for m in MODALITIES}
-            for name in holding.files["photo"]
+            name: {m: condition.counts[m][name] for m in MODALITIES}
+            for name in condition.counts["photo"]
         },
-        "published": dict(holding.published),
+        "published": dict(condition.published),
         "problems": [{"kind": p.kind, "text": p.text} for p in condition.problems],
         "prec@200_ceilings": [asdict(ceiling) for ceiling in condition.ceilings],
     }
 
 
 def _images(condition: Condition) -> Layout:
-    holding = condition.holding
     header = ("images", "files", "published", "classes", "with images", "least", "most")
     verdict = "usable" if condition.usable else "not usable as it is"
-    notes = [f"{kind}: {place}" for kind, place in holding.layouts.items()]
+    notes = [f"{kind}: {place}" for kind, place in condition.layouts.items()]
+    notes += condition.notes
     notes += [f"{verdict}: {line}" for line in condition.obstacles] or [verdict]
-    if not condition.looks.decode:
+    if condition.looks and not condition.looks.decode:
         notes.append("images were not decoded (--decode finds truncated ones)")
-    if not condition.looks.duplicates:
+    if condition.looks and not condition.looks.duplicates:
         notes.append("contents were not compared (--duplicates does)")
     rows = tuple(_counts(condition, modality) for modality in MODALITIES)
-    return Layout(f"{holding.name} in {holding.root}", header, rows, tuple(notes), {})
+    return Layout(f"{condition.name} in {condition.root}", header, rows, tuple(notes), {})
 
 
 def _counts(condition: Condition, modality: Modality) -> tuple[str, ...]:
-    holding = condition.holding
-    counts = [len(group) for group in holding.files[modality].values()]
-    published = holding.published.get(modality, "-")
+    counts = condition.counts[modality].values()
+    published = condition.published.get(modality, "-")
     numbers = (
         *(sum(counts), published, len(counts), sum(n > 0 for n in counts)),
         *(min(counts, default=0), max(counts, default=0)),

@@ -11,6 +11,7 @@ from typing import Any
 from dfbench.reporting.layout import Layout
 
 _NAMES = ("dataset", "scenario", "section", "method", "name", "needs", "seeds")
+_OVERLAP_NAMES = ("dataset", "scenario", "metric", "queries", "section", "method", "name")
 
 
 def leaderboard_csv(layouts: Sequence[Layout]) -> str:
@@ -28,12 +29,32 @@ def leaderboard_csv(layouts: Sequence[Layout]) -> str:
     return text.getvalue()
 
 
+def overlap_csv(layouts: Sequence[Layout]) -> str:
+    """Tables by class overlap under one header, one line a row, group of queries and overlap."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow((*_OVERLAP_NAMES, "overlap", "mean", "std", "seeds", "chance map@all"))
+    for table in (layout.content for layout in layouts):
+        for row in table["rows"]:
+            words = [{**table, **row}[name] for name in _OVERLAP_NAMES]
+            for overlap, values in row["values"].items():
+                if values:
+                    deviation = stdev(values) if len(values) > 1 else ""
+                    chance = fmean(table["overlaps"][overlap]["chance"])
+                    numbers = (fmean(values), deviation, len(values), chance)
+                    writer.writerow((*words, overlap, *numbers))
+    return text.getvalue()
+
+
 def _fields(table: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
-    words = {**table, **row, "needs": "; ".join(row["needs"]), "seeds": len(row["seeds"])}
+    words = {**table, **row, "needs": "; ".join(row["needs"]), "seeds": len(row["seeds"]) or ""}
     fields = {name: words[name] for name in _NAMES}
     for reading, scores in {"": row["metrics"], **row["readings"]}.items():
         for metric, values in scores.items():
             fields |= _summary(f"{reading} {metric}".strip(), values)
+    for group, scores in row["groups"].items():
+        for metric, values in scores.items():
+            fields |= _summary(f"{group} {metric}", values)
     for metric, value in (row["published"] or {}).items():
         fields[f"published {metric}"] = value
     return fields

@@ -10,6 +10,8 @@ from typing import Any, Literal
 from dfbench.console import output, print_json
 
 Rank = Literal["best", "second"]
+_LEAST_NAME = 16
+"""Letters of a row's name that the narrowest terminal shows in a line."""
 _MARKUP = re.compile(r"[\\|<*`]")
 
 
@@ -68,6 +70,8 @@ def _text(layout: Layout) -> None:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for name, side in zip(layout.header, layout.alignment(), strict=True):
         table.add_column(Text(name), justify=side, no_wrap=side == "right")
+    if layout.rows:  # numbers without names say nothing
+        table.columns[0].min_width = min(max(len(row[0]) for row in layout.rows), _LEAST_NAME)
     for heading, places in layout.parts():
         if heading:
             table.add_row(Text(heading, style="italic"))

@@ -1,4 +1,8 @@
-"""The table of methods: one per dataset and scenario, mean and deviation over seeds."""
+"""The table of methods: one per dataset and scenario, mean and deviation over seeds.
+
+Queries of classes that one teacher or both know have columns of their own where the records tell
+them apart; what others printed for the same unseen classes stands beneath.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +10,30 @@ from collections.abc import Iterable, Sequence
 from statistics import fmean
 from typing import Any
 
-from dfbench.reporting.cells import NONE, mean_and_deviation, short, signed, span
+from dfbench.reporting.cells import (
+    NONE,
+    mean_and_deviation,
+    metric_title,
+    short,
+    signed,
+    span,
+)
 from dfbench.reporting.layout import Layout, Rank
 from dfbench.reporting.lines import Line, lines, tables
 from dfbench.reporting.published import Published, published
-from dfbench.reporting.roles import SECTIONS, roles
+from dfbench.reporting.query_groups import group_notes, group_values, query_groups
+from dfbench.reporting.roles import SECTIONS, remarks, roles
+from dfbench.reporting.zero_shot import (
+    ZERO_SHOT,
+    ZeroShot,
+    elsewhere,
+    printed_content,
+    printed_notes,
+    printed_row,
+)
 from dfbench.runs.record import Record
 
 HEADLINE = ("map@all", "prec@200")
-_TITLES = {"map@all": "mAP@all"}
 
 
 def leaderboards(records: Iterable[Record], metrics: Sequence[str] = HEADLINE) -> list[Layout]:
@@ -24,15 +43,6 @@ def leaderboards(records: Iterable[Record], metrics: Sequence[str] = HEADLINE) -
     the row with the best mean of the first metric comes first.
     """
     return [_leaderboard(table, metrics) for table in tables(records)]
-
-
-def metric_title(metric: str) -> str:
-    """A metric as the field writes it.
-
-    >>> metric_title("prec@200"), metric_title("map@all"), metric_title("acc@1")
-    ('Prec@200', 'mAP@all', 'Acc@1')
-    """
-    return _TITLES.get(metric, metric[:1].upper() + metric[1:])
 
 
 def table_title(record: Record) -> str:
@@ -48,23 +58,34 @@ def _leaderboard(records: list[Record], metrics: Sequence[str]) -> Layout:
     sections = {name: found for name, found in by_section.items() if found}
     shown = [line for found in sections.values() for line in found]
     reported = published(first.data.name, first.scenario)
-    header = ["method", *map(metric_title, metrics), "posterior", "seeds", "needs"]
+    others = elsewhere(first)
+    groups = query_groups(records)
+    header = ["method", *map(metric_title, metrics), "posterior", *groups, "seeds", "needs"]
+    if reported or others:
+        header.append("published")
     if reported:
-        header += ["published", "difference"]
+        header.append("difference")
+    rows = [_row(line, metrics, groups, reported) for line in shown]
+    if others and not reported:
+        rows = [(*row, NONE) for row in rows]
+    counts = {**{name: len(found) for name, found in sections.items()}, ZERO_SHOT: len(others)}
     return Layout(
         title=table_title(first),
         header=tuple(header),
-        rows=tuple(_row(line, metrics, reported) for line in shown),
-        notes=tuple(_notes(records, metrics, reported)),
-        content=_content(first, sections, metrics, reported),
-        sections=tuple((name, len(found)) for name, found in sections.items()),
+        rows=(*rows, *(printed_row(one, tuple(header)) for one in others)),
+        notes=(*_notes(records, metrics, reported), *group_notes(records), *printed_notes(others)),
+        content=_content(first, sections, metrics, reported, others),
+        sections=tuple((name, count) for name, count in counts.items() if count),
         ranks=_ranks(list(sections.values()), metrics),
     )
 
 
-def _row(line: Line, metrics: Sequence[str], reported: dict[str, Published]) -> tuple[str, ...]:
+def _row(
+    line: Line, metrics: Sequence[str], groups: Sequence[str], reported: dict[str, Published]
+) -> tuple[str, ...]:
     cells = [line.name, *(mean_and_deviation(line.values(m)) for m in metrics)]
     cells.append(mean_and_deviation(line.values(metrics[0], "posterior")))
+    cells += [mean_and_deviation(group_values(line, name, metrics[0])) for name in groups]
     cells.append(str(len(line.records)))
     cells.append(", ".join(line.first.row.needs) or NONE)
     if reported:
@@ -125,6 +146,7 @@ def _notes(
             limit = f" (at most {short(ceiling)} here)" if ceiling is not None and limited else ""
             notes.append(f"{metric_title(name)}: {first.definitions[name].formula}{limit}")
     notes.append("mean ± standard deviation over seeds")
+    notes += remarks(records)
     notes.append(
         f"posterior: {metric_title(metrics[0])} of a second reading, the encoders' sum_c p_c q_c"
     )
@@ -142,6 +164,7 @@ def _content(
     sections: dict[str, list[Line]],
     metrics: Sequence[str],
     reported: dict[str, Published],
+    others: list[ZeroShot],
 ) -> dict[str, Any]:
     return {
         "dataset": first.data.name,
@@ -154,7 +177,8 @@ def _content(
             {"section": section, **_json_row(line, metrics, _published(line, reported))}
             for section, found in sections.items()
             for line in found
-        ],
+        ]
+        + [{"section": ZERO_SHOT, **printed_content(one)} for one in others],
     }
 
 
@@ -170,6 +194,10 @@ def _json_row(line: Line, metrics: Sequence[str], paper: Published | None) -> di
         "readings": {
             reading: {name: line.values(name, reading) for name in names}
             for reading in line.first.readings
+        },
+        "groups": {
+            group: {name: group_values(line, group, name) for name in names}
+            for group in query_groups(line.records)
         },
         "published": {"source": paper.source, **printed} if paper else None,
         "difference": _differences(line, metrics, printed) if paper else None,

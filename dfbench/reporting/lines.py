@@ -55,7 +55,7 @@ def lines(records: Iterable[Record], metric: str = DEFAULT_METRIC) -> list[Line]
     """The lines of one table, that with the best mean of the metric first."""
     by_setting: dict[str, dict[int, Record]] = {}
     for record in records:
-        by_setting.setdefault(canonical_json(_settings(record)), {})[record.seed] = record
+        by_setting.setdefault(setting_key(record), {})[record.seed] = record
     groups = [tuple(seeds[s] for s in sorted(seeds)) for seeds in by_setting.values()]
     by_label: dict[str, list[tuple[Record, ...]]] = {}
     for group in groups:
@@ -75,6 +75,11 @@ def surroundings(record: Record) -> dict[str, Any]:
         "alternative": record.data.alternative,
         **{f"budget.{k}": v for k, v in record.budget.model_dump(mode="json").items()},
         **{f"teachers.{k}": v for k, v in record.recipe.model_dump(mode="json").items()},
+        **{
+            f"{modality} teacher": f"{teacher.given}, {teacher.identity[:12]}"
+            for modality, teacher in record.teachers.items()
+            if teacher.given
+        },
     }
 
 
@@ -82,6 +87,11 @@ def differing(settings: Sequence[dict[str, Any]]) -> list[str]:
     """The keys in which settings are not all the same, sorted."""
     keys = {key for setting in settings for key in setting}
     return sorted(key for key in keys if len({repr(s.get(key)) for s in settings}) > 1)
+
+
+def setting_key(record: Record) -> str:
+    """Equal for records of one method, configuration and surroundings: they differ in seed."""
+    return canonical_json(_settings(record))
 
 
 def _settings(record: Record) -> dict[str, Any]:

@@ -10,8 +10,10 @@ from dfbench.reporting.comparison import Answers, Wanted
 from dfbench.reporting.layout import Layout, markdown
 from dfbench.reporting.leaderboard import leaderboards
 from dfbench.reporting.lines import tables
+from dfbench.reporting.overlap_tables import overlap_tables
 from dfbench.reporting.questions import Condition, Question, conditions, questions
 from dfbench.runs.record import Record
+from dfbench.scenarios.scenario import parse_scenario
 
 PREAMBLE = "preamble.md"
 """What people write about the results, in the folder of records; the page begins with it."""
@@ -23,12 +25,25 @@ def results_page(records: Sequence[Record], answers: Answers, preamble: str) -> 
     """The page in Markdown."""
     parts = [_MADE_BY.format(preamble=PREAMBLE), preamble.strip() or "# Results"]
     parts.append(f"Comparisons below: {how_to_read()}.")
-    for table in tables(records):
+    for table in answered_tables(records):
         parts += [markdown(layout, _TABLE_LEVEL).strip() for layout in leaderboards(table)]
         parts += [
             markdown(layout, _QUESTION_LEVEL).strip() for layout in answer_table(table, answers)
         ]
+    parts += [markdown(layout, _TABLE_LEVEL).strip() for layout in overlap_tables(records)]
     return "\n\n".join(parts) + "\n"
+
+
+def answered_tables(records: Sequence[Record]) -> list[list[Record]]:
+    """The tables whose questions are answered one by one.
+
+    Those of partial class overlap are not: there are many, and they answer together.
+    """
+    return [
+        table
+        for table in tables(records)
+        if parse_scenario(table[0].scenario).kind in ("closed", "unseen")
+    ]
 
 
 def answer_table(table: Sequence[Record], answers: Answers) -> list[Layout]:
@@ -47,7 +62,7 @@ def wanted(records: Sequence[Record]) -> list[Wanted]:
     """The comparisons that all questions need, each once."""
     found = {
         one.key: one
-        for table in tables(records)
+        for table in answered_tables(records)
         for _, question in asked(table)
         for one in question.wanted
     }

@@ -6,9 +6,8 @@ from collections.abc import Iterator, Sequence
 from itertools import product
 
 from dfbench.errors import InvalidInput, unknown_name
-from dfbench.reporting.cells import short
+from dfbench.reporting.cells import metric_title, short
 from dfbench.reporting.comparison import Reading, Wanted, has
-from dfbench.reporting.leaderboard import metric_title
 from dfbench.reporting.lines import Line, differing, surroundings, tables
 from dfbench.reporting.questions import Cell, Condition, Question, conditions
 from dfbench.runs.record import Record

@@ -13,6 +13,7 @@ from dfbench.budget import Budget
 from dfbench.errors import DfbenchError, InvalidInput
 from dfbench.runs.record import Record
 from dfbench.runs.store import run_folder
+from dfbench.scenarios import CLOSED
 from dfbench.teachers.recipe import TeacherRecipe
 
 _TOLERANCE = 1e-9
@@ -65,8 +66,11 @@ def repeat_command(record: Record) -> str:
     """
     words = ["dfbench", "run", "--method", record.row.label, "--dataset", record.data.name]
     device, _, precision = record.numerics.partition("-")
+    words += [] if record.scenario == CLOSED else ["--scenario", record.scenario]
     words += ["--seed", str(record.seed), "--device", device, "--precision", precision]
     words += ["--threads", str(record.environment.threads)]
+    for modality, teacher in record.teachers.items():
+        words += [f"--{modality}-teacher", teacher.identity] if teacher.given else []
     shared = (("budget", record.budget, Budget()), ("teachers", record.recipe, TeacherRecipe()))
     for owner, given, usual in shared:
         for key, value in given:

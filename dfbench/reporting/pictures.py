@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from dfbench.datasets.dataset import Dataset, ImageSet
+from dfbench.datasets.dataset import ImageSet, Modality
 from dfbench.files import atomic_path
 
 _CELL = 64
@@ -18,12 +19,14 @@ _HIT, _MISS = (20, 140, 60), (200, 50, 40)
 _ROWS = 20
 
 
-def save_retrievals(target: Path, dataset: Dataset, top: NDArray[np.int64]) -> None:
+def save_retrievals(
+    target: Path, images: Mapping[Modality, ImageSet], top: NDArray[np.int64]
+) -> None:
     """Draw one query a class with its best photos, framed green where the class is right, as PNG.
 
     `top` `[Q, k]` holds indices of test photos, best first. The query of a class is its first.
     """
-    queries, gallery = dataset.images("sketch", "test"), dataset.images("photo", "test")
+    queries, gallery = images["sketch"], images["photo"]
     rows = [int(np.flatnonzero(queries.labels == c)[0]) for c in np.unique(queries.labels)][:_ROWS]
     width = _LABEL_WIDTH + (top.shape[1] + 1) * _CELL
     sheet = Image.new("RGB", (width, len(rows) * _CELL), "white")

@@ -57,7 +57,8 @@ class Paper:
 def papers() -> tuple[Paper, ...]:
     """All papers, in the order of their files."""
     folder = files("dfbench_benchmarks") / "reported"
-    entries = sorted(folder.iterdir(), key=lambda entry: entry.name)
+    tables = [entry for entry in folder.iterdir() if entry.is_file()]
+    entries = sorted(tables, key=lambda entry: entry.name)
     return tuple(_paper(tomllib.loads(entry.read_text(encoding="utf-8"))) for entry in entries)
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dfbench.evaluation.bootstrap import Interval, paired_statistic
+from dfbench.evaluation.bootstrap import Design, Interval, paired_statistic
 from dfbench.reporting.comparison import (
     DENOMINATORS,
     STATISTICS,
@@ -18,7 +18,10 @@ from dfbench.reporting.comparison import (
     Wanted,
 )
 from dfbench.reporting.per_query import RunFolders
+from dfbench.runs.record import Record
 
+Rows = list[list[NDArray[np.float64]]]
+"""By row and seed, a value a query."""
 RESAMPLES = 10_000
 GENERATOR_SEED = 0
 
@@ -26,19 +29,19 @@ GENERATOR_SEED = 0
 def compare(wanted: Wanted, runs: RunFolders, resamples: int = RESAMPLES) -> Comparison:
     """The statistic with its 95 % interval.
 
-    From three paired seeds on, seeds and queries are drawn; of fewer seeds the mean is taken and
-    queries are drawn alone. A ratio or share whose denominator is not clearly positive (its mean
-    has to be) gets no interval. Raises `MissingRun` or `InvalidInput` for what the runs lack.
+    From three paired seeds on, seeds and queries are drawn; of fewer seeds queries alone, of their
+    mean. Where each seed has queries of its own (`unseen=0.25`), they are drawn within their seed.
+    A ratio or share whose denominator is not clearly positive (its mean has to be) gets no
+    interval. Raises `MissingRun` or `InvalidInput` for what the runs lack.
     """
     rows = [
         [runs.values(record, wanted.metric, side.reading) for record in records]
         for side, records in zip(wanted.sides, wanted.records, strict=True)
     ]
-    if len(wanted.seeds) < VERDICT_SEEDS:
-        rows = [[np.mean(row, axis=0)] for row in rows]
+    blocks, design = drawn_from(rows, wanted.records[0])
     statistic, denominator = STATISTICS[wanted.statistic], DENOMINATORS.get(wanted.statistic)
-    if denominator is None or _positive(_interval(rows, denominator, resamples)):
-        interval = _interval(rows, statistic, resamples)
+    if denominator is None or _positive(_interval(blocks, design, denominator, resamples)):
+        interval = _interval(blocks, design, statistic, resamples)
     else:
         interval = Interval(float(statistic(*wanted.means)), None, None)
     first = wanted.records[0][0]
@@ -58,11 +61,24 @@ def compare(wanted: Wanted, runs: RunFolders, resamples: int = RESAMPLES) -> Com
     )
 
 
+def drawn_from(rows: Rows, records: Sequence[Record]) -> tuple[Rows, Design]:
+    """What a bootstrap draws from: `rows[r][s]` is of row r and the seed of `records[s]`.
+
+    Below three seeds these are no sample: queries that the seeds share are averaged over them,
+    queries of their own are put together.
+    """
+    shared = len({record.data.classes for record in records}) == 1
+    if len(records) < VERDICT_SEEDS:
+        joined = partial(np.mean, axis=0) if shared else np.concatenate
+        return [[np.asarray(joined(row))] for row in rows], "crossed"
+    return rows, "crossed" if shared else "nested"
+
+
 def _interval(
-    rows: list[list[NDArray[np.float64]]], statistic: Callable[..., Any], resamples: int
+    rows: Rows, design: Design, statistic: Callable[..., Any], resamples: int
 ) -> Interval:
     spread = partial(_spread, statistic)
-    return paired_statistic(rows, spread, resamples=resamples, seed=GENERATOR_SEED)
+    return paired_statistic(rows, spread, design=design, resamples=resamples, seed=GENERATOR_SEED)
 
 
 def _spread(statistic: Callable[..., Any], means: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
 from dfbench.need import Need
+from dfbench.runs.record import Record
 from dfbench.runs.row import Row, parse_label
 
 UNTRAINED = "data-free, nothing is trained"
@@ -25,6 +27,8 @@ class Roles:
     """The row that nothing which trains may fall behind."""
     untrained: frozenset[str]
     """Rows that train nothing; a method's name stands for its variants too."""
+    remarks: Mapping[str, str]
+    """By method, what a table that shows it has to say."""
 
     def section(self, row: Row) -> str:
         """One of `SECTIONS`: the rows that are compared with each other."""
@@ -38,7 +42,13 @@ def roles() -> Roles:
     """The parts that the shipped `questions.toml` gives."""
     text = (files("dfbench_benchmarks") / "questions.toml").read_text(encoding="utf-8")
     content = tomllib.loads(text)
-    return Roles(bar=content["bar"], untrained=frozenset(content["untrained"]))
+    return Roles(content["bar"], frozenset(content["untrained"]), content["remarks"])
+
+
+def remarks(records: Iterable[Record]) -> list[str]:
+    """What a table has to say about the methods it shows, each once."""
+    names = dict.fromkeys(record.row.name for record in records)
+    return [f"{name}: {roles().remarks[name]}" for name in names if name in roles().remarks]
 
 
 def is_variant_of(row: Row, label: str) -> bool:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pytest
-from bench import Finished
+from bench import CommandLine, Finished
 from synthetic import METRICS, synthetic_record
 
 from dfbench.runs.record import Record
@@ -22,23 +19,8 @@ _BASE = np.linspace(0.3, 0.6, QUERIES)
 _WOBBLE = 0.01 * np.array([1, -1] * (QUERIES // 2))
 
 
-@dataclass(frozen=True)
-class Shelf:
+class Shelf(CommandLine):
     """A results folder, a folder of runs, and the command line upon them."""
-
-    place: Path
-    monkeypatch: pytest.MonkeyPatch
-    capsys: pytest.CaptureFixture[str]
-
-    @property
-    def results(self) -> Path:
-        """Folder of records."""
-        return self.place / "results"
-
-    @property
-    def runs(self) -> Path:
-        """Folder of runs."""
-        return self.place / "runs"
 
     @property
     def records(self) -> list[Record]:
@@ -86,21 +68,13 @@ class Shelf:
         """Where a run left its values."""
         return run_folder(self.runs, record.data.name, record.row.label, record.seed, record.fit_id)
 
-    def call(self, verb: str, *arguments: str) -> Finished:
-        """A verb of the command line in this process."""
-        from dfbench.cli import main
-
+    def call(self, *arguments: str) -> Finished:
+        """A verb, with the folders it takes."""
         places = ["--results", str(self.results)]
-        if verb == "compare":
+        if arguments[0] == "compare":
             places += ["--runs", str(self.runs)]
             places += [] if "--resamples" in arguments else ["--resamples", "300"]
-        self.monkeypatch.setattr(sys, "argv", ["dfbench", verb, *arguments, *places])
-        self.capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = self.capsys.readouterr()
-        status = ended.value.code
-        return Finished(status if isinstance(status, int) else 0, out, err)
+        return super().call(*arguments, *places)
 
 
 def _queries(level: float, seed: int) -> npt.NDArray[np.float64]:

@@ -1,0 +1,270 @@
+"""`dfbench plot`: figures of finished runs for papers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import rich_click as click
+
+from dfbench.cli.options import results_option, runs_option
+from dfbench.cli.records import chosen_records, dataset_option, scenario_option
+from dfbench.console import note
+from dfbench.errors import InvalidInput, unknown_name
+
+if TYPE_CHECKING:
+    from dfbench.reporting.lines import Line
+    from dfbench.runs.record import Record
+
+Command = Callable[..., Any]
+_METRIC = "map@all"
+
+
+@click.group("plot")
+def plot_group() -> None:
+    """Draw figures of finished runs: PNG, PDF or SVG, by the name of the file.
+
+    The same records give the same file, byte for byte.
+    """
+
+
+@dataclass(frozen=True)
+class Request:
+    """What all figures are asked by."""
+
+    target: Path
+    dataset: str | None
+    scenario: str | None
+    methods: tuple[str, ...]
+    results: Path
+    runs: Path
+
+    def records(self) -> list[Record]:
+        """The records that the options choose, once the file's format is known to be written."""
+        from dfbench.reporting.plots.style import check_target
+
+        check_target(self.target)
+        return chosen_records(self.results, self.dataset, self.scenario)
+
+
+def _figure_options(command: Command) -> Command:
+    """Gather what all figures take (records, runs, rows, file) into a `Request`."""
+
+    @wraps(command)
+    def gathered(
+        *,
+        target: Path,
+        dataset: str | None,
+        methods: tuple[str, ...],
+        results: Path,
+        runs: Path,
+        scenario: str | None = None,
+        **others: Any,
+    ) -> None:
+        command(Request(target, dataset, scenario, methods, results, runs), **others)
+
+    row = click.option(
+        "--method",
+        "methods",
+        multiple=True,
+        metavar="ROW",
+        help="Only this row, NAME or NAME[VARIANT]; may be repeated.",
+    )
+    file = click.option(
+        "-o",
+        "--output",
+        "target",
+        type=click.Path(path_type=Path, dir_okay=False),
+        required=True,
+        metavar="FILE",
+        help="File to write: FILE.png, .pdf or .svg.",
+    )
+    return file(dataset_option(row(results_option(runs_option(gathered)))))
+
+
+_metric_option = click.option(
+    "--metric", default=_METRIC, show_default=True, metavar="METRIC", help="What is shown."
+)
+_reading_option = click.option(
+    "--reading", default="", metavar="READING", help="A second reading instead, e.g. posterior."
+)
+
+
+@plot_group.command("bars")
+@_figure_options
+@scenario_option
+@_metric_option
+def bars(request: Request, *, metric: str) -> None:
+    """Draw rows as bars with intervals, their posterior, and published numbers."""
+    from dfbench.reporting.cells import metric_title
+    from dfbench.reporting.leaderboard import table_title
+    from dfbench.reporting.per_query import RunFolders
+    from dfbench.reporting.plots.bars import bar_chart, bars_of
+    from dfbench.reporting.plots.choice import chosen_lines, one_condition
+    from dfbench.reporting.plots.style import draw
+
+    records = request.records()
+    _check_metric(records, metric)
+    lines = chosen_lines(one_condition(records), request.methods, None)
+    first = lines[0].first
+    found = bars_of(lines, metric, RunFolders(request.runs))
+    title = table_title(first)
+    draw(
+        request.target,
+        lambda: bar_chart(
+            found, first.chance if metric == _METRIC else None, metric_title(metric), title
+        ),
+    )
+    _say(request.target, [bar.features.kind for bar in found])
+
+
+@plot_group.command("ablation")
+@_figure_options
+@scenario_option
+@_metric_option
+def ablation(request: Request, *, metric: str) -> None:
+    """Draw what the variants of a row gain or cost, with intervals of the differences.
+
+    The row is that of --method, or what the paper proposes.
+    """
+    from dfbench.reporting.cells import metric_title
+    from dfbench.reporting.comparison_file import read_comparisons
+    from dfbench.reporting.leaderboard import table_title
+    from dfbench.reporting.per_query import RunFolders
+    from dfbench.reporting.plots.ablation import ablation_chart, changes_of
+    from dfbench.reporting.plots.choice import chosen_lines, one_condition
+    from dfbench.reporting.plots.style import draw
+    from dfbench.reporting.published import papers
+
+    records = request.records()
+    _check_metric(records, metric)
+    condition = one_condition(records)
+    proposed = [paper.proposes for paper in papers() if paper.proposes][:1]
+    parent = _only_row(chosen_lines(condition, request.methods or proposed, None))
+    answers = {one.key: one for one in read_comparisons(request.results)}
+    changes = changes_of(condition, parent, metric, answers, RunFolders(request.runs))
+    if not changes:
+        raise InvalidInput(
+            f"no records of variants of {parent.label!r} to compare with it; make them: dfbench "
+            "suite run benchmarks/ablations.toml"
+        )
+    title = table_title(parent.first)
+    draw(request.target, lambda: ablation_chart(changes, parent.name, metric_title(metric), title))
+    bare = any(one.low is None for change in changes for one in change.by_reading.values())
+    _say(
+        request.target,
+        ["95 % paired bootstrap; none where run folders are missing (--runs)"] * bare,
+    )
+
+
+@plot_group.command("pr")
+@_figure_options
+@scenario_option
+@_reading_option
+def precision_recall(request: Request, *, reading: str) -> None:
+    """Draw precision against recall from the embeddings in the folders of runs."""
+    from dfbench.reporting.intervals import OVER_BOTH
+    from dfbench.reporting.leaderboard import table_title
+    from dfbench.reporting.plots.choice import chosen_lines, one_condition
+    from dfbench.reporting.plots.precision_recall import MOST_CURVES, curve_chart, curve_of
+    from dfbench.reporting.plots.style import draw
+
+    condition = one_condition(request.records())
+    lines = _with_reading(chosen_lines(condition, request.methods, MOST_CURVES), reading)
+    curves = [curve_of(line, request.runs, reading) for line in lines]
+    first = lines[0].first
+    draw(request.target, lambda: curve_chart(curves, first.chance, table_title(first)))
+    _say(request.target, [f"{OVER_BOTH}, over queries alone below three seeds"])
+
+
+@plot_group.command("confusion")
+@_figure_options
+@scenario_option
+@_reading_option
+def confusion(request: Request, *, reading: str) -> None:
+    """Draw which classes one row retrieves for queries of which class."""
+    from dfbench.reporting.leaderboard import table_title
+    from dfbench.reporting.plots.choice import chosen_lines, one_condition
+    from dfbench.reporting.plots.confusion import confusion_chart, shares_of
+    from dfbench.reporting.plots.style import draw
+
+    condition = one_condition(request.records())
+    line = _only_row(_with_reading(chosen_lines(condition, request.methods, None), reading))
+    shares, classes = shares_of(line, request.runs, reading), line.first.data.classes
+    title = f"{line.name}{f', {reading}' if reading else ''}: {table_title(line.first)}"
+    draw(request.target, lambda: confusion_chart(shares, classes, title))
+    _say(request.target, [])
+
+
+@plot_group.command("overlap")
+@_figure_options
+@_metric_option
+@_reading_option
+@click.option("--groups", is_flag=True, help="Add queries of shared and of one-sided classes.")
+def overlap(request: Request, *, metric: str, reading: str, groups: bool) -> None:
+    """Draw how rows fare as the teachers share more of their classes, beside published bars."""
+    from dfbench.reporting.cells import metric_title
+    from dfbench.reporting.overlap import sweeps
+    from dfbench.reporting.per_query import RunFolders
+    from dfbench.reporting.plots.overlap import chosen_series, overlap_chart, panel_of
+    from dfbench.reporting.plots.style import draw
+    from dfbench.reporting.published_overlap import published_overlap
+    from dfbench.reporting.query_groups import ALL, GROUPS
+
+    records = request.records()
+    _check_metric(records, metric)
+    found = [sweep for sweep in sweeps(records, metric) if sweep.protocol == "overlap"]
+    if len(found) != 1:
+        names = ", ".join(sweep.dataset for sweep in found) or "none"
+        raise InvalidInput(
+            f"a figure shows partial class overlap on one dataset, and there are records of it on: "
+            f"{names}; choose with --dataset, or make them: dfbench suite run "
+            "benchmarks/overlap.toml"
+        )
+    (sweep,) = found
+    series = chosen_series(sweep, request.methods)
+    panels = [
+        panel_of(sweep, series, group, metric, reading, RunFolders(request.runs))
+        for group in (ALL, *GROUPS)[: None if groups else 1]
+    ]
+    printed = published_overlap().of(sweep.dataset)
+    name = f"{metric_title(metric)}{f', {reading}' if reading else ''}"
+    draw(request.target, lambda: overlap_chart(panels, printed, name, sweep.dataset))
+    kinds = [p.kind for panel in panels for curve in panel.curves for p in curve.points.values()]
+    _say(
+        request.target,
+        [*kinds, f"published: {printed.source}; ± {printed.reading_error} by reading"],
+    )
+
+
+def _check_metric(records: Sequence[Record], metric: str) -> None:
+    known = {name for record in records for name in record.metrics}
+    if metric not in known:
+        raise unknown_name("metric", metric, known, "dfbench table --format json")
+
+
+def _with_reading(lines: list[Line], reading: str) -> list[Line]:
+    """The rows that have a reading, which some row has to."""
+    known = {name for line in lines for name in line.first.readings}
+    if reading and reading not in known:
+        raise unknown_name("reading", reading, known, "dfbench table --format json")
+    return [line for line in lines if not reading or reading in line.first.readings]
+
+
+def _only_row(lines: list[Line]) -> Line:
+    if len(lines) > 1:
+        names = ", ".join(line.name for line in lines)
+        raise InvalidInput(
+            f"this figure is of one row, and there are {len(lines)}: {names}; choose with --method"
+        )
+    return lines[0]
+
+
+def _say(target: Path, kinds: Sequence[str]) -> None:
+    """Where the figure lies, and what its intervals are."""
+    for line in dict.fromkeys(kinds):
+        note(line)
+    note(f"figure: {target}")

@@ -1,0 +1,118 @@
+"""What each change to a method costs: differences to the row it was made to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from dfbench.reporting.comparison import Answers, Reading, Wanted, has
+from dfbench.reporting.lines import Line
+from dfbench.reporting.per_query import MissingRun, RunFolders
+from dfbench.reporting.plots.style import COLOURS, PAGE, legend_below, new_figure
+from dfbench.reporting.questions import POSTERIOR, Condition
+from dfbench.reporting.resampling import compare
+from dfbench.reporting.roles import is_variant_of
+
+_ROW_HEIGHT = 0.2
+_OFFSET = 0.16
+_READINGS = (("features", "o", COLOURS[0]), (POSTERIOR, "s", COLOURS[1]))
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A mean difference with its interval, whose ends may be unknown."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Change:
+    """A variant less its parent."""
+
+    name: str
+    by_reading: dict[str, Difference]
+    """By `features` and `posterior`, where both rows have the reading."""
+
+
+def ablation_chart(changes: list[Change], parent: str, metric: str, title: str) -> Figure:
+    """Changes from the one that gains most to the one that costs most."""
+    ordered = sorted(changes, key=lambda change: change.by_reading["features"].value)
+    figure = new_figure(PAGE * 0.75, 0.8 + _ROW_HEIGHT * len(ordered))
+    axes = figure.add_subplot()
+    axes.axvline(0, color="black", linewidth=0.8)
+    for number, (reading, marker, colour) in enumerate(_READINGS):
+        _points(axes, ordered, reading, marker, colour, _OFFSET * (1 - 2 * number))
+    axes.set_yticks(range(len(ordered)), [change.name for change in ordered])
+    axes.set_ylim(-0.7, len(ordered) - 0.3)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.grid(axis="x")
+    axes.set_xlabel(f"{metric}: variant less {parent}")
+    axes.set_title(title, pad=4)
+    legend_below(figure, 2)
+    return figure
+
+
+def _points(
+    axes: Axes, changes: list[Change], reading: str, marker: str, colour: str, offset: float
+) -> None:
+    found = [
+        (place + offset, change.by_reading[reading])
+        for place, change in enumerate(changes)
+        if reading in change.by_reading
+    ]
+    if not found:
+        return
+    for place, one in found:
+        if one.low is not None and one.high is not None:
+            axes.plot((one.low, one.high), (place, place), color=colour, linewidth=1)
+    axes.plot(
+        [one.value for _, one in found],
+        [place for place, _ in found],
+        color=colour,
+        marker=marker,
+        linestyle="none",
+        label=reading,
+    )
+
+
+def changes_of(
+    condition: Condition, parent: Line, metric: str, answers: Answers, runs: RunFolders
+) -> list[Change]:
+    """The variants of a row less the row itself.
+
+    Intervals are those stored with the records, or are made from the run folders; without both
+    there are none. A variant that has no seed in common with the row is left out.
+    """
+    changes = []
+    for line in condition.lines:
+        if is_variant_of(line.first.row, parent.label):
+            found = {
+                name: one
+                for reading, name in (("", "features"), (POSTERIOR, POSTERIOR))
+                if (one := _difference(line, parent, reading, metric, answers, runs)) is not None
+            }
+            if "features" in found:
+                changes.append(Change(line.name, found))
+    return changes
+
+
+def _difference(
+    line: Line, parent: Line, reading: str, metric: str, answers: Answers, runs: RunFolders
+) -> Difference | None:
+    if not has(line, metric, reading) or not has(parent, metric, reading):
+        return None
+    wanted = Wanted("difference", (Reading(line, reading), Reading(parent, reading)), metric)
+    if not wanted.seeds or wanted.value is None:
+        return None
+    answer = answers.get(wanted.key)
+    if answer is None:
+        try:
+            answer = compare(wanted, runs)
+        except MissingRun:
+            return Difference(wanted.value, None, None)
+    return Difference(answer.value, answer.low, answer.high)

@@ -1,0 +1,81 @@
+"""Which classes are retrieved for queries of which class."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from dfbench.evaluation import top_k
+from dfbench.reporting.embedded import EmbeddedTest, embedded_test
+from dfbench.reporting.lines import Line
+from dfbench.reporting.plots.style import PAGE, new_figure
+from dfbench.runs.record import Record
+
+_NUMBERED = 25
+"""Classes up to which cells carry their number."""
+_LEAST_SHOWN = 0.005
+_DARK = 0.55
+"""Share from which on a cell's number is white."""
+
+
+def confusion_chart(shares: NDArray[np.float64], classes: tuple[str, ...], title: str) -> Figure:
+    """Rows of `shares` `[C, C]` are classes of queries, columns of photos; a row sums to 1."""
+    size = PAGE * 0.5 + 0.14 * len(classes) if len(classes) <= _NUMBERED else PAGE
+    figure = new_figure(size, size * 0.88)
+    axes = figure.add_subplot()
+    picture = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, interpolation="none")
+    places = np.arange(len(classes))
+    font = 7 if len(classes) <= _NUMBERED else max(2.0, 7 * _NUMBERED / len(classes))
+    axes.set_xticks(places, classes, rotation=90, fontsize=font)
+    axes.set_yticks(places, classes, fontsize=font)
+    axes.tick_params(length=0)
+    for side in axes.spines.values():
+        side.set_visible(False)
+    if len(classes) <= _NUMBERED:
+        for row, column in zip(*np.nonzero(shares >= _LEAST_SHOWN), strict=True):
+            share = float(shares[row, column])
+            axes.text(
+                *(column, row, f"{100 * share:.0f}"),
+                ha="center",
+                va="center",
+                fontsize=5.5,
+                color="white" if share > _DARK else "black",
+            )
+    axes.set_xlabel("class of the retrieved photos")
+    axes.set_ylabel("class of the query")
+    axes.set_title(title)
+    bar = figure.colorbar(picture, ax=axes, shrink=0.6, pad=0.02, aspect=30)
+    bar.set_label("share of the top R, R = photos of the query's class (cells: %)")
+    bar.outline.set_visible(False)
+    return figure
+
+
+def shares_of(line: Line, runs: Path, reading: str = "") -> NDArray[np.float64]:
+    """`[C, C]`: what the top R of each class's queries hold, R photos being of that class.
+
+    The diagonal is the R-precision of a class; a class without queries or photos has a row of 0.
+    Mean over the seeds. Raises `MissingRun` for a run without its folder.
+    """
+    by_seed = [_shares(embedded_test(runs, r, reading), r) for r in line.records]
+    return np.asarray(np.mean(by_seed, axis=0))
+
+
+def _shares(found: EmbeddedTest, record: Record) -> NDArray[np.float64]:
+    count = len(record.data.classes)
+    photos, queries = found.labels["photo"], found.labels["sketch"]
+    relevant = np.bincount(photos, minlength=count)
+    best = top_k(
+        found.embeddings["sketch"],
+        found.embeddings["photo"],
+        int(relevant.max()),
+        similarity=found.similarity,
+    )
+    shares = np.zeros((count, count))
+    for name in np.unique(queries):
+        if relevant[name]:
+            retrieved = photos[best[queries == name, : relevant[name]]]
+            shares[name] = np.bincount(retrieved.ravel(), minlength=count) / retrieved.size
+    return shares

@@ -1,0 +1,74 @@
+"""Scores of queries by who knows their class: both teachers, or one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from dfbench.reporting.cells import span
+from dfbench.reporting.lines import Line
+from dfbench.runs.record import Record, Score
+
+GROUPS = ("shared", "sketch-only", "photo-only")
+"""As records name them; the gallery is the same for all."""
+ALL = "all"
+"""All queries."""
+
+
+def query_groups(records: Iterable[Record]) -> tuple[str, ...]:
+    """The groups that any of the records tells apart."""
+    found = {name for record in records for name in record.groups}
+    return tuple(name for name in GROUPS if name in found)
+
+
+def group_scores(record: Record, group: str, reading: str = "") -> dict[str, Score]:
+    """The scores of a group of queries; empty where the record has none."""
+    if group == ALL:
+        return record.readings.get(reading, {}) if reading else record.metrics
+    if group not in record.groups:
+        return {}
+    found = record.groups[group]
+    return found.readings.get(reading, {}) if reading else found.metrics
+
+
+def group_values(line: Line, group: str, metric: str, reading: str = "") -> list[float]:
+    """The metric of a group on each seed that has it."""
+    found = (group_scores(record, group, reading) for record in line.records)
+    return [scores[metric].value for scores in found if metric in scores]
+
+
+def group_chance(record: Record, group: str) -> float | None:
+    """`map@all` of a random order for a group's queries; None where the record has none."""
+    if group == ALL:
+        return record.chance
+    return record.groups[group].chance if group in record.groups else None
+
+
+def group_notes(records: Sequence[Record]) -> Iterator[str]:
+    """Which classes the teachers know, and what chance is for each group."""
+    divisions = [record.division for record in records if record.division]
+    if not divisions:
+        return
+    if divisions[0].unseen:
+        seen = {len(division.shared) for division in divisions}
+        yield (
+            f"teachers and methods know {_counts(seen)} other classes; queries and gallery are all "
+            "images of classes that neither knows"
+        )
+        return
+    yield f"the teachers share {span([d.overlap for d in divisions])} of the union of their classes"
+    for name in query_groups(records):
+        own = [record.groups[name] for record in records if name in record.groups]
+        yield (
+            f"{name}: mAP@all of {_counts({group.queries for group in own})} queries, chance "
+            f"{span([group.chance for group in own])}"
+        )
+    known = (
+        f"the {modality} teacher {_counts({r.teachers[modality].classes for r in records})}"
+        for modality in ("photo", "sketch")
+    )
+    yield f"classes: {', '.join(known)}; a teacher's accuracy is on its own classes"
+
+
+def _counts(numbers: set[int]) -> str:
+    least, most = min(numbers), max(numbers)
+    return str(least) if least == most else f"{least} to {most}"

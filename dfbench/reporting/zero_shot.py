@@ -1,0 +1,110 @@
+"""Zero-shot results that others printed: data with split, metrics and source, and their rows."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from dfbench.reporting.cells import NONE, metric_title, short
+from dfbench.runs.record import Record
+from dfbench.scenarios.scenario import parse_scenario
+
+ZERO_SHOT = "zero-shot, with data, as printed by others"
+"""Title of their section of a table."""
+_UNSTATED = " *"
+
+
+@dataclass(frozen=True)
+class ZeroShot:
+    """What one page printed for one method on the unseen classes of one dataset."""
+
+    method: str
+    dataset: str
+    splits: tuple[str, ...]
+    """The lists of unseen classes that are meant; several where it is not stated which."""
+    values: dict[str, float]
+    """By metric, as printed; each from its authors' own code."""
+    source: str
+
+    @property
+    def name(self) -> str:
+        """The method, marked where its list of unseen classes is not stated."""
+        return self.method + (_UNSTATED if len(self.splits) > 1 else "")
+
+
+def elsewhere(record: Record) -> list[ZeroShot]:
+    """What others printed for the unseen classes of a record, the best of each metric first."""
+    split = parse_scenario(record.scenario).split
+    found = zero_shot(record.data.name, split) if split else []
+    return sorted(found, key=lambda one: (min(one.values), -next(iter(one.values.values()))))
+
+
+def printed_row(one: ZeroShot, header: tuple[str, ...]) -> tuple[str, ...]:
+    """A row of a table that has a column `published`, and dashes elsewhere."""
+    printed = ", ".join(f"{short(value)} {metric_title(m)}" for m, value in one.values.items())
+    return one.name, *(printed if name == "published" else NONE for name in header[1:])
+
+
+def printed_notes(others: list[ZeroShot]) -> Iterator[str]:
+    """Where printed rows are from, and what is not known of them."""
+    if not others:
+        return
+    sources = "; ".join(dict.fromkeys(one.source for one in others))
+    yield (
+        f"{ZERO_SHOT}: {sources}; each with its authors' own code, networks and definition of the "
+        "metric"
+    )
+    if any(len(one.splits) > 1 for one in others):
+        yield "* as many unseen classes; which is not stated"
+
+
+def printed_content(one: ZeroShot) -> dict[str, Any]:
+    """A printed row as JSON, with the keys of every row."""
+    return {
+        "method": one.method,
+        "name": one.name,
+        "needs": [],
+        "seeds": [],
+        "metrics": {},
+        "readings": {},
+        "groups": {},
+        "published": {"source": one.source, **one.values},
+        "difference": None,
+        "splits": list(one.splits),
+        "records": [],
+    }
+
+
+def zero_shot(dataset: str, split: str) -> list[ZeroShot]:
+    """Printed results on a dataset that are, or may be, of a split; each once."""
+    found: dict[tuple[str, tuple[tuple[str, float], ...]], ZeroShot] = {}
+    for one in _all():
+        if one.dataset == dataset and split.casefold() in map(str.casefold, one.splits):
+            found.setdefault((one.method, tuple(one.values.items())), one)
+    return list(found.values())
+
+
+@cache
+def _all() -> tuple[ZeroShot, ...]:
+    folder = files("dfbench_benchmarks") / "reported" / "zero_shot"
+    entries = sorted(folder.iterdir(), key=lambda entry: entry.name)
+    texts = (entry.read_text(encoding="utf-8") for entry in entries)
+    return tuple(one for text in texts for one in _page(tomllib.loads(text)))
+
+
+def _page(content: dict[str, Any]) -> Iterator[ZeroShot]:
+    for table in content["tables"]:
+        stated = {name: split for split, names in table.get("lists", {}).items() for name in names}
+        for method, values in table["rows"].items():
+            yield ZeroShot(
+                method=method,
+                dataset=table["dataset"],
+                splits=(stated[method],) if method in stated else tuple(table["splits"]),
+                # A row may lack the last numbers of its table.
+                values=dict(zip(table["metrics"], values, strict=False)),
+                source=content["source"],
+            )
