@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from dfbench import plugins
 from dfbench.errors import PluginFault, UnknownName
 from dfbench.hookspecs import MethodSpec, hookimpl
 from dfbench.plugins import PluginHost
+from dfbench.runs.request import ClassSource
 
 METHOD = """
 from dfbench import MethodSpec, hookimpl
@@ -95,13 +97,18 @@ BROKEN = {
         "    return [DatasetSpec('a', 'b', 'c:d')]\n",
         "allowed: MethodSpec",
     ),
+    "registration that raises half-way": (
+        METHOD.format(name="half", target="a:A").replace("return [", "yield (")[:-2]
+        + ")\n    raise RuntimeError('half-way')\n",
+        "RuntimeError: half-way",
+    ),
     "no list": (
         "from dfbench import hookimpl\n@hookimpl\ndef dfbench_methods():\n    return 3\n",
         "TypeError",
     ),
     "a taken name": (
         METHOD.format(name="crossx", target="someplugin:Mine"),
-        "the name 'crossx' is already taken by another plugin",
+        r"the method name 'crossx' is taken by plugin 'baselines' \(dfbench .*rename one",
     ),
     "one name twice": (
         "from dfbench import MethodSpec, hookimpl\n@hookimpl\ndef dfbench_methods():\n"
@@ -208,3 +215,114 @@ def test_misspelt_names_are_answered_with_a_suggestion_and_the_command_that_list
         host.method("crosx")
     with pytest.raises(UnknownName, match=r"did you mean 'shapes'.*dfbench list datasets"):
         host.dataset("shpaes")
+
+
+def test_file_and_line_of_a_fault_are_told_with_its_traceback(tmp_path: Path) -> None:
+    broken = _file(tmp_path, "x = 1\n\nraise ValueError('no idea')\n", "someplugin")
+    syntax = _file(tmp_path, "x = 1\ndef f(:\n", "otherplugin")
+    hook = _file(tmp_path, METHOD.format(name="m", target="t") + "    1 / 0\n", "lastplugin")
+    hook.write_text(hook.read_text().replace("    return", "    1 / 0\n    return"))
+    found = {plugin.name: plugin for plugin in PluginHost([broken, syntax, hook]).plugins}
+    assert found["someplugin"].place == f"{broken}:3"
+    assert "ValueError: no idea" in (found["someplugin"].traceback or "")
+    assert found["otherplugin"].place == f"{syntax}:2"
+    assert found["lastplugin"].place == f"{hook}:6"
+    assert {found[name].state for name in ("someplugin", "otherplugin", "lastplugin")} == {"broken"}
+
+
+def test_own_plugin_tells_distribution_hooks_and_offers() -> None:
+    found = {plugin.name: plugin for plugin in PluginHost().plugins}
+    own = found["baselines"]
+    assert (own.distribution, own.hooks, own.state) == ("dfbench", ("dfbench_methods",), "works")
+    assert "crossx" in own.methods
+    assert "shapes" in found["datasets"].datasets
+
+
+def test_own_names_are_kept_from_a_distribution_that_sorts_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Thief:
+        name, value, dist = "aaa", "aaa:offers", None
+
+        def load(self) -> object:
+            class Offers:
+                @hookimpl
+                def dfbench_methods(self) -> list[MethodSpec]:
+                    return [MethodSpec("crossx", "Mine", "json:loads")]
+
+            return Offers()
+
+    real = plugins.entry_points(group=plugins.GROUP)
+    monkeypatch.setattr(plugins, "entry_points", lambda **_: [Thief(), *real])
+    host = PluginHost()
+    assert host.method("crossx").plugin.name == "baselines"
+    assert "'crossx' is taken by plugin 'baselines'" in _error(host, "aaa")
+
+
+@pytest.mark.parametrize("only", [("baselines",), ("dfbench",), ("baselines", "datasets")])
+def test_only_plugins_that_are_wanted_are_loaded(only: tuple[str, ...], tmp_path: Path) -> None:
+    _file(tmp_path, "raise ValueError\n")
+    named = _file(tmp_path.parent, METHOD.format(name="named", target="a:A"), "namedplugin")
+    try:
+        host = PluginHost([named], tmp_path, only)
+    finally:
+        named.unlink()
+        sys.modules.pop("namedplugin", None)
+    assert {"crossx", "named"} <= set(host.methods)
+    states = {plugin.name: plugin.state for plugin in host.plugins}
+    assert states["someplugin"] == "left out"
+    assert states["datasets"] == ("left out" if only == ("baselines",) else "works")
+
+
+def test_wanted_plugin_that_is_not_there_is_answered_with_a_suggestion() -> None:
+    with pytest.raises(UnknownName, match=r"did you mean 'baselines'.*dfbench list plugins"):
+        PluginHost(only=("baseline",))
+
+
+def test_variable_narrows_what_is_loaded(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from dfbench.cli import main
+
+    monkeypatch.setenv("DFBENCH_PLUGINS", "datasets")
+    monkeypatch.setattr(sys, "argv", ["dfbench", "list", "plugins", "--format", "json"])
+    with pytest.raises(SystemExit):
+        main()
+    (content,) = json.loads(capsys.readouterr().out)
+    assert {p["name"]: p["state"] for p in content["plugins"]}["baselines"] == "left out"
+
+
+def test_class_is_offered_by_itself_once(tmp_path: Path) -> None:
+    _file(tmp_path, "class Mine:\n    name, title = 'mine', 'Mine'\n", "mymodule")
+    source = ClassSource(target="mymodule:Mine", path=tmp_path)
+    try:
+        host = PluginHost(classes=[source, source])
+    finally:
+        sys.path.remove(str(tmp_path))
+    assert host.method("mine").spec.target == "mymodule:Mine"
+    host.require((), [source])
+    bad = ClassSource(target="json:loads")
+    with pytest.raises(PluginFault, match="'json:loads' is no method"):
+        PluginHost(classes=[bad]).require((), [bad])
+
+
+def test_list_tells_where_a_plugin_is_broken_and_with_v_its_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from dfbench.cli import main
+
+    broken = _file(tmp_path, "x = 1\nraise ValueError('no idea')\n")
+    shown = []
+    for extra in ([], ["-v"]):
+        monkeypatch.setattr(
+            sys, "argv", ["dfbench", "list", "plugins", "--plugin", str(broken), *extra]
+        )
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert ended.value.code == 0
+        shown.append(capsys.readouterr().out)
+    brief, whole = shown
+    assert f"someplugin is broken: {broken}:2: ValueError: no idea" in brief
+    assert "methods: classifier-only" in brief
+    assert "Traceback" not in brief
+    assert "raise ValueError('no idea')" in whole

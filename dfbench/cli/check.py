@@ -1,0 +1,132 @@
+"""`dfbench check`: whether a method keeps the rules that make its numbers worth printing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import rich_click as click
+
+from dfbench.cli.key_values import key_values
+from dfbench.cli.options import cache_option, format_option, plugin_options, plugin_sources
+from dfbench.conformance.check import CHECKS, chosen_checks
+from dfbench.console import messages, output, print_json, progress
+from dfbench.defaults import user_cache
+
+if TYPE_CHECKING:
+    from dfbench.conformance.kit import Verdict
+
+_HELP = """Check that a method keeps the rules: the conformance kit.
+
+TARGET is a row (NAME or NAME[VARIANT]), module:Class, or a plugin file, which means all of its
+methods. Each is fitted a few times on a few drawn figures of 16 px; that takes seconds to two
+minutes, and leaves nothing but teachers in the cache. Exit status 1 if a check fails.
+
+\b
+"""
+_RULES = "\n".join(f"{check.name}: {check.rule}" for check in CHECKS)
+_STYLES = {"passed": "green", "failed": "bold red", "expected": "yellow", "not run": "dim"}
+
+
+@click.command(help=_HELP + _RULES)
+@click.argument("target")
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A setting of the method, e.g. fewer rounds, or of the budget (budget.steps=10).",
+)
+@click.option("--only", multiple=True, metavar="CHECK", help="Only this check; may be repeated.")
+@click.option(
+    "--expect-failure",
+    "expected",
+    multiple=True,
+    metavar="CHECK=REASON",
+    help="A check that may fail, and why; it has to fail then.",
+)
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
+@click.option("-v", "--verbose", is_flag=True, help="Show the traceback of a plugin's fault.")
+@plugin_options
+@cache_option
+@format_option("text", "json")
+def check(
+    *,
+    target: str,
+    settings: tuple[str, ...],
+    only: tuple[str, ...],
+    expected: tuple[str, ...],
+    device: str,
+    verbose: bool,
+    plugin_files: tuple[Path, ...],
+    plugins_dir: Path | None,
+    cache: Path | None,
+    form: str,
+) -> int:
+    """Exit status: 0 if all checks pass."""
+    checks = chosen_checks(only)
+    # Imported here so that `dfbench --help` does not import torch.
+    from dfbench.conformance.kit import examined
+    from dfbench.conformance.target import rows_of
+    from dfbench.evaluation.devices import chosen_device
+
+    chosen_device(device)
+    host, labels = rows_of(target, plugin_sources(plugin_files, plugins_dir))
+    verdicts: dict[str, list[Verdict]] = {}
+    for label in labels:
+        examination = examined(
+            host,
+            label,
+            settings=key_values("--set", settings, "KEY=VALUE, e.g. --set rounds=4"),
+            expected_failures=key_values("--expect-failure", expected, "CHECK=REASON"),
+            cache=cache or user_cache(),
+            device=device,
+        )
+        with examination as row, progress(f"checking {label}", len(checks)) as advance:
+            verdicts[label] = []
+            for one in checks:
+                verdicts[label].append(row.verdict(one))
+                advance(1)
+        if form == "text":
+            _print(label, verdicts[label], verbose=verbose)
+    if form == "json":
+        print_json([_content(label, found) for label, found in verdicts.items()])
+    return int(any(v.status == "failed" for found in verdicts.values() for v in found))
+
+
+def _print(label: str, verdicts: list[Verdict], *, verbose: bool) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, 2))
+    for verdict in verdicts:
+        table.add_row(
+            Text(verdict.status, style=_STYLES[verdict.status]),
+            Text(verdict.check.name, no_wrap=True),
+            Text(verdict.remark or verdict.check.rule),
+        )
+    output().print(Text(label, style="bold"))
+    output().print(table)
+    counts = {status: sum(v.status == status for v in verdicts) for status in _STYLES}
+    told = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
+    output().print(f"{told} in {sum(v.seconds for v in verdicts):.0f} s", markup=False)
+    for verdict in verdicts:
+        if verbose and verdict.traceback:
+            messages().print(verdict.traceback, markup=False)
+
+
+def _content(label: str, verdicts: list[Verdict]) -> dict[str, Any]:
+    return {
+        "method": label,
+        "checks": [
+            {
+                "name": verdict.check.name,
+                "rule": verdict.check.rule,
+                "status": verdict.status,
+                "remark": verdict.remark,
+                "seconds": round(verdict.seconds, 1),
+                "traceback": verdict.traceback,
+            }
+            for verdict in verdicts
+        ],
+    }

@@ -1,0 +1,40 @@
+"""`dfbench new`: a package of one's own, to start from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import rich_click as click
+
+from dfbench.console import output
+from dfbench.scaffold import Kind, new_package
+
+_FOLDER = click.argument("folder", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
+
+
+@click.group("new")
+def new_group() -> None:
+    """Write a small, tested plugin package to start from."""
+
+
+@new_group.command()
+@click.argument("name")
+@_FOLDER
+def method(*, name: str, folder: Path | None) -> None:
+    """Write a package that offers the method NAME; it passes dfbench check as it is."""
+    _write("method", name, folder, f"dfbench check {name}")
+
+
+@new_group.command()
+@click.argument("name")
+@_FOLDER
+def dataset(*, name: str, folder: Path | None) -> None:
+    """Write a package that offers the dataset NAME; dfbench run can use it as it is."""
+    _write("dataset", name, folder, f"dfbench run --method classifier-only --dataset {name}")
+
+
+def _write(kind: Kind, name: str, folder: Path | None, trial: str) -> None:
+    written = new_package(kind, name, folder)
+    for file in sorted(file for file in written.rglob("*") if file.is_file()):
+        output().print(str(file), markup=False)
+    output().print(f"next: pip install -e '{written}[test]' && {trial}", markup=False)

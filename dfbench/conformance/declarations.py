@@ -1,0 +1,97 @@
+"""Checks of what a method says about itself; nothing is trained."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+
+from dfbench.conformance.check import CheckFailed
+from dfbench.conformance.stage import Stage
+from dfbench.errors import DfbenchError
+from dfbench.method import MethodConfig
+from dfbench.runs.resolve import resolve
+from dfbench.runs.row import parse_label
+from dfbench.runs.settings import configure
+
+_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_TITLE_LENGTH = 40
+
+
+def names(stage: Stage) -> None:
+    """Name, title and version of the class, and those that its plugin registered."""
+    row, method = stage.resolved()
+    spec = stage.host.method(row.name).spec
+    if not _NAME.fullmatch(row.name):
+        raise CheckFailed(
+            f"name {row.name!r}; allowed: lower case, digits and single hyphens, e.g. my-method"
+        )
+    if spec.title != row.title:
+        raise CheckFailed(
+            f"its MethodSpec has the title {spec.title!r}, its class {row.title!r}; make both the "
+            "same"
+        )
+    if row.title != row.title.strip() or not 0 < len(row.title) <= _TITLE_LENGTH:
+        raise CheckFailed(f"title {row.title!r}; allowed: 1 to {_TITLE_LENGTH} characters")
+    if type(method).version is True or row.version < 1:
+        raise CheckFailed(f"version {type(method).version!r}; allowed: an integer from 1 up")
+
+
+def config(stage: Stage) -> str:
+    """The model of settings: validated, frozen, documented, whole."""
+    model = type(stage.resolved()[1]).Config
+    if not issubclass(model, MethodConfig):
+        raise CheckFailed(f"Config is {model!r}; allowed: a subclass of dfbench.MethodConfig")
+    for fault in (*_model_faults(model), *_field_faults(model)):
+        raise CheckFailed(fault)
+    name, _ = parse_label(stage.label)
+    variants = type(stage.resolved()[1]).variants
+    for variant in variants:
+        try:
+            resolve(stage.host, f"{name}[{variant}]", {})
+        except DfbenchError as fault:
+            raise CheckFailed(f"variant {variant!r}: {fault}") from fault
+    return f"{len(model.model_fields)} settings, {len(variants)} variants"
+
+
+def _model_faults(model: type[MethodConfig]) -> Iterator[str]:
+    if not model.model_config.get("frozen"):
+        yield "Config is not frozen; leave model_config as dfbench.MethodConfig has it"
+    if model.model_config.get("extra") != "forbid":
+        yield "Config takes settings it does not have; leave model_config as MethodConfig has it"
+    required = [name for name, field in model.model_fields.items() if field.is_required()]
+    if required:
+        yield f"settings {', '.join(required)} have no default; give each one"
+        return
+    defaults = model()
+    try:
+        again = model.model_validate(defaults.model_dump(mode="json"))
+    except ValidationError as fault:
+        yield f"its own defaults are refused: {' '.join(str(fault).split())}"
+        return
+    if again != defaults:
+        yield "its defaults do not come back from JSON as they were; use plain types"
+
+
+def _field_faults(model: type[MethodConfig]) -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        if not (field.description or "").strip():
+            yield f"setting {name!r} has no docstring; write one under the field"
+        elif not _settable(model, name, field):
+            yield (
+                f"setting {name!r} cannot be given as text (--set {name}=...); allowed: numbers, "
+                "texts, truth values, Literal"
+            )
+
+
+def _settable(model: type[MethodConfig], name: str, field: FieldInfo) -> bool:
+    default: Any = field.get_default(call_default_factory=True)
+    if default is None:
+        return True
+    try:
+        return bool(getattr(configure(model, {}, {name: str(default)}, ""), name) == default)
+    except DfbenchError:
+        return False

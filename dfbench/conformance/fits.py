@@ -1,0 +1,155 @@
+"""Checks of how a method fits: by itself, again, broken off, with other classes, on a GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+
+import torch
+
+from dfbench.conformance.breaking import Breaker, Broken
+from dfbench.conformance.check import CheckFailed
+from dfbench.conformance.stage import Fit, Stage
+from dfbench.datasets.dataset import MODALITIES
+from dfbench.evaluation import SIMILARITIES, evaluate
+from dfbench.need import Need
+from dfbench.runs.ranking import chance_levels
+
+_OVERLAP = "overlap=0.5"
+_MOST_BREAKS = 3
+_RESAMPLES = 500
+
+
+def fit(stage: Stage) -> str:
+    """A pair of encoders comes out of two teachers and the needs declared."""
+    encoders = stage.first.encoders
+    for name, reading in {"": encoders, **encoders.readings}.items():
+        if reading.similarity not in SIMILARITIES:
+            raise CheckFailed(
+                f"similarity {reading.similarity!r} of {name or 'its encoders'}; allowed: "
+                f"{', '.join(sorted(SIMILARITIES))}"
+            )
+    return ", ".join(("embeddings", *encoders.readings))
+
+
+def needs(stage: Stage) -> str:
+    """What was asked for is what was declared."""
+    declared = {Need(name) for name in stage.row.needs}
+    hidden = stage.first.asked - declared
+    if hidden:
+        raise CheckFailed(
+            f"it asked for {_listed(hidden)} without declaring it, and went on when refused; "
+            "declare it in needs(), or do not ask"
+        )
+    unused = declared - stage.first.asked
+    if unused:
+        raise CheckFailed(
+            f"it declares {_listed(unused)} and never asked for it; the table would say that the "
+            "row uses it"
+        )
+    return _listed(declared) or "nothing beyond two teachers"
+
+
+def teachers(stage: Stage) -> None:
+    """Both teachers are afterwards what they were, byte for byte."""
+    if stage.first.altered_teachers:
+        raise CheckFailed(
+            f"fit() altered the {' and the '.join(stage.first.altered_teachers)} teacher; change "
+            "a copy (copy.deepcopy)"
+        )
+
+
+def global_randomness(stage: Stage) -> None:
+    """The generators that everybody shares are afterwards what they were."""
+    # Importing a module for the first time may draw numbers, and is no fault of the method.
+    used = sorted({*stage.first.used_generators} & {*stage.second.used_generators})
+    if used:
+        raise CheckFailed(
+            f"it used the global random generator of {', '.join(used)}; draw from "
+            "setting.generator(name), make modules in setting.new_module(name, build)"
+        )
+
+
+def determinism(stage: Stage) -> None:
+    """The same seed gives the same embeddings, bit by bit."""
+    _compare(stage.first, stage.second, "two fits of one seed")
+
+
+def resume(stage: Stage) -> str:
+    """A fit that was killed and repeated ends as one that was not."""
+    breaker = Breaker(_MOST_BREAKS)
+    while True:
+        try:
+            finished = stage.fit("broken", make=breaker.make)
+        except Broken:
+            continue
+        break
+    if not breaker.broken:
+        return "no loop of setting.loop() to break off: a killed fit starts anew"
+    _compare(stage.first, finished, f"a fit broken off in {', '.join(breaker.broken)}")
+    return f"broken off in {', '.join(breaker.broken)}"
+
+
+def overlap(stage: Stage) -> str:
+    """Teachers may know different classes, or the method says why not."""
+    reason = stage.row.cannot.get("overlap")
+    if reason is not None:
+        if not reason.strip() or "\n" in reason:
+            raise CheckFailed(f"cannot() gives the reason {reason!r}; allowed: one line")
+        return f"cannot: {reason}"
+    for name, embeddings in stage.fit("overlap", _OVERLAP).embeddings.items():
+        if not torch.isfinite(embeddings).all():
+            raise CheckFailed(f"{name} embeddings under {_OVERLAP} are not finite")
+    return _OVERLAP
+
+
+def chance(stage: Stage) -> str:
+    """Retrieval by its embeddings is better than a random order."""
+    images, found = stage.test_images(), stage.first.embeddings
+    queries, gallery = (images[m] for m in reversed(MODALITIES))
+    score = evaluate(
+        found["sketch"],
+        found["photo"],
+        queries.labels,
+        gallery.labels,
+        similarity=stage.first.encoders.similarity,
+        metrics=["map@all"],
+        bootstrap=_RESAMPLES,
+    ).scores["map@all"]
+    level = chance_levels(queries, gallery, None)[""]
+    told = f"map@all {score.value:.3f} [{score.low:.3f}, {score.high:.3f}], chance {level:.3f}"
+    if score.low is None or score.low <= level:
+        raise CheckFailed(told)
+    return told
+
+
+def devices(stage: Stage) -> str:
+    """It works on a GPU, if there is one; encoders hold no tensor that does not move."""
+    for modality in MODALITIES:
+        for name, module in getattr(stage.first.encoders, modality).named_modules():
+            for key, value in vars(module).items():
+                if isinstance(value, torch.Tensor):
+                    raise CheckFailed(
+                        f"{modality} encoder: {'.'.join(filter(None, (name, key)))} is a tensor "
+                        "that .to(device) does not move; register_buffer() it"
+                    )
+    if not torch.cuda.is_available():
+        return "no GPU here: only looked for tensors that do not move"
+    stage.fit("gpu", device="cuda")
+    return "cpu, cuda"
+
+
+def _compare(one: Fit, other: Fit, what: str) -> None:
+    for name, embeddings in one.embeddings.items():
+        again = other.embeddings.get(name)
+        if again is None or again.shape != embeddings.shape:
+            raise CheckFailed(f"{what}: {name} embeddings have another shape")
+        if not torch.equal(embeddings, again):
+            gap = (embeddings - again).abs().max().item()
+            raise CheckFailed(
+                f"{what}: {name} embeddings differ by up to {gap:.2g}; what changes between steps "
+                "belongs in the loop's state, what is random is drawn from setting.generator(name)"
+            )
+
+
+def _listed(needs: Set[Need]) -> str:
+    return ", ".join(sorted(need.value for need in needs))

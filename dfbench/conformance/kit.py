@@ -1,0 +1,102 @@
+"""The kit at work: a row examined check by check."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from traceback import format_exc
+from typing import Literal
+
+from dfbench.conformance.check import Check, CheckFailed, check_named
+from dfbench.conformance.stage import Stage
+from dfbench.plugins import PluginHost, describe_fault, load_target
+
+Status = Literal["passed", "failed", "expected", "not run"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a check."""
+
+    check: Check
+    status: Status
+    """`expected`: it failed, as was said it would."""
+    remark: str
+    """A reason or a remark, in one line; may be empty."""
+    seconds: float = 0.0
+    traceback: str | None = None
+    """Of a fault in the plugin's code."""
+
+
+class Examination:
+    """Verdicts on one row; each check is made once, when it is asked for.
+
+    `expected_failures` gives a reason for each check that may fail; one that passes all the same
+    fails. Raises `UnknownName` for a check that there is not.
+    """
+
+    def __init__(self, stage: Stage, expected_failures: Mapping[str, str]) -> None:
+        self._expected = {check_named(name): why for name, why in expected_failures.items()}
+        self._stage = stage
+        self._made: dict[str, Verdict] = {}
+
+    def verdict(self, check: Check) -> Verdict:
+        """What became of a check, expectations considered."""
+        plain = self._plain(check)
+        if check not in self._expected or plain.status == "not run":
+            return plain
+        if plain.status == "failed":
+            return replace(plain, status="expected", remark=self._expected[check], traceback=None)
+        told = f"it passes, and was expected to fail: {self._expected[check]}"
+        return replace(plain, status="failed", remark=told)
+
+    def _plain(self, check: Check) -> Verdict:
+        if check.name not in self._made:
+            lacking = [n for n in check.after if self._plain(check_named(n)).status != "passed"]
+            if lacking:
+                verdict = Verdict(check, "not run", f"the check {lacking[0]!r} comes before it")
+            else:
+                verdict = _made(check, self._stage)
+            self._made[check.name] = verdict
+        return self._made[check.name]
+
+
+@contextmanager
+def examined(
+    host: PluginHost,
+    label: str,
+    *,
+    settings: Mapping[str, str],
+    expected_failures: Mapping[str, str],
+    cache: Path,
+    device: str = "cpu",
+) -> Iterator[Examination]:
+    """An examination of a row in a temporary folder; `cache` keeps drawings and teachers.
+
+    Raises `UnknownName` or `InvalidConfig` for settings that there are not.
+    """
+    with TemporaryDirectory(prefix="dfbench-check-") as place:
+        stage = Stage(host, label, settings, place=Path(place), cache=cache, device=device)
+        try:
+            examination = Examination(stage, expected_failures)
+            stage.check_settings()
+            yield examination
+        finally:
+            stage.close()
+
+
+def _made(check: Check, stage: Stage) -> Verdict:
+    test = load_target(f"{__package__}.{check.target}")
+    started = time.monotonic()
+    try:
+        remark = test(stage) or ""
+    except CheckFailed as failure:
+        return Verdict(check, "failed", str(failure), time.monotonic() - started)
+    except (Exception, SystemExit) as fault:  # noqa: BLE001  # whatever a plugin raises
+        seconds = time.monotonic() - started
+        return Verdict(check, "failed", describe_fault(fault), seconds, format_exc())
+    return Verdict(check, "passed", remark, time.monotonic() - started)

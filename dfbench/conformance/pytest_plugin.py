@@ -1,0 +1,110 @@
+"""The kit as a plugin of pytest: one test a check, named after it.
+
+A test marked `dfbench(target, settings={}, expected_failures={}, only=(), plugins=())` that takes
+`dfbench_check` is made once for every check, and calls it. A method is fitted once for all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from dfbench.conformance.check import Check, chosen_checks
+
+if TYPE_CHECKING:
+    from dfbench.conformance.kit import Examination
+
+_EXAMINATIONS = pytest.StashKey[ExitStack]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker."""
+    config.addinivalue_line(
+        "markers",
+        "dfbench(target, settings={}, expected_failures={}, only=(), plugins=()): what "
+        "`dfbench_check` examines: a row, 'module:Class', a class, or a plugin file",
+    )
+    config.stash[_EXAMINATIONS] = ExitStack()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove the folders of all examinations."""
+    config.stash[_EXAMINATIONS].close()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Make a test of each check for every `dfbench` marker."""
+    if "dfbench_check" not in metafunc.fixturenames:
+        return
+    tests: list[Any] = []
+    for marker in metafunc.definition.iter_markers("dfbench"):
+        subject = Subject(metafunc.config.stash[_EXAMINATIONS], *marker.args, **marker.kwargs)
+        tests += [
+            pytest.param(subject.test_of(check), id=f"{subject.name}-{check.name}")
+            for check in chosen_checks(subject.only)
+        ]
+    if not tests:
+        raise pytest.UsageError(
+            f"{metafunc.definition.nodeid} takes dfbench_check and has no marker; mark it "
+            '@pytest.mark.dfbench("my-method")'
+        )
+    metafunc.parametrize("dfbench_check", tests)
+
+
+class Subject:
+    """A target of the kit, examined when its first check is asked for."""
+
+    def __init__(
+        self,
+        stack: ExitStack,
+        target: str | Path | type,
+        *,
+        settings: Mapping[str, Any] | None = None,
+        expected_failures: Mapping[str, str] | None = None,
+        only: Sequence[str] = (),
+        plugins: Sequence[Path] = (),
+    ) -> None:
+        self.name = target.__name__ if isinstance(target, type) else Path(target).name
+        self.only = only
+        self._target = target
+        self._settings = {key: str(value) for key, value in (settings or {}).items()}
+        self._expected = expected_failures or {}
+        self._plugins = plugins
+        self._stack = stack
+        self._examined: Examination | None = None
+
+    def test_of(self, check: Check) -> Callable[[], None]:
+        """What fails, skips or passes as the verdict on a check has it."""
+
+        def test() -> None:
+            verdict = self._examination().verdict(check)
+            if verdict.status == "failed":
+                pytest.fail("\n".join(filter(None, (verdict.remark, verdict.traceback))), False)
+            if verdict.status == "expected":
+                pytest.xfail(verdict.remark)
+            if verdict.status == "not run":
+                pytest.skip(verdict.remark)
+
+        return test
+
+    def _examination(self) -> Examination:
+        from dfbench.conformance.kit import examined
+        from dfbench.conformance.target import only_row
+        from dfbench.defaults import chosen_cache, chosen_plugins, chosen_plugins_folder
+
+        if self._examined is None:
+            sources = chosen_plugins(self._plugins, chosen_plugins_folder())
+            host, label = only_row(self._target, sources)
+            examination = examined(
+                host,
+                label,
+                settings=self._settings,
+                expected_failures=self._expected,
+                cache=chosen_cache(),
+            )
+            self._examined = self._stack.enter_context(examination)
+        return self._examined

@@ -1,0 +1,262 @@
+"""Where a method is put to the test: teachers of drawn figures, a tiny budget, fits on demand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dfbench.artefacts import Artefacts
+from dfbench.conformance.drawings import FewShapes
+from dfbench.datasets.dataset import MODALITIES, ImageSet, Modality
+from dfbench.learning.class_pairs import ClassedImages, ClassPairs
+from dfbench.learning.global_random import GlobalRandomState
+from dfbench.learning.loop import CHECKPOINT_SECONDS, Loops, TrainingLoop
+from dfbench.learning.pool import to_bytes
+from dfbench.method import Method, Setting
+from dfbench.need import Need
+from dfbench.networks import Encoders
+from dfbench.plugins import PluginHost
+from dfbench.runs.fitting import embedded, fitted, teacher_digests
+from dfbench.runs.job import DatasetAnswer, DatasetOffer, Job
+from dfbench.runs.numerics import pinned_numerics
+from dfbench.runs.plan import Plan
+from dfbench.runs.request import DataChoice, Places, PluginSources, RunRequest
+from dfbench.runs.resolve import resolve
+from dfbench.runs.row import Row
+from dfbench.runs.session import Session, Sessions
+from dfbench.runs.settings import split_settings
+from dfbench.runs.shared_arrays import shared_arrays
+from dfbench.runs.supplied import read_supplies
+from dfbench.runs.supplies import supplied_arrays
+from dfbench.teachers.identities import supplies_of
+from dfbench.teachers.stored import load_teacher
+
+SEED = 0
+THREADS = 1
+"""More do not make such small networks faster, and much slower on a busy machine."""
+SETTINGS = {
+    "teachers.network": "resnet-tiny",
+    "teachers.steps": "300",
+    "teachers.alternative_steps": "150",
+    "teachers.modality_steps": "60",
+    "teachers.batch_size": "32",
+    "budget.steps": "100",
+    "budget.batch_size": "24",
+    "budget.embedding_dim": "16",
+    "budget.queue_size": "48",
+}
+OFFER = DatasetOffer(
+    name=FewShapes.name,
+    target="dfbench.conformance.drawings:open_few_shapes",
+    argument=None,
+    file=None,
+)
+_PAIRS = 64
+
+
+class NotedSupplies(dict[Need, Any]):
+    """What a method declared; notes what it asks for, even where it hides the refusal."""
+
+    def __init__(self, supplies: Mapping[Need, Any]) -> None:
+        super().__init__(supplies)
+        self.asked: set[Need] = set()
+
+    def __contains__(self, need: object) -> bool:
+        if isinstance(need, Need):
+            self.asked.add(need)
+        return super().__contains__(need)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A finished fit, and what was seen around it."""
+
+    encoders: Encoders
+    embeddings: dict[str, Tensor]
+    """Of the test images, by modality, with the reading before it: `photo`, `posterior sketch`."""
+    asked: frozenset[Need]
+    """Needs that the method asked for."""
+    altered_teachers: tuple[Modality, ...]
+    used_generators: tuple[str, ...]
+    """Libraries whose global random generator is not as it was."""
+
+
+class Stage:
+    """A row with all that it needs to be fitted, at a size of seconds."""
+
+    def __init__(
+        self,
+        host: PluginHost,
+        label: str,
+        settings: Mapping[str, str],
+        *,
+        place: Path,
+        cache: Path,
+        device: str = "cpu",
+    ) -> None:
+        self.host = host
+        self.label = label
+        self.device = device
+        self._settings = dict(settings)
+        self._place = place
+        self._cache = cache
+        self._sessions: dict[str, Sessions] = {}
+        self._lent = ExitStack()
+
+    def check_settings(self) -> None:
+        """Raise `UnknownName` or `InvalidConfig` for settings that there are not."""
+        self._session("closed", self.device)
+        if split_settings(self._settings)[""]:
+            self.resolved()
+
+    def close(self) -> None:
+        """Give back what fits were lent."""
+        self._lent.close()
+
+    def resolved(self) -> tuple[Row, Method]:
+        """The row, and a new object of its method."""
+        return resolve(self.host, self.label, split_settings(self._settings)[""])
+
+    @cached_property
+    def row(self) -> Row:
+        """The row as its plugin describes it."""
+        return self.resolved()[0]
+
+    @cached_property
+    def first(self) -> Fit:
+        """A fit in `closed`."""
+        return self.fit("first")
+
+    @cached_property
+    def second(self) -> Fit:
+        """The same fit once more, in a folder of its own."""
+        return self.fit("second")
+
+    def fit(
+        self,
+        name: str,
+        scenario: str = "closed",
+        *,
+        make: Callable[..., TrainingLoop] = TrainingLoop,
+        device: str | None = None,
+    ) -> Fit:
+        """A fit with a folder of its own, `name`; what lies there is gone on from."""
+        with pinned_numerics(THREADS, SEED):
+            return self._fit(self._session(scenario, device or self.device), name, make)
+
+    def _fit(self, session: Session, name: str, make: Callable[..., TrainingLoop]) -> Fit:
+        row, method = self.resolved()
+        setting, supplies = self._setting(row, session, self._place / name, make)
+        digests, before = teacher_digests(setting), _global_state()
+        encoders = fitted(method, setting, row)
+        after, digests_after = _global_state(), teacher_digests(setting)
+        return Fit(
+            encoders=encoders,
+            embeddings=self._embeddings(encoders, session),
+            asked=frozenset(supplies.asked),
+            altered_teachers=tuple(m for m in MODALITIES if digests[m] != digests_after[m]),
+            used_generators=tuple(name for name in before if before[name] != after[name]),
+        )
+
+    def _embeddings(self, encoders: Encoders, session: Session) -> dict[str, Tensor]:
+        """Of all test images, by reading and modality."""
+        images, device = session.test_images(), torch.device(session.device)
+        readings = {"": encoders, **encoders.readings}
+        return {
+            f"{name} {m}".strip(): embedded(
+                getattr(reading, m), images[m].images, self.row, device, m
+            )
+            for name, reading in readings.items()
+            for m in MODALITIES
+        }
+
+    def test_images(self) -> dict[Modality, ImageSet]:
+        """Queries and gallery of `closed`."""
+        return self._session("closed", self.device).test_images()
+
+    def _session(self, scenario: str, device: str) -> Session:
+        places = Places(results=self._place, runs=self._place, cache=self._cache)
+        request = RunRequest(
+            method=self.label,
+            data=DataChoice(name=OFFER.name),
+            settings={**SETTINGS, **self._settings},
+            scenario=scenario,
+            seed=SEED,
+            device=device,
+            places=places,
+        )
+        answer = {OFFER.name: DatasetAnswer(offer=OFFER)}
+        return self._sessions.setdefault(device, Sessions(answer, device)).open(request)
+
+    def _setting(
+        self, row: Row, session: Session, folder: Path, make: Callable[..., TrainingLoop]
+    ) -> tuple[Setting, NotedSupplies]:
+        device = torch.device(session.device)
+        teachers = {m: load_teacher(session.teachers.teacher(m).path) for m in MODALITIES}
+        supplies = NotedSupplies(read_supplies(self._job(row, session, folder), device))
+        setting = Setting(
+            method=row.label,
+            budget=session.budget,
+            photo_teacher=teachers["photo"].to(device),
+            sketch_teacher=teachers["sketch"].to(device),
+            image_size=session.dataset.image_size,
+            device=device,
+            seed=SEED,
+            artefacts=Artefacts(folder),
+            loops=Loops(folder / "training", {}, CHECKPOINT_SECONDS, make),
+            supplies=supplies,
+        )
+        return setting, supplies
+
+    def _job(self, row: Row, session: Session, folder: Path) -> Job:
+        folder.mkdir(parents=True, exist_ok=True)
+        plan = Plan(session, row)
+        arrays = self._lent.enter_context(shared_arrays(folder, supplied_arrays(plan)))
+        return Job(
+            fit_id="",
+            row=row,
+            plugins=PluginSources(),
+            budget=session.budget,
+            seed=SEED,
+            device=session.device,
+            threads=THREADS,
+            precision="fp32",
+            image_size=session.dataset.image_size,
+            checkpoint_seconds=CHECKPOINT_SECONDS,
+            teachers={},
+            supplies={s: session.teachers.supply(s).path for s in supplies_of(row.needs)},
+            pairs=_pairs(session, folder) if Need.GENERATED_PAIRS in row.needs else None,
+            arrays=arrays,
+        )
+
+
+def _pairs(session: Session, folder: Path) -> Path:
+    """Stand-ins for the pairs of another row, which would take its time: real ones of a class."""
+    sets = {m: session.dataset.images(m, "train") for m in MODALITIES}
+    random = torch.Generator().manual_seed(SEED)
+    photos, sketches = (
+        ClassedImages(
+            torch.from_numpy(sets[m].images[:].copy()).expand(-1, 3, -1, -1),
+            torch.from_numpy(sets[m].labels),
+        )
+        for m in MODALITIES
+    )
+    drawn = ClassPairs(photos, sketches, random).draw(_PAIRS)
+    return Artefacts(folder / "pairs").save_pairs(to_bytes(drawn.photos), to_bytes(drawn.sketches))
+
+
+def _global_state() -> dict[str, object]:
+    return {name: _plain(state) for name, state in GlobalRandomState().state_dict().items()}
+
+
+def _plain(state: object) -> object:
+    if isinstance(state, Tensor):
+        return state.cpu().numpy().tobytes()
+    return tuple(map(_plain, state)) if isinstance(state, tuple) else state
