@@ -1,12 +1,7 @@
 """Networks by name: backbones of teachers and encoders, estimators (generators)."""
 
 from dfbench.networks.backbone import Backbone
-from dfbench.networks.backbones import (
-    ResidualBlock,
-    SmallResNet,
-    backbone_names,
-    new_backbone,
-)
+from dfbench.networks.backbones import backbone_names, new_backbone
 from dfbench.networks.classifier import Classifier
 from dfbench.networks.encoder import Encoder
 from dfbench.networks.encoders import Encoders, Similarity
@@ -15,6 +10,7 @@ from dfbench.networks.modality import ModalityNet
 from dfbench.networks.normaliser import NORMALISATION, Normaliser
 from dfbench.networks.placement import placed
 from dfbench.networks.resnet import ResNet
+from dfbench.networks.small_resnet import ResidualBlock, SmallResNet
 
 __all__ = [
     "NORMALISATION",

@@ -11,6 +11,10 @@ class Backbone(nn.Module, ABC):
     """Maps normalised images `[B, 3, H, W]` to features `[B, feature_dim]`."""
 
     feature_dim: int
+    published_body: str = ""
+    """Begins the names of tensors that are without it in the library the network comes from."""
+    published_head: str = "head"
+    """Name there of the linear layer that makes logits of the features."""
 
     @abstractmethod
     def stage_maps(self, x: Tensor) -> tuple[Tensor, ...]:
@@ -18,11 +22,12 @@ class Backbone(nn.Module, ABC):
 
     def stage_features(self, x: Tensor) -> tuple[Tensor, ...]:
         """The output `[B, D_l]` of every stage, averaged over space; the last are the features."""
-        return tuple(_pooled(stage) for stage in self.stage_maps(x))
+        return tuple(pooled(stage) for stage in self.stage_maps(x))
 
     def forward(self, x: Tensor) -> Tensor:
-        return _pooled(self.stage_maps(x)[-1])
+        return pooled(self.stage_maps(x)[-1])
 
 
-def _pooled(stage: Tensor) -> Tensor:
+def pooled(stage: Tensor) -> Tensor:
+    """`[B, D]`: maps `[B, D, H, W]` averaged over space."""
     return stage.mean(dim=(2, 3))

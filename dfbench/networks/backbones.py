@@ -1,80 +1,60 @@
-"""Backbones: images in, pooled features out; the body of teachers and encoders alike."""
+"""Backbones by name: images in, pooled features out; the body of teachers and encoders alike."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
-from torch import Tensor, nn
-from torch.nn import functional
+from collections.abc import Callable
+from functools import partial
 
 from dfbench.errors import unknown_name
+from dfbench.networks import timm_models, torchvision_models
 from dfbench.networks.backbone import Backbone
 from dfbench.networks.resnet import ResNet
+from dfbench.networks.small_resnet import SmallResNet
+from dfbench.networks.torchvision_models import FITTED, fitted_network
 
+Builder = Callable[[int], Backbone]
+"""Makes a network for images of so many pixels."""
 
-class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions with batch normalisation and a shortcut (He et al. 2016, figure 2)."""
-
-    def __init__(self, channels_in: int, channels_out: int, stride: int) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(channels_in, channels_out, 3, stride, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(channels_out)
-        self.conv2 = nn.Conv2d(channels_out, channels_out, 3, 1, 1, bias=False)
-        self.bn2 = nn.BatchNorm2d(channels_out)
-        self.shortcut: nn.Module = nn.Identity()
-        if stride != 1 or channels_in != channels_out:
-            self.shortcut = nn.Sequential(
-                nn.Conv2d(channels_in, channels_out, 1, stride, bias=False),
-                nn.BatchNorm2d(channels_out),
-            )
-
-    def forward(self, x: Tensor) -> Tensor:
-        y = functional.relu(self.bn1(self.conv1(x)))
-        return functional.relu(self.bn2(self.conv2(y)) + self.shortcut(x))
-
-
-class SmallResNet(Backbone):
-    """A residual network for 32 to 64 px: stride-2 stem, one block a stage, average pooling."""
-
-    def __init__(self, widths: Sequence[int]) -> None:
-        super().__init__()
-        self.stem = nn.Sequential(
-            nn.Conv2d(3, widths[0], 3, 2, 1, bias=False), nn.BatchNorm2d(widths[0]), nn.ReLU()
-        )
-        strides = [1] + [2] * (len(widths) - 1)
-        pairs = zip([widths[0], *widths[:-1]], widths, strides, strict=True)
-        self.stages = nn.Sequential(*(ResidualBlock(i, o, stride) for i, o, stride in pairs))
-        self.feature_dim = widths[-1]
-
-    def stage_maps(self, x: Tensor) -> tuple[Tensor, ...]:
-        x = self.stem(x)
-        maps = []
-        for stage in self.stages:
-            x = stage(x)
-            maps.append(x)
-        return tuple(maps)
-
-
-_BACKBONES: dict[str, Callable[[int], Backbone]] = {
+_RESNETS = ("resnet18", "resnet34", "resnet50", "wide_resnet50_2")
+_BACKBONES: dict[str, Builder] = {
     "resnet-tiny": lambda _: SmallResNet((16, 32, 64)),
     "resnet-mini": lambda _: SmallResNet((32, 64, 128)),
-    "resnet18": lambda image_size: ResNet("resnet18", image_size),
-    "resnet34": lambda image_size: ResNet("resnet34", image_size),
-    "resnet50": lambda image_size: ResNet("resnet50", image_size),
+    **{name: partial(ResNet, name) for name in _RESNETS},
+    **{name: partial(fitted_network, name) for name in FITTED},
+}
+_LIBRARIES: dict[str, Callable[[str], Builder]] = {
+    "timm": timm_models.builder,
+    "torchvision": torchvision_models.builder,
 }
 
 
 def backbone_names() -> tuple[str, ...]:
-    """Names that `new_backbone` knows, sorted."""
+    """Names of networks that fit themselves to the image size, sorted.
+
+    `new_backbone` knows besides `torchvision:NAME` and `timm:NAME`.
+    """
     return tuple(sorted(_BACKBONES))
+
+
+def builder(name: str) -> Builder:
+    """What makes the network of a name: one of `backbone_names()`, or a library's own.
+
+    `torchvision:NAME` and `timm:NAME` are classifiers just as the library makes them, whatever the
+    image size. Raises `UnknownName`, and `InvalidInput` for a library that is not installed.
+    """
+    library, _, own_name = name.partition(":")
+    if own_name and library in _LIBRARIES:
+        return _LIBRARIES[library](own_name)
+    if name not in _BACKBONES:
+        allowed = (*_BACKBONES, *(f"{library}:NAME" for library in _LIBRARIES))
+        raise unknown_name("network", name, allowed, "dfbench teachers import --help")
+    return _BACKBONES[name]
 
 
 def new_backbone(name: str, image_size: int) -> Backbone:
     """A freshly initialised backbone; weights come from torch's global generator.
 
-    `image_size` (pixels) decides the stem of the networks that have one for each size.
-    Raises `UnknownName` for a name that is not in `backbone_names()`.
+    `image_size` (pixels) decides the stem of the networks that have one for each size. Raises what
+    `builder` raises, and `InvalidInput` for a network that cannot take such images.
     """
-    if name not in _BACKBONES:
-        raise unknown_name("network", name, _BACKBONES, "dfbench run --help")
-    return _BACKBONES[name](image_size)
+    return builder(name)(image_size)

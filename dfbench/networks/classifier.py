@@ -19,6 +19,7 @@ class Classifier(nn.Module):
     ) -> None:
         super().__init__()
         self.network_name = network
+        self.image_size = image_size
         self.normaliser = normaliser
         self.backbone = new_backbone(network, image_size)
         self.head = nn.Linear(self.backbone.feature_dim, class_count)

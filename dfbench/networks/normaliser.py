@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from dfbench.datasets.dataset import Modality
+from dfbench.networks.resizing import resized
 
 NORMALISATION: dict[Modality, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "photo": ((0.48, 0.46, 0.41), (0.25, 0.25, 0.25)),
@@ -18,24 +19,36 @@ Fixed, not measured on a dataset, so that nobody needs the training images to kn
 
 
 class Normaliser(nn.Module):
-    """Maps images in [0, 1] to `(x - mean) / std`, channel by channel."""
+    """Maps images in [0, 1] to `(x - mean) / std`, channel by channel.
+
+    With `size`, images of another height and width are first resized to so many pixels: those that
+    the network behind it was made for.
+    """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+    def __init__(
+        self, mean: tuple[float, ...], std: tuple[float, ...], size: int | None = None
+    ) -> None:
         super().__init__()
         self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1))
         self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1))
+        self.size = size
 
     @classmethod
-    def of(cls, modality: Modality) -> Normaliser:
+    def of(cls, modality: Modality, size: int | None = None) -> Normaliser:
         """The normaliser of a modality."""
-        return cls(*NORMALISATION[modality])
+        return cls(*NORMALISATION[modality], size)
 
     def forward(self, images: Tensor) -> Tensor:
+        if self.size is not None and tuple(images.shape[2:]) != (self.size, self.size):
+            images = resized(images, self.size)
         return (images - self.mean) / self.std
 
     def inverse(self, normalised: Tensor) -> Tensor:
-        """The images `[B, 3, H, W]` that `forward` maps to `normalised`; not clamped to [0, 1]."""
+        """The images `[B, 3, H, W]` that `forward` maps to `normalised`; not clamped to [0, 1].
+
+        They are of the size of `normalised`: resizing is not undone.
+        """
         return normalised * self.std + self.mean

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +24,7 @@ class Supply(StrEnum):
     UNIFIED_TEACHER = "unified teacher"
     PHOTO_RECORDS = "photo activation records"
     SKETCH_RECORDS = "sketch activation records"
+    INITIAL_CLASSIFIER = "initial classifier"
 
 
 _SUPPLIES: dict[str, tuple[Supply, ...]] = {
@@ -31,7 +32,14 @@ _SUPPLIES: dict[str, tuple[Supply, ...]] = {
     Need.LEAKY_MODALITY_CLASSIFIER: (Supply.LEAKY_MODALITY_CLASSIFIER,),
     Need.UNIFIED_TEACHER: (Supply.UNIFIED_TEACHER,),
     Need.ACTIVATION_RECORDS: (Supply.PHOTO_RECORDS, Supply.SKETCH_RECORDS),
+    Need.INITIAL_CLASSIFIER: (Supply.INITIAL_CLASSIFIER,),
 }
+
+
+_Parts = dict[str, object]
+NO_ALTERNATIVE = (
+    "alternative images are needed and none were given; use --alternative DATASET, e.g. shapes"
+)
 
 
 def supplies_of(needs: Iterable[str]) -> tuple[Supply, ...]:
@@ -56,20 +64,26 @@ class NetworkIdentities:
     seed: int
     numerics: str
     """How numbers are computed, e.g. `cpu-fp32`."""
+    known: Mapping[Modality, tuple[str, ...]] = field(default_factory=dict)
+    """Classes of a teacher that does not know all of the dataset."""
+    given: Mapping[Modality, str] = field(default_factory=dict)
+    """Identities of teachers that are not trained here, both or none."""
 
     @cached_property
     def photo(self) -> str:
         """Identity of the photo teacher."""
-        return self._teacher("photo teacher")
+        return self.given.get("photo") or self._teacher("photo teacher", self._classes("photo"))
 
     @cached_property
     def sketch(self) -> str:
         """Identity of the sketch teacher."""
-        return self._teacher("sketch teacher")
+        return self.given.get("sketch") or self._teacher("sketch teacher", self._classes("sketch"))
 
     @cached_property
     def initialisation(self) -> str | None:
         """Identity of the initialisation that all teachers start from; None if each has its own."""
+        if self.given:
+            return None
         recipe = self.recipe
         if recipe.weights is not None and recipe.initialisation != "imagenet":
             raise InvalidConfig(
@@ -91,19 +105,21 @@ class NetworkIdentities:
         return self.photo if modality == "photo" else self.sketch
 
     def supply(self, supply: Supply) -> str:
-        """Identity of a supply."""
+        """Identity of a supply. Raises `InvalidConfig` for one that the recipe does not give."""
         steps = self.recipe.modality_steps
         match supply:
             case Supply.MODALITY_CLASSIFIER:
                 return self._of_alternative(supply, steps)
             case Supply.LEAKY_MODALITY_CLASSIFIER:
-                return self._identity(supply, dataset=self.dataset, steps=steps)
+                return self._identity(supply, dataset=self.dataset, steps=steps, **self._of_both())
             case Supply.UNIFIED_TEACHER:
-                return self._teacher(supply)
+                return self._teacher(supply, self._of_both())
             case Supply.PHOTO_RECORDS:
                 return identify("activation records", RECORDS_VERSION, {"teacher": self.photo})
             case Supply.SKETCH_RECORDS:
                 return identify("activation records", RECORDS_VERSION, {"teacher": self.sketch})
+            case Supply.INITIAL_CLASSIFIER:
+                return identify(supply, RECIPE_VERSION, {"initialisation": self._common_start()})
 
     def lineage(self, name: str) -> tuple[str, ...]:
         """Identities of a teacher or supply and of the networks it is made from, nearest first.
@@ -125,22 +141,37 @@ class NetworkIdentities:
             case _:
                 return (self.supply(Supply(name)),)
 
-    def _teacher(self, kind: str) -> str:
+    def _common_start(self) -> str:
+        if self.initialisation is None:
+            raise InvalidConfig(
+                "an initial classifier is needed, and with teachers.initialisation=random there is "
+                "none; allowed: --set teachers.initialisation=alternative, or imagenet"
+            )
+        return self.initialisation
+
+    def _teacher(self, kind: str, classes: _Parts) -> str:
         return self._identity(
             kind,
             dataset=self.dataset,
             initialisation=self.initialisation,
             steps=self.recipe.steps,
+            **classes,
         )
+
+    def _classes(self, modality: Modality) -> _Parts:
+        """What the identity of a teacher says of its classes: nothing if it knows all."""
+        return {"classes": list(self.known[modality])} if modality in self.known else {}
+
+    def _of_both(self) -> _Parts:
+        """What the identity of a network of both teachers' images says of their classes."""
+        return {"classes": {m: list(c) for m, c in self.known.items()}} if self.known else {}
 
     def _of_alternative(self, kind: str, steps: int) -> str:
         if self.alternative is None:
-            raise InvalidInput(
-                "alternative images are needed and none were given; use --alternative DATASET"
-            )
+            raise InvalidInput(NO_ALTERNATIVE)
         return self._identity(kind, alternative=self.alternative, steps=steps)
 
-    def _identity(self, kind: str, **parts: str | int | None) -> str:
+    def _identity(self, kind: str, **parts: object) -> str:
         schedule = self.recipe.model_dump(
             include={"network", "batch_size", "learning_rate", "weight_decay"}
         )

@@ -7,7 +7,14 @@ from pathlib import Path
 
 from dfbench.errors import InvalidInput
 
-_CHECKSUMS = {"resnet18": "f37072fd", "resnet34": "b627a593", "resnet50": "0676ba61"}
+IMAGENET_CLASSES = tuple(f"ImageNet {number}" for number in range(1000))
+"""The classes that torchvision's networks tell, by their place in the classifier."""
+_CHECKSUMS = {
+    "resnet18": "f37072fd",
+    "resnet34": "b627a593",
+    "resnet50": "0676ba61",
+    "wide_resnet50_2": "95faca4d",
+}
 """First digits of the SHA-256 of torchvision's files (IMAGENET1K_V1), as in their names."""
 
 

@@ -6,20 +6,18 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
-from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from dfbench.errors import InvalidInput
 from dfbench.files import atomic_path
 from dfbench.teachers.imagenet import imagenet_checksum, imagenet_file, imagenet_url
+from dfbench.teachers.weights_file import read_weights
 
 _STEM = "conv1.weight"
 """The one tensor that small images change."""
+_HEAD = {"weight": "fc.weight", "bias": "fc.bias"}
 _IGNORED = re.compile(r"fc\.|.*num_batches_tracked$")
 """The classifier of ImageNet's classes, and counters."""
 
@@ -58,6 +56,20 @@ class PretrainedWeights:
         new = "x".join(map(str, state[_STEM].shape[2:]))
         return f"{taken}; images of this size get a {new} stem, which is new"
 
+    def enter_head(self, head: nn.Linear) -> None:
+        """Put the classifier of ImageNet's classes into a layer.
+
+        Raises `InvalidInput` if the weights are without it or it is of another shape.
+        """
+        state = head.state_dict()
+        found = {own: self.tensors[name] for own, name in _HEAD.items() if name in self.tensors}
+        if any(name not in found or found[name].shape != state[name].shape for name in state):
+            raise InvalidInput(
+                f"teachers.weights: {self.source} is without the classifier of ImageNet's classes "
+                f"({', '.join(_HEAD.values())}), which this row needs; give a file that has it"
+            )
+        head.load_state_dict(found)
+
 
 def imagenet_weights(network: str, file: Path | None) -> PretrainedWeights:
     """ImageNet weights of a network of torchvision, from `file` or else from torchvision.
@@ -67,28 +79,9 @@ def imagenet_weights(network: str, file: Path | None) -> PretrainedWeights:
     """
     checksum = imagenet_checksum(network, file)
     file = file or _fetched(network)
-    return PretrainedWeights(f"{file.name} (SHA-256 {checksum[:8]})", _read(file))
-
-
-def _read(file: Path) -> dict[str, Tensor]:
-    try:
-        content: Any = (
-            load_file(file)
-            if file.suffix == ".safetensors"
-            else torch.load(file, map_location="cpu", weights_only=True)
-        )
-    except (SafetensorError, UnpicklingError, RuntimeError, EOFError, ValueError) as fault:
-        raise InvalidInput(
-            f"teachers.weights: {file.name} cannot be read as weights; allowed: a safetensors file "
-            "or a state dict of tensors alone, written by torch.save (what else a pickle holds is "
-            "never executed)"
-        ) from fault
-    if not isinstance(content, dict) or not all(isinstance(v, Tensor) for v in content.values()):
-        raise InvalidInput(
-            f"teachers.weights: {file.name} holds no state dict; allowed: tensors by name, as "
-            "network.state_dict() returns them"
-        )
-    return content
+    return PretrainedWeights(
+        f"{file.name} (SHA-256 {checksum[:8]})", read_weights(file, "teachers.weights")
+    )
 
 
 def _fetched(network: str) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,17 +14,19 @@ from torch import Tensor, nn
 
 from dfbench.console import note
 from dfbench.datasets.alternative import AlternativeImages
-from dfbench.datasets.dataset import MODALITIES, Dataset, ImageSet, Modality
+from dfbench.datasets.dataset import MODALITIES, Dataset, ImageSet, Modality, Part
+from dfbench.datasets.selection import images_of
 from dfbench.errors import InvalidInput
 from dfbench.locks import FileLock
-from dfbench.networks import Normaliser, new_backbone
+from dfbench.networks import Classifier, Normaliser
 from dfbench.seeds import derive_seed
-from dfbench.teachers.identities import NetworkIdentities, Supply, network_file
-from dfbench.teachers.pretrained import imagenet_weights
+from dfbench.teachers.facts import TEACHER, NetworkFacts
+from dfbench.teachers.identities import NO_ALTERNATIVE, NetworkIdentities, Supply, network_file
+from dfbench.teachers.imagenet import IMAGENET_CLASSES
+from dfbench.teachers.pretrained import PretrainedWeights, imagenet_weights
 from dfbench.teachers.recipe import TeacherRecipe
 from dfbench.teachers.records import record_activations
 from dfbench.teachers.stored import (
-    NetworkFacts,
     load_backbone,
     load_teacher,
     read_facts,
@@ -63,6 +65,10 @@ class TeacherStore:
     device: torch.device
     numerics: str
     """How numbers are computed, e.g. `cpu-fp32`."""
+    known: Mapping[Modality, tuple[str, ...]] = field(default_factory=dict)
+    """Classes of a teacher that does not know all of the dataset."""
+    given: Mapping[Modality, str] = field(default_factory=dict)
+    """Identities of teachers that are in the cache and not trained here, both or none."""
 
     @cached_property
     def identities(self) -> NetworkIdentities:
@@ -73,20 +79,24 @@ class TeacherStore:
             recipe=self.recipe,
             seed=self.seed,
             numerics=self.numerics,
+            known=self.known,
+            given=self.given,
         )
 
     def teacher(self, modality: Modality) -> StoredNetwork:
-        """The teacher of a modality, with its accuracy on the dataset's test images."""
+        """The teacher of a modality, with its accuracy on the test images of its classes."""
         identity = self.identities.teacher(modality)
+        if modality in self.given:
+            return self._kept(identity)
 
         def train() -> Made:
             start = self._initialisation()
-            data = self.dataset.images(modality, "train")
+            data = self._images(modality, "train")
             seed = derive_seed("teacher", modality, self.seed)
             network = train_teacher(modality, data, self.recipe, start, seed, self.device)
-            held_out = accuracy(network, self.dataset.images(modality, "test"), self.device)
+            held_out = accuracy(network, self._images(modality, "test"), self.device)
             facts = {"accuracy": held_out, "modality": modality, "classes": data.classes}
-            return network.state_dict(), self._facts("teacher", identity, **facts)
+            return network.state_dict(), self._facts(TEACHER, identity, **facts)
 
         return self._get(identity, train)
 
@@ -98,6 +108,7 @@ class TeacherStore:
             Supply.UNIFIED_TEACHER: self._unified_teacher,
             Supply.PHOTO_RECORDS: lambda: self._records("photo", supply),
             Supply.SKETCH_RECORDS: lambda: self._records("sketch", supply),
+            Supply.INITIAL_CLASSIFIER: self._initial_classifier,
         }[supply]
         return self._get(self.identities.supply(supply), make)
 
@@ -121,7 +132,7 @@ class TeacherStore:
         accuracies = {}
         for modality in MODALITIES:
             network.normaliser = Normaliser.of(modality).to(self.device)
-            test = self.dataset.images(modality, "test")
+            test = self._images(modality, "test")
             accuracies[modality] = accuracy(network, test, self.device)
         network.normaliser = nn.Identity()
         facts = {"accuracies": accuracies, "classes": data["photo"].classes}
@@ -130,10 +141,23 @@ class TeacherStore:
     def _records(self, modality: Modality, supply: Supply) -> Made:
         """Statistics of a teacher on its training images, which do not change."""
         teacher = load_teacher(self.teacher(modality).path).to(self.device)
-        images = self.dataset.images(modality, "train")
+        images = self._images(modality, "train")
         records = record_activations(teacher.network, images, self.device)
         facts = {"modality": modality, "classes": records.classes}
         return records.tensors(), self._facts(supply, self.identities.supply(supply), **facts)
+
+    def _initial_classifier(self) -> Made:
+        """The common start of the teachers once more, made alike, and this time with its head."""
+        supply = Supply.INITIAL_CLASSIFIER
+        identity = self.identities.supply(supply)
+        if self.recipe.initialisation == "imagenet":
+            network, weights = self._of_imagenet()
+            weights.enter_head(network.head)
+            classes = IMAGENET_CLASSES
+        else:
+            network = self._of_alternative()
+            classes = self._alternative_images()["photo"].classes
+        return network.state_dict(), self._facts(supply, identity, classes=classes)
 
     def _initialisation(self) -> nn.Module | None:
         identity = self.identities.initialisation
@@ -144,17 +168,25 @@ class TeacherStore:
         return load_backbone(self._get(identity, lambda: make(identity)).path)
 
     def _from_alternative(self, identity: str) -> Made:
-        seed = derive_seed("initialisation", self.seed)
-        data = self._alternative_images()
-        backbone = train_initialisation(data, self.recipe, seed, self.device)
+        backbone = self._of_alternative().backbone
         return backbone.state_dict(), self._facts("initialisation", identity)
 
+    def _of_alternative(self) -> Classifier:
+        seed = derive_seed("initialisation", self.seed)
+        return train_initialisation(self._alternative_images(), self.recipe, seed, self.device)
+
     def _from_imagenet(self, identity: str) -> Made:
+        backbone = self._of_imagenet()[0].backbone
+        return backbone.state_dict(), self._facts("initialisation", identity)
+
+    def _of_imagenet(self) -> tuple[Classifier, PretrainedWeights]:
+        """ImageNet's weights behind a head that is new."""
         weights = imagenet_weights(self.recipe.network, self.recipe.weights)
         torch.default_generator.manual_seed(derive_seed("initialisation", self.seed))
-        backbone = new_backbone(self.recipe.network, self.dataset.image_size)
-        note(weights.enter(backbone))
-        return backbone.state_dict(), self._facts("initialisation", identity)
+        size = self.dataset.image_size
+        network = Classifier(self.recipe.network, nn.Identity(), len(IMAGENET_CLASSES), size)
+        note(weights.enter(network.backbone))
+        return network, weights
 
     def stored(self, identity: str) -> StoredNetwork | None:
         """The network of an identity, if the cache holds it whole."""
@@ -162,6 +194,15 @@ class TeacherStore:
         facts = read_facts(path)
         whole = facts is not None and facts.identity == identity
         return StoredNetwork(path, facts) if facts and whole else None
+
+    def _kept(self, identity: str) -> StoredNetwork:
+        found = self.stored(identity)
+        if found is None:
+            raise InvalidInput(
+                f"teacher {identity[:12]} is no longer in the cache, or damaged; repeat the same "
+                "command with its file"
+            )
+        return found
 
     def _get(self, identity: str, make: Callable[[], Made]) -> StoredNetwork:
         path = network_file(self.folder, identity)
@@ -186,11 +227,14 @@ class TeacherStore:
         return NetworkFacts(kind, self.recipe.network, identity, 0.0, image_size=size, **more)
 
     def _training_images(self) -> dict[Modality, ImageSet]:
-        return {modality: self.dataset.images(modality, "train") for modality in MODALITIES}
+        return {modality: self._images(modality, "train") for modality in MODALITIES}
+
+    def _images(self, modality: Modality, part: Part) -> ImageSet:
+        """Images of the classes that the teacher of a modality knows: no others are touched."""
+        images = self.dataset.images(modality, part)
+        return images_of((images,), self.known.get(modality, images.classes))
 
     def _alternative_images(self) -> dict[Modality, ImageSet]:
         if self.alternative is None:
-            raise InvalidInput(
-                "alternative images are needed and none were given; use --alternative DATASET"
-            )
+            raise InvalidInput(NO_ALTERNATIVE)
         return {modality: self.alternative.images(modality) for modality in MODALITIES}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from hashlib import blake2b
 from pathlib import Path
 
@@ -18,36 +18,12 @@ from dfbench.datasets.dataset import MODALITIES, Modality
 from dfbench.errors import InvalidInput
 from dfbench.files import atomic_path
 from dfbench.networks import Classifier, ModalityNet, Normaliser, new_backbone, placed
+from dfbench.teachers.facts import IMPORTED, TEACHER, NetworkFacts, read_header
 from dfbench.teachers.records import ActivationRecords
 from dfbench.teachers.teacher import Teacher
 
-
-@dataclass(frozen=True)
-class NetworkFacts:
-    """What the header of a stored network says."""
-
-    kind: str
-    """`teacher`, `unified teacher`, `initialisation`, `modality classifier`, ..."""
-    network: str
-    """Backbone, by name."""
-    identity: str
-    """Hash of everything that decided the weights."""
-    seconds: float
-    """Wall time of the training."""
-    accuracy: float | None = None
-    """Share of right decisions on held-out images, in [0, 1]; None where there are none."""
-    modality: Modality | None = None
-    classes: tuple[str, ...] = ()
-    image_size: int = 32
-    """Pixels of the images that the backbone was made for. Files that do not say so hold networks
-    that are the same for every size."""
-    accuracies: Mapping[str, float] = field(default_factory=dict)
-    """Of a unified teacher: its accuracy by modality."""
-
-
-def save_network(path: Path, network: nn.Module, facts: NetworkFacts) -> None:
-    """Write weights and facts as one safetensors file, atomically."""
-    save_tensors(path, network.state_dict(), facts)
+_ANY_SIZE = 32
+"""Stands for the size of images where a network is the same for all."""
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: NetworkFacts) -> None:
@@ -55,26 +31,23 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: NetworkFacts)
     content = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     header = json.dumps(asdict(facts))
     with atomic_path(path) as temporary:
-        checksum = _checksum(header, content)
-        temporary.write_bytes(save(content, {"dfbench": header, "checksum": checksum}))
+        metadata = {"dfbench": header, "checksum": checksum(header, content)}
+        temporary.write_bytes(save(content, metadata))
 
 
 def read_facts(path: Path) -> NetworkFacts | None:
     """The header of a stored network; None if there is no file of that name as it was written."""
-    if not path.is_file():
+    header = read_header(path) if path.is_file() else None
+    if header is None:
         return None
     try:
-        with safe_open(path, "pt") as file:
-            header, checksum = file.metadata()["dfbench"], file.metadata()["checksum"]
-        if checksum != _checksum(header, _tensors(path)):
-            return None
-        content = json.loads(header)
-        return NetworkFacts(**{**content, "classes": tuple(content["classes"])})
-    except (SafetensorError, KeyError, TypeError, ValueError):
+        whole = header.checksum == checksum(header.text, _tensors(path))
+    except SafetensorError:
         return None
+    return header.facts if whole else None
 
 
-def _checksum(header: str, tensors: Mapping[str, Tensor]) -> str:
+def checksum(header: str, tensors: Mapping[str, Tensor]) -> str:
     """BLAKE2 of the facts and of all tensors with their names, types and shapes."""
     digest = blake2b(header.encode(), digest_size=16)
     for name in sorted(tensors):
@@ -85,17 +58,17 @@ def _checksum(header: str, tensors: Mapping[str, Tensor]) -> str:
 
 
 def load_teacher(path: Path) -> Teacher:
-    """A stored teacher, frozen, on the CPU."""
+    """A stored teacher, frozen, on the CPU; it resizes images that are not of its own size."""
     facts = _facts(path)
-    if facts.modality is None or facts.kind != "teacher":
+    if facts.modality is None or facts.kind not in (TEACHER, IMPORTED):
         raise InvalidInput(f"{path.name} holds a {facts.kind}; a teacher is needed")
-    network = _classifier(facts, Normaliser.of(facts.modality))
+    network = _classifier(facts, Normaliser.of(facts.modality, facts.image_size))
     _load_weights(network, path)
     return Teacher(facts.modality, facts.classes, network)
 
 
-def load_unified_teacher(path: Path) -> dict[Modality, Teacher]:
-    """A stored unified teacher, frozen, on the CPU: once behind each modality's normaliser."""
+def load_joint_classifier(path: Path) -> dict[Modality, Teacher]:
+    """A stored classifier of both modalities, frozen, on the CPU: behind each one's normaliser."""
     facts = _facts(path)
     network = _classifier(facts, nn.Identity())
     _load_weights(network, path)
@@ -110,7 +83,7 @@ def load_unified_teacher(path: Path) -> dict[Modality, Teacher]:
 def load_backbone(path: Path) -> nn.Module:
     """A stored initialisation, on the CPU."""
     facts = _facts(path)
-    network = new_backbone(facts.network, facts.image_size)
+    network = new_backbone(facts.network, facts.image_size or _ANY_SIZE)
     _load_weights(network, path)
     return network
 
@@ -136,7 +109,7 @@ def _facts(path: Path) -> NetworkFacts:
 
 
 def _classifier(facts: NetworkFacts, normaliser: nn.Module) -> Classifier:
-    return Classifier(facts.network, normaliser, len(facts.classes), facts.image_size)
+    return Classifier(facts.network, normaliser, len(facts.classes), facts.image_size or _ANY_SIZE)
 
 
 def _load_weights(network: nn.Module, path: Path) -> None:

@@ -14,6 +14,7 @@ from dfbench.datasets.dataset import MODALITIES, ImageSet, Modality
 from dfbench.errors import InvalidInput
 from dfbench.learning.augment import crop_and_flip
 from dfbench.learning.batches import image_batches, to_unit
+from dfbench.learning.descent import descend
 from dfbench.networks import Classifier, ModalityNet, Normaliser, placed
 from dfbench.teachers.recipe import TeacherRecipe
 
@@ -49,10 +50,13 @@ def train_teacher(
 
 def train_initialisation(
     data: dict[Modality, ImageSet], recipe: TeacherRecipe, seed: int, device: torch.device
-) -> nn.Module:
-    """A backbone trained on alternative classes of both modalities, half of each in every batch."""
+) -> Classifier:
+    """A classifier of alternative classes in both modalities, half of each in every batch.
+
+    It takes images as their modality's own normaliser gives them.
+    """
     steps = recipe.alternative_steps
-    return _train_jointly("initialisation", data, recipe, None, steps, seed, device).backbone
+    return _train_jointly("initialisation", data, recipe, None, steps, seed, device)
 
 
 def train_unified_teacher(
@@ -166,9 +170,7 @@ def _descend(
     network.train()
     with progress(name, steps) as advance:
         for _ in range(steps):
-            optimiser.zero_grad(set_to_none=True)
-            loss_of_step().backward()  # type: ignore[no-untyped-call]  # torch's stub
-            optimiser.step()
+            descend(optimiser, loss_of_step())
             cycle.step()
             advance(1)
     network.eval()

@@ -73,11 +73,12 @@ def test_estimator_refuses_sizes_it_cannot_double_to(size: int) -> None:
 @pytest.mark.parametrize("name", backbone_names())
 @pytest.mark.parametrize("size", [16, 32, 64, 224])
 def test_backbones_pool_any_size_to_their_feature_dim(name: str, size: int) -> None:
-    backbone = new_backbone(name, size)
-    assert backbone(torch.rand(2, 3, size, size)).shape == (2, backbone.feature_dim)
+    with torch.device("meta"):  # shapes alone, at once
+        backbone = new_backbone(name, size)
+        assert backbone(torch.rand(2, 3, size, size)).shape == (2, backbone.feature_dim)
 
 
-@pytest.mark.parametrize("name", backbone_names())
+@pytest.mark.parametrize("name", ["resnet-tiny", "resnet18"])
 def test_last_stage_pooled_is_the_features(name: str) -> None:
     torch.manual_seed(0)
     backbone = new_backbone(name, 32).eval()

@@ -1,67 +1,21 @@
 from __future__ import annotations
 
 import pickle
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
+from colours import RECIPE, Colours, colour_store, coloured
 from safetensors.torch import save_file
 
-from dfbench.datasets.alternative import AlternativeImages
-from dfbench.datasets.dataset import ImageSet
 from dfbench.errors import InvalidInput
 from dfbench.files import DiskFull
 from dfbench.learning.batches import to_unit
 from dfbench.networks import Classifier, Normaliser
 from dfbench.teachers.identities import Supply
-from dfbench.teachers.recipe import TeacherRecipe
-from dfbench.teachers.store import TeacherStore
-from dfbench.teachers.stored import NetworkFacts, load_teacher, read_facts, save_network
+from dfbench.teachers.stored import NetworkFacts, load_teacher, read_facts, save_tensors
 from dfbench.teachers.training import accuracy, train_modality_classifier, train_teacher
-
-RECIPE = TeacherRecipe(
-    network="resnet-tiny", steps=2, alternative_steps=2, modality_steps=2, batch_size=8
-)
-
-
-def _images(classes: tuple[str, ...], count: int, seed: int) -> ImageSet:
-    labels = np.arange(count) % len(classes)
-    pixels = np.random.RandomState(seed).randint(0, 60, (count, 3, 16, 16))
-    for row, label in enumerate(labels):
-        pixels[row, label % 3] += 190
-    names = tuple(str(i) for i in range(count))
-    return ImageSet(pixels.astype(np.uint8), labels.astype(np.int64), classes, names)
-
-
-class Colours:
-    """A dataset whose classes are colours."""
-
-    name, fingerprint, image_size = "colours", "c1", 16
-    classes, alternative_classes, notes = ("blue", "green", "red"), ("x", "y"), ()
-
-    def images(self, modality: str, part: str) -> ImageSet:
-        return _images(self.classes, 30 if part == "train" else 12, len(modality + part))
-
-    def alternative(self, modality: str) -> ImageSet:
-        return _images(self.alternative_classes, 12, len(modality))
-
-
-def _store(folder: Path, **changes: Any) -> TeacherStore:
-    data = Colours()
-    other = AlternativeImages("o", ("x", "y"), "a1", lambda m: (data.alternative(m),))
-    store = TeacherStore(
-        folder=folder,
-        dataset=data,
-        alternative=other,
-        recipe=RECIPE,
-        seed=0,
-        device=torch.device("cpu"),
-        numerics="cpu-fp32",
-    )
-    return replace(store, **changes)
 
 
 def test_teacher_learns_its_classes() -> None:
@@ -83,7 +37,7 @@ def test_any_number_of_steps_can_be_trained(steps: int) -> None:
 
 
 def test_modality_classifier_learns_from_fewer_images_than_half_a_batch() -> None:
-    few = {"photo": _images(("x", "y"), 10, 0), "sketch": _images(("x", "y"), 7, 1)}
+    few = {m: coloured(m, ("x", "y"), n, n) for m, n in (("photo", 10), ("sketch", 7))}
     few["sketch"].images[:] = 255
     recipe = RECIPE.model_copy(update={"modality_steps": 60, "batch_size": 128})
     judge = train_modality_classifier(few, recipe, 0, torch.device("cpu"))
@@ -93,18 +47,18 @@ def test_modality_classifier_learns_from_fewer_images_than_half_a_batch() -> Non
 
 
 def test_same_seed_gives_the_same_weights_whatever_was_drawn_before(tmp_path: Path) -> None:
-    one = _store(tmp_path / "a").teacher("photo")
+    one = colour_store(tmp_path / "a").teacher("photo")
     torch.rand(7)
-    two = _store(tmp_path / "b").teacher("photo")
+    two = colour_store(tmp_path / "b").teacher("photo")
     weights = [load_teacher(network.path).state_dict() for network in (one, two)]
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
     assert one.facts.identity == two.facts.identity == one.path.stem
 
 
 def test_stored_teacher_is_not_trained_again(tmp_path: Path) -> None:
-    first = _store(tmp_path).teacher("photo")
+    first = colour_store(tmp_path).teacher("photo")
     stamp = first.path.stat().st_mtime_ns
-    again = _store(tmp_path).teacher("photo")
+    again = colour_store(tmp_path).teacher("photo")
     assert again == first
     assert first.path.stat().st_mtime_ns == stamp
 
@@ -123,16 +77,16 @@ def test_stored_teacher_is_not_trained_again(tmp_path: Path) -> None:
 def test_identity_of_a_teacher_changes_with_what_decides_its_weights(
     changes: dict[str, Any], tmp_path: Path
 ) -> None:
-    base, other = _store(tmp_path), _store(tmp_path, **changes)
+    base, other = colour_store(tmp_path), colour_store(tmp_path, **changes)
     assert base.identities.teacher("photo") != other.identities.teacher("photo")
 
 
 def test_identity_of_a_teacher_leaves_out_what_does_not_touch_it(tmp_path: Path) -> None:
-    base = _store(tmp_path)
-    other = _store(tmp_path, recipe=RECIPE.model_copy(update={"modality_steps": 9}))
+    base = colour_store(tmp_path)
+    other = colour_store(tmp_path, recipe=RECIPE.model_copy(update={"modality_steps": 9}))
     random = RECIPE.model_copy(update={"initialisation": "random"})
-    few = _store(tmp_path, recipe=random)
-    many = _store(tmp_path, recipe=random.model_copy(update={"alternative_steps": 9}))
+    few = colour_store(tmp_path, recipe=random)
+    many = colour_store(tmp_path, recipe=random.model_copy(update={"alternative_steps": 9}))
     assert base.identities.teacher("photo") == other.identities.teacher("photo")
     classifiers = [s.identities.supply(Supply.MODALITY_CLASSIFIER) for s in (base, other)]
     assert classifiers[0] != classifiers[1]
@@ -142,13 +96,13 @@ def test_identity_of_a_teacher_leaves_out_what_does_not_touch_it(tmp_path: Path)
 
 def test_teachers_need_no_alternative_images_if_they_start_randomly(tmp_path: Path) -> None:
     random = RECIPE.model_copy(update={"initialisation": "random"})
-    assert _store(tmp_path, recipe=random, alternative=None).teacher("photo").facts.classes
+    assert colour_store(tmp_path, recipe=random, alternative=None).teacher("photo").facts.classes
     with pytest.raises(InvalidInput, match="--alternative DATASET"):
-        _store(tmp_path, alternative=None).teacher("photo")
+        colour_store(tmp_path, alternative=None).teacher("photo")
 
 
 def test_loaded_teacher_is_frozen_in_evaluation_mode_for_good(tmp_path: Path) -> None:
-    teacher = load_teacher(_store(tmp_path).teacher("photo").path)
+    teacher = load_teacher(colour_store(tmp_path).teacher("photo").path)
     before = {name: tensor.clone() for name, tensor in teacher.state_dict().items()}
     teacher.train()
     images = torch.rand(4, 3, 16, 16).requires_grad_()
@@ -160,7 +114,7 @@ def test_loaded_teacher_is_frozen_in_evaluation_mode_for_good(tmp_path: Path) ->
 
 
 def test_damaged_or_foreign_file_in_the_cache_is_no_network(tmp_path: Path) -> None:
-    whole = _store(tmp_path).teacher("photo").path
+    whole = colour_store(tmp_path).teacher("photo").path
     content = whole.read_bytes()
     for name, damaged in {
         "short": content[: len(content) // 2],
@@ -182,15 +136,15 @@ def test_damaged_or_foreign_file_in_the_cache_is_no_network(tmp_path: Path) -> N
 
 
 def test_damaged_teacher_is_trained_again(tmp_path: Path) -> None:
-    first = _store(tmp_path).teacher("photo")
+    first = colour_store(tmp_path).teacher("photo")
     content = first.path.read_bytes()
     first.path.write_bytes(content[:100])
-    assert _store(tmp_path).teacher("photo").facts.accuracy == first.facts.accuracy
+    assert colour_store(tmp_path).teacher("photo").facts.accuracy == first.facts.accuracy
     assert len(first.path.read_bytes()) == len(content)
 
 
 def test_network_of_another_kind_is_no_teacher(tmp_path: Path) -> None:
-    classifier = _store(tmp_path).supply(Supply.MODALITY_CLASSIFIER)
+    classifier = colour_store(tmp_path).supply(Supply.MODALITY_CLASSIFIER)
     with pytest.raises(InvalidInput, match="modality classifier; a teacher is needed"):
         load_teacher(classifier.path)
 
@@ -200,5 +154,5 @@ def test_full_disk_leaves_no_half_teacher(tmp_path: Path, full_disk: Any) -> Non
     full_disk(10_000)
     facts = NetworkFacts("teacher", "resnet-tiny", "i", 0.0, 0.5, "photo", ("a", "b"))
     with pytest.raises(DiskFull):
-        save_network(tmp_path / "t.safetensors", network, facts)
+        save_tensors(tmp_path / "t.safetensors", network.state_dict(), facts)
     assert list(tmp_path.iterdir()) == []

@@ -6,71 +6,26 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
+from colours import RECIPE, Colours, colour_store, coloured
 from torchvision.models import get_model
 
-from dfbench.datasets.alternative import AlternativeImages
-from dfbench.datasets.dataset import ImageSet
 from dfbench.errors import InvalidConfig, InvalidInput
 from dfbench.learning.batches import to_unit
 from dfbench.need import Need
 from dfbench.teachers.identities import Supply, supplies_of
 from dfbench.teachers.recipe import TeacherRecipe
-from dfbench.teachers.store import TeacherStore
 from dfbench.teachers.stored import (
+    load_backbone,
+    load_joint_classifier,
     load_modality_classifier,
     load_records,
     load_teacher,
-    load_unified_teacher,
 )
 from dfbench.teachers.training import train_unified_teacher
 
-RECIPE = TeacherRecipe(
-    network="resnet-tiny", steps=2, alternative_steps=2, modality_steps=2, batch_size=8
-)
 CPU = torch.device("cpu")
-
-
-def _images(modality: str, classes: tuple[str, ...], count: int, seed: int) -> ImageSet:
-    """Classes are colours; sketches are inverted."""
-    labels = np.arange(count) % len(classes)
-    pixels = np.random.RandomState(seed).randint(0, 60, (count, 3, 16, 16))
-    for row, label in enumerate(labels):
-        pixels[row, label % 3] += 190
-    if modality == "sketch":
-        pixels = 255 - pixels
-    names = tuple(str(i) for i in range(count))
-    return ImageSet(pixels.astype(np.uint8), labels.astype(np.int64), classes, names)
-
-
-class Colours:
-    """A dataset whose classes are colours."""
-
-    name, fingerprint, image_size = "colours", "c1", 16
-    classes, alternative_classes, notes = ("blue", "green", "red"), ("x", "y"), ()
-
-    def images(self, modality: str, part: str) -> ImageSet:
-        return _images(modality, self.classes, 30 if part == "train" else 12, len(modality + part))
-
-    def alternative(self, modality: str) -> ImageSet:
-        return _images(modality, self.alternative_classes, 12, len(modality))
-
-
-def _store(folder: Path, **changes: Any) -> TeacherStore:
-    data = Colours()
-    other = AlternativeImages("o", ("x", "y"), "a1", lambda m: (data.alternative(m),))
-    store = TeacherStore(
-        folder=folder,
-        dataset=data,
-        alternative=other,
-        recipe=RECIPE,
-        seed=0,
-        device=CPU,
-        numerics="cpu-fp32",
-    )
-    return replace(store, **changes)
 
 
 def _recipe(**changes: Any) -> TeacherRecipe:
@@ -78,22 +33,26 @@ def _recipe(**changes: Any) -> TeacherRecipe:
 
 
 def _supplies(recipe: TeacherRecipe) -> dict[Supply, str]:
-    identities = _store(Path(), recipe=recipe).identities
-    return {supply: identities.supply(supply) for supply in Supply}
+    identities = colour_store(Path(), recipe=recipe).identities
+    started = recipe.initialisation != "random"
+    given = [supply for supply in Supply if started or supply is not Supply.INITIAL_CLASSIFIER]
+    return {supply: identities.supply(supply) for supply in given}
 
 
 @pytest.mark.parametrize("supply", list(Supply))
 def test_supply_is_made_once_and_kept_under_its_identity(supply: Supply, tmp_path: Path) -> None:
-    first = _store(tmp_path).supply(supply)
+    first = colour_store(tmp_path).supply(supply)
     stamp = first.path.stat().st_mtime_ns
-    assert first.facts.identity == first.path.stem == _store(tmp_path).identities.supply(supply)
+    assert (
+        first.facts.identity == first.path.stem == colour_store(tmp_path).identities.supply(supply)
+    )
     assert first.facts.kind == supply
-    assert _store(tmp_path).supply(supply) == first
+    assert colour_store(tmp_path).supply(supply) == first
     assert first.path.stat().st_mtime_ns == stamp
 
 
 def test_identities_of_all_supplies_differ() -> None:
-    identities = _store(Path()).identities
+    identities = colour_store(Path()).identities
     all_of_them = {*_supplies(RECIPE).values(), identities.photo, identities.sketch}
     assert len(all_of_them) == len(Supply) + 2
 
@@ -102,6 +61,13 @@ def test_identities_of_all_supplies_differ() -> None:
     ("changes", "changed"),
     [
         ({"steps": 9}, {Supply.UNIFIED_TEACHER, Supply.PHOTO_RECORDS, Supply.SKETCH_RECORDS}),
+        (
+            {"alternative_steps": 9},
+            {
+                *(Supply.UNIFIED_TEACHER, Supply.PHOTO_RECORDS, Supply.SKETCH_RECORDS),
+                Supply.INITIAL_CLASSIFIER,
+            },
+        ),
         ({"modality_steps": 9}, {Supply.MODALITY_CLASSIFIER, Supply.LEAKY_MODALITY_CLASSIFIER}),
         (
             {"initialisation": "random"},
@@ -113,7 +79,7 @@ def test_identity_of_a_supply_changes_with_what_decides_it(
     changes: dict[str, Any], changed: set[Supply]
 ) -> None:
     before, after = _supplies(RECIPE), _supplies(_recipe(**changes))
-    assert {supply for supply in Supply if before[supply] != after[supply]} == changed
+    assert {supply for supply in after if before[supply] != after[supply]} == changed
 
 
 def test_needs_name_their_supplies() -> None:
@@ -124,8 +90,8 @@ def test_needs_name_their_supplies() -> None:
     assert set(supplies_of(list(Need))) == set(Supply)
 
 
-def test_records_are_those_of_the_teacher_on_its_training_images(tmp_path: Path) -> None:
-    store = _store(tmp_path)
+def test_records_are_those_of_the_teacher_on_its_trainingcoloured(tmp_path: Path) -> None:
+    store = colour_store(tmp_path)
     records = load_records(store.supply(Supply.SKETCH_RECORDS).path)
     teacher = load_teacher(store.teacher("sketch").path)
     data = Colours().images("sketch", "train")
@@ -138,11 +104,11 @@ def test_records_are_those_of_the_teacher_on_its_training_images(tmp_path: Path)
 
 
 def test_unified_teacher_learns_both_modalities_each_by_its_own_normaliser(tmp_path: Path) -> None:
-    store = _store(tmp_path, recipe=_recipe(steps=60, batch_size=32))
+    store = colour_store(tmp_path, recipe=_recipe(steps=60, batch_size=32))
     stored = store.supply(Supply.UNIFIED_TEACHER)
     assert stored.facts.accuracies == {"photo": 1.0, "sketch": 1.0}
     assert stored.facts.classes == Colours.classes
-    teachers = load_unified_teacher(stored.path)
+    teachers = load_joint_classifier(stored.path)
     for modality in ("photo", "sketch"):
         data = Colours().images(modality, "test")
         logits = teachers[modality](to_unit(torch.from_numpy(data.images))).logits
@@ -157,8 +123,8 @@ def test_unified_teacher_learns_both_modalities_each_by_its_own_normaliser(tmp_p
 
 def test_unified_teacher_starts_where_the_teachers_start(tmp_path: Path) -> None:
     still = _recipe(learning_rate=1e-12, weight_decay=0.0)
-    store = _store(tmp_path, recipe=still)
-    unified = load_unified_teacher(store.supply(Supply.UNIFIED_TEACHER).path)["photo"]
+    store = colour_store(tmp_path, recipe=still)
+    unified = load_joint_classifier(store.supply(Supply.UNIFIED_TEACHER).path)["photo"]
     teacher = load_teacher(store.teacher("photo").path)
     name = "backbone.stages.0.conv1.weight"
     weights = [network.network.state_dict()[name] for network in (unified, teacher)]
@@ -166,15 +132,18 @@ def test_unified_teacher_starts_where_the_teachers_start(tmp_path: Path) -> None
 
 
 def test_unified_teacher_needs_one_label_space() -> None:
-    data = {"photo": _images("photo", ("a", "b"), 8, 0), "sketch": _images("sketch", ("a",), 8, 0)}
+    data = {
+        "photo": coloured("photo", ("a", "b"), 8, 0),
+        "sketch": coloured("sketch", ("a",), 8, 0),
+    }
     with pytest.raises(InvalidInput, match="of the same classes"):
         train_unified_teacher(data, RECIPE, None, 0, CPU)  # type: ignore[arg-type]
 
 
-def test_leaky_modality_classifier_learns_from_the_teachers_training_images(
+def test_leaky_modality_classifier_learns_from_the_teachers_trainingcoloured(
     tmp_path: Path,
 ) -> None:
-    store = _store(tmp_path, alternative=None, recipe=_recipe(modality_steps=150))
+    store = colour_store(tmp_path, alternative=None, recipe=_recipe(modality_steps=150))
     judge = load_modality_classifier(store.supply(Supply.LEAKY_MODALITY_CLASSIFIER).path)
     for modality, sign in (("photo", -1), ("sketch", 1)):
         images = to_unit(torch.from_numpy(Colours().images(modality, "train").images))
@@ -182,7 +151,7 @@ def test_leaky_modality_classifier_learns_from_the_teachers_training_images(
 
 
 def test_records_or_unified_teachers_are_no_teachers(tmp_path: Path) -> None:
-    store = _store(tmp_path)
+    store = colour_store(tmp_path)
     for supply in (Supply.PHOTO_RECORDS, Supply.UNIFIED_TEACHER):
         with pytest.raises(InvalidInput, match=f"holds a {supply}; a teacher is needed"):
             load_teacher(store.supply(supply).path)
@@ -206,7 +175,7 @@ def test_imagenet_teachers_start_from_the_weights_of_the_file(
         learning_rate=1e-12,
         weight_decay=0.0,
     )
-    store = _store(tmp_path / "cache", recipe=recipe, alternative=None)
+    store = colour_store(tmp_path / "cache", recipe=recipe, alternative=None)
     states = [
         load_teacher(store.teacher(m).path).network.backbone.state_dict()  # type: ignore[arg-type]
         for m in ("photo", "sketch")
@@ -228,7 +197,7 @@ def test_imagenet_identity_follows_the_content_of_the_file_alone(
 ) -> None:
     def identity(file: Path) -> str:
         recipe = _recipe(network="resnet18", initialisation="imagenet", weights=file)
-        return _store(tmp_path, recipe=recipe).identities.photo
+        return colour_store(tmp_path, recipe=recipe).identities.photo
 
     copy = tmp_path / "copy.pth"
     copy.write_bytes(weights.read_bytes())
@@ -238,7 +207,7 @@ def test_imagenet_identity_follows_the_content_of_the_file_alone(
 
 
 def test_weights_without_the_initialisation_that_takes_them_are_refused(weights: Path) -> None:
-    store = _store(Path(), recipe=_recipe(weights=weights))
+    store = colour_store(Path(), recipe=_recipe(weights=weights))
     with pytest.raises(InvalidConfig, match=r"--set teachers\.initialisation=imagenet"):
         _ = store.identities.photo
 
@@ -247,3 +216,42 @@ def test_record_tells_the_name_of_the_weights_but_not_their_folder(weights: Path
     recipe = _recipe(weights=weights)
     assert recipe.recorded.model_dump(mode="json")["weights"] == "imagenet.pth"
     assert RECIPE.recorded == RECIPE
+
+
+def test_initial_classifier_is_what_the_teachers_start_from_with_a_head_of_other_classes(
+    tmp_path: Path,
+) -> None:
+    store = colour_store(tmp_path, recipe=_recipe(alternative_steps=60, batch_size=32))
+    stored = store.supply(Supply.INITIAL_CLASSIFIER)
+    assert stored.facts.classes == ("x", "y")
+    initial = load_joint_classifier(stored.path)
+    for modality in ("photo", "sketch"):
+        data = Colours().alternative(modality)
+        logits = initial[modality](to_unit(torch.from_numpy(data.images))).logits
+        assert logits.argmax(dim=1).tolist() == data.labels.tolist()
+    store.teacher("photo")
+    start = load_backbone(tmp_path / f"{store.identities.initialisation}.safetensors")
+    own = initial["photo"].network.backbone.state_dict()
+    assert all(torch.equal(own[name], value) for name, value in start.state_dict().items())
+
+
+def test_initial_classifier_of_imagenet_has_the_head_of_the_file(
+    weights: Path, tmp_path: Path
+) -> None:
+    recipe = _recipe(network="resnet18", initialisation="imagenet", weights=weights)
+    store = colour_store(tmp_path / "cache", recipe=recipe, alternative=None)
+    initial = load_joint_classifier(store.supply(Supply.INITIAL_CLASSIFIER).path)["sketch"]
+    published = torch.load(weights, weights_only=True)
+    assert len(initial.classes) == 1000
+    assert torch.equal(initial.network.head.weight, published["fc.weight"])
+    assert torch.equal(initial.network.head.bias, published["fc.bias"])
+    headless = {name: tensor for name, tensor in published.items() if not name.startswith("fc.")}
+    torch.save(headless, weights)
+    with pytest.raises(InvalidInput, match=r"imagenet\.pth .* is without the classifier"):
+        replace(store).supply(Supply.INITIAL_CLASSIFIER)
+
+
+def test_random_teachers_have_no_initial_classifier() -> None:
+    store = colour_store(Path(), recipe=_recipe(initialisation="random"))
+    with pytest.raises(InvalidConfig, match=r"--set teachers\.initialisation=alternative"):
+        store.identities.supply(Supply.INITIAL_CLASSIFIER)

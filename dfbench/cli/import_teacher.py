@@ -1,0 +1,158 @@
+"""`dfbench teachers import`: a checkpoint of the user's own becomes a teacher."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import rich_click as click
+
+from dfbench.cli.options import cache_option, format_option
+from dfbench.console import note, output, print_json
+from dfbench.datasets.modality import MODALITIES, Modality
+from dfbench.defaults import user_cache
+
+if TYPE_CHECKING:
+    from dfbench.teachers.facts import NetworkFacts
+    from dfbench.teachers.measuring import Measurement
+
+
+class Values(click.ParamType[tuple[float, ...]]):
+    """Numbers separated by commas: `0.485,0.456,0.406`."""
+
+    name = "numbers"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[float, ...]:
+        """The numbers; fails for what is none."""
+        try:
+            return tuple(float(part) for part in str(value).split(","))
+        except ValueError:
+            self.fail(
+                f"{value!r}; allowed: numbers with commas, e.g. 0.485,0.456,0.406", param, ctx
+            )
+
+
+@click.command("import")
+@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.option(
+    "--modality", type=click.Choice(MODALITIES), required=True, help="What it classifies."
+)
+@click.option(
+    "--network",
+    required=True,
+    metavar="N",
+    help="resnet18, resnet50, ...: as dfbench fits them to the input size; torchvision:NAME "
+    "or timm:NAME: as that library makes them.",
+)
+@click.option(
+    "--classes",
+    required=True,
+    metavar="LIST",
+    help="Class names in the order of the outputs: a file with a name a line, or a,b,c.",
+)
+@click.option(
+    "--mean",
+    type=Values(),
+    required=True,
+    help="What is subtracted from images in [0, 1], by channel; ImageNet's is 0.485,0.456,0.406.",
+)
+@click.option(
+    "--std",
+    type=Values(),
+    required=True,
+    help="What they are then divided by; ImageNet's is 0.229,0.224,0.225.",
+)
+@click.option(
+    "--input-size",
+    type=click.IntRange(8),
+    required=True,
+    metavar="PX",
+    help="Height and width of the images it was trained on; others are resized to it.",
+)
+@click.option(
+    "--images",
+    type=click.Path(path_type=Path),
+    help="Folder of held-out images, <class>/*: its accuracy on them is told.",
+)
+@click.option(
+    "--output",
+    "target",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File to write; default: the cache, where its identity finds it.",
+)
+@cache_option
+@format_option("text", "json")
+def import_teacher(
+    *,
+    checkpoint: Path,
+    modality: Modality,
+    network: str,
+    classes: str,
+    mean: tuple[float, ...],
+    std: tuple[float, ...],
+    input_size: int,
+    images: Path | None,
+    target: Path | None,
+    cache: Path | None,
+    form: str,
+) -> None:
+    """Make a teacher of CHECKPOINT, a file of weights.
+
+    A safetensors file or a state dict written by torch.save, also under `state_dict` or behind
+    `module.`; nothing in it is executed. Names and shapes have to be those of the network.
+    """
+    from dataclasses import replace
+
+    from dfbench.teachers.description import TeacherDescription, channel_values, class_list
+    from dfbench.teachers.identities import network_file
+    from dfbench.teachers.importing import imported_teacher
+    from dfbench.teachers.measuring import measured
+    from dfbench.teachers.stored import save_tensors
+
+    said = TeacherDescription(
+        modality=modality,
+        network=network,
+        classes=class_list(classes),
+        mean=channel_values("mean", mean),
+        std=channel_values("std", std),
+        image_size=input_size,
+    )
+    teacher, facts = imported_teacher(checkpoint, said)
+    measurement = None if images is None else measured(teacher, images)
+    if measurement is not None:
+        facts = replace(facts, accuracy=measurement.accuracy)
+    file = target or network_file((cache or user_cache()) / "teachers", facts.identity)
+    save_tensors(file, teacher.network.state_dict(), facts)
+    _tell(facts, measurement, file, form)
+
+
+def _tell(facts: NetworkFacts, measurement: Measurement | None, file: Path, form: str) -> None:
+    if measurement is not None and measurement.unknown:
+        note(f"folders of classes that it does not know: {', '.join(measurement.unknown)}")
+    if form == "json":
+        print_json(
+            {
+                "identity": facts.identity,
+                "file": str(file),
+                "classes": list(facts.classes),
+                "accuracy": facts.accuracy,
+                "images": None if measurement is None else measurement.images,
+            }
+        )
+        return
+    accuracy = "not measured (see: --images)"
+    if measurement is not None:
+        accuracy = f"{measurement.accuracy:.4f} on {measurement.images} images"
+        accuracy += f" of {measurement.classes} classes"
+    lines = (
+        f"{facts.modality} teacher {facts.identity[:12]}: {facts.network}, "
+        f"{len(facts.classes)} classes, {facts.image_size} px; accuracy {accuracy}",
+        f"file: {file}",
+        f"use it: dfbench run --{facts.modality}-teacher {facts.identity[:12]} ..."
+        if file.stem == facts.identity
+        else f"use it: dfbench run --{facts.modality}-teacher {file} ...",
+    )
+    for line in lines:
+        output().print(line, markup=False)

@@ -1,0 +1,198 @@
+"""`dfbench teachers`: the classifiers that a benchmark stands on, trained here or elsewhere."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import rich_click as click
+
+from dfbench.cli.configuration import data_root_option, data_root_or_configured
+from dfbench.cli.import_teacher import import_teacher
+from dfbench.cli.key_values import key_values
+from dfbench.cli.names import Names
+from dfbench.cli.options import cache_option, format_option, plugin_options, plugin_sources
+from dfbench.console import note, print_json
+from dfbench.datasets.split import HoldoutName
+from dfbench.defaults import user_cache
+from dfbench.runs.request import DataChoice, Places, RunRequest
+from dfbench.scenarios import CLOSED
+
+if TYPE_CHECKING:
+    from dfbench.teachers.listing import Entry
+
+_HEADER = ("identity", "kind", "network", "classes", "px", "accuracy", "MiB", "age")
+_TEXTS = 3
+
+
+@click.group("teachers")
+def teachers_group() -> None:
+    """Train teachers, look at them, or bring your own."""
+
+
+@teachers_group.command()
+@click.option("--dataset", required=True, metavar="D", help="NAME, or folder:PATH for your images.")
+@click.option("--scenario", default=CLOSED, show_default=True, metavar="S", help="As of a run.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A setting of the teachers, e.g. teachers.network=resnet18.",
+)
+@click.option(
+    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True
+)
+@click.option("--threads", type=click.IntRange(1), help="Processor threads; default: all cores.")
+@click.option("--classes", type=Names(), help="Benchmark classes, separated by commas, or all.")
+@click.option(
+    "--alternative-classes", type=Names(), help="Spare classes of the dataset, separated by commas."
+)
+@click.option("--alternative", metavar="D", help="Dataset that provides alternative classes.")
+@click.option("--image-size", type=click.IntRange(16), metavar="PX", help="Height and width.")
+@data_root_option
+@click.option(
+    "--holdout",
+    type=click.Choice(["fifth", "literature"]),
+    default="fifth",
+    show_default=True,
+    help="Which images they are not trained on.",
+)
+@click.option("--skip-unreadable", is_flag=True, help="Leave out images that cannot be decoded.")
+@plugin_options
+@cache_option
+@format_option("text", "json")
+def train(
+    *,
+    dataset: str,
+    scenario: str,
+    seed: int,
+    settings: tuple[str, ...],
+    device: str,
+    threads: int | None,
+    classes: tuple[str, ...] | None,
+    alternative_classes: tuple[str, ...] | None,
+    alternative: str | None,
+    image_size: int | None,
+    data_root: Path | None,
+    holdout: HoldoutName,
+    skip_unreadable: bool,
+    plugin_files: tuple[Path, ...],
+    plugins_dir: Path | None,
+    cache: Path | None,
+    form: str,
+) -> None:
+    """Train both teachers of a dataset, unless they are in the cache.
+
+    A run with the same data, seed and settings takes them from there.
+    """
+    from dfbench.runs.plan import open_session
+    from dfbench.runs.teaching import ensure_teachers
+    from dfbench.teachers.listing import entry_of
+
+    place = Path()
+    request = RunRequest(
+        method="",
+        data=DataChoice(
+            name=dataset,
+            image_size=image_size,
+            classes=classes,
+            alternative_classes=alternative_classes,
+            skip_unreadable=skip_unreadable,
+            alternative=alternative,
+            root=data_root_or_configured(data_root),
+            holdout=holdout,
+        ),
+        settings=key_values("--set", settings, "KEY=VALUE, e.g. --set teachers.steps=400"),
+        scenario=scenario,
+        seed=seed,
+        device=device,
+        threads=threads,
+        plugins=plugin_sources(plugin_files, plugins_dir),
+        places=Places(results=place, runs=place, cache=cache or user_cache()),
+    )
+    session = open_session(request)
+    trained = [entry_of(network.path) for network in ensure_teachers(session).values()]
+    _print("teachers", [entry for entry in trained if entry], form)
+
+
+@teachers_group.command("list")
+@cache_option
+@format_option("text", "markdown", "json")
+def list_(*, cache: Path | None, form: str) -> None:
+    """List the networks of the cache, the youngest first."""
+    from dfbench.teachers.listing import entries
+
+    found, strange = entries(_folder(cache))
+    for path in strange:
+        note(f"left out: '{path}' is no network that dfbench stored, or damaged")
+    _print("networks", found, form)
+
+
+@teachers_group.command()
+@click.argument("teacher")
+@cache_option
+@format_option("text", "json")
+def show(*, teacher: str, cache: Path | None, form: str) -> None:
+    """Show one network whole: TEACHER is a file, or the beginning of an identity."""
+    from dfbench.reporting.layout import Layout, print_layouts
+    from dfbench.teachers.given import stored_teacher
+    from dfbench.teachers.showing import shown
+
+    path, _ = stored_teacher(teacher, _folder(cache))
+    content = shown(path)
+    if form == "json":
+        print_json(content)
+        return
+    rows = tuple((name, _told(value)) for name, value in content.items() if value is not None)
+    print_layouts([Layout(path.stem[:12], ("", ""), rows, (), content, 2)], form)
+
+
+teachers_group.add_command(import_teacher)
+
+
+def _folder(cache: Path | None) -> Path:
+    return (cache or user_cache()) / "teachers"
+
+
+def _print(title: str, entries: list[Entry], form: str) -> None:
+    from dfbench.reporting.layout import Layout, print_layouts
+
+    if form == "json":
+        print_json([entry.content for entry in entries])
+        return
+    rows = tuple(_row(entry) for entry in entries)
+    notes = () if rows else ("none; make some: dfbench teachers train --dataset shapes",)
+    print_layouts([Layout(title, _HEADER, rows, notes, {}, _TEXTS)], form)
+
+
+def _row(entry: Entry) -> tuple[str, ...]:
+    facts = entry.facts
+    shares = (*facts.accuracies.values(), facts.accuracy)
+    accuracy = ", ".join(f"{share:.3f}" for share in shares if share is not None)
+    kind = facts.kind if facts.modality is None else f"{facts.modality}: {facts.kind}"
+    return (
+        facts.identity[:12],
+        kind,
+        facts.network,
+        str(len(facts.classes) or "-"),
+        str(facts.image_size or "any"),
+        accuracy or "-",
+        f"{entry.bytes / 2**20:.1f}",
+        _age(time.time() - entry.changed),
+    )
+
+
+def _age(seconds: float) -> str:
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{max(seconds, 0):.0f} s"
+
+
+def _told(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(_told, value))
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,60 @@
+"""Fitting where there are no test images: encoders for whoever has teachers and nothing else."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from dfbench.console import note
+from dfbench.errors import PluginFault
+from dfbench.files import drop_leftovers
+from dfbench.learning.checkpoint import drop_checkpoints
+from dfbench.runs.child import call
+from dfbench.runs.execute import ingredients_of, job_of
+from dfbench.runs.job import ENCODERS_FILE, TRAINING_FOLDER
+from dfbench.runs.lock import RunLock
+from dfbench.runs.plan import Plan
+from dfbench.runs.shared_arrays import shared_arrays
+from dfbench.runs.state import kept_state, read_state
+from dfbench.runs.supervision import Supervision
+from dfbench.runs.supplies import supplied_arrays
+from dfbench.runs.teaching import ensure_networks
+
+
+def fit_unscored(
+    plan: Plan, *, force: bool = False, supervision: Supervision | None = None
+) -> Path:
+    """Fit a plan without test images; returns the file of its encoders.
+
+    What is fitted already is not fitted again (`force` repeats it). No record is written. The state
+    of the run is kept in its folder, and its lock held, as by `dfbench.runs.execute`.
+    """
+    supervision, folder = supervision or Supervision(), plan.folder
+    with RunLock(folder, supervision.stop) as lock:
+        if force or not _fitted(folder):
+            drop_leftovers(folder)
+            note(f"{plan.row.label} without test images, seed {plan.session.request.seed}")
+            _fit(plan, supervision, lock)
+    return folder / ENCODERS_FILE
+
+
+def _fitted(folder: Path) -> bool:
+    state = read_state(folder)
+    return state is not None and state.status == "done" and (folder / ENCODERS_FILE).is_file()
+
+
+def _fit(plan: Plan, supervision: Supervision, lock: RunLock) -> None:
+    folder = plan.folder
+    with kept_state(folder) as attempting:
+        try:
+            ingredients = ingredients_of(plan, ensure_networks(plan, supervision))
+            run_source = partial(fit_unscored, supervision=supervision)
+            with shared_arrays(folder, supplied_arrays(plan)) as arrays:
+                job = job_of(plan, ingredients, arrays, supervision, run_source)
+                outcome = call("fit", job, folder, supervision, inherit=(lock.descriptor,))
+        except PluginFault:
+            drop_checkpoints(folder / TRAINING_FOLDER)  # a mended plugin starts anew
+            raise
+        if outcome.facts is not None:
+            attempting.peak_memory_mib = outcome.facts.peak_memory_mib
+    drop_checkpoints(folder / TRAINING_FOLDER)

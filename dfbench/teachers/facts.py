@@ -1,0 +1,67 @@
+"""What the header of a stored network says; read without torch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+
+from dfbench.datasets.dataset import Modality
+
+TEACHER = "teacher"
+IMPORTED = "imported teacher"
+"""Kinds of networks that a run takes for a teacher: trained here, or made elsewhere."""
+
+
+@dataclass(frozen=True)
+class NetworkFacts:
+    """What the header of a stored network says."""
+
+    kind: str
+    """`teacher`, `imported teacher`, `unified teacher`, `initialisation`, ..."""
+    network: str
+    """Backbone, by name."""
+    identity: str
+    """Hash of everything that decided the weights; of an imported teacher, of what it is."""
+    seconds: float
+    """Wall time of the training; 0 of an imported teacher."""
+    accuracy: float | None = None
+    """Share of right decisions on held-out images, in [0, 1]; None where there are none."""
+    modality: Modality | None = None
+    classes: tuple[str, ...] = ()
+    image_size: int | None = None
+    """Pixels of the images that the backbone was made for. Files that do not say so hold networks
+    that are the same for every size."""
+    accuracies: Mapping[str, float] = field(default_factory=dict)
+    """Of a unified teacher: its accuracy by modality."""
+    origin: str | None = None
+    """Name of the file that an imported teacher came in."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """The header of a stored network, taken at its word."""
+
+    facts: NetworkFacts
+    text: str
+    """The facts as they are stored."""
+    checksum: str
+    """Over facts and tensors, as it was when they were written."""
+
+
+def read_header(path: Path) -> Header | None:
+    """The header of a stored network; None for a file that dfbench did not write.
+
+    The tensors are not looked at. Raises `OSError` for a file that cannot be opened.
+    """
+    try:
+        with safe_open(path, "np") as file:
+            metadata = file.metadata()
+        content = json.loads(metadata["dfbench"])
+        facts = NetworkFacts(**{**content, "classes": tuple(content["classes"])})
+        return Header(facts, metadata["dfbench"], metadata["checksum"])
+    except (SafetensorError, KeyError, TypeError, ValueError):
+        return None

@@ -1,0 +1,125 @@
+"""Putting weights from elsewhere into a classifier: every name and shape has to fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+
+import torch
+from torch import Tensor
+
+from dfbench.errors import InvalidInput
+from dfbench.networks import Classifier, ResNet
+
+_COUNTER = "num_batches_tracked"
+"""Files of old versions of torch are without these, and nothing reads them."""
+_MOST = 10
+"""Names told of one kind of fault."""
+
+
+def fit_weights(network: Classifier, tensors: Mapping[str, Tensor], file: str) -> None:
+    """Load weights by the names they have in the network's library.
+
+    Raises `InvalidInput`, naming tensors, if any is missing, too many, of another shape or not
+    finite, or if the classifier tells another number of classes.
+    """
+    own = published_names(network)
+    shapes = {name: network.state_dict()[place].shape for name, place in own.items()}
+    _check_class_count(network, tensors, file)
+    faults = [
+        *_missing([name for name in own if name not in tensors and _COUNTER not in name], tensors),
+        *_extra([name for name in tensors if name not in own], own),
+        *_misshapen({n: (tensors[n].shape, shapes[n]) for n in own if n in tensors}),
+    ]
+    if faults:
+        raise InvalidInput(
+            f"{file} does not fit the network {network.network_name!r} at {network.image_size} px: "
+            f"{'; '.join(faults)}; allowed: the weights of that network{_hint(network, tensors)}"
+        )
+    _check_finite(tensors, file)
+    state = {own[name]: tensor for name, tensor in tensors.items()}
+    network.load_state_dict(state, strict=False)
+
+
+def published_names(network: Classifier) -> dict[str, str]:
+    """Names of a classifier's tensors: from those in the network's library to our own."""
+    body, head = network.backbone.published_body, network.backbone.published_head
+    names = {name.removeprefix(body): f"backbone.{name}" for name in network.backbone.state_dict()}
+    return names | {f"{head}.{name}": f"head.{name}" for name in network.head.state_dict()}
+
+
+def sort_classes(network: Classifier, classes: tuple[str, ...]) -> tuple[str, ...]:
+    """Put a classifier's outputs, `classes` in order, in the order of their names; returns that."""
+    order = sorted(range(len(classes)), key=classes.__getitem__)
+    with torch.no_grad():
+        network.head.weight.copy_(network.head.weight[order].clone())
+        network.head.bias.copy_(network.head.bias[order].clone())
+    return tuple(classes[place] for place in order)
+
+
+def _check_class_count(network: Classifier, tensors: Mapping[str, Tensor], file: str) -> None:
+    head = f"{network.backbone.published_head}.weight"
+    wanted = network.head.out_features
+    if head in tensors and tensors[head].ndim == 2 and len(tensors[head]) != wanted:
+        raise InvalidInput(
+            f"{file} tells {len(tensors[head])} classes apart ({head!r} is "
+            f"{_shape(tensors[head].shape)}), the class list has {wanted}; allowed: a list of its "
+            "classes, in the order of its outputs"
+        )
+
+
+def _missing(names: list[str], tensors: Iterable[str]) -> Iterable[str]:
+    if names:
+        yield f"{len(names)} tensors are missing ({_told(names, tensors)})"
+
+
+def _extra(names: list[str], own: Iterable[str]) -> Iterable[str]:
+    if names:
+        yield f"{len(names)} are none of its ({_told(names, own)})"
+
+
+def _misshapen(shapes: Mapping[str, tuple[torch.Size, torch.Size]]) -> Iterable[str]:
+    wrong = [
+        f"{name!r} is {_shape(given)}, there {_shape(wanted)}"
+        for name, (given, wanted) in shapes.items()
+        if given != wanted
+    ]
+    if wrong:
+        yield f"{len(wrong)} are of another shape ({_first(wrong)})"
+
+
+def _told(names: list[str], others: Iterable[str]) -> str:
+    """The first names, each with the one among the others that is most like it."""
+    others = list(others)
+    told = []
+    for name in names[:_MOST]:
+        close = get_close_matches(name, others, n=1, cutoff=0.6)
+        told.append(f"{name!r}, nearest {close[0]!r}" if close else repr(name))
+    return _first(told + names[_MOST:])
+
+
+def _first(texts: list[str]) -> str:
+    more = f", and {len(texts) - _MOST} more" if len(texts) > _MOST else ""
+    return ", ".join(texts[:_MOST]) + more
+
+
+def _hint(network: Classifier, tensors: Mapping[str, Tensor]) -> str:
+    """What to say to whoever trained a network of torchvision as it is on small images."""
+    stem, name = tensors.get("conv1.weight"), network.network_name
+    own = network.backbone.conv1.weight if isinstance(network.backbone, ResNet) else None
+    if stem is None or own is None or stem.shape == own.shape:
+        return ""
+    return f" (with torchvision's own stem, whatever the image size: --network torchvision:{name})"
+
+
+def _check_finite(tensors: Mapping[str, Tensor], file: str) -> None:
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+            raise InvalidInput(
+                f"{file}: {name!r} holds values that are not finite (NaN or infinite); allowed: "
+                "weights of a training that did not diverge"
+            )
+
+
+def _shape(shape: torch.Size) -> str:
+    return "x".join(map(str, shape)) or "a number"
