@@ -1,7 +1,8 @@
 """dfbench: a benchmark suite for data-free sketch-based image retrieval.
 
 What a plugin needs is here: `hookimpl`, `MethodSpec`, `DatasetSpec`, `Method`, `MethodConfig`,
-`Setting`, `Need`, `Encoders`; and `evaluate` for anybody's embeddings. Names that need torch are
+`Setting`, `Need`, `Encoders`. What a script or notebook needs is here too: `run` and `table`, like
+the verbs of the command line, and `evaluate` for anybody's embeddings. Names that need torch are
 imported when they are first used.
 """
 
@@ -15,6 +16,7 @@ from dfbench.hookspecs import DatasetSpec, MethodSpec, hookimpl
 
 if TYPE_CHECKING:
     from dfbench.evaluation import evaluate
+    from dfbench.interface import run, table
     from dfbench.method import Method, MethodConfig, Setting
     from dfbench.need import Need
     from dfbench.networks import Encoders
@@ -32,6 +34,8 @@ __all__ = [
     "__version__",
     "evaluate",
     "hookimpl",
+    "run",
+    "table",
 ]
 
 _LAZY = {
@@ -41,6 +45,8 @@ _LAZY = {
     "Need": "dfbench.need",
     "Setting": "dfbench.method",
     "evaluate": "dfbench.evaluation",
+    "run": "dfbench.interface",
+    "table": "dfbench.interface",
 }
 
 

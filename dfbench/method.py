@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from copy import deepcopy
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -23,11 +24,12 @@ from dfbench.learning.students import Students
 from dfbench.need import Need
 from dfbench.networks import Encoder, Encoders, Normaliser, Similarity, placed
 from dfbench.networks.placement import Network
+from dfbench.scenarios.division import Situation
 from dfbench.seeds import derive_seed
 from dfbench.teachers.records import ActivationRecords
 from dfbench.teachers.teacher import Teacher
 
-__all__ = ["Encoders", "Method", "MethodConfig", "Need", "Setting", "Similarity"]
+__all__ = ["Encoders", "Method", "MethodConfig", "Need", "Setting", "Similarity", "Situation"]
 
 _LOG_EVERY = 10
 
@@ -43,6 +45,8 @@ class MethodConfig(BaseModel):
 class Setting:
     """Everything a method may touch: two frozen teachers, the budget, and the needs it declared.
 
+    `classes` are those that either teacher knows, `common_classes` those that both know, sorted;
+    classes that are queried and that no teacher knows are not told.
     Random numbers come from `generator(name)` and, for initialising modules, from within
     `seeded(name)`; both depend on the run's seed and the name only.
     """
@@ -66,6 +70,7 @@ class Setting:
         self.photo_teacher = photo_teacher
         self.sketch_teacher = sketch_teacher
         self.classes = tuple(sorted({*photo_teacher.classes, *sketch_teacher.classes}))
+        self.common_classes = tuple(sorted({*photo_teacher.classes} & {*sketch_teacher.classes}))
         self.image_size = image_size
         self.device = device
         self.seed = seed
@@ -76,6 +81,16 @@ class Setting:
     def teacher(self, modality: Modality) -> Teacher:
         """The frozen teacher of a modality."""
         return self.photo_teacher if modality == "photo" else self.sketch_teacher
+
+    def normaliser(self, modality: Modality) -> Normaliser:
+        """What images `[B, 3, H, W]` in [0, 1] go through before a modality's networks.
+
+        That of its teacher: images of another size than the teacher was made for are resized to it.
+        """
+        normaliser = self.teacher(modality).network.normaliser
+        if not isinstance(normaliser, Normaliser):
+            raise TypeError("a teacher comes with the normaliser of its modality")
+        return normaliser
 
     def posterior(self, modality: Modality, logits: Tensor) -> Tensor:
         """`[B, len(classes)]`: softmax of a teacher's logits, 0 for classes it does not know."""
@@ -113,6 +128,8 @@ class Setting:
     ) -> Encoder:
         """A student as the budget prescribes it, on the device; `init` overrides its start.
 
+        Its network, normaliser and input size are those of its teacher.
+
         Initialised from its own teacher (statistics of batch normalisation frozen) or randomly;
         the linear head is random in either case.
         """
@@ -120,9 +137,9 @@ class Setting:
         with self.seeded(f"{modality} encoder"):
             encoder = Encoder(
                 teacher.network_name,
-                Normaliser.of(modality),
+                deepcopy(self.normaliser(modality)),
                 self.budget.embedding_dim,
-                self.image_size,
+                teacher.image_size,
             )
         if (init or self.budget.encoder_init) == "teacher":
             encoder.backbone.load_state_dict(teacher.backbone.state_dict())
@@ -145,7 +162,8 @@ class Setting:
         photo = self.new_encoder("photo", encoder_init)
         sketch = self.new_encoder("sketch", encoder_init)
         feature_dims = (photo.backbone.feature_dim, sketch.backbone.feature_dim)
-        space = Space(len(self.classes), feature_dims, self.budget)
+        exclusive = [i for i, c in enumerate(self.classes) if c not in self.common_classes]
+        space = Space(len(self.classes), feature_dims, self.budget, tuple(exclusive))
         with self.seeded("proxies"):
             loss = objective(space, **choices).to(self.device)
         augmentation = self.generator("augmentation")
@@ -195,6 +213,15 @@ class Setting:
         """
         teacher: Teacher = self._supply(Need.UNIFIED_TEACHER)[modality]
         return teacher
+
+    def initial_classifier(self, modality: Modality) -> Teacher:
+        """The network that both teachers started from, behind a modality's normaliser, frozen.
+
+        Its head is the one it learned other classes by: `classes` are the alternative ones or
+        ImageNet's, none of `self.classes`. Needs `INITIAL_CLASSIFIER`.
+        """
+        classifier: Teacher = self._supply(Need.INITIAL_CLASSIFIER)[modality]
+        return classifier
 
     def activation_records(self, modality: Modality) -> ActivationRecords:
         """Statistics of a teacher's features on its training images; needs `ACTIVATION_RECORDS`."""
@@ -262,6 +289,16 @@ class Method(ABC):
         `setting.artefacts.save_pairs`.
         """
         del config
+        return None
+
+    @classmethod
+    def cannot(cls, config: MethodConfig, situation: Situation) -> str | None:
+        """Why this row, thus configured, cannot run in a situation, in one line; None if it can.
+
+        `overlap`: each teacher may know classes that the other does not. `unseen`: queries are of
+        classes that no teacher knows. A suite skips such a run and tells the reason.
+        """
+        del config, situation
         return None
 
     @abstractmethod

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from traceback import format_exception, walk_tb
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import pluggy
 
@@ -17,11 +20,16 @@ from dfbench import hookspecs
 from dfbench.errors import DfbenchError, InvalidInput, PluginFault, unknown_name
 from dfbench.hookspecs import DatasetSpec, MethodSpec
 
+if TYPE_CHECKING:
+    from dfbench.runs.request import ClassSource, PluginSources
+
 Spec = TypeVar("Spec", MethodSpec, DatasetSpec)
 Kind = TypeVar("Kind")
 
 GROUP = "dfbench"
 """The entry-point group of plugins."""
+_CORE = Path(__file__).parent
+_PLUGGY = Path(pluggy.__file__).parent
 
 
 @dataclass(frozen=True)
@@ -35,8 +43,29 @@ class Plugin:
     """The file or module it comes from."""
     file: Path | None = None
     """The file, for a plugin that is one."""
+    distribution: str = "-"
+    """The installed package that brings it; `-` for a single file."""
+    wanted: bool = True
+    """False for one that `DFBENCH_PLUGINS` leaves out: it is not imported."""
+    hooks: tuple[str, ...] = ()
+    """The hooks it implements, sorted."""
+    methods: tuple[str, ...] = ()
+    """Names of the methods it offers."""
+    datasets: tuple[str, ...] = ()
+    """Names of the datasets it offers."""
     error: str | None = None
     """Why it offers nothing; None if it works."""
+    place: str | None = None
+    """`FILE:LINE` of the error; None where it is not a line of its own."""
+    traceback: str | None = None
+    """The whole traceback of the error."""
+
+    @property
+    def state(self) -> str:
+        """`works`, `broken` or `left out`."""
+        if not self.wanted:
+            return "left out"
+        return "broken" if self.error else "works"
 
 
 @dataclass(frozen=True)
@@ -58,19 +87,41 @@ class Offer(Generic[Spec]):
 
 
 class PluginHost:
-    """All plugins of this process, by entry point, by file and by folder.
+    """All plugins of this process, by entry point, by file, by folder and by class.
 
-    Names are taken in the order found; a second plugin that offers a taken name is refused.
+    Names are taken in the order found, dfbench's own first; a second plugin that offers a taken
+    name is refused. With `only`, plugins found by entry point or in the folder are loaded if their
+    name or their distribution is among these; `UnknownName` for one that is not there. What plugins
+    print while they are imported goes to standard error.
     """
 
-    def __init__(self, files: Iterable[Path] = (), folder: Path | None = None) -> None:
+    def __init__(
+        self,
+        files: Iterable[Path] = (),
+        folder: Path | None = None,
+        only: tuple[str, ...] | None = None,
+        classes: Iterable[ClassSource] = (),
+    ) -> None:
         self.plugins: list[Plugin] = []
         self.methods: dict[str, Offer[MethodSpec]] = {}
         self.datasets: dict[str, Offer[DatasetSpec]] = {}
-        for entry in sorted(entry_points(group=GROUP), key=lambda e: (e.value, e.name)):
-            self._add_entry_point(entry)
-        for file in (*_python_files(folder), *files):
-            self._add_file(file)
+        self._only = only
+        with redirect_stdout(sys.stderr):
+            for entry in sorted(entry_points(group=GROUP), key=_precedence):
+                self._add_entry_point(entry)
+            for file in _python_files(folder):
+                self._add_file(file)
+            self._check_only()
+            self._only = None  # what is named outright is wanted
+            for file in files:
+                self._add_file(file)
+            for source in classes:
+                self._add_class(source)
+
+    @classmethod
+    def of(cls, sources: PluginSources) -> PluginHost:
+        """The plugins that sources name, besides those found by entry point."""
+        return cls(sources.files, sources.folder, sources.only, sources.classes)
 
     def method(self, name: str) -> Offer[MethodSpec]:
         """The method of this name. Raises `UnknownName`."""
@@ -80,58 +131,81 @@ class PluginHost:
         """The dataset of this name. Raises `UnknownName`."""
         return self._find("dataset", name, self.datasets)
 
-    def require(self, files: Iterable[Path]) -> None:
-        """Raise `PluginFault` if one of these files, which the user named, does not work."""
+    def require(self, files: Iterable[Path], classes: Iterable[ClassSource] = ()) -> None:
+        """Raise `PluginFault` if one of these, which the user named, does not work."""
         wanted = set(files)
+        targets = {source.target for source in classes}
         for plugin in self.plugins:
             if plugin.error and plugin.file in wanted:
                 raise PluginFault(f"plugin file {plugin.origin!r} does not work: {plugin.error}")
+            if plugin.error and plugin.origin in targets:
+                raise PluginFault(f"method {plugin.origin!r} does not work: {plugin.error}")
 
     def _find(self, kind: str, name: str, offers: dict[str, Offer[Spec]]) -> Offer[Spec]:
         if name not in offers:
             raise unknown_name(kind, name, offers, f"dfbench list {kind}s")
         return offers[name]
 
+    def _check_only(self) -> None:
+        known = {name for plugin in self.plugins for name in (plugin.name, plugin.distribution)}
+        for name in self._only or ():
+            if name not in known:
+                raise unknown_name("plugin", name, known - {"-"}, "dfbench list plugins")
+
     def _add_entry_point(self, entry: EntryPoint) -> None:
         distribution = entry.dist
-        version = distribution.version if distribution else "-"
-        plugin = Plugin(entry.name, version, entry.value)
-        try:
-            module = entry.load()
-        except (Exception, SystemExit) as fault:  # noqa: BLE001  # whatever a plugin raises
-            self._refuse(plugin, fault)
-        else:
-            self._register(plugin, module)
+        plugin = Plugin(
+            entry.name,
+            distribution.version if distribution else "-",
+            entry.value,
+            distribution=distribution.name if distribution else "-",
+        )
+        self._add(plugin, entry.load)
 
     def _add_file(self, file: Path) -> None:
-        plugin = Plugin(file.stem, "-", str(file), file)
+        self._add(Plugin(file.stem, "-", str(file), file), lambda: _import_file(file))
+
+    def _add_class(self, source: ClassSource) -> None:
+        known = {offer.spec.target for offer in self.methods.values()}
+        if source.target not in known:
+            name = source.target.partition(":")[0]
+            plugin = Plugin(name, "-", source.target, source.file)
+            self._add(plugin, lambda: _class_offer(source))
+
+    def _add(self, plugin: Plugin, load: Callable[[], object]) -> None:
+        if self._only is not None and not {plugin.name, plugin.distribution} & {*self._only}:
+            self.plugins.append(replace(plugin, wanted=False))
+            return
         try:
-            module = _import_file(file)
+            self._register(plugin, load())
         except (Exception, SystemExit) as fault:  # noqa: BLE001  # whatever a plugin raises
-            self._refuse(plugin, fault)
-        else:
-            self._register(plugin, module)
+            self.plugins.append(
+                replace(
+                    plugin,
+                    error=describe_fault(fault),
+                    place=_place(fault),
+                    traceback="".join(format_exception(fault)),
+                )
+            )
 
     def _register(self, plugin: Plugin, module: object) -> None:
-        try:
-            manager = pluggy.PluginManager(GROUP)
-            manager.add_hookspecs(hookspecs)
-            manager.register(module, plugin.name)
-            manager.check_pending()
-            methods = _specs(manager.hook.dfbench_methods(), MethodSpec)
-            datasets = _specs(manager.hook.dfbench_datasets(), DatasetSpec)
-            _check_free([spec.name for spec in methods], self.methods)
-            _check_free([spec.name for spec in datasets], self.datasets)
-        except (Exception, SystemExit) as fault:  # noqa: BLE001  # whatever a plugin raises
-            self._refuse(plugin, fault)
-            return
+        manager = pluggy.PluginManager(GROUP)
+        manager.add_hookspecs(hookspecs)
+        manager.register(module, plugin.name)
+        manager.check_pending()
+        methods = _specs(manager.hook.dfbench_methods(), MethodSpec)
+        datasets = _specs(manager.hook.dfbench_datasets(), DatasetSpec)
+        _check_free("method", methods, self.methods)
+        _check_free("dataset", datasets, self.datasets)
+        plugin = replace(
+            plugin,
+            hooks=tuple(sorted(caller.name for caller in manager.get_hookcallers(module) or ())),
+            methods=tuple(spec.name for spec in methods),
+            datasets=tuple(spec.name for spec in datasets),
+        )
         self.plugins.append(plugin)
         self.methods.update({spec.name: Offer(spec, plugin) for spec in methods})
         self.datasets.update({spec.name: Offer(spec, plugin) for spec in datasets})
-
-    def _refuse(self, plugin: Plugin, fault: BaseException) -> None:
-        error = describe_fault(fault)
-        self.plugins.append(replace(plugin, error=error))
 
 
 def load_target(target: str, file: Path | None = None) -> Any:
@@ -158,12 +232,50 @@ def _specs(answers: list[Any], kind: type[Kind]) -> list[Kind]:
     return specs
 
 
-def _check_free(names: list[str], taken: Container[str]) -> None:
-    for place, name in enumerate(names):
-        if name in taken:
-            raise PluginFault(f"the name {name!r} is already taken by another plugin")
-        if name in names[:place]:
-            raise PluginFault(f"the name {name!r} is offered twice")
+def _check_free(kind: str, specs: list[Spec], taken: Mapping[str, Offer[Spec]]) -> None:
+    for place, spec in enumerate(specs):
+        if spec.name in taken:
+            owner = taken[spec.name].plugin
+            raise PluginFault(
+                f"the {kind} name {spec.name!r} is taken by plugin {owner.name!r} "
+                f"({owner.distribution} {owner.version}, {owner.origin}); rename one, or leave one "
+                "out: DFBENCH_PLUGINS=NAME,NAME"
+            )
+        if spec.name in [earlier.name for earlier in specs[:place]]:
+            raise PluginFault(f"the {kind} name {spec.name!r} is offered twice")
+
+
+def _precedence(entry: EntryPoint) -> tuple[bool, str, str]:
+    """Own plugins first, so that no other takes their names."""
+    own = entry.dist is not None and entry.dist.name == "dfbench"
+    return not own, entry.value, entry.name
+
+
+def _place(fault: BaseException) -> str | None:
+    """`FILE:LINE` at which a plugin went wrong: the innermost line outside of dfbench."""
+    if isinstance(fault, SyntaxError) and fault.filename:
+        return f"{fault.filename}:{fault.lineno or 1}"
+    found = None
+    for frame, line in walk_tb(fault.__traceback__):
+        file = Path(frame.f_code.co_filename)
+        if file.is_file() and not (file.is_relative_to(_CORE) or file.is_relative_to(_PLUGGY)):
+            found = f"{file}:{line}"
+    return found
+
+
+def _class_offer(source: ClassSource) -> object:
+    """A plugin that offers one class, which is imported here so that its name is known."""
+    if source.path is not None and str(source.path) not in sys.path:
+        sys.path.append(str(source.path))
+    cls = load_target(source.target, source.file)
+    try:
+        spec = MethodSpec(cls.name, cls.title, source.target)
+    except AttributeError as fault:
+        raise PluginFault(
+            f"{source.target!r} is no method: {fault}; allowed: a subclass of dfbench.Method with "
+            "name, title and version"
+        ) from fault
+    return SimpleNamespace(dfbench_methods=hookspecs.hookimpl(lambda: [spec]))
 
 
 def _import_file(file: Path) -> object:

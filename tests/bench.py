@@ -50,11 +50,9 @@ class Finished:
 
 
 @dataclass(frozen=True)
-class Bench:
-    """The command line with folders of its own; data and cache are shared."""
+class CommandLine:
+    """The command line in this process, with folders of its own."""
 
-    pictures: Path
-    cache: Path
     place: Path
     monkeypatch: pytest.MonkeyPatch
     capsys: pytest.CaptureFixture[str]
@@ -69,6 +67,26 @@ class Bench:
         """Folder of heavy things."""
         return self.place / "runs"
 
+    def call(self, *arguments: str) -> Finished:
+        """One command."""
+        from dfbench.cli import main
+
+        self.monkeypatch.setattr(sys, "argv", ["dfbench", *arguments])
+        self.capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = self.capsys.readouterr()
+        status = ended.value.code
+        return Finished(status if isinstance(status, int) else 0, out, err)
+
+
+@dataclass(frozen=True)
+class Bench(CommandLine):
+    """A command line that makes tiny runs; data and cache are shared."""
+
+    pictures: Path
+    cache: Path
+
     def arguments(self, method: str, *extra: str) -> list[str]:
         """Arguments of a tiny run of one row on the drawn folder."""
         settings = dict(TINY)
@@ -81,18 +99,6 @@ class Bench:
             *("--device", "cpu", "--threads", "1", "--cache", str(self.cache)),
             *("--results", str(self.results), "--runs", str(self.runs), *pairs, *extra),
         ]
-
-    def call(self, *arguments: str) -> Finished:
-        """The command line in this process."""
-        from dfbench.cli import main
-
-        self.monkeypatch.setattr(sys, "argv", ["dfbench", *arguments])
-        self.capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = self.capsys.readouterr()
-        status = ended.value.code
-        return Finished(status if isinstance(status, int) else 0, out, err)
 
     def run(self, method: str, *extra: str) -> Finished:
         """A tiny run of one row on the drawn folder."""

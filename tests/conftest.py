@@ -76,7 +76,7 @@ def bench(
     """The command line with folders of its own; children are real processes."""
     del own_numerics
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    return Bench(pictures, cache, tmp_path, monkeypatch, capsys)
+    return Bench(tmp_path, monkeypatch, capsys, pictures, cache)
 
 
 @pytest.fixture

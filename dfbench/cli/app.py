@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import threading
+from collections.abc import Set
+from typing import NoReturn
 
 import rich_click as click
 
 import dfbench
+from dfbench.cli.check import check
 from dfbench.cli.compare import compare
 from dfbench.cli.data import data_group
 from dfbench.cli.describe import describe
 from dfbench.cli.evaluate import evaluate
 from dfbench.cli.lists import list_group
+from dfbench.cli.new import new_group
+from dfbench.cli.plot import plot_group
 from dfbench.cli.run import run
 from dfbench.cli.suite import suite_group
 from dfbench.cli.table import table
-from dfbench.console import error
+from dfbench.cli.teachers import teachers_group
+from dfbench.console import error, note
 from dfbench.errors import DfbenchError
 
 INTERRUPTED = 130
@@ -32,12 +40,26 @@ def app() -> None:
     """
 
 
-for verb in (run, suite_group, table, compare, list_group, describe, evaluate, data_group):
+for verb in (
+    run,
+    suite_group,
+    table,
+    compare,
+    plot_group,
+    list_group,
+    describe,
+    check,
+    new_group,
+    evaluate,
+    data_group,
+    teachers_group,
+):
     app.add_command(verb)
 
 
 def main() -> None:
     """Entry point: a user's mistake is one line and status 2, never a traceback."""
+    before = set(threading.enumerate())
     try:
         status = app.main(standalone_mode=False)
     except DfbenchError as fault:
@@ -52,4 +74,15 @@ def main() -> None:
             "from there"
         )
         status = INTERRUPTED
-    sys.exit(status if isinstance(status, int) else 0)
+    _leave(status if isinstance(status, int) else 0, before)
+
+
+def _leave(status: int, before: Set[threading.Thread]) -> NoReturn:
+    """End the process, without waiting for threads that a plugin left behind."""
+    left = [t.name for t in set(threading.enumerate()) - before if not t.daemon]
+    if left:
+        note(f"not waited for, left behind by a plugin: {', '.join(sorted(left))}")
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    sys.exit(status)

@@ -22,6 +22,6 @@ def describe(
     from dfbench.reporting.layout import print_layouts
 
     sources = plugin_sources(plugin_files, plugins_dir)
-    host = PluginHost(sources.files, sources.folder)
+    host = PluginHost.of(sources)
     host.require(sources.files)
     print_layouts(describe_method(host, method), form)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
 from dfbench.cli.options import format_option, plugin_options, plugin_sources
+
+if TYPE_CHECKING:
+    from dfbench.plugins import Plugin
 
 
 @click.group("list")
@@ -47,28 +51,45 @@ def datasets(*, plugin_files: tuple[Path, ...], plugins_dir: Path | None, form: 
 
 
 @list_group.command()
+@click.option("-v", "--verbose", is_flag=True, help="Show the tracebacks of broken ones.")
 @plugin_options
 @format_option("text", "markdown", "json")
-def plugins(*, plugin_files: tuple[Path, ...], plugins_dir: Path | None, form: str) -> None:
-    """List the plugins that were found, broken ones with their error."""
+def plugins(
+    *, verbose: bool, plugin_files: tuple[Path, ...], plugins_dir: Path | None, form: str
+) -> None:
+    """List the plugins that were found, what they offer, and what is wrong with broken ones."""
+    from dfbench.reporting.layout import Layout, print_layouts
+
     host = _host(plugin_files, plugins_dir)
-    rows = [
-        {
-            "name": plugin.name,
-            "version": plugin.version,
-            "origin": plugin.origin,
-            "status": plugin.error or "works",
-        }
-        for plugin in host.plugins
-    ]
-    _show("plugins", ("name", "version", "origin", "status"), rows, (), form)
+    header = ("name", "distribution", "version", "state")
+    rows = tuple(tuple(str(getattr(p, name)) for name in header) for p in host.plugins)
+    told = (*header, "hooks", "methods", "datasets", "origin", "error", "place", "traceback")
+    content = [{name: getattr(plugin, name) for name in told} for plugin in host.plugins]
+    notes = [line for plugin in host.plugins for line in _notes(plugin, verbose=verbose)]
+    if any(plugin.traceback for plugin in host.plugins) and not verbose:
+        notes.append("tracebacks: dfbench list plugins -v")
+    layout = Layout("plugins", header, rows, tuple(notes), {"plugins": content}, len(header))
+    print_layouts([layout], form)
+
+
+def _notes(plugin: Plugin, *, verbose: bool) -> Iterator[str]:
+    """What a plugin offers, or what is wrong with it."""
+    if plugin.error:
+        yield f"{plugin.name} is broken: {plugin.place or plugin.origin}: {plugin.error}"
+        if verbose and plugin.traceback:
+            yield plugin.traceback.rstrip()
+        return
+    yield f"{plugin.name} ({plugin.origin})"
+    for kind in ("hooks", "methods", "datasets"):
+        if getattr(plugin, kind):
+            yield f"  {kind}: {', '.join(getattr(plugin, kind))}"
 
 
 def _host(files: tuple[Path, ...], folder: Path | None) -> Any:
     from dfbench.plugins import PluginHost
 
     sources = plugin_sources(files, folder)
-    return PluginHost(sources.files, sources.folder)
+    return PluginHost.of(sources)
 
 
 def _broken(host: Any) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import rich_click as click
 
+from dfbench.defaults import chosen_plugins
 from dfbench.runs.request import PluginSources
 
 Command = Callable[..., Any]
@@ -36,53 +37,34 @@ def plugin_options(command: Command) -> Command:
 
 
 def plugin_sources(files: tuple[Path, ...], folder: Path | None) -> PluginSources:
-    """The plugins that `plugin_options` named, as absolute paths for other processes."""
-    return PluginSources(
-        files=tuple(file.resolve() for file in files), folder=folder.resolve() if folder else None
-    )
+    """The plugins that `plugin_options` and `DFBENCH_PLUGINS` named."""
+    return chosen_plugins(files, folder)
 
 
-def results_option(command: Command) -> Command:
-    """Add `--results`, the folder of records."""
-    option = click.option(
-        "--results",
-        type=_FOLDER,
-        default=Path("results"),
-        show_default=True,
-        help="Folder of records (small JSON files, meant for git).",
-    )
-    return option(command)
-
-
-def runs_option(command: Command) -> Command:
-    """Add `--runs`, the folder of heavy things."""
-    option = click.option(
-        "--runs",
-        type=_FOLDER,
-        default=Path("runs"),
-        show_default=True,
-        help="Folder of encoders, embeddings and pictures.",
-    )
-    return option(command)
-
-
-def cache_option(command: Command) -> Command:
-    """Add `--cache`; None, its default, stands for `user_cache()`."""
-    option = click.option(
-        "--cache",
-        type=_FOLDER,
-        envvar="DFBENCH_CACHE",
-        show_envvar=True,
-        help="Folder of decoded images and trained teachers; default: the user's cache folder.",
-    )
-    return option(command)
-
-
-def user_cache() -> Path:
-    """The user's cache folder."""
-    from platformdirs import user_cache_path
-
-    return user_cache_path("dfbench", appauthor=False)
+results_option = click.option(
+    "--results",
+    type=_FOLDER,
+    default=Path("results"),
+    show_default=True,
+    help="Folder of records (small JSON files, meant for git).",
+)
+"""`--results`, the folder of records."""
+runs_option = click.option(
+    "--runs",
+    type=_FOLDER,
+    default=Path("runs"),
+    show_default=True,
+    help="Folder of encoders, embeddings and pictures.",
+)
+"""`--runs`, the folder of heavy things."""
+cache_option = click.option(
+    "--cache",
+    type=_FOLDER,
+    envvar="DFBENCH_CACHE",
+    show_envvar=True,
+    help="Folder of decoded images and trained teachers; default: the user's cache folder.",
+)
+"""`--cache`; None, its default, stands for `user_cache()`."""
 
 
 def format_option(*formats: str) -> Callable[[Command], Command]:

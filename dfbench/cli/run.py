@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import rich_click as click
 
 from dfbench.cli.configuration import data_root_option, data_root_or_configured
 from dfbench.cli.duration import Duration
+from dfbench.cli.key_values import key_values
+from dfbench.cli.names import Names
 from dfbench.cli.options import (
     cache_option,
     format_option,
@@ -15,18 +19,45 @@ from dfbench.cli.options import (
     plugin_sources,
     results_option,
     runs_option,
-    user_cache,
 )
-from dfbench.console import note, print_json
+from dfbench.console import note, output, print_json
+from dfbench.datasets.modality import Modality
 from dfbench.datasets.split import HoldoutName
+from dfbench.defaults import user_cache
 from dfbench.errors import InvalidConfig
-from dfbench.runs.request import DataChoice, Places, Precision, RunRequest
+from dfbench.runs.request import NO_IMAGES, DataChoice, Places, Precision, RunRequest
 from dfbench.runs.supervision import Supervision
+from dfbench.scenarios import CLOSED
+
+if TYPE_CHECKING:
+    from dfbench.runs.plan import Plan
 
 
 @click.command()
 @click.option("--method", required=True, metavar="M", help="A row: NAME or NAME[VARIANT].")
-@click.option("--dataset", required=True, metavar="D", help="NAME, or folder:PATH for your images.")
+@click.option(
+    "--dataset",
+    metavar="D",
+    help="NAME, or folder:PATH for your images. With --photo-teacher and --sketch-teacher it is a "
+    "test set, and may be left out: encoders are then fitted and not scored.",
+)
+@click.option(
+    "--photo-teacher",
+    metavar="T",
+    help="A teacher that is there already: a file that `dfbench teachers import` wrote, or the "
+    "beginning of an identity (dfbench teachers list).",
+)
+@click.option("--sketch-teacher", metavar="T", help="Likewise; give both or neither.")
+@click.option(
+    "--scenario",
+    default=CLOSED,
+    show_default=True,
+    metavar="S",
+    help="Which classes the teachers know: closed (all), overlap=0.5 (half of the classes both, "
+    "the others one teacher or the other), fixed-overlap=0.5 (the same with as many classes a "
+    "teacher at every overlap), unseen=0.25 or unseen=SPLIT (queries of classes that no teacher "
+    "knows).",
+)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option(
     "--set",
@@ -48,18 +79,18 @@ from dfbench.runs.supervision import Supervision
     help="Arithmetic of backbones and estimators in a fit; the training of teachers, losses, "
     "embeddings and scores are float32 anyway.",
 )
-@click.option("--classes", help="Benchmark classes, separated by commas, or all.")
-@click.option("--alternative-classes", help="Spare classes of the dataset, separated by commas.")
+@click.option("--classes", type=Names(), help="Benchmark classes, separated by commas, or all.")
+@click.option(
+    "--alternative-classes", type=Names(), help="Spare classes of the dataset, separated by commas."
+)
 @click.option("--alternative", metavar="D", help="Dataset that provides alternative classes.")
 @click.option("--image-size", type=click.IntRange(16), metavar="PX", help="Height and width.")
 @data_root_option
 @click.option(
     "--holdout",
-    type=click.Choice(["fifth", "literature"]),
-    default="fifth",
-    show_default=True,
-    help="Test part: a fifth of photos and sketches, or the published number of sketches a class "
-    "and every photo.",
+    type=click.Choice(["fifth", "literature", "all"]),
+    help="Test part: a fifth of photos and sketches (default), the published number of sketches a "
+    "class and every photo, or all images (default of folder:PATH with given teachers).",
 )
 @click.option(
     "--duplicate-photos", is_flag=True, help="Count Sketchy's photos twice, as SAKE's lists do."
@@ -89,18 +120,21 @@ from dfbench.runs.supervision import Supervision
 def run(
     *,
     method: str,
-    dataset: str,
+    dataset: str | None,
+    photo_teacher: str | None,
+    sketch_teacher: str | None,
+    scenario: str,
     seed: int,
     settings: tuple[str, ...],
     device: str,
     threads: int | None,
     precision: Precision,
-    classes: str | None,
-    alternative_classes: str | None,
+    classes: tuple[str, ...] | None,
+    alternative_classes: tuple[str, ...] | None,
     alternative: str | None,
     image_size: int | None,
     data_root: Path | None,
-    holdout: HoldoutName,
+    holdout: HoldoutName | None,
     duplicate_photos: bool,
     skip_unreadable: bool,
     alone: bool,
@@ -120,21 +154,29 @@ def run(
     Takes teachers from the cache or trains them, fits the method in a process of its own, ranks
     the test photos for every test sketch and writes a record. A finished run is not repeated.
     """
+    teachers = _teachers(photo_teacher, sketch_teacher)
+    if dataset is None and not teachers:
+        raise InvalidConfig(
+            "no --dataset; allowed without it: --photo-teacher T --sketch-teacher T (see: dfbench "
+            "list datasets)"
+        )
     data = DataChoice(
-        name=dataset,
+        name=dataset or NO_IMAGES,
         image_size=image_size,
-        classes=_names(classes),
-        alternative_classes=_names(alternative_classes),
+        classes=classes,
+        alternative_classes=alternative_classes,
         skip_unreadable=skip_unreadable,
         alternative=alternative,
         root=data_root_or_configured(data_root),
-        holdout=holdout,
+        holdout=holdout or _usual_holdout(dataset, teachers),
         duplicate_photos=duplicate_photos,
     )
     request = RunRequest(
         method=method,
         data=data,
-        settings=_settings(settings),
+        settings=key_values("--set", settings, "KEY=VALUE, e.g. --set rounds=4"),
+        scenario=scenario,
+        teachers=teachers,
         seed=seed,
         device=device,
         threads=threads,
@@ -158,10 +200,14 @@ def _run(
     from dfbench.runs.numerics import pin_numerics
     from dfbench.runs.plan import plan_rows
 
-    plans = plan_rows(request, beside=not alone)
+    unscored = request.data.name == NO_IMAGES
+    plans = plan_rows(request, beside=not alone and not unscored)
     pin_numerics(plans[-1].session.threads, request.seed)
-    for line in plans[-1].session.dataset.notes:
+    for line in plans[-1].session.notes:
         note(line)
+    if unscored:
+        _fit(plans[-1], supervision, force=force, form=form)
+        return
     finished = [
         execute(plan, force=force and plan is plans[-1], supervision=supervision) for plan in plans
     ]
@@ -171,17 +217,27 @@ def _run(
         print_run(finished)
 
 
-def _settings(pairs: tuple[str, ...]) -> dict[str, str]:
-    settings = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not equals or not key:
-            raise InvalidConfig(f"--set {pair!r}; allowed: --set KEY=VALUE, e.g. --set rounds=4")
-        settings[key.strip()] = value.strip()
-    return settings
+def _fit(plan: Plan, supervision: Supervision, *, force: bool, form: str) -> None:
+    """Fit without test images, and say where the encoders are."""
+    from dfbench.runs.unscored import fit_unscored
+
+    file = fit_unscored(plan, force=force, supervision=supervision)
+    if form == "json":
+        print_json({"fit_id": plan.fit_id, "encoders": str(file)})
+    else:
+        output().print(f"encoders (not scored: no test images): {file}", markup=False)
 
 
-def _names(text: str | None) -> tuple[str, ...] | None:
-    if text is None:
-        return None
-    return tuple(name.strip() for name in text.split(",") if name.strip())
+def _teachers(photo: str | None, sketch: str | None) -> dict[Modality, str]:
+    """The teachers that were named; files by their whole path, for other processes."""
+    named: dict[Modality, str | None] = {"photo": photo, "sketch": sketch}
+    return {
+        modality: str(Path(name).resolve()) if Path(name).is_file() else name
+        for modality, name in named.items()
+        if name is not None
+    }
+
+
+def _usual_holdout(dataset: str | None, teachers: Mapping[Modality, str]) -> HoldoutName:
+    """One's own folder is all test images if nobody has to learn from it."""
+    return "all" if teachers and dataset and dataset.startswith("folder:") else "fifth"

@@ -18,9 +18,9 @@ from dfbench.cli.options import (
     plugin_sources,
     results_option,
     runs_option,
-    user_cache,
 )
 from dfbench.console import note, print_json
+from dfbench.defaults import user_cache
 from dfbench.errors import InvalidInput
 from dfbench.runs.request import Places
 
@@ -42,7 +42,7 @@ def suite_group() -> None:
     \b
     methods = ["classifier-only", { method = "crossx", config = { rounds = 4 } }]
     datasets = ["shapes", { dataset = "folder:../images", image_size = 32 }]
-    scenarios = ["closed"]
+    scenarios = ["closed", "overlap=0.5", "unseen=0.25"]  # see dfbench run --help
     seeds = [0, 1, 2]
     precision = "fp32"  # or "bf16": arithmetic of backbones and estimators in fits
     [budget]      # settings of the shared budget, e.g. steps = 300
@@ -50,8 +50,8 @@ def suite_group() -> None:
     [run]         # device, threads, jobs, timeout, memory_limit_gib
 
     A dataset's entry takes image_size, classes, alternative_classes, alternative, holdout,
-    duplicate_photos, skip_unreadable and, in place of the suite's, budget and teachers. The path
-    of a dataset starts at the file.
+    duplicate_photos, skip_unreadable and, in place of the suite's, scenarios, budget and teachers.
+    The path of a dataset starts at the file.
     """  # noqa: D301  # click takes a backspace for "leave these lines as they are"
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from dfbench.errors import DfbenchError, InvalidInput, PluginFault, unknown_name
-from dfbench.networks import backbone_names
+from dfbench.errors import DfbenchError, InvalidInput, PluginFault
+from dfbench.networks.backbones import builder
 from dfbench.plugins import PluginHost
 from dfbench.runs.job import (
     DatasetAnswer,
@@ -26,19 +26,25 @@ def describe(question: Question) -> Description:
     Raises `PluginFault` for a plugin file that does not work and `InvalidInput` for a device that
     is not there.
     """
-    host = PluginHost(question.plugins.files, question.plugins.folder)
-    host.require(question.plugins.files)
+    host = PluginHost.of(question.plugins)
+    host.require(question.plugins.files, question.plugins.classes)
     return Description(
         rows=tuple(_row_answer(host, asked) for asked in question.rows),
         datasets={name: _dataset_answer(host, name) for name in question.datasets},
         networks={
-            name: _fault(unknown_name("network", name, backbone_names(), "dfbench run --help"))
-            for name in question.networks
-            if name not in backbone_names()
+            name: fault for name in question.networks if (fault := _network_fault(name)) is not None
         },
         device=_device(question.device),
         gpus=torch.cuda.device_count(),
     )
+
+
+def _network_fault(name: str) -> Fault | None:
+    try:
+        builder(name)
+    except DfbenchError as fault:
+        return _fault(fault)
+    return None
 
 
 def _row_answer(host: PluginHost, asked: RowQuestion) -> RowAnswer:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import subprocess
 from importlib.metadata import version
@@ -46,11 +45,6 @@ def read_environment(device: str, threads: int) -> Environment:
         commit=commit,
         dirty=None if changes is None else bool(changes),
     )
-
-
-def available_threads() -> int:
-    """Processor cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _device_model(device: str) -> str:

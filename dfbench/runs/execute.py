@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -158,16 +158,14 @@ def _fit_and_rank(
     lock: RunLock,
 ) -> Record:
     folder = plan.folder
-    ingredients = Ingredients(
-        teachers={modality: networks[f"{modality} teacher"] for modality in MODALITIES},
-        supplies={supply: networks[supply.value] for supply in supplies_of(plan.row.needs)},
-    )
-    images = TestImages(plan.session.dataset, plan.fit_id)
+    ingredients = ingredients_of(plan, networks)
+    images = TestImages(plan.session.test_images(), plan.computation)
     with (
         shared_arrays(folder, supplied_arrays(plan)) as arrays,
         handed_over(folder, images.arrays()) as attend,
     ):
-        job = _job(plan, ingredients, arrays, supervision)
+        run_source = partial(execute, pairs=True, supervision=supervision)
+        job = job_of(plan, ingredients, arrays, supervision, run_source)
         outcome = call("fit", job, folder, supervision, attend=attend, inherit=(lock.descriptor,))
     facts = outcome.facts
     if facts is None:
@@ -176,15 +174,30 @@ def _fit_and_rank(
     rankings: dict[str, Ranking] = {}
     for name, similarity in facts.similarities.items():
         embeddings = read_embeddings(folder, name, images, plan.row.label)
-        rankings[name] = rank(plan.session, embeddings, similarity, folder, name, plan.row.label)
-    save_retrievals(folder / "pictures" / "retrievals.png", plan.session.dataset, rankings[""].top)
+        rankings[name] = rank(plan, images, embeddings, similarity, name)
+    images.save_labels(folder)
+    save_retrievals(folder / "pictures" / "retrievals.png", images.sets, rankings[""].top)
     seconds = time.monotonic() - started
-    return make_record(plan, ingredients, facts, rankings, seconds, attempts)
+    return make_record(plan, ingredients, images.sets, facts, rankings, seconds, attempts)
 
 
-def _job(
-    plan: Plan, ingredients: Ingredients, arrays: dict[str, Path], supervision: Supervision
+def ingredients_of(plan: Plan, networks: Mapping[str, StoredNetwork]) -> Ingredients:
+    """What a fit is given, from the networks of its plan by name."""
+    return Ingredients(
+        teachers={modality: networks[f"{modality} teacher"] for modality in MODALITIES},
+        supplies={supply: networks[supply.value] for supply in supplies_of(plan.row.needs)},
+    )
+
+
+def job_of(
+    plan: Plan,
+    ingredients: Ingredients,
+    arrays: dict[str, Path],
+    supervision: Supervision,
+    run_source: Callable[[Plan], object],
 ) -> Job:
+    """The fit of a plan, for its process; `run_source` does the run whose pairs it needs."""
+
     def resolved(network: StoredNetwork) -> Path:
         return network.path.resolve()
 
@@ -204,6 +217,7 @@ def _job(
             modality: resolved(network) for modality, network in ingredients.teachers.items()
         },
         supplies={name: resolved(network) for name, network in ingredients.supplies.items()},
-        pairs=source_pairs(plan, partial(execute, pairs=True, supervision=supervision)),
+        pairs=source_pairs(plan, run_source),
         arrays=arrays,
+        scored=bool(session.dataset.classes),
     )

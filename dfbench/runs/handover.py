@@ -7,12 +7,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from dfbench.datasets.dataset import MODALITIES, Modality
+from dfbench.datasets.image_array import ImageArray
 from dfbench.files import room_for
-from dfbench.runs.shared_arrays import MakeArray, array_file, shared_arrays
+from dfbench.runs.shared_arrays import MakeArray, array_file, shared_arrays, shared_images
 
 _REQUEST_FILE = "fitted"
 _GLANCE_SECONDS = 0.02
@@ -37,15 +35,17 @@ def handed_over(folder: Path, arrays: Mapping[str, MakeArray]) -> Iterator[Calla
         yield attend
 
 
-def awaited_images(folder: Path) -> dict[Modality, NDArray[np.uint8]]:
-    """Ask for the test images of both modalities, and wait for them. Raises `DiskFull`."""
+def awaited_images(folder: Path) -> dict[Modality, ImageArray]:
+    """Ask for the test images of both modalities, and wait for them. Raises `DiskFull`.
+
+    They can be read as long as they are lent.
+    """
     request = folder / _REQUEST_FILE
     with room_for(request):
         request.touch()
-    files = {modality: array_file(folder, modality) for modality in MODALITIES}
-    while not all(file.exists() for file in files.values()):
+    while not all(array_file(folder, modality).exists() for modality in MODALITIES):
         _pause()
-    return {modality: np.load(file) for modality, file in files.items()}
+    return {modality: shared_images(folder, modality) for modality in MODALITIES}
 
 
 def _pause() -> None:

@@ -19,6 +19,7 @@ from dfbench.teachers.identities import Supply
 JOB_FILE = "job.json"
 OUTCOME_FILE = "outcome.json"
 TRACEBACK_FILE = "traceback.txt"
+ENCODERS_FILE = "encoders.safetensors"
 TRAINING_FOLDER = "training"
 """Holds curves, and checkpoints as long as a fit is not recorded."""
 NO_SPACE = 74
@@ -49,6 +50,8 @@ class Job(BaseModel):
     """Generated pairs of another run, if declared."""
     arrays: dict[str, Path]
     """Arrays (.npy) that the method declared, by the names of `dfbench.runs.supplies`."""
+    scored: bool = True
+    """Whether there are test images to embed."""
 
 
 class FitFacts(BaseModel):

@@ -31,5 +31,10 @@ def _from_1(content: Content) -> Content:
     return {**content, **settings, "attempts": 1}
 
 
-_STEPS: dict[int, Callable[[Content], Content]] = {1: _from_1}
+def _from_2(content: Content) -> Content:
+    """Version 3 tells which classes teachers know; until then both knew all."""
+    return {**content, "division": None, "groups": {}}
+
+
+_STEPS: dict[int, Callable[[Content], Content]] = {1: _from_1, 2: _from_2}
 """By the version they start from."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
 
@@ -15,3 +18,25 @@ def pin_numerics(threads: int, seed: int) -> None:
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
     torch.manual_seed(seed)
+
+
+@contextmanager
+def pinned_numerics(threads: int, seed: int) -> Iterator[None]:
+    """`pin_numerics` within the block, for a process that is not dfbench's own."""
+    before = torch.get_num_threads(), torch.get_deterministic_debug_mode()
+    flags: tuple[tuple[object, str], ...] = (
+        (torch.backends.cudnn, "benchmark"),
+        (torch.backends.cudnn, "allow_tf32"),
+        (torch.backends.cuda.matmul, "allow_tf32"),
+    )
+    values = [getattr(owner, name) for owner, name in flags]
+    with torch.random.fork_rng():
+        pin_numerics(threads, seed)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before[0])
+            torch.set_deterministic_debug_mode(before[1])
+            torch.set_flush_denormal(False)  # torch does not tell; this is what it starts with
+            for (owner, name), value in zip(flags, values, strict=True):
+                setattr(owner, name, value)

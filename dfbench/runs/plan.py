@@ -12,15 +12,15 @@ from dfbench.datasets.dataset import MODALITIES
 from dfbench.errors import DfbenchError, PluginFault
 from dfbench.identity import identify
 from dfbench.metric_version import METRIC_VERSION
-from dfbench.need import PAIRS_FILE, Need
+from dfbench.need import FROM_TRAINING_IMAGES, PAIRS_FILE, Need
 from dfbench.runs.child import describe
 from dfbench.runs.job import Description, Fault, Question, RowAnswer, RowQuestion
 from dfbench.runs.request import DataChoice, RunRequest
 from dfbench.runs.row import Row
-from dfbench.runs.scenario import parse_scenario
 from dfbench.runs.session import FALLBACK, Session, Sessions
 from dfbench.runs.settings import split_settings
 from dfbench.runs.store import run_folder
+from dfbench.scenarios import CLOSED
 from dfbench.teachers.identities import supplies_of
 
 FIT_VERSION = 1
@@ -72,6 +72,17 @@ class Plan:
     @cached_property
     def fit_id(self) -> str:
         """Identity of the fit: everything that decides the encoders."""
+        return self._fit_in(self.scenario)
+
+    @property
+    def computation(self) -> str:
+        """What random orders of a run depend on: one for scenarios that come out alike.
+
+        So that an overlap of all classes gives the numbers of `closed` to the last digit.
+        """
+        return self.fit_id if self.session.restricted else self._fit_in(CLOSED)
+
+    def _fit_in(self, scenario: str) -> str:
         session, row = self.session, self.row
         content: dict[str, Any] = {
             "method": row.name,
@@ -79,12 +90,14 @@ class Plan:
             "config": row.config,
             "budget": session.budget.model_dump(mode="json"),
             "dataset": session.dataset.fingerprint,
-            "scenario": self.scenario,
+            "scenario": scenario,
             "teachers": {m: session.networks.teacher(m) for m in MODALITIES},
-            "supplies": self._supplies(),
+            "supplies": self._supplies(scenario),
             "seed": session.request.seed,
             "numerics": session.numerics,
         }
+        if session.division is not None and session.division.unseen:
+            content["unseen"] = session.division.unseen
         return identify("fit", FIT_VERSION, content)
 
     @cached_property
@@ -92,12 +105,12 @@ class Plan:
         """Identity of the record: the fit and the version of the metrics."""
         return identify("evaluation", METRIC_VERSION, {"fit": self.fit_id})
 
-    def _supplies(self) -> dict[str, str]:
+    def _supplies(self, scenario: str) -> dict[str, str]:
         supplies = self._supplied_networks()
         if self.needs(Need.ALTERNATIVE_DATA):
             supplies["alternative data"] = self.session.alternative.fingerprint
         if self.source is not None:
-            supplies["generated pairs"] = self.source.fit_id
+            supplies["generated pairs"] = self.source._fit_in(scenario)
         return supplies
 
     def _supplied_networks(self) -> dict[str, str]:
@@ -109,7 +122,7 @@ class Plan:
 class Refusal:
     """Why a request gives no plan."""
 
-    part: Literal["method", "dataset", "network"]
+    part: Literal["method", "dataset", "scenario", "network"]
     """Which part of the request is at fault."""
     fault: DfbenchError
 
@@ -146,7 +159,6 @@ def plan_requests(requests: Sequence[RunRequest], *, beside: bool = False) -> Pl
     kinds = {FALLBACK.kind}
     asked: dict[str, RowQuestion] = {}
     for request in requests:
-        parse_scenario(request.scenario)
         kinds |= _dataset_kinds(request.data)
         asked.setdefault(_row_key(request), _row_question(request, beside=beside))
     question = Question(
@@ -160,6 +172,21 @@ def plan_requests(requests: Sequence[RunRequest], *, beside: bool = False) -> Pl
     planner = _Planner(description, dict(zip(asked, description.rows, strict=True)))
     plans = [planner.plan(request) for request in requests]
     return Planned(plans, description.device, description.gpus)
+
+
+def open_session(request: RunRequest) -> Session:
+    """The session of a request, whatever its method. Raises `DfbenchError` if it has none."""
+    question = Question(
+        rows=(),
+        datasets=tuple(sorted({FALLBACK.kind} | _dataset_kinds(request.data))),
+        networks=tuple({_network(request)} - {""}),
+        device=request.device,
+        plugins=request.plugins,
+    )
+    description = describe(question)
+    for fault in description.networks.values():
+        raise _error(fault)
+    return Sessions(description.datasets, description.device).open(request)
 
 
 class _Planner:
@@ -184,6 +211,9 @@ class _Planner:
             return Refusal("method", fault)
         try:
             session = self._sessions.open(request)
+            refusal = _unsituated(session, (*answer.rows, *answer.sources.values()))
+            if refusal is not None:
+                return refusal
             plans = [
                 Plan(session, row, self._source(session, row, answer.sources))
                 for row in answer.rows
@@ -233,3 +263,27 @@ def _check_needs(row: Row) -> None:
             f"method {row.label!r} needs {', '.join(sorted(missing))}; "
             f"this version can supply: {', '.join(sorted(SUPPORTED_NEEDS))}"
         )
+
+
+def _unsituated(session: Session, rows: Sequence[Row]) -> Refusal | None:
+    """Why the dataset has no such scenario, or a row cannot run in it; None if all is well."""
+    try:
+        situation = session.situation
+    except DfbenchError as fault:
+        return Refusal("scenario", fault)
+    for row in rows:
+        unsupplied = FROM_TRAINING_IMAGES.intersection(row.needs)
+        if session.given and unsupplied:
+            return Refusal("method", CannotRun(_without_images(row, sorted(unsupplied))))
+        if situation in row.cannot:
+            where = f"method {row.label!r} cannot run in scenario {session.request.scenario!r}"
+            return Refusal("method", CannotRun(f"{where}: {row.cannot[situation]}"))
+    return None
+
+
+def _without_images(row: Row, needs: Sequence[str]) -> str:
+    return (
+        f"method {row.label!r} needs {', '.join(needs)}, which the teachers' own training gives; "
+        "teachers made elsewhere come without: choose another row (see: dfbench list methods), or "
+        "let teachers be trained on --dataset"
+    )

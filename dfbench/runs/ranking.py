@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load
 
-from dfbench.datasets.dataset import MODALITIES, Modality
+from dfbench.datasets.dataset import MODALITIES, ImageSet, Modality
 from dfbench.errors import DfbenchError, PluginFault
 from dfbench.evaluation import Evaluation, evaluate, top_k
 from dfbench.files import atomic_path
 from dfbench.runs.job import embeddings_file
-from dfbench.runs.session import Session
+from dfbench.runs.plan import Plan
 from dfbench.runs.test_images import TestImages
+from dfbench.scenarios.division import ClassDivision
 
 Embeddings = dict[Modality, NDArray[np.float32]]
 TOP = 10
@@ -58,19 +59,18 @@ def read_embeddings(folder: Path, reading: str, images: TestImages, label: str) 
 
 
 def rank(
-    session: Session,
+    plan: Plan,
+    images: TestImages,
     embeddings: Embeddings,
     similarity: str,
-    folder: Path,
     reading: str,
-    label: str,
 ) -> Ranking:
     """Score a reading; the values of each query go to `per_query.npz` in the run's folder.
 
     Raises `PluginFault`, naming the method, if the embeddings or their similarity are refused.
     """
-    dataset = session.dataset
-    queries, gallery = dataset.images("sketch", "test"), dataset.images("photo", "test")
+    session, label = plan.session, plan.row.label
+    queries, gallery = images.sets["sketch"], images.sets["photo"]
     try:
         evaluation = evaluate(
             embeddings["sketch"],
@@ -80,11 +80,13 @@ def rank(
             similarity=similarity,
             device=str(session.device),
             seed=session.request.seed,
+            groups=query_groups(session.division, queries),
         )
     except DfbenchError as fault:
         raise PluginFault(f"method {label!r}: its embeddings cannot be ranked: {fault}") from fault
     suffix = f"-{reading}" if reading else ""
-    with atomic_path(folder / f"per_query{suffix}.npz") as temporary, temporary.open("wb") as file:
+    target = plan.folder / f"per_query{suffix}.npz"
+    with atomic_path(target) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, **evaluation.per_query)  # type: ignore[arg-type]  # numpy's stub takes the names for its own flag
     best = top_k(
         embeddings["sketch"], embeddings["photo"], min(TOP, len(gallery)), similarity=similarity
@@ -92,15 +94,34 @@ def rank(
     return Ranking(evaluation, _digest(embeddings), np.asarray(best))
 
 
-def chance_level(query_labels: NDArray[np.int64], gallery_labels: NDArray[np.int64]) -> float:
-    """`map@all` of a random order: what embeddings score that are all alike."""
-    everything_alike = np.ones((max(len(query_labels), len(gallery_labels)), 1), np.float32)
-    queries = everything_alike[: len(query_labels)]
-    gallery = everything_alike[: len(gallery_labels)]
+def query_groups(division: ClassDivision | None, queries: ImageSet) -> dict[str, NDArray[np.bool_]]:
+    """`[Q]`, which queries are of the classes of each group of a division."""
+    groups = {} if division is None else division.groups
+    return {
+        name: np.isin(queries.labels, [queries.classes.index(c) for c in classes])
+        for name, classes in groups.items()
+    }
+
+
+def chance_levels(
+    queries: ImageSet, gallery: ImageSet, division: ClassDivision | None
+) -> dict[str, float]:
+    """`map@all` of a random order: what embeddings score that are all alike.
+
+    Of all queries under the empty name, and of each group of a division.
+    """
+    everything_alike = np.ones((max(len(queries), len(gallery)), 1), np.float32)
     evaluation = evaluate(
-        queries, gallery, query_labels, gallery_labels, metrics=["map@all"], bootstrap=0
+        everything_alike[: len(queries)],
+        everything_alike[: len(gallery)],
+        queries.labels,
+        gallery.labels,
+        metrics=["map@all"],
+        bootstrap=0,
+        groups=query_groups(division, queries),
     )
-    return evaluation.scores["map@all"].value
+    scores = {"": evaluation.scores, **evaluation.groups}
+    return {name: score["map@all"].value for name, score in scores.items()}
 
 
 def _fault(rows: NDArray[np.generic], count: int) -> str | None:

@@ -13,7 +13,7 @@ from dfbench.runs.environment import Environment
 from dfbench.runs.row import Row
 from dfbench.teachers.recipe import TeacherRecipe
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Raised when the fields of a record change."""
 
 
@@ -49,6 +49,8 @@ class TeacherRecord(_Part):
     accuracy: float
     """Share of right decisions on the test images, in [0, 1]."""
     classes: int
+    given: str | None = None
+    """Network and input size of a teacher that the user gave; None where the recipe made it."""
 
 
 class SupplyRecord(_Part):
@@ -59,12 +61,37 @@ class SupplyRecord(_Part):
     """Of a unified teacher: its accuracy on the test images by modality, in [0, 1]."""
 
 
+class Division(_Part):
+    """Which classes each teacher knows, and which are queried; see `dfbench.scenarios`."""
+
+    overlap: float
+    """|P and S| / |P or S|, P and S the classes of the photo and of the sketch teacher."""
+    shared: tuple[str, ...]
+    """Known to both teachers."""
+    photo_only: tuple[str, ...]
+    sketch_only: tuple[str, ...]
+    unseen: tuple[str, ...]
+    """Known to no teacher; if there are any, queries and gallery are of these alone."""
+
+
+class QueryGroup(_Part):
+    """Queries by who knows their class; the gallery is that of all queries."""
+
+    queries: int
+    chance: float
+    """`map@all` of a random order."""
+    metrics: dict[str, Score]
+    readings: dict[str, dict[str, Score]]
+    """Further readings, as of the record."""
+
+
 class DataRecord(_Part):
     """The data of the run."""
 
     name: str
     fingerprint: str
     classes: tuple[str, ...]
+    """Of queries and gallery."""
     image_size: int
     queries: int
     gallery: int
@@ -113,6 +140,10 @@ class Record(_Part):
     definitions: dict[str, MetricDefinition]
     chance: float
     """`map@all` of a random order."""
+    division: Division | None = None
+    """None where both teachers know all classes, as in `closed`."""
+    groups: dict[str, QueryGroup] = {}
+    """`shared`, `photo-only` and `sketch-only` queries, where teachers differ in their classes."""
     skipped_queries: int
     """Queries without any relevant photo, left out of every mean."""
     digests: Digests

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from dfbench.datasets.dataset import MODALITIES, Modality
-from dfbench.evaluation import Evaluation
+from dfbench.datasets.dataset import MODALITIES, ImageSet, Modality
+from dfbench.evaluation import Score as Scored
 from dfbench.runs.environment import read_environment
 from dfbench.runs.job import FitFacts
 from dfbench.runs.plan import Plan
-from dfbench.runs.ranking import Ranking, chance_level
+from dfbench.runs.ranking import Ranking, chance_levels
 from dfbench.runs.record import (
     DataRecord,
     Digests,
+    Division,
     MetricDefinition,
+    QueryGroup,
     Record,
     Score,
     Seconds,
@@ -21,6 +24,7 @@ from dfbench.runs.record import (
     TeacherRecord,
     metrics_digest,
 )
+from dfbench.runs.session import Session
 from dfbench.teachers.identities import Supply
 from dfbench.teachers.store import StoredNetwork
 
@@ -42,6 +46,7 @@ class Ingredients:
 def make_record(
     plan: Plan,
     ingredients: Ingredients,
+    images: Mapping[Modality, ImageSet],
     facts: FitFacts,
     rankings: dict[str, Ranking],
     rank_seconds: float,
@@ -50,18 +55,19 @@ def make_record(
     """The record of a run; the reading of the empty name is its headline."""
     session = plan.session
     headline = rankings[""].evaluation
-    metrics = _scores(headline)
+    metrics = _scores(headline.scores)
+    chance = chance_levels(images["sketch"], images["photo"], session.division)
     return Record(
         fit_id=plan.fit_id,
         eval_id=plan.eval_id,
         row=plan.row,
-        data=_data(plan),
+        data=_data(plan, images),
         scenario=plan.scenario,
         seed=session.request.seed,
         numerics=session.numerics,
         budget=session.budget,
         recipe=session.recipe.recorded,
-        teachers={m: _teacher(ingredients.teachers[m]) for m in MODALITIES},
+        teachers={m: _teacher(session, m, ingredients.teachers[m]) for m in MODALITIES},
         supplies={
             supply.value: SupplyRecord(
                 identity=network.facts.identity, accuracy=dict(network.facts.accuracies)
@@ -69,15 +75,17 @@ def make_record(
             for supply, network in ingredients.supplies.items()
         },
         metrics=metrics,
-        readings={name: _scores(r.evaluation) for name, r in rankings.items() if name},
+        readings={name: _scores(r.evaluation.scores) for name, r in rankings.items() if name},
         definitions={
             name: MetricDefinition(formula=definition.formula, version=definition.version)
             for name, definition in headline.definitions.items()
         },
-        chance=chance_level(
-            session.dataset.images("sketch", "test").labels,
-            session.dataset.images("photo", "test").labels,
-        ),
+        chance=chance[""],
+        division=_division(plan),
+        groups={
+            name: _group(name, queries, chance[name], rankings)
+            for name, queries in headline.group_sizes.items()
+        },
         skipped_queries=len(headline.skipped),
         digests=Digests(embeddings=rankings[""].digest, metrics=metrics_digest(metrics)),
         seconds=Seconds(
@@ -93,30 +101,54 @@ def make_record(
     )
 
 
-def _data(plan: Plan) -> DataRecord:
-    dataset = plan.session.dataset
+def _data(plan: Plan, images: Mapping[Modality, ImageSet]) -> DataRecord:
+    dataset, alternative = plan.session.dataset, plan.session.alternative_images
     return DataRecord(
         name=dataset.name,
         fingerprint=dataset.fingerprint,
-        classes=dataset.classes,
+        classes=images["sketch"].classes,
         image_size=dataset.image_size,
-        queries=len(dataset.images("sketch", "test")),
-        gallery=len(dataset.images("photo", "test")),
-        alternative=plan.session.alternative.source,
+        queries=len(images["sketch"]),
+        gallery=len(images["photo"]),
+        alternative=None if alternative is None else alternative.source,
         notes=dataset.notes,
     )
 
 
-def _teacher(network: StoredNetwork) -> TeacherRecord:
+def _teacher(session: Session, modality: Modality, network: StoredNetwork) -> TeacherRecord:
     facts = network.facts
-    if facts.accuracy is None:
+    accuracy = session.given_accuracies[modality] if session.given else facts.accuracy
+    if accuracy is None:
         raise ValueError("a teacher is stored with its accuracy")
     return TeacherRecord(
-        identity=facts.identity, accuracy=facts.accuracy, classes=len(facts.classes)
+        identity=facts.identity,
+        accuracy=accuracy,
+        classes=len(facts.classes),
+        given=f"{facts.network} at {facts.image_size} px" if session.given else None,
     )
 
 
-def _scores(evaluation: Evaluation) -> dict[str, Score]:
+def _division(plan: Plan) -> Division | None:
+    division = plan.session.division
+    if division is None:
+        return None
+    return Division(
+        overlap=division.overlap,
+        shared=division.shared,
+        photo_only=division.photo_only,
+        sketch_only=division.sketch_only,
+        unseen=division.unseen,
+    )
+
+
+def _group(name: str, queries: int, chance: float, rankings: Mapping[str, Ranking]) -> QueryGroup:
+    scores = {
+        reading: _scores(ranking.evaluation.groups[name]) for reading, ranking in rankings.items()
+    }
+    return QueryGroup(queries=queries, chance=chance, metrics=scores.pop(""), readings=scores)
+
+
+def _scores(scores: Mapping[str, Scored]) -> dict[str, Score]:
     return {
         name: Score(
             value=score.value,
@@ -125,5 +157,5 @@ def _scores(evaluation: Evaluation) -> dict[str, Score]:
             macro=score.macro,
             ceiling=score.ceiling,
         )
-        for name, score in evaluation.scores.items()
+        for name, score in scores.items()
     }

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
+from dfbench.datasets.modality import Modality
 from dfbench.datasets.split import HoldoutName
-from dfbench.runs.scenario import CLOSED
+from dfbench.scenarios import CLOSED, canonical
 
+NO_IMAGES = "no-images"
+"""Stands for the name of a dataset where there is none."""
 Precision = Literal["fp32", "bf16"]
 """Arithmetic of backbones and estimators in a fit; all else is float32 in either."""
 
@@ -27,6 +30,19 @@ class Places(BaseModel):
     """Decoded images and trained teachers; safe to delete."""
 
 
+class ClassSource(BaseModel):
+    """A method's class that was named by itself, without a plugin."""
+
+    model_config = ConfigDict(frozen=True)
+
+    target: str
+    """`module:Class`."""
+    path: Path | None = None
+    """Folder that the module is found in, if Python does not search it anyway."""
+    file: Path | None = None
+    """The plugin file that the class is in, if it is one."""
+
+
 class PluginSources(BaseModel):
     """Where plugins come from besides entry points."""
 
@@ -34,12 +50,15 @@ class PluginSources(BaseModel):
 
     files: tuple[Path, ...] = ()
     folder: Path | None = None
+    only: tuple[str, ...] | None = None
+    """Names of plugins or distributions outside of which none is loaded, but those of `files`."""
+    classes: tuple[ClassSource, ...] = ()
 
 
 class DataChoice(BaseModel):
     """A dataset with the user's options for it."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     """As on the command line, e.g. `shapes` or `folder:PATH`."""
@@ -74,11 +93,13 @@ class RunRequest(BaseModel):
     data: DataChoice
     settings: dict[str, str] = {}
     """`key=value` as given: of the method, or of `budget.` and `teachers.`."""
-    scenario: str = CLOSED
-    """Which classes the teachers know, and which are queried."""
+    scenario: Annotated[str, AfterValidator(canonical)] = CLOSED
+    """Which classes the teachers know, and which are queried, in canonical spelling."""
     seed: int = 0
     device: str = "auto"
     precision: Precision = "fp32"
     threads: int | None = None
     plugins: PluginSources = PluginSources()
     places: Places
+    teachers: dict[Modality, str] = {}
+    """Teachers made elsewhere, by file or identity; without them both are trained."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from dfbench.errors import PluginFault, unknown_name
 from dfbench.hookspecs import MethodSpec
 from dfbench.method import Method, MethodConfig
@@ -9,6 +11,7 @@ from dfbench.need import Need
 from dfbench.plugins import Offer, PluginHost, describe_fault
 from dfbench.runs.row import Row, parse_label
 from dfbench.runs.settings import configure
+from dfbench.scenarios.division import Situation
 
 
 def resolve(host: PluginHost, label: str, settings: dict[str, str]) -> tuple[Row, Method]:
@@ -63,6 +66,11 @@ def _row(
         needs=needs,
         beside=offer.spec.beside,
         pairs_of=_pairs_of(cls, config, needs),
+        cannot={
+            situation: reason
+            for situation in get_args(Situation)
+            if (reason := cls.cannot(config, situation)) is not None
+        },
     )
 
 

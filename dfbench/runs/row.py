@@ -32,6 +32,8 @@ class Row(BaseModel):
     """Labels of rows that put this one's score in context."""
     pairs_of: str | None = None
     """Label of the row whose generated pairs this one needs."""
+    cannot: dict[str, str] = {}
+    """By situation, why the row cannot run there."""
 
     @property
     def label(self) -> str:

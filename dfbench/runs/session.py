@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dfbench.budget import Budget
+from dfbench.cores import available_cores
 from dfbench.datasets.alternative import AlternativeImages, alternative_source
-from dfbench.datasets.dataset import Dataset, DatasetRequest
+from dfbench.datasets.dataset import MODALITIES, Dataset, ImageSet, Modality
+from dfbench.datasets.no_images import NoImages
+from dfbench.datasets.selection import images_of
 from dfbench.errors import DfbenchError, InvalidInput
-from dfbench.plugins import load_target
-from dfbench.runs.environment import available_threads
-from dfbench.runs.job import DatasetAnswer, DatasetOffer
-from dfbench.runs.request import DataChoice, RunRequest
+from dfbench.runs.given import (
+    accuracies,
+    checked_choice,
+    divided_by_knowledge,
+    notes_of,
+    situation_of,
+)
+from dfbench.runs.job import DatasetAnswer
+from dfbench.runs.opening import open_choice
+from dfbench.runs.request import NO_IMAGES, DataChoice, RunRequest
 from dfbench.runs.settings import configure, split_settings
-from dfbench.teachers.identities import NetworkIdentities, network_file
+from dfbench.scenarios import parse_scenario
+from dfbench.scenarios.division import ClassDivision, Situation
+from dfbench.scenarios.opening import divided, retrieval_images
+from dfbench.teachers.given import Given, given_teachers, known_classes
+from dfbench.teachers.identities import NO_ALTERNATIVE, NetworkIdentities, network_file
 from dfbench.teachers.recipe import TeacherRecipe
 
 if TYPE_CHECKING:
@@ -34,13 +47,23 @@ class Session:
     request: RunRequest
     """The request it was opened for; its method and the method's settings do not count here."""
     dataset: Dataset
-    alternative: AlternativeImages
+    alternative_images: AlternativeImages | None
+    """Images of other classes; None with given teachers unless somebody provided some."""
     budget: Budget
     recipe: TeacherRecipe
     device: str
     """`cpu` or `cuda`."""
     offers: Mapping[str, DatasetAnswer]
     """Where its datasets are to be had, for a process that has to open them again."""
+    given: Given = field(default_factory=dict)
+    """Teachers made elsewhere, both or none."""
+
+    @property
+    def alternative(self) -> AlternativeImages:
+        """Images of other classes. Raises `InvalidInput` if there are none."""
+        if self.alternative_images is None:
+            raise InvalidInput(NO_ALTERNATIVE)
+        return self.alternative_images
 
     @property
     def numerics(self) -> str:
@@ -50,17 +73,66 @@ class Session:
     @property
     def threads(self) -> int:
         """Processor threads of training and embedding."""
-        return self.request.threads or available_threads()
+        return self.request.threads or available_cores()
+
+    @cached_property
+    def division(self) -> ClassDivision | None:
+        """Who knows which classes; None where both teachers know all. Raises `DfbenchError`."""
+        if self.given:
+            return divided_by_knowledge(self.dataset, self.given)
+        return divided(parse_scenario(self.request.scenario), self.dataset, self.request.seed)
+
+    @property
+    def situation(self) -> Situation:
+        """What the scenario came out as for a method."""
+        if self.given:
+            return situation_of(self.given, self.division)
+        return "closed" if self.division is None else self.division.situation
+
+    @property
+    def restricted(self) -> bool:
+        """Whether a teacher knows, or queries are of, less than all classes of the dataset."""
+        return bool(self._known)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know of the data, a line each."""
+        told = () if self.division is None else (f"{self.request.scenario}: {self.division}",)
+        return (*self.dataset.notes, *told, *notes_of(self.given, self.dataset, self.division))
+
+    def training_images(self, modality: Modality) -> ImageSet:
+        """What the teacher of a modality learns from; labels are indices into its own classes."""
+        images = self.dataset.images(modality, "train")
+        return images_of((images,), self._known.get(modality, images.classes))
+
+    def test_images(self) -> dict[Modality, ImageSet]:
+        """Queries (sketches) and gallery (photos)."""
+        return {m: retrieval_images(self.dataset, self.division, m) for m in MODALITIES}
+
+    @cached_property
+    def given_accuracies(self) -> dict[Modality, float]:
+        """Share of right decisions of given teachers on the test images of their classes."""
+        return accuracies(self.given, self)
+
+    @property
+    def _known(self) -> dict[Modality, tuple[str, ...]]:
+        """Classes of the teachers that do not know all of the dataset."""
+        if self.division is None or self.given:
+            return {}
+        known = {modality: self.division.known(modality) for modality in MODALITIES}
+        return {m: classes for m, classes in known.items() if classes != self.dataset.classes}
 
     @cached_property
     def networks(self) -> NetworkIdentities:
         """Identities of the teachers and their kin, known before they are trained."""
         return NetworkIdentities(
             dataset=self.dataset.fingerprint,
-            alternative=self.alternative.fingerprint,
+            alternative=self.alternative_images.fingerprint if self.alternative_images else None,
             recipe=self.recipe,
             seed=self.request.seed,
             numerics=f"{self.device}-fp32",
+            known=self._known,
+            given={modality: facts.identity for modality, facts in self.given.items()},
         )
 
     def network_file(self, identity: str) -> Path:
@@ -78,11 +150,13 @@ class Session:
         return TeacherStore(
             folder=self.request.places.cache / "teachers",
             dataset=self.dataset,
-            alternative=self.alternative,
+            alternative=self.alternative_images,
             recipe=self.recipe,
             seed=self.request.seed,
             device=torch.device(self.device),
             numerics=self.networks.numerics,
+            known=self.networks.known,
+            given=self.networks.given,
         )
 
 
@@ -93,7 +167,7 @@ class Sessions:
         self._answers = datasets
         self._device = device
         self._opened: dict[tuple[DataChoice, Path], Dataset] = {}
-        self._data: dict[tuple[DataChoice, Path], tuple[Dataset, AlternativeImages]] = {}
+        self._data: dict[object, tuple[Dataset, AlternativeImages | None]] = {}
         self._sessions: dict[tuple[object, ...], Session] = {}
 
     def open(self, request: RunRequest) -> Session:
@@ -104,20 +178,25 @@ class Sessions:
         parts = split_settings(request.settings)
         key = (
             *(request.data, request.scenario, request.seed, request.threads, request.places),
-            request.precision,
+            *(request.precision, tuple(sorted(request.teachers.items()))),
             *(tuple(sorted(parts[owner].items())) for owner in ("budget", "teachers")),
         )
         if key not in self._sessions:
             budget = configure(Budget, {}, parts["budget"], "the budget", "budget.")
             recipe = configure(TeacherRecipe, {}, parts["teachers"], "the teachers", "teachers.")
-            dataset, alternative = self._images(request.data, request.places.cache)
+            given = given_teachers(request.teachers, request.places.cache / "teachers")
+            choice = checked_choice(request, given)
+            dataset, alternative = self._images(choice, request.places.cache, given)
             self._sessions[key] = Session(
-                request, dataset, alternative, budget, recipe, self._device, self._answers
+                request, dataset, alternative, budget, recipe, self._device, self._answers, given
             )
         return self._sessions[key]
 
-    def _images(self, choice: DataChoice, cache: Path) -> tuple[Dataset, AlternativeImages]:
-        key = (choice, cache)
+    def _images(
+        self, choice: DataChoice, cache: Path, given: Given
+    ) -> tuple[Dataset, AlternativeImages | None]:
+        known = known_classes(given)
+        key = (choice, cache, known)
         if key not in self._data:
             dataset = self._dataset(choice.model_copy(update={"alternative": None}), cache)
             other = None
@@ -131,41 +210,21 @@ class Sessions:
                 )
                 other = self._dataset(wanted, cache)
             spare = FALLBACK.model_copy(update={"image_size": dataset.image_size})
-            source = alternative_source(dataset, other, lambda: self._dataset(spare, cache))
+            source = None
+            if other is not None or dataset.alternative_classes or not given:
+                source = alternative_source(
+                    dataset, other, lambda: self._dataset(spare, cache), known
+                )
             self._data[key] = dataset, source
         return self._data[key]
 
     def _dataset(self, choice: DataChoice, cache: Path) -> Dataset:
         key = (choice, cache)
+        if choice.name == NO_IMAGES:
+            return NoImages(choice.image_size)
         if key not in self._opened:
             answer = self._answers[choice.kind]
             if answer.offer is None:
                 raise DfbenchError(answer.fault.message if answer.fault else choice.kind)
-            self._opened[key] = _open(choice, answer.offer, cache)
+            self._opened[key] = open_choice(choice, answer.offer, cache)
         return self._opened[key]
-
-
-def _open(choice: DataChoice, offer: DatasetOffer, cache: Path) -> Dataset:
-    argument = choice.name.partition(":")[2]
-    if bool(argument) != (offer.argument is not None):
-        form = f"{choice.kind}:{offer.argument}" if offer.argument else choice.kind
-        raise InvalidInput(
-            f"dataset {choice.name!r}; allowed: --dataset {form} (see: dfbench list datasets)"
-        )
-    if offer.argument == "PATH":
-        argument = str(choice.base / Path(argument).expanduser())
-    opening = load_target(offer.target, offer.file)
-    dataset: Dataset = opening(
-        DatasetRequest(
-            cache=cache / "images",
-            argument=argument or None,
-            image_size=choice.image_size,
-            classes=choice.classes,
-            alternative_classes=choice.alternative_classes,
-            skip_unreadable=choice.skip_unreadable,
-            root=choice.root,
-            holdout=choice.holdout,
-            duplicate_photos=choice.duplicate_photos,
-        )
-    )
-    return dataset

@@ -22,6 +22,7 @@ _GLANCE_SECONDS = 0.1
 _MEASURE_SECONDS = 0.5
 _GRACE_SECONDS = 10.0
 _MIB = 2**20
+_STDERR = 2
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def supervise(
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
-            stdout=sink,
+            stdout=_STDERR if sink is None else sink,  # standard output is for results
             stderr=sink,
             env={**os.environ, **supervision.environment},
             pass_fds=inherit,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from dfbench.learning.pool import PairPool
 from dfbench.need import Need
 from dfbench.runs.job import Job
 from dfbench.teachers.identities import Supply
-from dfbench.teachers.stored import load_modality_classifier, load_records, load_unified_teacher
+from dfbench.teachers.stored import load_joint_classifier, load_modality_classifier, load_records
 
 
 def read_supplies(job: Job, device: torch.device) -> dict[Need, Any]:
@@ -24,7 +25,8 @@ def read_supplies(job: Job, device: torch.device) -> dict[Need, Any]:
     readers: dict[Need, Callable[[Job, torch.device], Any]] = {
         Need.MODALITY_CLASSIFIER: _modality_classifier,
         Need.LEAKY_MODALITY_CLASSIFIER: _leaky_modality_classifier,
-        Need.UNIFIED_TEACHER: _unified_teacher,
+        Need.UNIFIED_TEACHER: partial(_joint_classifier, Supply.UNIFIED_TEACHER),
+        Need.INITIAL_CLASSIFIER: partial(_joint_classifier, Supply.INITIAL_CLASSIFIER),
         Need.ACTIVATION_RECORDS: _activation_records,
         Need.ALTERNATIVE_DATA: _alternative_images,
         Need.TRAINING_DATA: _training_images,
@@ -42,9 +44,9 @@ def _leaky_modality_classifier(job: Job, device: torch.device) -> Any:
     return load_modality_classifier(job.supplies[Supply.LEAKY_MODALITY_CLASSIFIER]).to(device)
 
 
-def _unified_teacher(job: Job, device: torch.device) -> Any:
-    teachers = load_unified_teacher(job.supplies[Supply.UNIFIED_TEACHER])
-    return {modality: teacher.to(device) for modality, teacher in teachers.items()}
+def _joint_classifier(supply: Supply, job: Job, device: torch.device) -> Any:
+    classifiers = load_joint_classifier(job.supplies[supply])
+    return {modality: classifier.to(device) for modality, classifier in classifiers.items()}
 
 
 def _activation_records(job: Job, device: torch.device) -> Any:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfbench.datasets.dataset import MODALITIES, Modality
+from dfbench.datasets.image_array import ImageArray, joined
 from dfbench.errors import PluginFault
 from dfbench.need import Need
 from dfbench.runs.plan import Plan
@@ -48,16 +49,21 @@ def source_pairs(plan: Plan, run: Callable[[Plan], object]) -> Path | None:
     return file.resolve()
 
 
-def _unlabelled(plan: Plan, modality: Modality) -> NDArray[np.uint8]:
+def _unlabelled(plan: Plan, modality: Modality) -> ImageArray:
     """Alternative images in an order that says nothing of their classes."""
     images = plan.session.alternative.images(modality).images
-    seed = derive_seed("alternative image order", plan.fit_id, modality)
-    return images[np.random.default_rng(seed).permutation(len(images))]
+    seed = derive_seed("alternative image order", plan.computation, modality)
+    return joined([(images, np.random.default_rng(seed).permutation(len(images)))])
 
 
-def _training_images(plan: Plan, modality: Modality) -> NDArray[np.uint8]:
-    return plan.session.dataset.images(modality, "train").images
+def _training_images(plan: Plan, modality: Modality) -> ImageArray:
+    return plan.session.training_images(modality).images
 
 
 def _training_labels(plan: Plan, modality: Modality) -> NDArray[np.int64]:
-    return plan.session.dataset.images(modality, "train").labels
+    """Labels of a teacher's images as indices into the classes that either teacher knows."""
+    session = plan.session
+    known = {m: session.training_images(m).classes for m in MODALITIES}
+    union = sorted({*known["photo"], *known["sketch"]})
+    index = np.array([union.index(name) for name in known[modality]], dtype=np.int64)
+    return index[session.training_images(modality).labels]

@@ -14,9 +14,9 @@ from dfbench.runs.child import call
 from dfbench.runs.job import Lesson
 from dfbench.runs.numerics import pin_numerics
 from dfbench.runs.plan import Plan
-from dfbench.runs.session import Sessions
+from dfbench.runs.session import Session, Sessions
 from dfbench.runs.supervision import Supervision
-from dfbench.teachers.identities import supplies_of
+from dfbench.teachers.identities import Supply, supplies_of
 
 if TYPE_CHECKING:
     from dfbench.teachers.store import StoredNetwork
@@ -33,21 +33,36 @@ def ensure_networks(
     raises.
     """
     wanted = plan.networks if names is None else {name: plan.networks[name] for name in names}
-    found = _stored(plan, wanted)
+    supplies = tuple(s for s in supplies_of(plan.row.needs) if s.value in wanted)
+    return _ensured(plan.session, wanted, supplies, supervision)
+
+
+def ensure_teachers(session: Session) -> dict[str, StoredNetwork]:
+    """The two teachers of a session alone, by name, from the cache; as `ensure_networks`."""
+    wanted = {f"{modality} teacher": session.networks.teacher(modality) for modality in MODALITIES}
+    return _ensured(session, wanted, (), None)
+
+
+def _ensured(
+    session: Session,
+    wanted: Mapping[str, str],
+    supplies: tuple[Supply, ...],
+    supervision: Supervision | None,
+) -> dict[str, StoredNetwork]:
+    found = _stored(session, wanted)
     if len(found) == len(wanted):
         return found
-    session = plan.session
     lesson = Lesson(
         request=session.request,
         datasets=dict(session.offers),
         device=session.device,
         modalities=tuple(m for m in MODALITIES if f"{m} teacher" in wanted),
-        supplies=tuple(s for s in supplies_of(plan.row.needs) if s.value in wanted),
+        supplies=supplies,
     )
     watched = replace(supervision or Supervision(), timeout=None)
     with tempfile.TemporaryDirectory(prefix="dfbench-") as folder:
         call("teach", lesson, Path(folder), watched)
-    found = _stored(plan, wanted)
+    found = _stored(session, wanted)
     missing = wanted.keys() - found.keys()
     if missing:
         raise InvalidInput(
@@ -67,8 +82,8 @@ def teach(lesson: Lesson) -> None:
         session.teachers.supply(supply)
 
 
-def _stored(plan: Plan, wanted: Mapping[str, str]) -> dict[str, StoredNetwork]:
+def _stored(session: Session, wanted: Mapping[str, str]) -> dict[str, StoredNetwork]:
     """What of the networks the cache holds whole, by name."""
-    stored = plan.session.teachers.stored
+    stored = session.teachers.stored
     networks = {name: stored(identity) for name, identity in wanted.items()}
     return {name: network for name, network in networks.items() if network is not None}

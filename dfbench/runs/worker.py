@@ -10,27 +10,25 @@ import time
 import traceback
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors.torch import save
 from torch import Tensor, nn
 
 import dfbench
 from dfbench.artefacts import Artefacts
-from dfbench.datasets.dataset import MODALITIES, Modality
-from dfbench.errors import DfbenchError, PluginFault
+from dfbench.datasets.dataset import MODALITIES
+from dfbench.errors import PluginFault
 from dfbench.files import OUT_OF_SPACE, DiskFull, atomic_path
-from dfbench.learning.batches import to_unit
 from dfbench.learning.loop import Loops
-from dfbench.method import Method, Setting
+from dfbench.method import Setting
 from dfbench.networks import Encoders
 from dfbench.networks.precision import bfloat16_convolutions
 from dfbench.plugins import PluginHost, describe_fault
+from dfbench.runs.fitting import check_teachers, embedded, fitted, teacher_digests
 from dfbench.runs.handover import awaited_images
 from dfbench.runs.job import (
+    ENCODERS_FILE,
     JOB_FILE,
     NO_SPACE,
     OUTCOME_FILE,
@@ -47,11 +45,8 @@ from dfbench.runs.job import (
 from dfbench.runs.numerics import pin_numerics
 from dfbench.runs.peak_memory import peak_memory_mib
 from dfbench.runs.resolve import resolve
-from dfbench.runs.row import Row
 from dfbench.runs.supplied import read_supplies
 from dfbench.teachers.stored import load_teacher
-
-_EMBED_BATCH = 500
 
 
 def describe(folder: Path) -> Outcome:
@@ -65,29 +60,33 @@ def describe(folder: Path) -> Outcome:
 def fit(folder: Path) -> Outcome:
     """Fit the method of a job and embed its images."""
     job = Job.model_validate_json((folder / JOB_FILE).read_text())
-    host = PluginHost(job.plugins.files, job.plugins.folder)
+    host = PluginHost.of(job.plugins)
     _, method = resolve(host, job.row.label, {})
     method.config = method.Config.model_validate(job.row.config)
     pin_numerics(job.threads, job.seed)
     setting = _setting(job, folder)
+    before = teacher_digests(setting)
     started = time.monotonic()
     with bfloat16_convolutions(enabled=job.precision == "bf16"):
-        encoders = _fitted(method, setting, job.row)
-    fitted = time.monotonic()
+        encoders = fitted(method, setting, job.row)
+    fit_seconds = round(time.monotonic() - started, 1)
+    check_teachers(before, setting, job.row)
     parameters = _save_encoders(encoders, folder)
-    images = awaited_images(folder)
     embedding = time.monotonic()
-    readings = {"": encoders, **encoders.readings}
+    readings = {"": encoders, **encoders.readings} if job.scored else {}
+    images = awaited_images(folder) if job.scored else {}
     for name, reading in readings.items():
         embeddings: dict[str, Tensor] = {
-            modality: _embedded(getattr(reading, modality), images[modality], job, modality)
+            modality: embedded(
+                getattr(reading, modality), images[modality], job.row, setting.device, modality
+            )
             for modality in MODALITIES
         }
         with atomic_path(embeddings_file(folder, name)) as temporary:
             temporary.write_bytes(save(embeddings))
     facts = FitFacts(
         similarities={name: reading.similarity for name, reading in readings.items()},
-        fit_seconds=round(fitted - started, 1),
+        fit_seconds=fit_seconds,
         embed_seconds=round(time.monotonic() - embedding, 1),
         peak_memory_mib=peak_memory_mib(),
         parameters=parameters,
@@ -123,74 +122,13 @@ def _origin(job: Job) -> dict[str, str | int]:
     }
 
 
-def _fitted(method: Method, setting: Setting, row: Row) -> Encoders:
-    try:
-        encoders = method.fit(setting)
-    except DfbenchError:
-        raise
-    except (Exception, SystemExit) as fault:
-        raise PluginFault(
-            f"method {row.label!r} of plugin {row.plugin!r} {row.plugin_version}: fit() raised "
-            f"{describe_fault(fault)}"
-        ) from fault
-    if not isinstance(encoders, Encoders):
-        raise PluginFault(
-            f"method {row.label!r}: fit() returned {type(encoders).__name__}; allowed: "
-            "dfbench.Encoders"
-        )
-    for reading in (encoders, *encoders.readings.values()):
-        for modality in MODALITIES:
-            encoder = getattr(reading, modality)
-            if not isinstance(encoder, nn.Module):
-                raise PluginFault(
-                    f"method {row.label!r}: its {modality} encoder is {encoder!r}; allowed: a "
-                    "torch.nn.Module"
-                )
-    return encoders
-
-
-@torch.no_grad()
-def _embedded(
-    encoder: nn.Module, images: NDArray[np.uint8], job: Job, modality: Modality
-) -> Tensor:
-    encoder.eval()
-    parts = []
-    for batch in torch.split(torch.from_numpy(images), _EMBED_BATCH):
-        part = _encoded(encoder, to_unit(batch.to(job.device)), job, modality)
-        if not isinstance(part, Tensor) or part.ndim != 2 or len(part) != len(batch):
-            shape = list(part.shape) if isinstance(part, Tensor) else type(part).__name__
-            raise PluginFault(
-                f"method {job.row.label!r}: its {modality} encoder maps {len(batch)} images to "
-                f"{shape}; allowed: [{len(batch)}, D]"
-            )
-        # NumPy, which ranks, has no bfloat16.
-        parts.append(part.float().cpu() if part.dtype == torch.bfloat16 else part.cpu())
-    if len({part.shape[1] for part in parts}) > 1:
-        widths = sorted({part.shape[1] for part in parts})
-        raise PluginFault(
-            f"method {job.row.label!r}: its {modality} embeddings differ in width from batch to "
-            f"batch: {widths}; allowed: one width D"
-        )
-    return torch.cat(parts).contiguous()
-
-
-def _encoded(encoder: nn.Module, images: Tensor, job: Job, modality: Modality) -> Any:
-    try:
-        return encoder(images)
-    except (Exception, SystemExit) as fault:
-        raise PluginFault(
-            f"method {job.row.label!r} of plugin {job.row.plugin!r} {job.row.plugin_version}: its "
-            f"{modality} encoder raised {describe_fault(fault)}"
-        ) from fault
-
-
 def _save_encoders(encoders: Encoders, folder: Path) -> int:
     modules = nn.ModuleDict({"photo": encoders.photo, "sketch": encoders.sketch})
     weights = {
         name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
         for name, tensor in modules.state_dict().items()
     }
-    with atomic_path(folder / "encoders.safetensors") as temporary:
+    with atomic_path(folder / ENCODERS_FILE) as temporary:
         temporary.write_bytes(save(weights))
     return sum(parameter.numel() for parameter in modules.parameters())
 

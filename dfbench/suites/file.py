@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,8 +15,8 @@ from dfbench.budget import Budget
 from dfbench.datasets.split import HoldoutName
 from dfbench.errors import DfbenchError, InvalidInput, unknown_name
 from dfbench.runs.request import Precision
-from dfbench.runs.scenario import CLOSED, parse_scenario
 from dfbench.runs.settings import configure
+from dfbench.scenarios import CLOSED, canonical
 from dfbench.suites.positions import KeyPath, key_lines, line_of
 from dfbench.teachers.recipe import TeacherRecipe
 
@@ -85,6 +85,8 @@ class DatasetEntry(_Part):
     """Settings of the budget, in place of the suite's."""
     teachers: Settings = {}
     """Settings of the teachers, in place of the suite's."""
+    scenarios: Annotated[tuple[_Name, ...], Field(min_length=1)] | None = None
+    """Scenarios in place of the suite's."""
 
 
 class RunDefaults(_Part):
@@ -208,16 +210,13 @@ _TABLES: Mapping[str, type[BaseModel]] = {
 
 def _contradictions(suite: Suite) -> Iterator[tuple[KeyPath, str]]:
     """What is wrong although every key is of the right type."""
-    for axis in ("methods", "datasets", "scenarios", "seeds"):
-        yield from _repeated(axis, getattr(suite, axis))
-    for place, scenario in enumerate(suite.scenarios):
-        try:
-            parse_scenario(scenario)
-        except DfbenchError as fault:
-            yield ("scenarios", place), str(fault)
-    yield from _bad_settings((), suite)
-    for place, entry in enumerate(suite.datasets):
-        yield from _bad_settings(("datasets", place), entry)
+    for axis in ("methods", "datasets", "seeds"):
+        yield from _repeated((axis,), getattr(suite, axis))
+    parts: list[tuple[KeyPath, Suite | DatasetEntry]] = [((), suite)]
+    parts += [(("datasets", place), entry) for place, entry in enumerate(suite.datasets)]
+    for owner, part in parts:
+        yield from _bad_scenarios((*owner, "scenarios"), part.scenarios or ())
+        yield from _bad_settings(owner, part)
     for place, method in enumerate(suite.methods):
         for key in method.config:
             if "." in key:
@@ -225,11 +224,23 @@ def _contradictions(suite: Suite) -> Iterator[tuple[KeyPath, str]]:
                 yield ("methods", place, "config", key), text
 
 
-def _repeated(axis: str, items: tuple[Any, ...]) -> Iterator[tuple[KeyPath, str]]:
+def _repeated(axis: KeyPath, items: Sequence[Any]) -> Iterator[tuple[KeyPath, str]]:
     for place, item in enumerate(items):
         first = items.index(item)
         if first < place:
-            yield (axis, place), f"the same as {axis}[{first}]; each belongs there once"
+            same = _dotted((*axis, first))
+            yield (*axis, place), f"the same as {same}; each belongs there once"
+
+
+def _bad_scenarios(axis: KeyPath, texts: Sequence[str]) -> Iterator[tuple[KeyPath, str]]:
+    spelt = []
+    for place, text in enumerate(texts):
+        try:
+            spelt.append(canonical(text))
+        except DfbenchError as fault:
+            spelt.append(text)
+            yield (*axis, place), str(fault)
+    yield from _repeated(axis, spelt)
 
 
 def _bad_settings(key: KeyPath, part: Suite | DatasetEntry) -> Iterator[tuple[KeyPath, str]]:

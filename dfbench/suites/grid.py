@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 from dfbench.runs.request import DataChoice, Places, PluginSources, RunRequest
 from dfbench.suites.file import DatasetEntry, SuiteFile
 from dfbench.suites.positions import KeyPath
+
+_NO_CHOICE = {"dataset", "budget", "teachers", "scenarios"}
+"""Keys of a dataset's entry that say something else than which of its images are meant."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,7 @@ class Cell:
     request: RunRequest
     method_key: KeyPath
     dataset_key: KeyPath
+    scenario_key: KeyPath
 
     @property
     def names(self) -> dict[str, str]:
@@ -47,51 +52,36 @@ class Cell:
 
 def grid(file: SuiteFile, around: Surroundings) -> list[Cell]:
     """All runs of a suite: all methods of a seed, then the next seed, dataset after dataset."""
-    return [
-        Cell(request, ("methods", m), ("datasets", d)) for d, m, request in _requests(file, around)
-    ]
+    return list(_cells(file, around))
 
 
-def _requests(file: SuiteFile, around: Surroundings) -> Iterator[tuple[int, int, RunRequest]]:
+def _cells(file: SuiteFile, around: Surroundings) -> Iterator[Cell]:
     suite = file.suite
     for d, dataset in enumerate(suite.datasets):
         data = _data(dataset, file.path.parent, around.data_root)
         shared = _prefixed("budget", suite.budget | dataset.budget)
         shared |= _prefixed("teachers", suite.teachers | dataset.teachers)
-        for scenario in suite.scenarios:
-            for seed in suite.seeds:
-                for m, method in enumerate(suite.methods):
-                    yield (
-                        d,
-                        m,
-                        RunRequest(
-                            method=method.method,
-                            data=data,
-                            settings=method.config | shared,
-                            scenario=scenario,
-                            seed=seed,
-                            device=around.device or suite.run.device,
-                            threads=around.threads or suite.run.threads,
-                            precision=suite.precision,
-                            plugins=around.plugins,
-                            places=around.places,
-                        ),
-                    )
+        own: KeyPath = ("datasets", d) if dataset.scenarios else ()
+        for s, scenario in enumerate(dataset.scenarios or suite.scenarios):
+            for seed, (m, method) in product(suite.seeds, enumerate(suite.methods)):
+                request = RunRequest(
+                    method=method.method,
+                    data=data,
+                    settings=method.config | shared,
+                    scenario=scenario,
+                    seed=seed,
+                    device=around.device or suite.run.device,
+                    threads=around.threads or suite.run.threads,
+                    precision=suite.precision,
+                    plugins=around.plugins,
+                    places=around.places,
+                )
+                yield Cell(request, ("methods", m), ("datasets", d), (*own, "scenarios", s))
 
 
 def _data(entry: DatasetEntry, base: Path, root: Path | None) -> DataChoice:
-    return DataChoice(
-        name=entry.dataset,
-        image_size=entry.image_size,
-        classes=entry.classes,
-        alternative_classes=entry.alternative_classes,
-        skip_unreadable=entry.skip_unreadable,
-        alternative=entry.alternative,
-        base=base,
-        root=root,
-        holdout=entry.holdout,
-        duplicate_photos=entry.duplicate_photos,
-    )
+    options = entry.model_dump(exclude=_NO_CHOICE)
+    return DataChoice(name=entry.dataset, base=base, root=root, **options)
 
 
 def _prefixed(owner: str, settings: dict[str, str]) -> dict[str, str]:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dfbench.runs.environment import available_threads
+from dfbench.cores import available_cores
 from dfbench.runs.numerics import pin_numerics
 from dfbench.runs.supervision import Supervision
 from dfbench.suites.executors.local import LocalExecutor, gpu_slots
@@ -49,10 +49,10 @@ def run_locally(
     gpus = gpu_slots(plan.gpus) if plan.device == "cuda" else []
     count = jobs or len(gpus) or 1
     slots = [gpus[number % len(gpus)] if gpus else {} for number in range(count)]
-    shared = shared_threads(chosen, available_threads() // count)
+    shared = shared_threads(chosen, available_cores() // count)
     graph = task_graph(shared)
     # Rankings run in this process, side by side too.
-    pin_numerics(max(1, available_threads() // count), seed=0)
+    pin_numerics(max(1, available_cores() // count), seed=0)
     alone = count == 1 and sys.stderr.isatty()
     executor = LocalExecutor(graph.plans, slots, limits.supervision, logged=not alone)
     with watched(len(graph.tasks), alone=alone) as observer:

@@ -71,6 +71,8 @@ def _refusals(answers: _Answers, lines: Mapping[KeyPath, int]) -> Iterator[tuple
 def _key(cell: Cell, refusal: Refusal, lines: Mapping[KeyPath, int]) -> KeyPath:
     if refusal.part == "method":
         return cell.method_key
+    if refusal.part == "scenario":
+        return cell.scenario_key
     if refusal.part == "dataset":
         return cell.dataset_key
     network: KeyPath = ("teachers", "network")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dfbench.console import note
+from dfbench.cores import available_cores
 from dfbench.errors import InvalidInput
-from dfbench.runs.environment import available_threads
 from dfbench.suites.executors.cluster import Cluster, ClusterChoice, Share, connected
 from dfbench.suites.executors.ray import RayExecutor
 from dfbench.suites.graph import task_graph
@@ -35,7 +35,7 @@ def run_on_ray(
     """
     gpus = choice.gpus(plan.device)
     asked = max((item.run.request.threads or 1 for item in chosen), default=1)
-    with connected(choice.address, max(available_threads(), asked * (jobs or 1))) as cluster:
+    with connected(choice.address, max(available_cores(), asked * (jobs or 1))) as cluster:
         share = min(cluster.cpus // jobs, cluster.node_cpus) if jobs else 1
         shared = shared_threads(chosen, share)
         slots = _slots(cluster, shared, gpus, jobs)

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 from bench import ALTERNATIVE, BENCHMARK, TINY
+from plugin_text import method_text
 
 from dfbench.runs.request import DataChoice, Places, PluginSources, RunRequest
 
-METHOD = """
+HEAD = """
 import ctypes
 import os
 import signal
@@ -23,26 +24,9 @@ import time
 from pathlib import Path
 
 import torch
-from torch import nn
-
-from dfbench import Encoders, Method, MethodSpec, hookimpl
 
 HERE = Path(__file__).parent
-
-
-@hookimpl
-def dfbench_methods():
-    return [MethodSpec("faulty", "Faulty", "faulty:Faulty")]
-
-
-class Faulty(Method):
-    name, title, version = "faulty", "Faulty", 1
-
-    def fit(self, setting):
-        {body}
-        return Encoders(nn.Flatten(), nn.Flatten())
 """
-
 TRAIN = """from dfbench.learning.loop import RandomState
         (HERE / "pid").write_text(str(os.getpid()))
         net = setting.new_module("net", lambda: nn.Linear(3072, 8))
@@ -69,7 +53,7 @@ class Faulty:
 
     def behaves(self, body: str) -> None:
         """Let `fit` do this from now on; lines after the first are indented by eight."""
-        self.file.write_text(METHOD.format(body=body), encoding="utf-8")
+        self.file.write_text(method_text("faulty", body, head=HEAD), encoding="utf-8")
 
     def trains(self) -> None:
         """Let `fit` train for thirty steps, each of which it notes in the file `steps`."""

@@ -22,8 +22,8 @@ def test_images_are_there_from_being_asked_for_until_the_block_ends(
         monkeypatch.setattr(handover, "_pause", attend)
         given = awaited_images(tmp_path)
         assert {file.name for file in tmp_path.iterdir()} == {"photo.npy", "sketch.npy"}
+        assert all(np.array_equal(given[name], IMAGES[name]) for name in IMAGES)
     assert list(tmp_path.iterdir()) == []
-    assert all(np.array_equal(given[name], IMAGES[name]) for name in IMAGES)
 
 
 def test_images_left_by_a_killed_run_are_gone_before_the_next_method_fits(tmp_path: Path) -> None:

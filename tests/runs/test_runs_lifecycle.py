@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from bench import Bench
+from plugin_text import method_text
 from safetensors import safe_open
 
 IMPATIENT = """
@@ -218,28 +219,12 @@ def test_disk_without_room_for_the_childs_answer_is_one_line(
     assert "no space left to write outcome.json" in line
 
 
-SLEEPER = """
-import time
-from pathlib import Path
-
-from torch import nn
-
-from dfbench import Encoders, Method, MethodSpec, hookimpl
-
-
-@hookimpl
-def dfbench_methods():
-    return [MethodSpec("sleeper", "Sleeper", "sleeper:Sleeper")]
-
-
-class Sleeper(Method):
-    name, title, version = "sleeper", "Sleeper", 1
-
-    def fit(self, setting):
-        Path(__file__).with_name("asleep").touch()
-        time.sleep(60)
-        return Encoders(nn.Flatten(), nn.Flatten())
-"""
+SLEEPER = method_text(
+    "sleeper",
+    """Path(__file__).with_name("asleep").touch()
+        time.sleep(60)""",
+    head="import time\nfrom pathlib import Path\n",
+)
 
 
 def _interrupted(bench: Bench, shell: dict[str, str], ready: Path, *arguments: str) -> str:

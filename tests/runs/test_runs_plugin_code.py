@@ -11,24 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bench import ALTERNATIVE, BENCHMARK, Bench
+from plugin_text import method_text
 
 from dfbench.datasets import DatasetRequest
 from dfbench.datasets.folder import open_folder
 
-PIXELS = """
-from torch import nn
-from dfbench import Encoders, Method, MethodSpec, hookimpl
-
-@hookimpl
-def dfbench_methods():
-    return [MethodSpec("pixels", "Raw Pixels", "someplugin:Pixels")]
-
-class Pixels(Method):
-    name, title, version = "pixels", "Raw Pixels", 1
-
-    def fit(self, setting):
-        return Encoders(nn.Flatten(), nn.Flatten())
-"""
+PIXELS = method_text("pixels", title="Raw Pixels")
 WITNESS = """
 import os
 import shutil

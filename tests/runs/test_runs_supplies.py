@@ -42,6 +42,11 @@ UNIFIED = """unified = setting.unified_teacher(modality)
             assert unified.classes == setting.classes
             import torch
             assert unified(torch.rand(2, 3, 32, 32)).logits.shape == (2, 3)"""
+INITIAL = """initial = setting.initial_classifier(modality)
+            assert initial.modality == modality
+            assert initial.classes == ("house", "key")
+            import torch
+            assert initial(torch.rand(2, 3, 32, 32)).logits.shape == (2, 2)"""
 LEAKY = """import torch
             assert setting.leaky_modality_classifier(torch.rand(2, 3, 32, 32)).shape == (2,)"""
 NEEDS = [
@@ -49,6 +54,7 @@ NEEDS = [
     ("TRAINING_DATA", TRAINING),
     ("ACTIVATION_RECORDS", RECORDS),
     ("UNIFIED_TEACHER", UNIFIED),
+    ("INITIAL_CLASSIFIER", INITIAL),
     ("LEAKY_MODALITY_CLASSIFIER", LEAKY),
 ]
 

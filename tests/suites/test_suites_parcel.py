@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from bench import Bench
+from plugin_text import method_text
 from suite_bench import WriteSuite
 
 from dfbench.runs.request import Places, PluginSources
@@ -17,24 +18,6 @@ from dfbench.suites.graph import TaskGraph, task_graph
 from dfbench.suites.grid import Surroundings
 from dfbench.suites.suite import open_suite
 from dfbench.suites.tasks import TaskResult
-
-PLUGIN = """
-from torch import nn
-
-from dfbench import Encoders, Method, MethodSpec, hookimpl
-
-
-@hookimpl
-def dfbench_methods():
-    return [MethodSpec("plain", "Plain", "plainly:Plain")]
-
-
-class Plain(Method):
-    name, title, version = "plain", "Plain", 1
-
-    def fit(self, setting):
-        return Encoders(nn.Flatten(), nn.Flatten())
-"""
 
 
 @pytest.fixture
@@ -49,7 +32,7 @@ def graph(
     around = Surroundings(
         places=Places(results=place / "results", runs=place / "runs", cache=place / "cache"),
         data_root=None,
-        plugins=PluginSources(files=(quick_bench.plugin(PLUGIN, "plainly"),)),
+        plugins=PluginSources(files=(quick_bench.plugin(method_text("plain"), "plainly"),)),
     )
     return task_graph(open_suite(write_suite('["plain"]'), around, (), ()).items())
 

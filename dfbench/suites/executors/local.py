@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from queue import SimpleQueue
@@ -15,6 +14,7 @@ from dfbench.runs.plan import Plan
 from dfbench.runs.state import RunState, failure
 from dfbench.runs.supervision import Supervision
 from dfbench.runs.teaching import ensure_networks
+from dfbench.suites.executors.threads import ThreadedExecutor
 from dfbench.suites.tasks import Task, TaskResult
 
 LOG_FILE = "log.txt"
@@ -29,7 +29,7 @@ def gpu_slots(count: int) -> list[Environment]:
     return [{"CUDA_VISIBLE_DEVICES": name.strip()} for name in names[:count]]
 
 
-class LocalExecutor:
+class LocalExecutor(ThreadedExecutor):
     """Threads of this process, each watching the process that does one task."""
 
     def __init__(
@@ -41,30 +41,15 @@ class LocalExecutor:
         logged: bool,
     ) -> None:
         """`logged`: the output of processes goes to the log of their run, not to the terminal."""
-        self.slots = len(slots)
-        self._plans = plans
-        self._supervision = supervision
+        super().__init__(plans, len(slots), supervision)
         self._logged = logged
-        self._pool = ThreadPoolExecutor(len(slots), thread_name_prefix="task")
         self._free: SimpleQueue[Environment] = SimpleQueue()
         for slot in slots:
             self._free.put(slot)
 
-    def submit(self, task: Task) -> Future[TaskResult]:
-        """Begin a task in a thread."""
-        return self._pool.submit(self._done, task)
-
     def busy(self, task: Task) -> bool:
         """Whether another process holds the lock of this run."""
         return task.network is None and held(self._plans[task.eval_id].folder)
-
-    def stop(self) -> None:
-        """End the processes of all tasks."""
-        self._supervision.stop.set()
-
-    def close(self) -> None:
-        """Wait for all threads."""
-        self._pool.shutdown(cancel_futures=True)
 
     def _done(self, task: Task) -> TaskResult:
         plan = self._plans[task.eval_id]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from dfbench.runs.store import ResultStore
 from dfbench.runs.supervision import Supervision
 from dfbench.suites.executors import worker
 from dfbench.suites.executors.parcel import given_files, pack, run_name
+from dfbench.suites.executors.threads import ThreadedExecutor
 from dfbench.suites.tasks import Task, TaskResult
 
 LOST_WORKERS = 3
@@ -31,23 +31,16 @@ class WorkersLost(DfbenchError):
     """A task that Ray could not bring to an end."""
 
 
-class RayExecutor:
+class RayExecutor(ThreadedExecutor):
     """Threads of this process, each waiting for one task of the cluster it is connected to."""
 
     def __init__(
         self, plans: Mapping[str, Plan], slots: int, gpus: float, supervision: Supervision
     ) -> None:
         """`gpus`: what part of a GPU a task takes; its CPUs are its threads."""
-        self.slots = slots
-        self._plans = plans
+        super().__init__(plans, slots, supervision)
         self._gpus = gpus
-        self._supervision = supervision
-        self._pool = ThreadPoolExecutor(slots, thread_name_prefix="ray-task")
         self._sent: dict[Path, Any] = {}
-
-    def submit(self, task: Task) -> Future[TaskResult]:
-        """Begin a task."""
-        return self._pool.submit(self._done, task)
 
     def busy(self, task: Task) -> bool:
         """Whether somebody is at this run, or at a network that this one is made from."""
@@ -55,14 +48,6 @@ class RayExecutor:
         if task.network is None:
             return held(plan.folder)
         return any(is_locked(_lock(file)) for file in _missing(plan, task.network))
-
-    def stop(self) -> None:
-        """Cancel the tasks."""
-        self._supervision.stop.set()
-
-    def close(self) -> None:
-        """Wait until the tasks have ended and what they left is home."""
-        self._pool.shutdown(cancel_futures=True)
 
     def _done(self, task: Task) -> TaskResult:
         plan = self._plans[task.eval_id]
