@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from dfbench.console import output, print_json
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
 Rank = Literal["best", "second"]
 _LEAST_NAME = 16
-"""Letters of a row's name that the narrowest terminal shows in a line."""
+"""Letters of a column of words that the narrowest terminal shows in a line."""
+_GAP = 3
+"""Blanks between two columns."""
+_WORD = re.compile(r"[a-z]{2}")
 _MARKUP = re.compile(r"[\\|<*`]")
 
 
@@ -68,10 +75,8 @@ def _text(layout: Layout) -> None:
     from rich.text import Text
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for name, side in zip(layout.header, layout.alignment(), strict=True):
-        table.add_column(Text(name), justify=side, no_wrap=side == "right")
-    if layout.rows:  # numbers without names say nothing
-        table.columns[0].min_width = min(max(len(row[0]) for row in layout.rows), _LEAST_NAME)
+    for column, (name, side) in enumerate(zip(layout.header, layout.alignment(), strict=True)):
+        table.add_column(Text(name), justify=side, no_wrap=not _has_words(layout, column))
     for heading, places in layout.parts():
         if heading:
             table.add_row(Text(heading, style="italic"))
@@ -80,10 +85,37 @@ def _text(layout: Layout) -> None:
         table.add_section()
     console = output()
     console.print(Text(layout.title, style="bold"))
-    console.print(table)
+    with _at_least(_least_width(layout)) as console:
+        console.print(table)
     for line in layout.notes:
         console.print(Text(line, style="dim"))
     console.print()
+
+
+@contextmanager
+def _at_least(width: int) -> Iterator[Console]:
+    """The console of results, made so wide: a terminal breaks the lines where a table cannot."""
+    console = output()
+    before = console.width
+    console.width = max(before, width)
+    try:
+        yield console
+    finally:
+        console.width = before
+
+
+def _least_width(layout: Layout) -> int:
+    """Letters that a line needs for all numbers, and for words as far as they can be broken."""
+    width = 0
+    for column, name in enumerate(layout.header):
+        widest = max(len(cell) for cell in (name, *(row[column] for row in layout.rows)))
+        width += min(widest, _LEAST_NAME) if _has_words(layout, column) else widest
+    return width + _GAP * (len(layout.header) + 1)
+
+
+def _has_words(layout: Layout, column: int) -> bool:
+    cells = (row[column] for row in layout.rows)
+    return column < layout.text_columns or any(map(_WORD.search, cells))
 
 
 def markdown(layout: Layout, level: int = 3) -> str:
