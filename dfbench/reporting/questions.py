@@ -221,9 +221,15 @@ def _twins(condition: Condition) -> list[Twins]:
     named = {pair.free: pair for paper in papers() for pair in paper.twins}
     for line in condition.lines:
         row = line.first.row
-        if row.pairs_of is not None and row.label not in named:
+        if row.pairs_of is not None and row.label not in named and _has_data(condition, row.name):
             named[row.label] = Twins(row.label, row.name)
     return list(named.values())
+
+
+def _has_data(condition: Condition, label: str) -> bool:
+    """Whether no record of a row denies that it trains on real images."""
+    sections = {roles().section(line.first.row) for line in condition.of(label)}
+    return sections <= {REFERENCE}
 
 
 def _data(condition: Condition, twins: list[Twins]) -> Question:

@@ -112,6 +112,13 @@ def test_twins_of_anybodys_method_are_found_by_their_needs(full: Shelf) -> None:
     assert row["difference"]["value"] == pytest.approx(0.2)
 
 
+def test_a_row_that_generates_pairs_beside_a_data_free_row_is_no_twin(full: Shelf) -> None:
+    full.add_seeds("averaging-weights", 0.1, posterior=0.1)
+    full.add_seeds("averaging-weights[reestimated]", 0.2, posterior=0.1, **GENERATED)
+    table = _asked(full)["How far is data-free from data-dependent?"]
+    assert {row["with data"] for row in table["rows"]} == {"Siamese", "Crossx-Data"}
+
+
 def test_what_cannot_be_asked_says_which_rows_are_missing(shelf: Shelf) -> None:
     shelf.add_seeds("classifier-only", 0.0)
     out = shelf.call("compare", "--format", "markdown").out
