@@ -112,7 +112,7 @@ def _questions(
     asked = answered_tables(records)
     if not asked:
         raise InvalidInput(
-            "all records are of partial class overlap (see: dfbench table --overlap), of which "
+            "all records are of partial class overlap (see: dfbench table overlap), of which "
             "only two rows are compared: dfbench compare A B --scenario overlap=0.5"
         )
     stored = [c for c in read_comparisons(results) if write or c.resamples == resamples]

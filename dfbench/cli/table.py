@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
-from dfbench.cli.options import format_option, results_option
+from dfbench.cli.options import (
+    format_option,
+    plugin_options,
+    plugin_sources,
+    results_option,
+)
 from dfbench.cli.records import chosen_records, dataset_option, scenario_option
 from dfbench.console import note
 from dfbench.errors import InvalidInput, unknown_name
@@ -16,14 +21,33 @@ from dfbench.errors import InvalidInput, unknown_name
 if TYPE_CHECKING:
     from dfbench.reporting.layout import Layout
     from dfbench.runs.record import Record
+    from dfbench.runs.request import PluginSources
 
-_METRIC = "map@all"
+KINDS = ("methods", "datasets", "data", "ablation", "overlap")
+HEADLINE = ("map@all", "prec@200")
+_METRIC = HEADLINE[0]
+_CSV = ("methods", "overlap")
+_LACKING = {
+    "overlap": "no records of partial class overlap among these; make some, e.g. dfbench run "
+    "--method crossx --dataset shapes --scenario overlap=0.5, or the suite benchmarks/overlap.toml",
+    "data": "no records of a row with real images and of the same without among these; make some, "
+    "e.g. by the suite benchmarks/references.toml",
+    "ablation": "no records of a row and of one of its variants among these; make some, e.g. by "
+    "the suite benchmarks/ablations.toml",
+}
 
 
 @click.command()
+@click.argument("kind", type=click.Choice(KINDS), default="methods")
 @results_option
 @dataset_option
 @scenario_option
+@click.option(
+    "--suite",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    metavar="FILE",
+    help="Only records of runs of this suite file.",
+)
 @click.option(
     "--method",
     "methods",
@@ -39,47 +63,117 @@ _METRIC = "map@all"
     help="A column, e.g. acc@1; may be repeated; default: map@all and prec@200.",
 )
 @click.option(
-    "--overlap",
-    is_flag=True,
-    help="Columns are overlaps instead: how rows fare as the teachers share more of their classes, "
-    "over all queries and over those whose class both teachers or one of them knows.",
-)
-@click.option(
     "--page",
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write the page of results instead: the folder's preamble.md, all tables, and the "
     "comparisons that `dfbench compare --write` stored.",
 )
-@format_option("text", "markdown", "latex", "csv", "json")
+@plugin_options
+@format_option("text", "markdown", "latex", "html", "csv", "json")
 def table(
     *,
+    kind: str,
     results: Path,
     dataset: str | None,
     scenario: str | None,
+    suite: Path | None,
     methods: tuple[str, ...],
     metrics: tuple[str, ...],
-    overlap: bool,
     page: Path | None,
+    plugin_files: tuple[Path, ...],
+    plugins_dir: Path | None,
     form: str,
 ) -> None:
-    """Compare methods: one table per dataset and scenario, mean and deviation over seeds."""
-    from dfbench.reporting.delimited import leaderboard_csv, overlap_csv
+    """Compare methods, mean and deviation over seeds.
+
+    \b
+    methods   rows with all they need: one table per dataset and scenario (the default)
+    datasets  rows by datasets, as papers print it: one table per scenario
+    data      objectives with real images beside the same without
+    ablation  a method's variants, and what each change costs
+    overlap   rows by the share of classes that both teachers know, over all queries
+              and over those whose class both teachers or one of them knows
+
+    Differences have the intervals that `dfbench compare --write` stored.
+    """  # noqa: D301  # click takes a backspace for "leave these lines as they are"
     from dfbench.reporting.layout import print_layouts
-    from dfbench.reporting.leaderboard import HEADLINE, leaderboards
 
     records = chosen_records(results, dataset, scenario)
     if page is not None:
-        if dataset or scenario or methods or metrics or overlap:
-            raise InvalidInput("--page shows all records; leave out filters and metrics")
+        if dataset or scenario or suite or methods or metrics or kind != "methods":
+            raise InvalidInput("--page shows all records; leave out kinds, filters and metrics")
         _write_page(page, results, records)
         return
+    if suite is not None:
+        records = _of_suite(records, suite, plugin_sources(plugin_files, plugins_dir))
     chosen = _of_methods(records, methods)
     _check_metrics(chosen, metrics)
-    layouts = _by_overlap(chosen, metrics) if overlap else leaderboards(chosen, metrics or HEADLINE)
+    if metrics and kind in ("data", "ablation"):
+        raise InvalidInput(
+            f"--metric asked of the table {kind!r}, which compares in {_METRIC}; allowed with "
+            "methods, datasets and overlap (see also: dfbench compare A B --metric METRIC)"
+        )
+    if form == "csv" and kind not in _CSV:
+        raise InvalidInput(
+            f"--format csv asked of the table {kind!r}; allowed with {' and '.join(_CSV)}; here: "
+            "--format json"
+        )
+    layouts = _tables(kind, chosen, metrics, results)
     if form == "csv":
-        sys.stdout.write((overlap_csv if overlap else leaderboard_csv)(layouts))
+        from dfbench.reporting.delimited import leaderboard_csv, overlap_csv
+
+        sys.stdout.write((overlap_csv if kind == "overlap" else leaderboard_csv)(layouts))
     else:
         print_layouts(layouts, form)
+
+
+def _tables(
+    kind: str, records: list[Record], metrics: tuple[str, ...], results: Path
+) -> list[Layout]:
+    if kind == "overlap":
+        return _by_overlap(records, metrics)
+    if kind == "datasets":
+        from dfbench.reporting.across_datasets import across_datasets
+
+        return across_datasets(records, metrics or HEADLINE)
+    if kind in ("data", "ablation"):
+        return _compared(kind, records, results)
+    from dfbench.reporting.leaderboard import leaderboards
+
+    return leaderboards(records, metrics or HEADLINE)
+
+
+def _compared(kind: str, records: list[Record], results: Path) -> list[Layout]:
+    from dfbench.reporting.ablations import ablation_tables
+    from dfbench.reporting.comparison_file import read_comparisons
+    from dfbench.reporting.data_tables import data_tables
+
+    known = {record.eval_id for record in records}
+    answers = {
+        one.key: one
+        for one in read_comparisons(results)
+        if known.issuperset(e for side in one.sides for e in side.eval_ids)
+    }
+    layouts = (ablation_tables if kind == "ablation" else data_tables)(records, answers)
+    if not layouts:
+        raise InvalidInput(_LACKING[kind])
+    return layouts
+
+
+def _of_suite(records: list[Record], path: Path, sources: PluginSources) -> list[Record]:
+    from dfbench.plugins import PluginHost
+    from dfbench.suites.file import read_suite
+    from dfbench.suites.membership import of_suite
+
+    host = PluginHost.of(sources)
+    host.require(sources.files)
+    chosen = of_suite(records, read_suite(path), host)
+    if not chosen:
+        raise InvalidInput(
+            f"none of the {len(records)} records is of a run of {str(path)!r}; make them: dfbench "
+            f"suite run {path}"
+        )
+    return chosen
 
 
 def _by_overlap(records: list[Record], metrics: tuple[str, ...]) -> list[Layout]:
@@ -89,10 +183,7 @@ def _by_overlap(records: list[Record], metrics: tuple[str, ...]) -> list[Layout]
         table for metric in metrics or (_METRIC,) for table in overlap_tables(records, metric)
     ]
     if not layouts:
-        raise InvalidInput(
-            "no records of partial class overlap among these; make some, e.g. dfbench run --method "
-            "crossx --dataset shapes --scenario overlap=0.5, or the suite benchmarks/overlap.toml"
-        )
+        raise InvalidInput(_LACKING["overlap"])
     return layouts
 
 

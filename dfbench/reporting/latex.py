@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from dfbench.reporting.layout import Layout
+from dfbench.reporting.layout import RANKS, Layout
 
 _SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -52,7 +52,8 @@ def escaped(text: str) -> str:
 
 def _table(layout: Layout, label: str) -> str:
     sides = "".join(side[0] for side in layout.alignment())
-    caption = escaped(". ".join([layout.title, *layout.notes]))
+    ranks = [RANKS] if layout.ranks else []
+    caption = escaped(". ".join([layout.title, *layout.notes, *ranks]))
     return "\n".join(
         [
             r"\begin{table}",
@@ -61,6 +62,7 @@ def _table(layout: Layout, label: str) -> str:
             rf"\label{{tab:{label}}}",
             rf"\begin{{tabular}}{{{sides}}}",
             r"\toprule",
+            *_spans(layout),
             _line(map(escaped, layout.header)),
             *_body(layout),
             r"\bottomrule",
@@ -68,6 +70,20 @@ def _table(layout: Layout, label: str) -> str:
             r"\end{table}",
         ]
     )
+
+
+def _spans(layout: Layout) -> Iterator[str]:
+    """The headings above the header, each with a rule over its columns."""
+    if not layout.spans:
+        return
+    cells, rules, start = [], [], 1
+    for title, width in layout.spans:
+        cells.append(rf"\multicolumn{{{width}}}{{c}}{{{escaped(title)}}}")
+        if title:
+            rules.append(rf"\cmidrule(lr){{{start}-{start + width - 1}}}")
+        start += width
+    yield _line(iter(cells))
+    yield "".join(rules)
 
 
 def _body(layout: Layout) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""A table as data, and its faces: terminal, Markdown, LaTeX, JSON."""
+"""A table as data, and its faces: terminal, Markdown, LaTeX, HTML, JSON."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 Rank = Literal["best", "second"]
+RANKS = "of each section and column the best in bold, the second underlined"
+"""What a face that marks ranks says of them."""
 _LEAST_NAME = 16
 """Letters of a column of words that the narrowest terminal shows in a line."""
 _GAP = 3
@@ -38,6 +40,18 @@ class Layout:
     """Rows that belong together: title and number of rows of each section, in their order."""
     ranks: Mapping[tuple[int, int], Rank] = field(default_factory=dict)
     """By row and column, the best and the second number of a section."""
+    spans: tuple[tuple[str, int], ...] = ()
+    """Neighbouring columns under one heading: the heading, maybe empty, and how many columns."""
+
+    def whole_header(self, gap: str) -> list[str]:
+        """The header for a face without headings of spans: each before its columns' names."""
+        headings = [title for title, width in self.spans for _ in range(width)]
+        if not headings:
+            return list(self.header)
+        return [
+            f"{title}{gap}{name}" if title else name
+            for title, name in zip(headings, self.header, strict=True)
+        ]
 
     def alignment(self) -> list[Literal["left", "right"]]:
         """Alignment of each column."""
@@ -56,9 +70,13 @@ class Layout:
 
 
 def print_layouts(layouts: list[Layout], form: str) -> None:
-    """Print tables as `text`, `markdown`, `latex` or `json`."""
+    """Print tables as `text`, `markdown`, `latex`, `html` or `json`."""
     if form == "json":
         print_json([layout.content for layout in layouts])
+    elif form == "html":
+        from dfbench.reporting.html import html
+
+        output().print(html(layouts), markup=False, soft_wrap=True)
     elif form == "latex":
         from dfbench.reporting.latex import latex
 
@@ -75,7 +93,8 @@ def _text(layout: Layout) -> None:
     from rich.text import Text
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for column, (name, side) in enumerate(zip(layout.header, layout.alignment(), strict=True)):
+    header = layout.whole_header("\n")
+    for column, (name, side) in enumerate(zip(header, layout.alignment(), strict=True)):
         table.add_column(Text(name), justify=side, no_wrap=not _has_words(layout, column))
     for heading, places in layout.parts():
         if heading:
@@ -107,8 +126,9 @@ def _at_least(width: int) -> Iterator[Console]:
 def _least_width(layout: Layout) -> int:
     """Letters that a line needs for all numbers, and for words as far as they can be broken."""
     width = 0
-    for column, name in enumerate(layout.header):
-        widest = max(len(cell) for cell in (name, *(row[column] for row in layout.rows)))
+    for column, name in enumerate(layout.whole_header("\n")):
+        cells = (*name.split("\n"), *(row[column] for row in layout.rows))
+        widest = max(map(len, cells))
         width += min(widest, _LEAST_NAME) if _has_words(layout, column) else widest
     return width + _GAP * (len(layout.header) + 1)
 
@@ -129,7 +149,7 @@ def markdown(layout: Layout, level: int = 3) -> str:
         rows += [list(map(_literal, layout.rows[place])) for place in places]
     body = tabulate(
         rows,
-        list(map(_literal, layout.header)),
+        list(map(_literal, layout.whole_header(" "))),
         tablefmt="github",
         colalign=layout.alignment(),
         disable_numparse=True,

@@ -113,13 +113,13 @@ def _ranks(sections: list[list[Line]], metrics: Sequence[str]) -> dict[tuple[int
     start = 0
     for section in sections:
         for column, (metric, reading) in enumerate(columns, start=1):
-            found = _best_two([line.values(metric, reading) for line in section])
+            found = best_two([line.values(metric, reading) for line in section])
             ranks |= {(start + place, column): rank for place, rank in found.items()}
         start += len(section)
     return ranks
 
 
-def _best_two(rows: list[list[float]]) -> dict[int, Rank]:
+def best_two(rows: list[list[float]]) -> dict[int, Rank]:
     """The best and second mean by place, shared where they print alike; none of one alone."""
     means = {place: round(fmean(values), 3) for place, values in enumerate(rows) if values}
     if len(means) < 2:

@@ -89,11 +89,15 @@ def questions(condition: Condition) -> list[Question]:
     for paper in papers():
         if paper.proposes is not None:
             asked += _of_proposal(condition, paper, paper.proposes)
+    asked += _further_ablations(condition)
     asked.append(_bar(condition))
+    return [*asked, *data_questions(condition)]
+
+
+def data_questions(condition: Condition) -> list[Question]:
+    """How far the rows without data are from the same with it; none where there are no twins."""
     twins = _twins(condition)
-    if twins:
-        asked.append(_data(condition, twins))
-    return asked
+    return [_data(condition, twins)] if twins else []
 
 
 def _of_proposal(condition: Condition, paper: Paper, proposed: str) -> Iterator[Question]:
@@ -181,9 +185,24 @@ def _printed_share(paper: Paper, dataset: str, both: tuple[float, float]) -> flo
     return (without - best) / (with_data - best)
 
 
+def variants_of(condition: Condition, subject: Line) -> list[Line]:
+    """The lines of named variants of a method; none if the subject is one itself."""
+    if subject.first.row.variant is not None:
+        return []
+    return [line for line in condition.lines if is_variant_of(line.first.row, subject.label)]
+
+
+def _further_ablations(condition: Condition) -> Iterator[Question]:
+    """Ablations of the methods that no paper here proposes."""
+    proposed = {paper.proposes for paper in papers()}
+    for line in condition.lines:
+        if line.label not in proposed and variants_of(condition, line):
+            yield _ablations(condition, line)
+
+
 def _ablations(condition: Condition, subject: Line) -> Question:
     title = f"What does each change to {subject.name} cost?"
-    variants = [line for line in condition.lines if is_variant_of(line.first.row, subject.label)]
+    variants = variants_of(condition, subject)
     if not variants:
         return Question(title, notes=(f"no record of a variant of {subject.label}",))
     return Question(

@@ -74,14 +74,14 @@ def test_table_of_an_overlap_shows_groups_beside_the_total(swept: Shelf) -> None
 
 @pytest.mark.parametrize("form", ["text", "markdown", "latex", "json", "csv"])
 def test_overlap_table_has_every_format(form: str, swept: Shelf) -> None:
-    finished = swept.call("table", "--overlap", "--format", form)
+    finished = swept.call("table", "overlap", "--format", form)
     assert finished.status == 0, finished.err
     assert "crossx" in finished.out.lower()
 
 
 def test_csv_has_deviations_and_chance_by_group(swept: Shelf) -> None:
     rows = list(
-        csv.DictReader(io.StringIO(swept.call("table", "--overlap", "--format", "csv").out))
+        csv.DictReader(io.StringIO(swept.call("table", "overlap", "--format", "csv").out))
     )
     [row] = [
         r for r in rows if (r["method"], r["queries"], r["overlap"]) == ("crossx", "shared", "0.1")
@@ -95,7 +95,7 @@ def test_csv_has_deviations_and_chance_by_group(swept: Shelf) -> None:
 
 def test_no_overlap_is_said_with_the_command_that_makes_it(shelf: Shelf) -> None:
     shelf.add("crossx", 0.1)
-    line = shelf.call("table", "--overlap").refused()
+    line = shelf.call("table", "overlap").refused()
     assert "--scenario overlap=0.5" in line
 
 

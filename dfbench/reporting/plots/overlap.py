@@ -172,7 +172,7 @@ def chosen_series(sweep: Sweep, labels: Sequence[str]) -> list[Series]:
     known = {one.first.row.label for one in sweep.series}
     for label in labels:
         if label not in known:
-            raise unknown_name("row", label, known, "dfbench table --overlap")
+            raise unknown_name("row", label, known, "dfbench table overlap")
     found = [
         one
         for one in sweep.series

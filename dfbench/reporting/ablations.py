@@ -1,0 +1,73 @@
+"""The ablation table: a method, its named variants, and what each change costs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from dfbench.reporting.answers import answered, how_to_read
+from dfbench.reporting.cells import mean_and_deviation, metric_title
+from dfbench.reporting.comparison import Answers, Reading, Wanted, has
+from dfbench.reporting.layout import Layout
+from dfbench.reporting.leaderboard import HEADLINE
+from dfbench.reporting.lines import DEFAULT_METRIC, Line, tables
+from dfbench.reporting.questions import (
+    POSTERIOR,
+    Cell,
+    Condition,
+    Question,
+    conditions,
+    variants_of,
+)
+from dfbench.runs.record import Record
+
+
+def ablation_tables(records: Iterable[Record], answers: Answers) -> list[Layout]:
+    """By dataset, scenario and method with variants a table: scores, and differences to the row.
+
+    Differences have intervals where `answers` holds them.
+    """
+    return [
+        answered(question, answers)
+        for table in tables(records)
+        for condition in conditions(table)
+        for question in _of(condition)
+    ]
+
+
+def _of(condition: Condition) -> Iterator[Question]:
+    for subject in condition.lines:
+        variants = variants_of(condition, subject)
+        if variants:
+            yield _question(condition, subject, variants)
+
+
+def _question(condition: Condition, subject: Line, variants: list[Line]) -> Question:
+    marks = f" ({condition.marks})" if condition.marks else ""
+    rows = [(*_scores(subject), "", ""), *(_ablated(line, subject) for line in variants)]
+    return Question(
+        title=f"{condition.dataset}, {condition.scenario}{marks}: variants of {subject.name}",
+        header=(
+            "row",
+            *map(metric_title, HEADLINE),
+            POSTERIOR,
+            "difference",
+            "difference of posterior",
+        ),
+        rows=tuple(rows),
+        notes=(f"difference: the variant less {subject.name}; {how_to_read()}",),
+    )
+
+
+def _scores(line: Line) -> tuple[str, ...]:
+    means = (mean_and_deviation(line.values(metric)) for metric in HEADLINE)
+    return (line.name, *means, mean_and_deviation(line.values(DEFAULT_METRIC, POSTERIOR)))
+
+
+def _ablated(line: Line, subject: Line) -> tuple[Cell, ...]:
+    return (*_scores(line), *(_less(line, subject, reading) for reading in ("", POSTERIOR)))
+
+
+def _less(line: Line, subject: Line, reading: str) -> Cell:
+    if not all(has(one, DEFAULT_METRIC, reading) for one in (line, subject)):
+        return ""
+    return Wanted("difference", (Reading(line, reading), Reading(subject, reading)))
