@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from dfbench.artefacts import Artefacts
+from dfbench.conformance.breaking import Breaker, Broken
 from dfbench.conformance.drawings import FewShapes
 from dfbench.datasets.dataset import MODALITIES, ImageSet, Modality
 from dfbench.learning.class_pairs import ClassedImages, ClassPairs
@@ -59,6 +60,7 @@ OFFER = DatasetOffer(
     file=None,
 )
 _PAIRS = 64
+_MOST_BREAKS = 3
 
 
 class NotedSupplies(dict[Need, Any]):
@@ -84,8 +86,16 @@ class Fit:
     asked: frozenset[Need]
     """Needs that the method asked for."""
     altered_teachers: tuple[Modality, ...]
-    used_generators: tuple[str, ...]
-    """Libraries whose global random generator is not as it was."""
+
+
+@dataclass(frozen=True)
+class Repeated:
+    """A fit that was broken off, and repeated until it came to an end."""
+
+    outcome: Fit | Exception
+    """The last attempt's, or the fault that ended it."""
+    broken: tuple[str, ...]
+    """Descriptions of the loops that were broken off."""
 
 
 class Stage:
@@ -109,6 +119,7 @@ class Stage:
         self._cache = cache
         self._sessions: dict[str, Sessions] = {}
         self._lent = ExitStack()
+        self._used_generators: dict[str, set[str]] = {}
 
     def check_settings(self) -> None:
         """Raise `UnknownName` or `InvalidConfig` for settings that there are not."""
@@ -135,9 +146,25 @@ class Stage:
         return self.fit("first")
 
     @cached_property
+    def repeated(self) -> Repeated:
+        """The same fit in a folder of its own, broken off in up to three loops."""
+        breaker = Breaker(_MOST_BREAKS)
+        while True:
+            try:
+                return Repeated(self.fit("repeated", make=breaker.make), tuple(breaker.broken))
+            except Broken:
+                continue
+            except Exception as fault:  # noqa: BLE001  # whatever a plugin raises; `resume` tells it
+                return Repeated(fault, tuple(breaker.broken))
+
+    @cached_property
     def second(self) -> Fit:
-        """The same fit once more, in a folder of its own."""
+        """The same fit once more, in a folder of its own, undisturbed."""
         return self.fit("second")
+
+    def used_generators(self, name: str) -> frozenset[str]:
+        """Libraries whose global random generator was not as before after fits of this name."""
+        return frozenset(self._used_generators.get(name, ()))
 
     def fit(
         self,
@@ -155,14 +182,18 @@ class Stage:
         row, method = self.resolved()
         setting, supplies = self._setting(row, session, self._place / name, make)
         digests, before = teacher_digests(setting), _global_state()
-        encoders = fitted(method, setting, row)
-        after, digests_after = _global_state(), teacher_digests(setting)
+        try:
+            encoders = fitted(method, setting, row)
+        finally:
+            after = _global_state()
+            used = {library for library in before if before[library] != after[library]}
+            self._used_generators.setdefault(name, set()).update(used)
+        digests_after = teacher_digests(setting)
         return Fit(
             encoders=encoders,
             embeddings=self._embeddings(encoders, session),
             asked=frozenset(supplies.asked),
             altered_teachers=tuple(m for m in MODALITIES if digests[m] != digests_after[m]),
-            used_generators=tuple(name for name in before if before[name] != after[name]),
         )
 
     def _embeddings(self, encoders: Encoders, session: Session) -> dict[str, Tensor]:
