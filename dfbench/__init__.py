@@ -2,8 +2,8 @@
 
 What a plugin needs is here: `hookimpl`, `MethodSpec`, `DatasetSpec`, `Method`, `MethodConfig`,
 `Setting`, `Need`, `Encoders`. What a script or notebook needs is here too: `run` and `table`, like
-the verbs of the command line, and `evaluate` for anybody's embeddings. Names that need torch are
-imported when they are first used.
+the verbs of the command line, `load` for the encoders of a finished run, and `evaluate` for
+anybody's embeddings. Names that need torch are imported when they are first used.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from dfbench.method import Method, MethodConfig, Setting
     from dfbench.need import Need
     from dfbench.networks import Encoders
+    from dfbench.retrieval import load
 
 __version__ = _version("dfbench")
 
@@ -34,6 +35,7 @@ __all__ = [
     "__version__",
     "evaluate",
     "hookimpl",
+    "load",
     "run",
     "table",
 ]
@@ -45,6 +47,7 @@ _LAZY = {
     "Need": "dfbench.need",
     "Setting": "dfbench.method",
     "evaluate": "dfbench.evaluation",
+    "load": "dfbench.retrieval",
     "run": "dfbench.interface",
     "table": "dfbench.interface",
 }

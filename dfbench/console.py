@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -51,8 +52,10 @@ def print_json(content: Any) -> None:
 
 
 @contextmanager
-def progress(description: str, total: int | None) -> Iterator[Advance]:
+def progress(description: str, total: int | None, *, after: float = 0.0) -> Iterator[Advance]:
     """A progress bar for work of `total` units; draws nothing unless standard error is a terminal.
+
+    It shows at the first unit that is done `after` seconds or later, at once without any.
 
     >>> with progress("counting", total=3) as advance:
     ...     for _ in range(3):
@@ -60,7 +63,7 @@ def progress(description: str, total: int | None) -> Iterator[Advance]:
     """
     from rich.progress import MofNCompleteColumn
 
-    with _bar(description, total, MofNCompleteColumn()) as advance:
+    with _bar(description, total, MofNCompleteColumn(), after=after) as advance:
         yield advance
 
 
@@ -74,7 +77,9 @@ def transfer(description: str, total: int | None) -> Iterator[Advance]:
 
 
 @contextmanager
-def _bar(description: str, total: int | None, *counters: ProgressColumn) -> Iterator[Advance]:
+def _bar(
+    description: str, total: int | None, *counters: ProgressColumn, after: float = 0.0
+) -> Iterator[Advance]:
     from rich.progress import (
         BarColumn,
         Progress,
@@ -91,6 +96,18 @@ def _bar(description: str, total: int | None, *counters: ProgressColumn) -> Iter
         TimeRemainingColumn(),
     )
     console = messages()
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task(description, total=total)
-        yield lambda units: bar.advance(task, units)
+    bar = Progress(*columns, console=console, disable=not console.is_terminal)
+    task = bar.add_task(description, total=total)
+    shown_from = time.monotonic() + after
+
+    def advance(units: int) -> None:
+        bar.advance(task, units)
+        if time.monotonic() >= shown_from:
+            bar.start()
+
+    if not after:
+        bar.start()
+    try:
+        yield advance
+    finally:
+        bar.stop()

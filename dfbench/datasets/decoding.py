@@ -38,11 +38,20 @@ def decoded_bytes(content: bytes, size: int) -> NDArray[np.uint8]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(BytesIO(content)) as image:
-                upright = _rgb(ImageOps.exif_transpose(image))
-                square = upright.resize((size, size), Image.Resampling.BICUBIC)
+                return squared(image, size)
     except Exception as fault:  # Pillow's readers raise whatever a broken file makes them
         raise UnreadableImageError(_reason(content, fault)) from fault
+
+
+def squared(image: Image.Image, size: int) -> NDArray[np.uint8]:
+    """A picture as the image `[3, size, size]` that `decoded_bytes` makes of its file."""
+    square = upright(image).resize((size, size), Image.Resampling.BICUBIC)
     return np.ascontiguousarray(np.asarray(square).transpose(2, 0, 1))
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """A picture in RGB, turned as its EXIF orientation says, transparency on white."""
+    return _rgb(ImageOps.exif_transpose(image))
 
 
 def longest_side(file: Path) -> int:

@@ -9,22 +9,27 @@ from dfbench.networks.estimator import Estimator
 from dfbench.networks.modality import ModalityNet
 from dfbench.networks.normaliser import NORMALISATION, Normaliser
 from dfbench.networks.placement import placed
+from dfbench.networks.readings import Centred, OverUnion, SoftmaxAt, UnitNorm
 from dfbench.networks.resnet import ResNet
 from dfbench.networks.small_resnet import ResidualBlock, SmallResNet
 
 __all__ = [
     "NORMALISATION",
     "Backbone",
+    "Centred",
     "Classifier",
     "Encoder",
     "Encoders",
     "Estimator",
     "ModalityNet",
     "Normaliser",
+    "OverUnion",
     "ResNet",
     "ResidualBlock",
     "Similarity",
     "SmallResNet",
+    "SoftmaxAt",
+    "UnitNorm",
     "backbone_names",
     "new_backbone",
     "placed",

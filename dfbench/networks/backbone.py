@@ -11,6 +11,8 @@ class Backbone(nn.Module, ABC):
     """Maps normalised images `[B, 3, H, W]` to features `[B, feature_dim]`."""
 
     feature_dim: int
+    made_as: tuple[str, int] | None = None
+    """Name and image size that `new_backbone` made it by; None if something else did."""
     published_body: str = ""
     """Begins the names of tensors that are without it in the library the network comes from."""
     published_head: str = "head"

@@ -57,4 +57,6 @@ def new_backbone(name: str, image_size: int) -> Backbone:
     `image_size` (pixels) decides the stem of the networks that have one for each size. Raises what
     `builder` raises, and `InvalidInput` for a network that cannot take such images.
     """
-    return builder(name)(image_size)
+    backbone = builder(name)(image_size)
+    backbone.made_as = (name, image_size)
+    return backbone

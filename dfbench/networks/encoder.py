@@ -9,7 +9,9 @@ from torch.nn import functional
 
 from dfbench.networks.backbones import new_backbone
 from dfbench.networks.normaliser import Normaliser
+from dfbench.networks.portions import over_batch
 from dfbench.networks.precision import convolutions
+from dfbench.networks.readings import UnitNorm
 
 
 class Encoded(NamedTuple):
@@ -46,10 +48,14 @@ class Encoder(nn.Module):
     def encode(self, images: Tensor) -> Encoded:
         """The embeddings of images with what they are made of."""
         with convolutions(images.device):
-            features = self.backbone(self.normaliser(images))
+            features = over_batch(self.backbone, self.normaliser(images))
         features = features.float()
         projections = self.head(features)
         return Encoded(features, projections, functional.normalize(projections, dim=1))
+
+    def as_parts(self) -> tuple[nn.Module, ...]:
+        """What it applies one after the other; see `dfbench.networks.chain`."""
+        return self.normaliser, self.backbone, self.head, UnitNorm()
 
     def train(self, mode: bool = True) -> Self:
         super().train(mode)

@@ -26,6 +26,10 @@ class Averaged(nn.Module):
         features: Tensor = self.backbone(self.normaliser(images))
         return features
 
+    def as_parts(self) -> tuple[nn.Module, ...]:
+        """What it applies one after the other."""
+        return self.normaliser, self.backbone
+
 
 def average(a: State, b: State, *, mixed: bool) -> dict[str, Tensor]:
     """The mean of two states; counters are those of `a`.

@@ -12,7 +12,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from dfbench.method import Method, MethodConfig, Setting
-from dfbench.networks import Encoders
+from dfbench.networks import Centred, Encoders, OverUnion, SoftmaxAt
 from dfbench.teachers.teacher import Teacher
 
 
@@ -26,6 +26,10 @@ class Features(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         features: Tensor = self.teacher(images).features
         return features
+
+    def as_parts(self) -> tuple[nn.Module, ...]:
+        """What it applies one after the other."""
+        return self.teacher.network.normaliser, self.teacher.network.backbone
 
 
 class CentredLogits(nn.Module):
@@ -47,6 +51,11 @@ class CentredLogits(nn.Module):
         union[:, self.columns] = centred
         return union
 
+    def as_parts(self) -> tuple[nn.Module, ...]:
+        """What it applies one after the other."""
+        union = OverUnion(self.columns, self.class_count)
+        return *_classifier(self.teacher), Centred(), union
+
 
 class Posterior(nn.Module):
     """A teacher's class posterior `[B, C]` over the union of classes, at a temperature."""
@@ -58,10 +67,22 @@ class Posterior(nn.Module):
         self.teacher = setting.teacher(modality)
         self.modality = modality
         self.temperature = temperature
+        self.columns = [setting.classes.index(name) for name in self.teacher.classes]
+        self.class_count = len(setting.classes)
         self._posterior = setting.posterior
 
     def forward(self, images: Tensor) -> Tensor:
         return self._posterior(self.modality, self.teacher(images).logits / self.temperature)
+
+    def as_parts(self) -> tuple[nn.Module, ...]:
+        """What it applies one after the other."""
+        union = OverUnion(self.columns, self.class_count)
+        return *_classifier(self.teacher), SoftmaxAt(self.temperature), union
+
+
+def _classifier(teacher: Teacher) -> tuple[nn.Module, ...]:
+    """What makes logits of images, part by part."""
+    return teacher.network.normaliser, teacher.network.backbone, teacher.network.head
 
 
 class ClassifierOnly(Method):

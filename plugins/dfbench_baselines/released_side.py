@@ -10,7 +10,7 @@ from torch.nn import functional
 from dfbench.datasets.dataset import Modality
 from dfbench.learning import estimation
 from dfbench.method import Setting
-from dfbench.networks import Encoder, Estimator
+from dfbench.networks import Encoder, Estimator, UnitNorm
 from dfbench_baselines import released_faults
 from dfbench_baselines.crossx_config import CrossXConfig
 from dfbench_baselines.modality_estimator import Losses
@@ -33,6 +33,10 @@ class Headless(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         return functional.normalize(self.features(images), dim=1)
+
+    def as_parts(self) -> tuple[nn.Module, ...]:
+        """What it applies one after the other."""
+        return self.normaliser, self.backbone, UnitNorm()
 
 
 class ReleasedSide(nn.Module):

@@ -1,0 +1,77 @@
+"""`dfbench draw`: a local page on which a person draws and sees the nearest photos."""
+
+from __future__ import annotations
+
+import threading
+import webbrowser
+from pathlib import Path
+
+import rich_click as click
+
+from dfbench.cli.options import cache_option, results_option, runs_option
+from dfbench.cli.retrieval_options import (
+    device_option,
+    gallery_option,
+    named_run_option,
+    note_left_out,
+)
+from dfbench.console import note, output
+from dfbench.defaults import user_cache
+
+
+@click.command()
+@named_run_option
+@gallery_option
+@click.option(
+    "-k",
+    "count",
+    type=click.IntRange(1, 200),
+    default=20,
+    show_default=True,
+    metavar="N",
+    help="How many photos to show.",
+)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    metavar="P",
+    help="Port of the page; default: a free one.",
+)
+@click.option("--no-browser", is_flag=True, help="Only print the link.")
+@device_option
+@results_option
+@runs_option
+@cache_option
+def draw(
+    *,
+    named: str,
+    gallery: Path,
+    count: int,
+    port: int,
+    no_browser: bool,
+    device: str,
+    results: Path,
+    runs: Path,
+    cache: Path | None,
+) -> None:
+    """Draw on a page in your browser, and see your nearest photos as the pen lifts.
+
+    The page is served to this machine alone, until Ctrl-C.
+    """
+    from dfbench.drawing import DrawServer, PhotoSearch
+    from dfbench.retrieval import find_run, load, open_gallery
+
+    model = load(find_run(named, results, runs).folder, device=device)
+    photos = open_gallery(gallery, model, cache or user_cache())
+    note_left_out(photos.left_out)
+    with DrawServer(PhotoSearch(model, photos, count), port) as server:
+        output().print(server.url, markup=False, soft_wrap=True)
+        output().file.flush()
+        note(f"{len(photos.files)} photos; Ctrl-C ends it")
+        if not no_browser:
+            threading.Thread(target=webbrowser.open, args=(server.url,), daemon=True).start()
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            note("ended")

@@ -1,0 +1,61 @@
+"""`dfbench export`: the encoders of a finished run as files for others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import rich_click as click
+
+from dfbench.cli.options import format_option, results_option, runs_option
+from dfbench.cli.retrieval_options import named_run_option
+from dfbench.console import note, output, print_json
+
+
+@click.command()
+@named_run_option
+@click.option(
+    "-o",
+    "--output",
+    "target",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder to write; default: export-ROW-sSEED-IDENTITY.",
+)
+@click.option("--onnx", is_flag=True, help="Write photo.onnx and sketch.onnx too.")
+@click.option(
+    "--data-licence",
+    "licence",
+    metavar="TEXT",
+    help="Licence of the images behind the encoders, for the card.",
+)
+@results_option
+@runs_option
+@format_option("text", "json")
+def export(
+    *,
+    named: str,
+    target: Path | None,
+    onnx: bool,
+    licence: str | None,
+    results: Path,
+    runs: Path,
+    form: str,
+) -> None:
+    """Export the encoders of a finished run.
+
+    Writes a folder of safetensors and a card (card.json: classes, sizes, metrics, licence of the
+    data), which `dfbench.load` turns into encoders again, without plugin, dataset or teachers.
+    """
+    from dfbench.retrieval import export as write_export
+    from dfbench.retrieval import find_run
+
+    run = find_run(named, results, runs)
+    folder = target or Path(f"export-{run.folder.name.removeprefix('export-')}")
+    written = write_export(run, folder, onnx=onnx, licence=licence)
+    if form == "json":
+        print_json(written.card.model_dump(mode="json"))
+    else:
+        for file in written.files:
+            output().print(str(file), markup=False)
+    if written.card.data_licence is None:
+        note("the card says no licence of the data: state it with --data-licence TEXT")

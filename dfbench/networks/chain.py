@@ -1,0 +1,206 @@
+"""An encoder written down: a chain of dfbench's own parts, rebuilt from names and tensors alone.
+
+An encoder can be written down if it is one of the parts below, an `nn.Sequential` of encoders that
+can, or has a method `as_parts()` that returns the modules which it applies one after the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Annotated, Any, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from torch import Tensor, nn
+
+from dfbench.networks.backbone import Backbone
+from dfbench.networks.backbones import new_backbone
+from dfbench.networks.normaliser import Normaliser
+from dfbench.networks.readings import Centred, OverUnion, SoftmaxAt, UnitNorm
+
+
+class UnwrittenEncoder(Exception):
+    """An encoder that is no chain of dfbench's parts; the text says what it is."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    at: str = ""
+    """Begins the names of its tensors in the state of the encoder."""
+
+
+class NormaliserPart(_Part):
+    """A `Normaliser`."""
+
+    part: Literal["normaliser"] = "normaliser"
+    size: int | None
+    """Pixels that images are resized to first; None if they are taken as they are."""
+
+    def build(self) -> nn.Module:
+        """The part, before its tensors are loaded."""
+        return Normaliser((0.0, 0.0, 0.0), (1.0, 1.0, 1.0), self.size)
+
+
+class BackbonePart(_Part):
+    """A backbone, by the name it is made by."""
+
+    part: Literal["backbone"] = "backbone"
+    network: str
+    image_size: int
+
+    def build(self) -> nn.Module:
+        """The part, before its tensors are loaded. Raises what `new_backbone` raises."""
+        return new_backbone(self.network, self.image_size)
+
+
+class LinearPart(_Part):
+    """A linear layer."""
+
+    part: Literal["linear"] = "linear"
+    inputs: int = Field(ge=1)
+    outputs: int = Field(ge=1)
+    bias: bool
+
+    def build(self) -> nn.Module:
+        """The part, before its tensors are loaded."""
+        return nn.Linear(self.inputs, self.outputs, self.bias)
+
+
+class UnitNormPart(_Part):
+    """`UnitNorm`."""
+
+    part: Literal["unit norm"] = "unit norm"
+
+    def build(self) -> nn.Module:
+        """The part."""
+        return UnitNorm()
+
+
+class CentredPart(_Part):
+    """`Centred`."""
+
+    part: Literal["centred"] = "centred"
+
+    def build(self) -> nn.Module:
+        """The part."""
+        return Centred()
+
+
+class SoftmaxPart(_Part):
+    """`SoftmaxAt`."""
+
+    part: Literal["softmax"] = "softmax"
+    temperature: float = Field(gt=0)
+
+    def build(self) -> nn.Module:
+        """The part."""
+        return SoftmaxAt(self.temperature)
+
+
+class UnionPart(_Part):
+    """`OverUnion`."""
+
+    part: Literal["over union"] = "over union"
+    columns: tuple[int, ...]
+    count: int = Field(ge=1)
+
+    def build(self) -> nn.Module:
+        """The part."""
+        return OverUnion(self.columns, self.count)
+
+
+Part = Annotated[
+    NormaliserPart
+    | BackbonePart
+    | LinearPart
+    | UnitNormPart
+    | CentredPart
+    | SoftmaxPart
+    | UnionPart,
+    Field(discriminator="part"),
+]
+Chain = tuple[Part, ...]
+_PARTS: TypeAdapter[Part] = TypeAdapter(Part)
+_WRITERS: Mapping[type[nn.Module], Callable[[Any], dict[str, Any]]] = {
+    Normaliser: lambda it: {"part": "normaliser", "size": it.size},
+    nn.Linear: lambda it: {
+        "part": "linear",
+        "inputs": it.in_features,
+        "outputs": it.out_features,
+        "bias": it.bias is not None,
+    },
+    UnitNorm: lambda _: {"part": "unit norm"},
+    Centred: lambda _: {"part": "centred"},
+    SoftmaxAt: lambda it: {"part": "softmax", "temperature": it.temperature},
+    OverUnion: lambda it: {"part": "over union", "columns": it.columns, "count": it.count},
+}
+
+
+def written(encoder: nn.Module) -> Chain:
+    """The chain that an encoder is. Raises `UnwrittenEncoder` if it is none."""
+    places = {id(module): name for name, module in encoder.named_modules()}
+    chain = []
+    for module in _parts_of(encoder):
+        at = places.get(id(module), "")
+        if id(module) not in places and module.state_dict():
+            raise UnwrittenEncoder(
+                f"{_kind(encoder)}, whose as_parts() names a {_kind(module)} that is none of its "
+                "submodules"
+            )
+        chain.append(_PARTS.validate_python({"at": at, **_facts(module)}))
+    return tuple(chain)
+
+
+def rebuilt(chain: Chain, state: Mapping[str, Tensor]) -> nn.Sequential:
+    """The encoder of a chain with the tensors of `state`, frozen, on the CPU.
+
+    Takes nothing from torch's global generator. Raises `RuntimeError` if tensors are missing or of
+    another shape, and what building a backbone raises.
+    """
+    with torch.random.fork_rng(devices=[]):
+        modules = [part.build() for part in chain]
+    for part, module in zip(chain, modules, strict=True):
+        prefix = f"{part.at}." if part.at else ""
+        module.load_state_dict(
+            {name: state[prefix + name] for name in module.state_dict() if prefix + name in state}
+        )
+    return nn.Sequential(*modules).requires_grad_(False).eval()
+
+
+def state_of(chain: Chain, encoder: nn.Sequential) -> dict[str, Tensor]:
+    """The tensors of a rebuilt encoder by the names that `rebuilt` takes."""
+    return {
+        f"{part.at}.{name}" if part.at else name: tensor
+        for part, module in zip(chain, encoder, strict=True)
+        for name, tensor in module.state_dict().items()
+    }
+
+
+def _parts_of(module: nn.Module) -> Iterator[nn.Module]:
+    if _is_part(module):
+        yield module
+    elif type(module) is nn.Sequential:
+        for child in module:
+            yield from _parts_of(child)
+    elif callable(getattr(type(module), "as_parts", None)):
+        for part in module.as_parts():  # type: ignore[operator]  # looked up on the class above
+            yield from _parts_of(part)
+    else:
+        raise UnwrittenEncoder(_kind(module))
+
+
+def _is_part(module: nn.Module) -> bool:
+    # A subclass may compute something else: only the very classes count.
+    return type(module) in _WRITERS or (isinstance(module, Backbone) and module.made_as is not None)
+
+
+def _facts(module: nn.Module) -> dict[str, Any]:
+    if isinstance(module, Backbone) and module.made_as is not None:
+        network, image_size = module.made_as
+        return {"part": "backbone", "network": network, "image_size": image_size}
+    return _WRITERS[type(module)](module)
+
+
+def _kind(module: nn.Module) -> str:
+    return f"{type(module).__module__}.{type(module).__qualname__}"

@@ -1,0 +1,24 @@
+"""Encoders of finished runs at work: loaded, exported, and used on a person's own photos."""
+
+from dfbench.retrieval.card import Card
+from dfbench.retrieval.exporting import Export, export
+from dfbench.retrieval.finding import FoundRun, find_run
+from dfbench.retrieval.gallery import Gallery, open_gallery
+from dfbench.retrieval.loading import load
+from dfbench.retrieval.model import Pictures, RetrievalModel
+from dfbench.retrieval.search import Hit, ranked
+
+__all__ = [
+    "Card",
+    "Export",
+    "FoundRun",
+    "Gallery",
+    "Hit",
+    "Pictures",
+    "RetrievalModel",
+    "export",
+    "find_run",
+    "load",
+    "open_gallery",
+    "ranked",
+]

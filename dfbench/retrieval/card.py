@@ -1,0 +1,93 @@
+"""`card.json` of an export: what the encoders are, what they were measured at, what they need."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+import dfbench
+from dfbench.retrieval.licences import licence_of
+from dfbench.runs.record import MetricDefinition, Record, Score
+from dfbench.runs.written import WrittenEncoders
+
+CARD_FILE = "card.json"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Measured(_Part):
+    """What a run was scored at, from its record."""
+
+    eval_id: str
+    title: str
+    """The row's name in tables."""
+    plugin: str
+    """The plugin that the method came from, with its version."""
+    dataset: str
+    fingerprint: str
+    scenario: str
+    classes: tuple[str, ...]
+    """Of queries and gallery."""
+    queries: int
+    gallery: int
+    metrics: dict[str, Score]
+    definitions: dict[str, MetricDefinition]
+    chance: float
+    """`map@all` of a random order."""
+    teachers: dict[str, float]
+    """Accuracy of each teacher, in [0, 1]."""
+    needs: tuple[str, ...]
+    """What the method used beyond two teachers."""
+    numerics: str
+
+
+class Card(_Part):
+    """What a person should know of exported encoders."""
+
+    schema_version: Literal[1] = 1
+    dfbench: str
+    """Version that wrote the export."""
+    encoders: WrittenEncoders
+    weights: str
+    """BLAKE2 of the file of tensors."""
+    data_licence: str | None
+    """Licence of the images that the teachers learned from and the scores are of, if known."""
+    measured: Measured | None
+    """None for a run without test images."""
+
+
+def card_of(
+    encoders: WrittenEncoders, record: Record | None, weights: str, licence: str | None
+) -> Card:
+    """The card of a run's encoders; `licence` is what a person says of the data."""
+    known = licence_of(record.data.name) if record else None
+    return Card(
+        dfbench=dfbench.__version__,
+        encoders=encoders,
+        weights=weights,
+        data_licence=licence or known,
+        measured=_measured(record) if record else None,
+    )
+
+
+def _measured(record: Record) -> Measured:
+    return Measured(
+        eval_id=record.eval_id,
+        title=record.row.title,
+        plugin=f"{record.row.plugin} {record.row.plugin_version}",
+        dataset=record.data.name,
+        fingerprint=record.data.fingerprint,
+        scenario=record.scenario,
+        classes=record.data.classes,
+        queries=record.data.queries,
+        gallery=record.data.gallery,
+        metrics=record.metrics,
+        definitions=record.definitions,
+        chance=record.chance,
+        teachers={modality: teacher.accuracy for modality, teacher in record.teachers.items()},
+        needs=record.row.needs,
+        numerics=record.numerics,
+    )

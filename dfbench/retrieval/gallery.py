@@ -1,0 +1,150 @@
+"""A person's own photos, embedded once: found again by their contents, whatever they are called."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfbench import console
+from dfbench.cores import available_cores
+from dfbench.datasets.contents import file_digests
+from dfbench.datasets.decoding import UnreadableImageError, decoded
+from dfbench.datasets.folder_layout import is_image_name
+from dfbench.errors import InvalidInput
+from dfbench.retrieval.gallery_cache import Embedded, read_embedded, write_embedded
+from dfbench.retrieval.model import RetrievalModel
+
+_CLOSED = "cannot be opened"
+_BATCH = 64
+"""Photos that are decoded and embedded together."""
+_PATIENCE = 2.0
+"""Seconds that embedding may take before a progress bar shows."""
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Photos of a folder with their embeddings."""
+
+    root: Path
+    files: tuple[Path, ...]
+    """Photos that could be read, by path."""
+    embeddings: NDArray[np.float32]
+    """`[len(files), D]`."""
+    left_out: Mapping[Path, str]
+    """Why each of the others could not be."""
+
+    def name(self, index: int) -> str:
+        """Path of a photo below the folder, with slashes."""
+        return self.files[index].relative_to(self.root).as_posix()
+
+
+def open_gallery(root: Path, model: RetrievalModel, cache: Path) -> Gallery:
+    """The images in a folder and all folders in it, embedded as photos.
+
+    Hidden files and folders are passed over, links to folders not followed. Embeddings are kept in
+    `cache`, by encoder and content: a file that is new or changed is embedded, no other is read.
+    Whatever was done is kept if it is interrupted.
+
+    Raises `InvalidInput` for what is no folder or holds no image that can be read, `DiskFull` if
+    the cache has no room.
+    """
+    files = _image_files(root)
+    place = cache / "galleries"
+    name = blake2b(str(root.resolve()).encode(), digest_size=8).hexdigest()
+    digests = file_digests(files, root, place / f"{name}.json")
+    wanted = {digest: file for file, digest in digests.items() if digest is not None}
+    store = place / f"{name}-{model.identity('photo')[:16]}.safetensors"
+    embedded = _completed(read_embedded(store).only(wanted), wanted, model, store)
+    kept, left_out = [], {}
+    for file, digest in digests.items():
+        if digest in embedded.rows:
+            kept.append((file, embedded.rows[digest]))
+        else:
+            left_out[file] = embedded.faults.get(digest or "", _CLOSED)
+    if not kept:
+        file, reason = next(iter(left_out.items()))
+        raise InvalidInput(
+            f"none of the {len(files)} images in {str(root)!r} can be read (first: {file.name!r}: "
+            f"{reason}); name another folder with --gallery"
+        )
+    rows = np.stack([row for _, row in kept])
+    return Gallery(root, tuple(file for file, _ in kept), rows, left_out)
+
+
+def _image_files(root: Path) -> list[Path]:
+    if not root.is_dir():
+        what = "is a file" if root.exists() else "does not exist"
+        raise InvalidInput(f"gallery {str(root)!r} {what}; allowed: a folder of photos")
+    files = []
+    for folder, folders, names in os.walk(root):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        files += [
+            Path(folder, name) for name in names if is_image_name(name) and not name.startswith(".")
+        ]
+    if not files:
+        raise InvalidInput(
+            f"no images in {str(root)!r} or below (suffixes such as .jpg, .png, .webp); name "
+            "another folder with --gallery"
+        )
+    return sorted(files)
+
+
+def _completed(
+    known: Embedded, wanted: Mapping[str, Path], model: RetrievalModel, store: Path
+) -> Embedded:
+    """What is known with all that is wanted, which is stored too."""
+    missing = [digest for digest in wanted if digest not in known]
+    if not missing:
+        return known
+    try:
+        with (
+            console.progress("embedding photos", len(missing), after=_PATIENCE) as advance,
+            ThreadPoolExecutor(available_cores()) as pool,
+        ):
+            for start in range(0, len(missing), _BATCH):
+                part = missing[start : start + _BATCH]
+                _embed(part, [wanted[digest] for digest in part], model, known, pool)
+                advance(len(part))
+    finally:
+        write_embedded(store, known)
+    return known
+
+
+def _embed(
+    digests: Sequence[str],
+    files: Sequence[Path],
+    model: RetrievalModel,
+    known: Embedded,
+    pool: ThreadPoolExecutor,
+) -> None:
+    """Add photos to what is known, or why they cannot be read."""
+    images = []
+    for digest, image in zip(digests, _decoded(files, model.about.image_size, pool), strict=True):
+        if isinstance(image, str):
+            known.faults[digest] = image
+        else:
+            images.append((digest, image))
+    if images:
+        rows = model.encode_photos(np.stack([image for _, image in images]))
+        known.rows.update(zip((digest for digest, _ in images), rows, strict=True))
+
+
+def _decoded(
+    files: Sequence[Path], size: int, pool: ThreadPoolExecutor
+) -> Iterator[NDArray[np.uint8] | str]:
+    """The image of each file, or what is wrong with it."""
+
+    def image(file: Path) -> NDArray[np.uint8] | str:
+        try:
+            return decoded(file, size)
+        except UnreadableImageError as fault:
+            return str(fault)
+
+    return pool.map(image, files)

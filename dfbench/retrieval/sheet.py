@@ -1,0 +1,89 @@
+"""The result of a query as a picture: the sketch, and the photos found for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import ceil
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+
+from dfbench.datasets.decoding import UnreadableImageError
+from dfbench.errors import InvalidInput
+from dfbench.files import atomic_path
+from dfbench.retrieval.gallery import Gallery
+from dfbench.retrieval.search import Hit
+from dfbench.retrieval.thumbnail import thumbnail
+
+FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+"""What a sheet can be written as, by suffix."""
+_CELL, _GAP, _LINE, _MARGIN = 160, 12, 17, 20
+_COLUMNS = 5
+_INK, _FAINT, _EDGE = (30, 30, 30), (110, 110, 110), (205, 205, 205)
+
+
+def check_sheet(target: Path) -> None:
+    """Raise `InvalidInput` for a file whose suffix says no format of `FORMATS`."""
+    if target.suffix.lower() not in FORMATS:
+        raise InvalidInput(
+            f"cannot draw {str(target)!r}; allowed: a file that ends in {', '.join(FORMATS)}"
+        )
+
+
+def save_sheet(target: Path, sketch: Path, gallery: Gallery, hits: Sequence[Hit]) -> None:
+    """Draw the sketch beside its hits, best first, each with rank, score and path.
+
+    Raises `InvalidInput` as `check_sheet` does and for a file that is gone by now, and `DiskFull`.
+    """
+    check_sheet(target)
+    columns = min(_COLUMNS, len(hits))
+    rows = ceil(len(hits) / columns)
+    left = _MARGIN + _CELL + 2 * _MARGIN
+    pitch = (_CELL + _GAP, _CELL + 2 * _LINE + _GAP)
+    size = (
+        left + columns * pitch[0] - _GAP + _MARGIN,
+        2 * _MARGIN + rows * pitch[1] - _GAP,
+    )
+    sheet = Image.new("RGB", size, "white")
+    draw = ImageDraw.Draw(sheet)
+    _paste(sheet, sketch, (_MARGIN, _MARGIN))
+    _write(draw, (_MARGIN, _MARGIN + _CELL), ("sketch", sketch.name))
+    for place, hit in enumerate(hits):
+        at = left + place % columns * pitch[0], _MARGIN + place // columns * pitch[1]
+        _paste(sheet, gallery.files[hit.index], at)
+        _write(draw, (at[0], at[1] + _CELL), (f"{place + 1}   {hit.score:.3f}", hit.name))
+    with atomic_path(target) as temporary:
+        sheet.save(temporary, format=FORMATS[target.suffix.lower()])
+
+
+def _paste(sheet: Image.Image, file: Path, at: tuple[int, int]) -> None:
+    try:
+        image = thumbnail(file, _CELL)
+    except UnreadableImageError as fault:
+        raise InvalidInput(f"{str(file)!r} cannot be drawn ({fault}); repeat the query") from fault
+    x, y = at[0] + (_CELL - image.width) // 2, at[1] + (_CELL - image.height) // 2
+    sheet.paste(image, (x, y))
+    ImageDraw.Draw(sheet).rectangle(
+        (x - 1, y - 1, x + image.width, y + image.height), outline=_EDGE
+    )
+
+
+def _write(draw: ImageDraw.ImageDraw, at: tuple[int, int], lines: tuple[str, str]) -> None:
+    font = ImageFont.load_default(13)
+    for number, (text, colour) in enumerate(zip(lines, (_INK, _FAINT), strict=True)):
+        place = at[0], at[1] + 3 + number * _LINE
+        draw.text(place, _fitted(draw, text, font), fill=colour, font=font)
+
+
+def _fitted(
+    draw: ImageDraw.ImageDraw, text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont
+) -> str:
+    """The text, or its end behind an ellipsis if it is wider than a cell."""
+    if draw.textlength(text, font=font) <= _CELL:
+        return text
+    start = next(
+        n
+        for n in range(1, len(text) + 1)
+        if draw.textlength(f"\N{HORIZONTAL ELLIPSIS}{text[n:]}", font=font) <= _CELL
+    )
+    return f"\N{HORIZONTAL ELLIPSIS}{text[start:]}"

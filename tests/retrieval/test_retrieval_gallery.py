@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from stand_in import stand_in_run
+
+import dfbench
+from dfbench.datasets.decoding import decoded
+from dfbench.errors import InvalidInput
+from dfbench.retrieval import RetrievalModel, open_gallery, ranked
+from dfbench.retrieval import gallery as gallery_module
+
+
+@pytest.fixture(scope="session")
+def model(made: tuple[Path, Any]) -> RetrievalModel:
+    return dfbench.load(made[0])
+
+
+@pytest.fixture
+def decoded_files(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the files that are decoded to be embedded."""
+    names: list[str] = []
+    real = gallery_module.decoded
+
+    def noted(file: Path, size: int) -> Any:
+        names.append(file.name)
+        return real(file, size)
+
+    monkeypatch.setattr(gallery_module, "decoded", noted)
+    return names
+
+
+def test_gallery_holds_all_images_in_all_folders_by_path(
+    own_photos: Path, model: RetrievalModel, tmp_path: Path
+) -> None:
+    (own_photos / "notes.txt").write_text("no image")
+    (own_photos / ".hidden").mkdir()
+    shutil.copy(own_photos / "again.PNG", own_photos / ".hidden" / "0.png")
+    gallery = open_gallery(own_photos, model, tmp_path)
+    names = [gallery.name(i) for i in range(len(gallery.files))]
+    assert names[:2] == ["again.PNG", "holiday/boat/0.png"]
+    assert len(names) == 10
+    assert gallery.embeddings.shape == (10, 16)
+    assert np.array_equal(
+        gallery.embeddings[0], gallery.embeddings[names.index("holiday/cup/0.png")]
+    )
+
+
+def test_only_new_and_changed_files_are_embedded_again(
+    own_photos: Path, model: RetrievalModel, tmp_path: Path, decoded_files: list[str]
+) -> None:
+    first = open_gallery(own_photos, model, tmp_path)
+    assert len(decoded_files) == 9  # two files have one content
+    decoded_files.clear()
+    (own_photos / "again.PNG").rename(own_photos / "moved.png")
+    changed = own_photos / "holiday" / "boat" / "1.png"
+    stamp = changed.stat()
+    shutil.copy(own_photos / "holiday" / "sun" / "2.png", changed)
+    os.utime(changed, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    shutil.copy(own_photos / "holiday" / "sun" / "0.png", changed.with_name("new.png"))
+    second = open_gallery(own_photos, model, tmp_path)
+    assert decoded_files == []
+    row = {second.name(i): row for i, row in enumerate(second.embeddings)}
+    assert np.array_equal(row["holiday/boat/1.png"], row["holiday/sun/2.png"])
+    assert not np.array_equal(row["holiday/boat/1.png"], first.embeddings[2])
+    assert len(second.files) == 11
+
+
+def test_other_encoders_have_embeddings_of_their_own(
+    own_photos: Path, model: RetrievalModel, tmp_path: Path
+) -> None:
+    other = dfbench.load(stand_in_run(tmp_path, seed=1)[0])
+    ours, theirs = (open_gallery(own_photos, one, tmp_path) for one in (model, other))
+    assert not np.allclose(ours.embeddings, theirs.embeddings)
+
+
+def test_damaged_cache_is_made_again(
+    own_photos: Path, model: RetrievalModel, tmp_path: Path, decoded_files: list[str]
+) -> None:
+    first = open_gallery(own_photos, model, tmp_path)
+    decoded_files.clear()
+    (store,) = (tmp_path / "galleries").glob("*.safetensors")
+    store.write_bytes(store.read_bytes()[:-7])
+    second = open_gallery(own_photos, model, tmp_path)
+    assert len(decoded_files) == 9
+    assert np.array_equal(first.embeddings, second.embeddings)
+
+
+def test_interrupted_embedding_keeps_what_was_done(
+    own_photos: Path,
+    model: RetrievalModel,
+    tmp_path: Path,
+    decoded_files: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(gallery_module, "_BATCH", 4)
+    real, calls = RetrievalModel.encode_photos, []
+
+    def encode(self: RetrievalModel, pictures: Any) -> Any:
+        calls.append(len(pictures))
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return real(self, pictures)
+
+    monkeypatch.setattr(RetrievalModel, "encode_photos", encode)
+    with pytest.raises(KeyboardInterrupt):
+        open_gallery(own_photos, model, tmp_path)
+    decoded_files.clear()
+    assert len(open_gallery(own_photos, model, tmp_path).files) == 10
+    assert len(decoded_files) == 5
+
+
+def test_unreadable_files_are_left_out_with_their_reason(
+    own_photos: Path, model: RetrievalModel, tmp_path: Path
+) -> None:
+    (own_photos / "empty.jpg").touch()
+    (own_photos / "torn.png").write_bytes((own_photos / "again.PNG").read_bytes()[:60])
+    for _ in range(2):
+        gallery = open_gallery(own_photos, model, tmp_path)
+        assert len(gallery.files) == 10
+        told = {file.name: reason for file, reason in gallery.left_out.items()}
+        assert told["empty.jpg"] == "empty file"
+        assert set(told) == {"empty.jpg", "torn.png"}
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (lambda _: None, "does not exist; allowed: a folder of photos"),
+        (lambda root: root.write_text("x"), "is a file; allowed: a folder of photos"),
+        (lambda root: root.mkdir(), "no images in"),
+        (lambda root: (root.mkdir(), (root / "a.png").touch()), "none of the 1 images"),
+    ],
+    ids=["absent", "file", "empty", "unreadable"],
+)
+def test_folder_without_photos_is_refused(
+    make: Any, told: str, model: RetrievalModel, tmp_path: Path
+) -> None:
+    root = tmp_path / "photos"
+    make(root)
+    with pytest.raises(InvalidInput, match=told):
+        open_gallery(root, model, tmp_path)
+
+
+def test_hits_are_the_nearest_photos_and_no_more_than_there_are(
+    own_photos: Path, model: RetrievalModel, pictures: Path, tmp_path: Path
+) -> None:
+    gallery = open_gallery(own_photos, model, tmp_path)
+    sketch = decoded(pictures / "sketch" / "sun" / "0.png", 32)[None]
+    hits = ranked(model, gallery, sketch, 99)
+    assert len(hits) == 10
+    cosines = gallery.embeddings @ model.encode_sketches(sketch)[0]
+    assert np.allclose([hit.score for hit in hits], np.sort(cosines)[::-1], atol=1e-5)
+    assert [gallery.name(hit.index) for hit in hits] == [hit.name for hit in hits]
+    places = {hit.name: place for place, hit in enumerate(hits)}
+    assert places["holiday/cup/0.png"] - places["again.PNG"] == 1  # tied: by path
