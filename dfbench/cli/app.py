@@ -15,10 +15,14 @@ from dfbench.cli.check import check
 from dfbench.cli.compare import compare
 from dfbench.cli.data import data_group
 from dfbench.cli.describe import describe
+from dfbench.cli.draw import draw
 from dfbench.cli.evaluate import evaluate
+from dfbench.cli.export import export
 from dfbench.cli.lists import list_group
 from dfbench.cli.new import new_group
 from dfbench.cli.plot import plot_group
+from dfbench.cli.query import query
+from dfbench.cli.report import report
 from dfbench.cli.run import run
 from dfbench.cli.suite import suite_group
 from dfbench.cli.table import table
@@ -46,10 +50,14 @@ for verb in (
     table,
     compare,
     plot_group,
+    report,
     list_group,
     describe,
     check,
     new_group,
+    export,
+    query,
+    draw,
     evaluate,
     data_group,
     teachers_group,

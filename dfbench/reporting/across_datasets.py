@@ -9,7 +9,7 @@ from typing import Any
 
 from dfbench.identity import canonical_json
 from dfbench.reporting.cells import NONE, mean_and_deviation, metric_title, short, span
-from dfbench.reporting.layout import Layout
+from dfbench.reporting.layout import Layout, Rank
 from dfbench.reporting.leaderboard import HEADLINE, best_two
 from dfbench.reporting.lines import Line, lines, setting_key, tables
 from dfbench.reporting.published import Paper, papers
@@ -85,6 +85,7 @@ def _table(scenario: str, records: list[Record], metrics: Sequence[str]) -> Layo
 
 _Column = tuple[str, str, str]
 """Dataset, metric and reading."""
+_Ranks = dict[tuple[int, int], Rank]
 
 
 def _by_dataset(records: list[Record]) -> dict[str, list[Record]]:
@@ -152,9 +153,9 @@ def _row(entry: Entry, columns: Sequence[_Column]) -> tuple[str, ...]:
     )
 
 
-def _ranks(by_section: dict[str, list[Entry]], columns: Sequence[_Column]) -> dict[Any, Any]:
+def _ranks(by_section: dict[str, list[Entry]], columns: Sequence[_Column]) -> _Ranks:
     """The best and second of each section and column, as printed."""
-    ranks = {}
+    ranks: _Ranks = {}
     start = 0
     for section in by_section.values():
         for place, column in enumerate(columns, start=1):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from statistics import fmean
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,29 +11,14 @@ from dfbench.evaluation.bootstrap import Interval, paired_statistic
 from dfbench.reporting.comparison import VERDICT_SEEDS
 from dfbench.reporting.lines import Line
 from dfbench.reporting.per_query import MissingRun, RunFolders
+from dfbench.reporting.recorded import Measured, recorded, scores_of
 from dfbench.reporting.resampling import GENERATOR_SEED, drawn_from
-from dfbench.runs.record import Record, Score
+from dfbench.runs.record import Record
 
 RESAMPLES = 2_000
 
 OVER_BOTH = "95 % bootstrap over seeds and queries"
 OVER_QUERIES = "95 % bootstrap over queries"
-RECORDED = "95 % bootstrap over queries, mean of the seeds' recorded ends"
-
-
-@dataclass(frozen=True)
-class Measured:
-    """The mean of a row over its seeds, with what its interval is of."""
-
-    value: float
-    low: float
-    high: float
-    kind: str
-
-    @property
-    def reach(self) -> tuple[float, float]:
-        """How far the interval goes below and above the mean; never negative."""
-        return max(0.0, self.value - self.low), max(0.0, self.high - self.value)
 
 
 def measured(line: Line, metric: str, runs: RunFolders, reading: str = "") -> Measured:
@@ -55,20 +38,6 @@ def measured(line: Line, metric: str, runs: RunFolders, reading: str = "") -> Me
         raise ValueError("a bootstrap with resamples has ends")
     kind = OVER_BOTH if len(rows) >= VERDICT_SEEDS else OVER_QUERIES
     return Measured(interval.value, interval.low, interval.high, kind)
-
-
-def scores_of(line: Line, metric: str, reading: str = "") -> list[Score]:
-    """A row's recorded scores, one a seed; none where it has no such reading."""
-    readings = (r.readings.get(reading, {}) if reading else r.metrics for r in line.records)
-    return [scores[metric] for scores in readings if metric in scores]
-
-
-def recorded(scores: list[Score]) -> Measured:
-    """Recorded scores of several seeds as one."""
-    value, low, high = (
-        fmean(getattr(s, part) for s in scores) for part in ("value", "low", "high")
-    )
-    return Measured(value, low, high, RECORDED)
 
 
 def bootstrapped(values: list[NDArray[np.float64]], records: Sequence[Record]) -> Interval:

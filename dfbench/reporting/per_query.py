@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from dfbench.budget import Budget
 from dfbench.errors import DfbenchError, InvalidInput
+from dfbench.runs.arithmetic import Arithmetic
 from dfbench.runs.record import Record
 from dfbench.runs.store import run_folder
 from dfbench.scenarios import CLOSED
@@ -59,15 +60,21 @@ class RunFolders:
 
 
 def repeat_command(record: Record) -> str:
-    """The command that makes a run's folder again.
+    """The command that makes a run's folder again; see `run_command`."""
+    return f"{run_command(record)} --force"
+
+
+def run_command(record: Record) -> str:
+    """The command that makes a run, or finds it done and adds to its folder what can be added.
 
     Settings of the method itself, and options of a dataset that the record does not name, are for
     the reader to add.
     """
     words = ["dfbench", "run", "--method", record.row.label, "--dataset", record.data.name]
-    device, _, precision = record.numerics.partition("-")
+    device, precision, compiled = Arithmetic.read(record.numerics)
     words += [] if record.scenario == CLOSED else ["--scenario", record.scenario]
     words += ["--seed", str(record.seed), "--device", device, "--precision", precision]
+    words += ["--compile"] if compiled else []
     words += ["--threads", str(record.environment.threads)]
     for modality, teacher in record.teachers.items():
         words += [f"--{modality}-teacher", teacher.identity] if teacher.given else []
@@ -76,7 +83,7 @@ def repeat_command(record: Record) -> str:
         for key, value in given:
             if value != getattr(usual, key):
                 words += ["--set", f"{owner}.{key}={value}"]
-    return shlex.join([*words, "--alone", "--force"])
+    return shlex.join([*words, "--alone"])
 
 
 def _read(file: Path, metric: str) -> NDArray[np.float64]:

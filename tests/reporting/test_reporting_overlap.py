@@ -80,9 +80,7 @@ def test_overlap_table_has_every_format(form: str, swept: Shelf) -> None:
 
 
 def test_csv_has_deviations_and_chance_by_group(swept: Shelf) -> None:
-    rows = list(
-        csv.DictReader(io.StringIO(swept.call("table", "overlap", "--format", "csv").out))
-    )
+    rows = list(csv.DictReader(io.StringIO(swept.call("table", "overlap", "--format", "csv").out)))
     [row] = [
         r for r in rows if (r["method"], r["queries"], r["overlap"]) == ("crossx", "shared", "0.1")
     ]

@@ -9,7 +9,7 @@ import pytest
 from scenario_shelf import add_overlap, embed
 from shelf import Shelf
 
-from dfbench.reporting.intervals import OVER_BOTH, OVER_QUERIES, RECORDED, measured
+from dfbench.reporting.intervals import OVER_BOTH, OVER_QUERIES, measured
 from dfbench.reporting.lines import Line, lines
 from dfbench.reporting.per_query import RunFolders
 from dfbench.reporting.plots.ablation import changes_of
@@ -19,6 +19,7 @@ from dfbench.reporting.plots.overlap import panel_of
 from dfbench.reporting.plots.precision_recall import curve_of
 from dfbench.reporting.query_groups import ALL
 from dfbench.reporting.questions import conditions
+from dfbench.reporting.recorded import RECORDED
 
 
 def _line(shelf: Shelf, label: str) -> Line:

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dfbench.reporting.intervals import Measured, measured, recorded, scores_of
+from dfbench.reporting.intervals import measured
 from dfbench.reporting.lines import Line
 from dfbench.reporting.per_query import RunFolders
 from dfbench.reporting.plots.style import COLOURS, GREY, PAGE, legend_below, new_figure
 from dfbench.reporting.published import published
 from dfbench.reporting.questions import POSTERIOR
+from dfbench.reporting.recorded import Measured, recorded, scores_of
 from dfbench.reporting.roles import REFERENCE, TRAINED, UNTRAINED, roles
 
 _SECTION_COLOURS: Mapping[str, str] = {UNTRAINED: GREY, TRAINED: COLOURS[0], REFERENCE: COLOURS[4]}

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from dfbench.evaluation import top_k
+from dfbench.evaluation.confusion import class_shares
 from dfbench.reporting.embedded import EmbeddedTest, embedded_test
 from dfbench.reporting.lines import Line
 from dfbench.reporting.plots.style import PAGE, new_figure
@@ -64,18 +64,11 @@ def shares_of(line: Line, runs: Path, reading: str = "") -> NDArray[np.float64]:
 
 
 def _shares(found: EmbeddedTest, record: Record) -> NDArray[np.float64]:
-    count = len(record.data.classes)
-    photos, queries = found.labels["photo"], found.labels["sketch"]
-    relevant = np.bincount(photos, minlength=count)
-    best = top_k(
+    return class_shares(
         found.embeddings["sketch"],
         found.embeddings["photo"],
-        int(relevant.max()),
+        found.labels["sketch"],
+        found.labels["photo"],
+        len(record.data.classes),
         similarity=found.similarity,
     )
-    shares = np.zeros((count, count))
-    for name in np.unique(queries):
-        if relevant[name]:
-            retrieved = photos[best[queries == name, : relevant[name]]]
-            shares[name] = np.bincount(retrieved.ravel(), minlength=count) / retrieved.size
-    return shares

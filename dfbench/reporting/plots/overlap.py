@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from dfbench.console import note
 from dfbench.errors import InvalidInput, unknown_name
-from dfbench.reporting.intervals import Measured, measured, recorded
+from dfbench.reporting.intervals import measured
 from dfbench.reporting.lines import DEFAULT_METRIC
 from dfbench.reporting.overlap import Series, Sweep
 from dfbench.reporting.per_query import RunFolders
@@ -26,6 +26,7 @@ from dfbench.reporting.plots.style import (
 )
 from dfbench.reporting.published_overlap import PublishedOverlap
 from dfbench.reporting.query_groups import ALL, group_chance, group_scores
+from dfbench.reporting.recorded import Measured, recorded
 
 MOST_ROWS = len(COLOURS)
 _HEIGHT = 2.9

@@ -1,0 +1,92 @@
+"""Making a whole report, several runs at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from dfbench.cores import available_cores
+from dfbench.reporting.comparison import Answers
+from dfbench.reporting.leaderboard import table_title
+from dfbench.reporting.lines import tables
+from dfbench.reporting.site.addresses import COMPARISON, OVERVIEW, run_page, table_page
+from dfbench.reporting.site.artefacts import Missing, read_artefacts
+from dfbench.reporting.site.comparing import Comparable, write_comparison, write_values
+from dfbench.reporting.site.overview import TableEntry, write_overview
+from dfbench.reporting.site.rendering import write_assets
+from dfbench.reporting.site.run_page import Place, write_run_page
+from dfbench.reporting.site.sizes import shown_pixels
+from dfbench.reporting.site.table_page import write_table_page
+from dfbench.reporting.site.target import begin, check_target, replace_listed
+from dfbench.reporting.site.thumbnails import Thumbnails
+from dfbench.runs.record import Record
+
+Advance = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Built:
+    """A report that is written."""
+
+    pages: list[str]
+    """Relative to its folder, the overview first."""
+    missing: list[tuple[Record, Missing]]
+
+
+@dataclass(frozen=True)
+class _Written:
+    comparable: Comparable | None
+    files: list[str]
+    missing: list[Missing]
+
+
+def build(
+    report: Path, records: Sequence[Record], answers: Answers, runs: Path, advance: Advance
+) -> Built:
+    """Write the report of records; `advance` is called with the number of runs that are done.
+
+    Raises `InvalidInput` for a folder that holds other files, and `DiskFull`.
+    """
+    check_target(report)
+    begin(report)
+    shelf = Thumbnails(report, shown_pixels(runs, records))
+    entries: list[TableEntry] = []
+    places: dict[str, Place] = {}
+    for table in tables(records):
+        rows = write_table_page(report, table, answers)
+        entry = TableEntry(table_title(table[0]), table_page(table), rows)
+        entries.append(entry)
+        for line in rows:
+            place = Place(line, entry.title, entry.address)
+            places |= {record.eval_id: place for record in line.records}
+    shown = [record for entry in entries for line in entry.rows for record in line.records]
+    write = partial(_write_run, report, runs, shelf, len(shown))
+    written: list[_Written] = []
+    with ThreadPoolExecutor(available_cores()) as pool:
+        for one in pool.map(lambda record: write(record, places[record.eval_id]), shown):
+            written.append(one)
+            advance(1)
+    comparable = [one.comparable for one in written if one.comparable]
+    write_comparison(report, comparable, len(shown))
+    write_overview(report, entries, sum(bool(one.missing) for one in written))
+    pages = [OVERVIEW, COMPARISON, *(e.address for e in entries), *map(run_page, shown)]
+    others = [file for one in written for file in one.files]
+    replace_listed(report, [*pages, *others, *shelf.written, *write_assets(report)])
+    missing = [
+        (record, lack) for record, one in zip(shown, written, strict=True) for lack in one.missing
+    ]
+    return Built(pages, missing)
+
+
+def _write_run(
+    report: Path, runs: Path, shelf: Thumbnails, count: int, record: Record, place: Place
+) -> _Written:
+    found = read_artefacts(runs, record)
+    missing = write_run_page(report, record, place, found, shelf)
+    if found.values is None:
+        return _Written(None, [], missing)
+    comparable = Comparable(record, place.line.name, found.values, found.labels)
+    return _Written(comparable, write_values(report, comparable, count), missing)

@@ -1,0 +1,124 @@
+"""What a record says of a run besides its scores, as captioned lists of names and values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from dfbench.reporting.cells import short
+from dfbench.reporting.comparison import count
+from dfbench.runs.record import Record
+
+_MINUTE, _HOUR = 60, 3600
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Names and values under a heading."""
+
+    title: str
+    rows: tuple[tuple[str, str], ...]
+
+
+def configuration(record: Record) -> list[Facts]:
+    """The method's settings, and those that all rows share."""
+    return [
+        facts
+        for facts in (
+            Facts("Method", _texts(record.row.config)),
+            Facts("Budget", _texts(record.budget.model_dump(mode="json"))),
+            Facts("Teachers' recipe", _texts(record.recipe.model_dump(mode="json"))),
+        )
+        if facts.rows
+    ]
+
+
+def data_facts(record: Record) -> Facts:
+    """The data of the run."""
+    data = record.data
+    rows = (
+        ("queries (sketches)", f"{data.queries:,}"),
+        ("gallery (photos)", f"{data.gallery:,}"),
+        ("classes", str(len(data.classes))),
+        ("image size", f"{data.image_size} px"),
+        ("alternative images", data.alternative or "none"),
+        ("chance mAP@all", short(record.chance)),
+        ("queries without any relevant photo", str(record.skipped_queries)),
+        ("fingerprint", data.fingerprint),
+        *(("note", note) for note in data.notes),
+    )
+    return Facts("Data", rows)
+
+
+def cost(record: Record) -> Facts:
+    """Time, memory and size."""
+    seconds = record.seconds
+    parts = (
+        ("training of the teachers", seconds.teachers),
+        ("fit", seconds.fit),
+        ("embedding", seconds.embed),
+        ("ranking", seconds.rank),
+    )
+    total = sum(value for _, value in parts)
+    rows = (
+        *((name, duration(value)) for name, value in parts),
+        ("together", duration(total)),
+        ("peak memory", f"{record.peak_memory_mib:,.0f} MiB"),
+        ("parameters of both encoders", f"{record.parameters:,}"),
+        ("attempts", str(record.attempts)),
+    )
+    return Facts("Cost", rows)
+
+
+def provenance(record: Record) -> Facts:
+    """Identities, versions and hardware."""
+    made = record.environment
+    commit = "not from a source tree" if made.commit is None else made.commit
+    changes = ", with uncommitted changes" if made.dirty else ""
+    rows = (
+        ("identity of the fit", record.fit_id),
+        ("identity of the record", record.eval_id),
+        ("digest of the embeddings", record.digests.embeddings),
+        ("method", f"{record.row.label}, version {record.row.version}"),
+        ("plugin", f"{record.row.plugin} {record.row.plugin_version}"),
+        ("numerics", record.numerics),
+        ("device", f"{made.device}, {count(made.threads, 'thread')}"),
+        ("processes of the fit", str(made.devices)),
+        *(
+            (("images at a time, where memory was short", str(made.micro_batch)),)
+            if made.micro_batch
+            else ()
+        ),
+        ("dfbench", f"{made.dfbench}, {commit}{changes}"),
+        ("Python", made.python),
+        *made.packages.items(),
+    )
+    return Facts("Provenance", rows)
+
+
+def duration(seconds: float) -> str:
+    """Time as people say it.
+
+    >>> duration(4.25), duration(399.1), duration(7320)
+    ('4.2 s', '6 min 39 s', '2 h 2 min')
+    """
+    if seconds < _MINUTE:
+        return f"{seconds:.1f} s"
+    if seconds < _HOUR:
+        return f"{seconds // _MINUTE:.0f} min {seconds % _MINUTE:.0f} s"
+    return f"{seconds // _HOUR:.0f} h {seconds % _HOUR // _MINUTE:.0f} min"
+
+
+def _texts(values: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    return tuple((key, _text(value)) for key, value in values.items())
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Iterable) and not isinstance(value, str | dict):
+        return ", ".join(map(_text, value)) or "none"
+    return str(value)

@@ -1,0 +1,65 @@
+"""The first page: every row on every dataset, and the way to all other pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dfbench.reporting.lines import Line
+from dfbench.reporting.overlap_tables import overlap_tables
+from dfbench.reporting.roles import roles
+from dfbench.reporting.site.addresses import OVERVIEW, run_page
+from dfbench.reporting.site.rendering import write_page
+from dfbench.runs.record import Record
+
+_TEMPLATE = "overview.html.j2"
+
+
+@dataclass(frozen=True)
+class TableEntry:
+    """A dataset and scenario, with its page."""
+
+    title: str
+    address: str
+    rows: Sequence[Line]
+
+    @property
+    def first(self) -> Record:
+        """Any of its records, for what all share."""
+        return self.rows[0].first
+
+    @property
+    def runs(self) -> int:
+        """How many runs it sums up."""
+        return sum(len(line.records) for line in self.rows)
+
+
+def write_overview(report: Path, entries: Sequence[TableEntry], lacking: int) -> None:
+    """Write the first page; `lacking` runs have pages on which something is missing."""
+    records = [record for entry in entries for line in entry.rows for record in line.records]
+    content = {
+        "entries": entries,
+        "rows": list(_rows(entries)),
+        "runs": len(records),
+        "lacking": lacking,
+        "addresses": {record.eval_id: run_page(record) for record in records},
+        "overlap": overlap_tables(records),
+        "formulas": _formulas(records),
+    }
+    write_page(report, OVERVIEW, _TEMPLATE, content)
+
+
+def _rows(entries: Sequence[TableEntry]) -> Iterator[tuple[TableEntry, Line, str]]:
+    for entry in entries:
+        for line in entry.rows:
+            yield entry, line, roles().section(line.first.row)
+
+
+def _formulas(records: Sequence[Record]) -> dict[str, str]:
+    """By metric, what it means."""
+    return {
+        name: definition.formula
+        for record in records
+        for name, definition in record.definitions.items()
+    }

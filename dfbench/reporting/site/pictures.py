@@ -1,0 +1,132 @@
+"""The pictures a method left in its run's folder, with what it tells of them in numbers."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from dfbench.datasets.modality import MODALITIES
+from dfbench.reporting.site.thumbnails import Thumbnail, Thumbnails
+
+_OBSERVERS = ("teacher", "student")
+_NAMED = 3
+"""Likeliest classes that a page names."""
+_UNKNOWN = "Drawn by the method, which tells nothing more of it."
+
+
+@dataclass(frozen=True)
+class PairLine:
+    """One generated pair: by modality, who sees what in it."""
+
+    seen: dict[str, dict[str, str]]
+    """By modality and observer, the likeliest classes in percent."""
+
+
+@dataclass(frozen=True)
+class View:
+    """A picture, or numbers without one, as a page shows it."""
+
+    name: str
+    title: str
+    caption: str
+    picture: Thumbnail | None = None
+    pairs: tuple[PairLine, ...] = ()
+    """Line i of the picture is pair i, the photo in its left cell and the sketch in its right."""
+    counts: Mapping[str, Mapping[str, float]] | None = None
+    """By class, a number for each modality."""
+
+
+def view(name: str, picture: Path | None, numbers: Path | None, shelf: Thumbnails) -> View | None:
+    """A picture and the numbers of the same name; None for numbers that no page can show.
+
+    Raises `OSError`, `ValueError` or Pillow's `DecompressionBombError` for what cannot be read.
+    """
+    told: Any = json.loads(numbers.read_bytes()) if numbers else None
+    counts = _by_class(told) if _are_counts(told) else None
+    title, caption = _words(name)
+    if picture is None:
+        return View(name, title, caption, counts=counts) if counts else None
+    with Image.open(picture) as sheet:
+        if _are_pairs(told) and sheet.height % len(told) == 0:
+            cells = _cells_alone(sheet, len(told))
+            return View(name, title, caption, shelf.add(cells), tuple(map(_line, told)))
+        return View(name, title, caption, shelf.add(sheet), counts=counts)
+
+
+def _cells_alone(sheet: Image.Image, lines: int) -> Image.Image:
+    """The square at the left of each half of each line, without the text beside it."""
+    side, half = sheet.height // lines, sheet.width // 2
+    cells = Image.new("RGB", (2 * side, sheet.height))
+    for column in range(2):
+        left = column * half
+        cells.paste(sheet.crop((left, 0, left + side, sheet.height)), (column * side, 0))
+    return cells
+
+
+def _line(told: Mapping[str, Mapping[str, Mapping[str, float]]]) -> PairLine:
+    return PairLine(
+        {
+            modality: {who: _likeliest(told[modality][who]) for who in _OBSERVERS}
+            for modality in MODALITIES
+        }
+    )
+
+
+def _likeliest(shares: Mapping[str, float]) -> str:
+    names = sorted(shares, key=lambda name: -shares[name])[:_NAMED]
+    return ", ".join(f"{name} {shares[name]:.0f}" for name in names)
+
+
+def _are_pairs(told: Any) -> bool:
+    """Whether numbers are a list of pairs, by modality and observer percentages of classes."""
+    return isinstance(told, list) and bool(told) and all(map(_is_pair, told))
+
+
+def _is_pair(line: Any) -> bool:
+    if not isinstance(line, dict):
+        return False
+    seen: list[Any] = [line.get(modality) for modality in MODALITIES]
+    return all(isinstance(one, dict) for one in seen) and all(
+        _are_numbers(one.get(who)) for one in seen for who in _OBSERVERS
+    )
+
+
+def _are_counts(told: Any) -> bool:
+    """Whether numbers are, by modality, one for each class."""
+    return (
+        isinstance(told, dict)
+        and set(told) == set(MODALITIES)
+        and all(_are_numbers(counts) for counts in told.values())
+    )
+
+
+def _are_numbers(content: Any) -> bool:
+    return isinstance(content, dict) and all(
+        isinstance(value, int | float) for value in content.values()
+    )
+
+
+def _by_class(told: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:
+    names = dict.fromkeys(name for counts in told.values() for name in counts)
+    return {name: {m: told[m].get(name, 0) for m in MODALITIES} for name in names}
+
+
+def _words(name: str) -> tuple[str, str]:
+    """Title and caption of a picture; of a plugin's own, the name it was given."""
+    words = _captions().get(name)
+    title = name.replace("-", " ").replace("_", " ").capitalize()
+    return (words["title"], words["caption"]) if words else (title, _UNKNOWN)
+
+
+@cache
+def _captions() -> dict[str, dict[str, str]]:
+    text = (files("dfbench_benchmarks") / "pictures.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)

@@ -1,0 +1,120 @@
+"""The page of one run: from its record, and from what its folder holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from PIL import Image
+
+from dfbench.reporting.lines import Line
+from dfbench.reporting.per_query import repeat_command
+from dfbench.reporting.query_groups import query_groups
+from dfbench.reporting.site.addresses import run_key, run_page
+from dfbench.reporting.site.artefacts import Artefacts, Missing
+from dfbench.reporting.site.confusion import class_rows, heatmap
+from dfbench.reporting.site.curves import HEIGHT, WIDTH, Chart
+from dfbench.reporting.site.facts import configuration, cost, data_facts, provenance
+from dfbench.reporting.site.pictures import View, view
+from dfbench.reporting.site.rendering import write_page
+from dfbench.reporting.site.showing import Gallery, gallery
+from dfbench.reporting.site.thumbnails import Thumbnail, Thumbnails
+from dfbench.runs.record import Record
+from dfbench.runs.showcase import COUNTED
+
+_TEMPLATE = "run.html.j2"
+Content = TypeVar("Content")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a run stands among others."""
+
+    line: Line
+    """Its row, with its other seeds."""
+    table_title: str
+    table_page: str
+
+
+@dataclass
+class _Shown:
+    """The pictures of a page, and what could not be shown."""
+
+    views: list[View] = field(default_factory=list)
+    gallery: Gallery | None = None
+    sheet: Thumbnail | None = None
+    """The first query of each class, where there is no showcase."""
+    missing: list[Missing] = field(default_factory=list)
+
+
+def write_run_page(
+    report: Path, record: Record, place: Place, found: Artefacts, shelf: Thumbnails
+) -> list[Missing]:
+    """Write the page; returns what it lacks."""
+    shown = _shown(record, found, shelf)
+    missing = [*found.missing, *shown.missing]
+    content: dict[str, Any] = {
+        "record": record,
+        "place": place,
+        "name": place.line.name,
+        "seeds": {r.seed: run_page(r) for r in place.line.records},
+        "readings": {"": record.metrics, **record.readings},
+        "groups": {name: record.groups[name] for name in query_groups([record])},
+        "data": data_facts(record),
+        "cost": cost(record),
+        "provenance": provenance(record),
+        "configuration": configuration(record),
+        "charts": _by_loop(found.charts),
+        "chart_size": (WIDTH, HEIGHT),
+        "shown": shown,
+        "heatmap": None,
+        "class_rows": [],
+        "counted": COUNTED,
+        "key": run_key(record),
+        "comparable": found.values is not None,
+        "missing": missing,
+    }
+    if found.confusion is not None:
+        classes = record.data.classes
+        content["heatmap"] = heatmap(found.confusion, classes)
+        content["class_rows"] = class_rows(classes, found.confusion, found.values, found.labels)
+    write_page(report, run_page(record), _TEMPLATE, content)
+    return missing
+
+
+def _shown(record: Record, found: Artefacts, shelf: Thumbnails) -> _Shown:
+    shown = _Shown()
+
+    def attempt(what: str, make: Callable[..., Content | None], *given: Any) -> Content | None:
+        try:
+            return make(*given, shelf)
+        except (OSError, ValueError, Image.DecompressionBombError) as fault:
+            reason = " ".join(f"cannot be read ({type(fault).__name__}: {fault})".split())
+            shown.missing.append(Missing(what, reason, repeat_command(record)))
+            return None
+
+    for name in dict.fromkeys([*found.pictures, *found.numbers]):
+        files = found.pictures.get(name), found.numbers.get(name)
+        made = attempt(f"the picture {name!r}", view, name, *files)
+        shown.views += [made] if made else []
+    if found.showcase:
+        shown.gallery = attempt(
+            "thumbnails of the queries", gallery, found.showcase, found.sheet, record
+        )
+    elif found.retrievals:
+        shown.sheet = attempt("the picture of retrievals", _picture, found.retrievals)
+    return shown
+
+
+def _picture(file: Path, shelf: Thumbnails) -> Thumbnail:
+    with Image.open(file) as picture:
+        return shelf.add(picture)
+
+
+def _by_loop(charts: list[Chart]) -> dict[str, list[Chart]]:
+    found: dict[str, list[Chart]] = {}
+    for chart in charts:
+        found.setdefault(chart.loop, []).append(chart)
+    return found

@@ -1,0 +1,167 @@
+"""A report in a real browser, opened from its files: it sorts, filters, compares and fits."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from shelf import Shelf
+from site_shelf import furnish
+
+from dfbench.reporting.per_query import RunFolders
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+playwright = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium")
+PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
+LOADED = """async () => {
+    const images = [...document.images];
+    images.forEach((image) => { image.loading = "eager"; });
+    const sheets = [...document.querySelectorAll(".cell")]
+        .map((cell) => getComputedStyle(cell).backgroundImage.slice(5, -2));
+    const all = [...images.map((image) => image.src), ...new Set(sheets)];
+    const seen = await Promise.all(all.map((src) => new Promise((done) => {
+        const image = new Image();
+        image.onload = () => done(image.naturalWidth > 0);
+        image.onerror = () => done(false);
+        image.src = src;
+    })));
+    return [seen.length, seen.every(Boolean)];
+}"""
+Open = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as started:
+        chromium = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def report(shelf: Shelf) -> Path:
+    """Rows of two seeds with all artefacts."""
+    for label, gain in (("crossx", 0.2), ("mib", 0.1), ("triplet", 0.05)):
+        for seed in (0, 1):
+            furnish(shelf, shelf.add(label, gain, seed=seed))
+    target = shelf.place / "report"
+    finished = shelf.call("report", "-o", str(target), "--runs", str(shelf.runs))
+    assert finished.status == 0, finished.err
+    return target
+
+
+@pytest.fixture
+def visit(browser: Any, report: Path) -> Iterator[Open]:
+    """Opens a page of the report; at the end nothing may have been complained of."""
+    complaints: list[str] = []
+    opened = []
+
+    def visit(address: str, viewport: dict[str, int] = DESKTOP, scheme: str = "light") -> Any:
+        page = browser.new_page(viewport=viewport, color_scheme=scheme, offline=True)
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda fault: complaints.append(str(fault)))
+        page.on("requestfailed", lambda request: complaints.append(request.url))
+        page.goto(f"{report.as_uri()}/{address}")
+        opened.append(page)
+        return page
+
+    yield visit
+    for page in opened:
+        page.close()
+    assert complaints == []
+
+
+def _column(page: Any, table: str, number: int) -> list[str]:
+    texts: list[str] = page.locator(f"{table} tbody tr > :nth-child({number})").all_inner_texts()
+    return texts
+
+
+def test_the_overview_sorts_by_click_and_by_key(visit: Open) -> None:
+    page = visit("index.html")
+    heading = page.get_by_role("columnheader", name="mAP@all")
+    assert heading.get_attribute("aria-sort") is None
+    heading.get_by_role("button").focus()
+    page.keyboard.press("Enter")
+    assert heading.get_attribute("aria-sort") == "descending"
+    assert _column(page, "#all-rows", 1) == ["Crossx", "Mib", "Triplet"]
+    page.keyboard.press("Enter")
+    assert heading.get_attribute("aria-sort") == "ascending"
+    values = [float(text.split()[0]) for text in _column(page, "#all-rows", 4)]
+    assert values == sorted(values)
+    page.get_by_role("button", name="method").click()
+    assert heading.get_attribute("aria-sort") is None
+    assert _column(page, "#all-rows", 1) == ["Crossx", "Mib", "Triplet"]
+
+
+def test_the_overview_shows_only_rows_with_all_words(visit: Open) -> None:
+    page = visit("index.html")
+    page.get_by_role("searchbox").fill("MIB sketchy")
+    assert page.locator("#all-rows tbody tr:visible").all_inner_texts()[0].startswith("Mib")
+    assert page.locator("output").inner_text() == "1 of 3"
+
+
+def test_images_of_a_run_load_and_its_way_leads_to_a_comparison(visit: Open, shelf: Shelf) -> None:
+    page = visit("index.html")
+    page.get_by_role("link", name="run of Mib, seed 1").click()
+    assert page.get_by_role("heading", level=1).inner_text().startswith("Mib")
+    assert page.evaluate(LOADED) == [3, True]
+    page.get_by_role("link", name="Compare this run").click()
+    page.locator("#result .summary").wait_for()
+    assert page.locator("#a").input_value() == _record_key(shelf, "mib", 1)
+    assert "seed 1" in page.locator("#group option:checked").inner_text()
+
+
+def test_two_runs_are_compared_query_by_query(visit: Open, shelf: Shelf) -> None:
+    page = visit("compare.html")
+    page.locator("#a").select_option(_record_key(shelf, "triplet", 0))
+    page.locator("#b").select_option(_record_key(shelf, "crossx", 0))
+    summary = page.locator("#result .summary")
+    playwright.expect(summary).to_contain_text("-.150")
+    rows = {one.row.label: one for one in shelf.records if one.seed == 0}
+    values = [RunFolders(shelf.runs).values(rows[x], "map@all", "") for x in ("triplet", "crossx")]
+    gaps = values[0] - values[1]
+    table = "table:has(caption:text('Queries that B answers better'))"
+    assert next(int(text) for text in _column(page, table, 1)) == int(np.argmin(gaps))
+    assert {*_column(page, "table:has(caption:text('By class'))", 1)} == {"a", "b"}
+    page.get_by_role("button", name="Swap A and B").click()
+    playwright.expect(summary).to_contain_text("+.150")
+    page.locator("#group").select_option(index=1)
+    assert page.locator("#a").input_value() == _record_key(shelf, "crossx", 1)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_page_is_wider_than_a_phone_and_each_follows_the_scheme(
+    visit: Open, report: Path, scheme: str
+) -> None:
+    some = ["index.html", "compare.html"]
+    some += [
+        str(next(report.glob(f"{kind}/*.html")).relative_to(report)) for kind in ("data", "runs")
+    ]
+    for address in some:
+        page = visit(address, PHONE, scheme)
+        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], address
+        paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert (paper == "rgb(255, 255, 255)") == (scheme == "light")
+
+
+def test_the_keyboard_reaches_the_content_and_shows_where_it_is(visit: Open) -> None:
+    page = visit("index.html")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
+    page.keyboard.press("Tab")
+    focus = "getComputedStyle(document.activeElement).outlineStyle"
+    assert page.evaluate(focus) == "solid"
+
+
+def _record_key(shelf: Shelf, label: str, seed: int) -> str:
+    (key,) = (
+        record.eval_id[:12]
+        for record in shelf.records
+        if (record.row.label, record.seed) == (label, seed)
+    )
+    return key
