@@ -26,6 +26,10 @@ class InvalidInput(DfbenchError):
     """Data (images, embeddings, labels, files) that cannot be worked with."""
 
 
+class Diverged(DfbenchError):
+    """A training whose loss is no longer a finite number."""
+
+
 class PluginFault(DfbenchError):
     """A plugin that broke its contract; the text names the plugin and the fault."""
 

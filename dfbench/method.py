@@ -23,6 +23,7 @@ from dfbench.learning.pool import LabelledPairs, PairPool, Pairs
 from dfbench.learning.students import Students
 from dfbench.need import Need
 from dfbench.networks import Encoder, Encoders, Normaliser, Similarity, placed
+from dfbench.networks.compilation import compiled
 from dfbench.networks.placement import Network
 from dfbench.scenarios.division import Situation
 from dfbench.seeds import derive_seed
@@ -77,6 +78,7 @@ class Setting:
         self.artefacts = artefacts
         self._loops = loops
         self._supplies = supplies
+        self._columns: dict[tuple[str, ...], Tensor] = {}
 
     def teacher(self, modality: Modality) -> Teacher:
         """The frozen teacher of a modality."""
@@ -95,9 +97,11 @@ class Setting:
     def posterior(self, modality: Modality, logits: Tensor) -> Tensor:
         """`[B, len(classes)]`: softmax of a teacher's logits, 0 for classes it does not know."""
         known = self.teacher(modality).classes
-        columns = [self.classes.index(name) for name in known]
+        if known not in self._columns:  # once: a table made on the host keeps a device waiting
+            columns = [self.classes.index(name) for name in known]
+            self._columns[known] = torch.tensor(columns, device=logits.device)
+        index = self._columns[known].expand(len(logits), -1)
         union = logits.new_zeros(len(logits), len(self.classes))
-        index = torch.tensor(columns, device=logits.device).expand(len(logits), -1)
         return union.scatter(1, index, logits.softmax(dim=1))
 
     @torch.no_grad()
@@ -118,10 +122,13 @@ class Setting:
             yield
 
     def new_module(self, name: str, build: Callable[[], Network]) -> Network:
-        """`build()` with weights that depend on the run's seed and `name`, on the device."""
+        """`build()` with weights that depend on the run's seed and `name`, on the device.
+
+        Compiled, if the run asks for that.
+        """
         with self.seeded(name):
             module = build()
-        return placed(module, self.device)
+        return placed(compiled(module), self.device)
 
     def new_encoder(
         self, modality: Modality, init: Literal["teacher", "random"] | None = None
@@ -144,6 +151,7 @@ class Setting:
         if (init or self.budget.encoder_init) == "teacher":
             encoder.backbone.load_state_dict(teacher.backbone.state_dict())
             encoder.frozen_statistics = True
+        compiled(encoder.backbone)
         return placed(encoder, self.device)
 
     def new_students(
@@ -182,7 +190,9 @@ class Setting:
         """
         loop = self.loop("students", self.budget.steps, {**students.state(), **state})
         for _ in loop:
-            loop.log(_LOG_EVERY, {"students": students.step(draw())})
+            losses = {"students": students.step(draw())}
+            loop.watch(losses)
+            loop.log(_LOG_EVERY, losses)
 
     def loop(self, description: str, steps: int, state: Mapping[str, Stateful]) -> TrainingLoop:
         """A training loop with progress and curves that resumes where a killed run stopped."""

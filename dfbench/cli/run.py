@@ -79,6 +79,21 @@ if TYPE_CHECKING:
     help="Arithmetic of backbones and estimators in a fit; the training of teachers, losses, "
     "embeddings and scores are float32 anyway.",
 )
+@click.option(
+    "--compile",
+    "compiled",
+    is_flag=True,
+    help="Let torch.compile make the code of a fit's networks: minutes to begin with, faster steps "
+    "from then on.",
+)
+@click.option(
+    "--devices",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="GPUs of this machine that share a fit; with --device cpu, processes.",
+)
 @click.option("--classes", type=Names(), help="Benchmark classes, separated by commas, or all.")
 @click.option(
     "--alternative-classes", type=Names(), help="Spare classes of the dataset, separated by commas."
@@ -129,6 +144,8 @@ def run(
     device: str,
     threads: int | None,
     precision: Precision,
+    compiled: bool,
+    devices: int,
     classes: tuple[str, ...] | None,
     alternative_classes: tuple[str, ...] | None,
     alternative: str | None,
@@ -181,6 +198,8 @@ def run(
         device=device,
         threads=threads,
         precision=precision,
+        compile=compiled,
+        devices=devices,
         plugins=plugin_sources(plugin_files, plugins_dir),
         places=Places(results=results, runs=runs, cache=cache or user_cache()),
     )

@@ -45,6 +45,7 @@ def suite_group() -> None:
     scenarios = ["closed", "overlap=0.5", "unseen=0.25"]  # see dfbench run --help
     seeds = [0, 1, 2]
     precision = "fp32"  # or "bf16": arithmetic of backbones and estimators in fits
+    compile = false     # let torch.compile make the code of their networks
     [budget]      # settings of the shared budget, e.g. steps = 300
     [teachers]    # settings of the teachers, e.g. steps = 400
     [run]         # device, threads, jobs, timeout, memory_limit_gib

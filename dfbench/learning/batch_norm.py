@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from types import TracebackType
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from dfbench.errors import InvalidInput
+from dfbench.networks.compilation import uncompiled
 
 _EPSILON = 1e-5
 
@@ -31,6 +33,7 @@ class StatisticsMatch:
         self._layers = [m for m in network.modules() if isinstance(m, nn.BatchNorm2d)]
         self._handles: list[RemovableHandle] = []
         self._distances: list[Tensor] = []
+        self._open = ExitStack()
 
     def __enter__(self) -> StatisticsMatch:
         if not self._layers:
@@ -40,6 +43,7 @@ class StatisticsMatch:
             )
         self._distances.clear()
         self._handles = [layer.register_forward_pre_hook(self._record) for layer in self._layers]
+        self._open.enter_context(uncompiled())
         return self
 
     def __exit__(
@@ -48,6 +52,7 @@ class StatisticsMatch:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._open.close()
         for handle in self._handles:
             handle.remove()
 

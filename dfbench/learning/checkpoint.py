@@ -15,7 +15,7 @@ import torch
 
 from dfbench.console import note
 from dfbench.errors import PluginFault
-from dfbench.files import atomic_path
+from dfbench.files import atomic_path, write_json
 
 _SUFFIX = ".checkpoint"
 _MAGIC = b"DFBCKPT1"
@@ -53,6 +53,10 @@ class Checkpoints:
             )
             if _content(temporary) is None:
                 raise OSError(f"{files[-1]} does not read back as it was written: check the disk")
+
+    def save_curves(self, curves: Mapping[str, Any]) -> None:
+        """Write the loop's curves beside its checkpoints; they stay when those are gone."""
+        write_json(self.folder / f"{self.name}.curves.json", curves)
 
     def load(self) -> tuple[int, dict[str, Any]] | None:
         """Step and state of the newest good checkpoint; None if there is none.

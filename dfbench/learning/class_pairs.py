@@ -6,11 +6,12 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from dfbench.learning.batches import to_unit
 from dfbench.learning.loop import RandomState, Stateful
 from dfbench.learning.pool import LabelledPairs, Pairs
+
+_SHARE_OF_MEMORY = 0.25
 
 
 class ClassedImages(NamedTuple):
@@ -25,14 +26,15 @@ class ClassedImages(NamedTuple):
 class ClassPairs:
     """A source of pairs: photo and sketch of one class, all classes equally often.
 
-    Batches lie on the device of `generator`, which draws them.
+    Batches lie on the device of `generator`, which draws them, and so do the images if they take no
+    more than a quarter of its free memory: else each batch has to be fetched.
     """
 
     def __init__(
         self, photos: ClassedImages, sketches: ClassedImages, generator: torch.Generator
     ) -> None:
-        self.photos = photos
-        self.sketches = sketches
+        self.photos, self.sketches = (_near(source, generator) for source in (photos, sketches))
+        self._balance = ClassBalance(self.photos.classes, self.sketches.classes)
         self._random = generator
 
     def state(self) -> dict[str, Stateful]:
@@ -49,45 +51,60 @@ class ClassPairs:
         rows = self._rows(count)
         sources = (self.photos, self.sketches)
         images = (self._batch(source, r) for source, r in zip(sources, rows, strict=True))
-        labels = (
-            functional.one_hot(source.classes[r], class_count).float()
-            for source, r in zip(sources, rows, strict=True)
-        )
+        one_hot = torch.eye(class_count, device=self._random.device)
+        labels = (one_hot[source.classes[r]] for source, r in zip(sources, rows, strict=True))
         return LabelledPairs(*images, *labels)
 
     def _rows(self, count: int) -> tuple[Tensor, Tensor]:
-        return balanced_rows(self.photos.classes, self.sketches.classes, count, self._random)
+        return self._balance.draw(count, self._random)
 
     def _batch(self, source: ClassedImages, rows: Tensor) -> Tensor:
         images = source.images[rows.to(source.images.device)]
         return to_unit(images.to(self._random.device))
 
 
-def balanced_rows(
-    photo_classes: Tensor, sketch_classes: Tensor, count: int, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """Rows `[count]` of photos and of sketches: pair i shares a class, all classes equally often.
+class ClassBalance:
+    """Draws rows of photos and of sketches: pair i shares a class, all classes equally often.
 
     `photo_classes` `[N]` and `sketch_classes` `[M]` hold the class of each image; N, M >= 1. Images
     are drawn with replacement, so that those of a rare class are repeated. A class of only one
     modality gets its share beside an image of a class that only the other modality has (or, where
     there is none, of any): it has no partner to learn from, but a class to learn.
     """
-    photos: Tensor = torch.unique(photo_classes)
-    sketches: Tensor = torch.unique(sketch_classes)
-    common = photos[torch.isin(photos, sketches)]
-    photo_only = photos[~torch.isin(photos, common)]
-    sketch_only = sketches[~torch.isin(sketches, common)]
-    unpaired = max(len(photo_only), len(sketch_only))
-    pair = torch.randint(
-        len(common) + unpaired, (count,), generator=generator, device=generator.device
-    )
-    wanted_photos = torch.cat([common, _repeated(photo_only, photos, unpaired)])[pair]
-    wanted_sketches = torch.cat([common, _repeated(sketch_only, sketches, unpaired)])[pair]
-    return (
-        _rows_of(photo_classes, wanted_photos, generator),
-        _rows_of(sketch_classes, wanted_sketches, generator),
-    )
+
+    def __init__(self, photo_classes: Tensor, sketch_classes: Tensor) -> None:
+        photos: Tensor = torch.unique(photo_classes)
+        sketches: Tensor = torch.unique(sketch_classes)
+        common = photos[torch.isin(photos, sketches)]
+        photo_only = photos[~torch.isin(photos, common)]
+        sketch_only = sketches[~torch.isin(sketches, common)]
+        unpaired = max(len(photo_only), len(sketch_only))
+        wanted_photos = torch.cat([common, _repeated(photo_only, photos, unpaired)])
+        wanted_sketches = torch.cat([common, _repeated(sketch_only, sketches, unpaired)])
+        self._photos = _RowsOfClasses(photo_classes, wanted_photos)
+        self._sketches = _RowsOfClasses(sketch_classes, wanted_sketches)
+        self._pairs = len(common) + unpaired
+
+    def draw(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Rows `[count]` of photos and of sketches."""
+        pair = torch.randint(self._pairs, (count,), generator=generator, device=generator.device)
+        return self._photos.draw(pair, generator), self._sketches.draw(pair, generator)
+
+
+class _RowsOfClasses:
+    """The images of each wanted class; every one of these has some."""
+
+    def __init__(self, classes: Tensor, wanted: Tensor) -> None:
+        counts = classes.bincount()
+        self._order = classes.argsort(stable=True)
+        self._first = (counts.cumsum(dim=0) - counts)[wanted]
+        self._size = counts[wanted]
+
+    def draw(self, places: Tensor, generator: torch.Generator) -> Tensor:
+        """For each place in the wanted classes a random row of that class."""
+        size = self._size[places]
+        share = torch.rand(len(places), generator=generator, device=generator.device)
+        return self._order[self._first[places] + torch.minimum((share * size).long(), size - 1)]
 
 
 def _repeated(own: Tensor, otherwise: Tensor, length: int) -> Tensor:
@@ -95,11 +112,11 @@ def _repeated(own: Tensor, otherwise: Tensor, length: int) -> Tensor:
     return source.repeat(length // len(source) + 1)[:length]
 
 
-def _rows_of(classes: Tensor, wanted: Tensor, generator: torch.Generator) -> Tensor:
-    """For each wanted class a random row of that class; every wanted class occurs."""
-    order = classes.argsort(stable=True)
-    counts = classes.bincount()
-    first = counts.cumsum(dim=0) - counts
-    size = counts[wanted]
-    share = torch.rand(len(wanted), generator=generator, device=generator.device)
-    return order[first[wanted] + torch.minimum((share * size).long(), size - 1)]
+def _near(source: ClassedImages, generator: torch.Generator) -> ClassedImages:
+    """The images on the generator's device, unless they would fill it."""
+    images, device = source.images, generator.device
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        if images.numel() <= _SHARE_OF_MEMORY * free:
+            images = images.to(device)
+    return ClassedImages(images, source.classes.to(device))

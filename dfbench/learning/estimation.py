@@ -62,17 +62,24 @@ def class_misalignment(p: Tensor, q: Tensor) -> Tensor:
     return (_kl_to(p, log_mixture) + _kl_to(q, log_mixture)) / 2
 
 
-def with_other_bin(posterior: Tensor, shared: Tensor) -> Tensor:
-    """`[B, K + 1]`: a posterior over the union with all but the K `shared` classes in one bin.
+class OtherBin:
+    """Maps a posterior `[B, C]` over the union to `[B, K + 1]`: all but K classes in one bin.
 
-    `shared` `[C]` is true for classes that both teachers know; where it is true for all, the
+    `shared` `[C]` is true for the K classes that both teachers know; where it is true for all, a
     posterior stays as it is. Compared bin by bin over the union, two teachers could only agree
     by never making a class that one of them alone knows.
     """
-    if bool(shared.all()):
-        return posterior
-    other = posterior[:, ~shared].sum(dim=1, keepdim=True)
-    return torch.cat([posterior[:, shared], other], dim=1)
+
+    def __init__(self, shared: Tensor) -> None:
+        self._shared = shared.nonzero().squeeze(1)
+        self._others = (~shared).nonzero().squeeze(1)
+
+    def __call__(self, posterior: Tensor) -> Tensor:
+        """The posterior with its other bin."""
+        if not len(self._others):
+            return posterior
+        other = posterior[:, self._others].sum(dim=1, keepdim=True)
+        return torch.cat([posterior[:, self._shared], other], dim=1)
 
 
 def modality_confusion(photo_logits: Tensor, sketch_logits: Tensor) -> Tensor:

@@ -13,12 +13,15 @@ import torch
 from torch import Tensor
 
 from dfbench.console import progress
-from dfbench.files import write_json
 from dfbench.learning.checkpoint import Checkpoints
+from dfbench.learning.curves import Curves, FiniteLosses, Value
 from dfbench.learning.global_random import GlobalRandomState
 
 CHECKPOINT_SECONDS = 30.0
 """Time between two checkpoints: what a killed run loses at most."""
+_LOOK_SECONDS = 0.25
+_FORMAT = 2
+"""Raised when a state has other names in a checkpoint than before."""
 _UNSAFE = re.compile(r"[^A-Za-z0-9. -]+")
 
 
@@ -66,7 +69,8 @@ class TrainingLoop:
     ) -> None:
         self.description = description
         self.steps = steps
-        self.curves: dict[str, list[tuple[int, float]]] = {}
+        self._curves = Curves()
+        self._losses = FiniteLosses(description, steps)
         self._state = state
         self._random = GlobalRandomState()
         self._checkpoints = checkpoints
@@ -75,31 +79,47 @@ class TrainingLoop:
 
     def __iter__(self) -> Iterator[int]:
         start = self._resume()
-        saved = time.monotonic()
+        saved = looked = time.monotonic()
         with progress(self.description, self.steps) as advance:
             advance(start)
             for step in range(start, self.steps):
                 self._step = step
                 yield step
                 advance(1)
-                if step + 1 < self.steps and time.monotonic() - saved >= self._seconds:
+                now = time.monotonic()
+                if now - looked >= _LOOK_SECONDS:
+                    self._losses.check()
+                    looked = now
+                if step + 1 < self.steps and now - saved >= self._seconds:
                     self.save(step + 1)
                     saved = time.monotonic()
         if start < self.steps:
             self.save(self.steps)
-        curves = self._checkpoints.folder / f"{self._checkpoints.name}.curves.json"
-        write_json(curves, _finite(self.curves))
+        self._checkpoints.save_curves(_finite(self._curves.read()))
 
-    def log(self, every: int, values: Mapping[str, float]) -> None:
-        """Add a point to the curves at every `every`-th step."""
+    def log(
+        self, every: int, values: Mapping[str, Value] | Callable[[], Mapping[str, Value]]
+    ) -> None:
+        """Add a point to the curves at every `every`-th step.
+
+        Values are numbers, or better tensors of one element: those are read from the device later,
+        so that no step waits for it. What a function returns is worked out only when it is due.
+        """
         if self._step % every == 0 or self._step == self.steps - 1:
-            for name, value in values.items():
-                self.curves.setdefault(name, []).append((self._step, value))
+            self._curves.add(self._step, values() if callable(values) else values)
+
+    def watch(self, losses: Mapping[str, Value]) -> None:
+        """Give the loop up, by `Diverged`, soon after one of these losses is not finite.
+
+        They are looked at a few times a second, and before every checkpoint.
+        """
+        self._losses.add(self._step, losses)
 
     def save(self, next_step: int) -> None:
-        """Write a checkpoint from which the loop goes on at `next_step`."""
+        """Write a checkpoint from which the loop goes on at `next_step`. Raises `Diverged`."""
+        self._losses.check()
         content = {
-            "curves": self.curves,
+            "curves": self._curves.read(),
             "random": self._random.state_dict(),
             "loop": {name: item.state_dict() for name, item in self._state.items()},
         }
@@ -113,7 +133,7 @@ class TrainingLoop:
         for name, item in self._state.items():
             item.load_state_dict(content["loop"][name])
         self._random.load_state_dict(content["random"])
-        self.curves.update(content["curves"])
+        self._curves.extend(content["curves"])
         return next_step
 
 
@@ -139,7 +159,8 @@ class Loops:
 
     def new(self, description: str, steps: int, state: Mapping[str, Stateful]) -> TrainingLoop:
         """A loop; those of the same description are told apart by their order."""
-        origin = {**self._origin, "loop": description, "steps": steps, "state": sorted(state)}
+        parts: dict[str, Any] = {"loop": description, "steps": steps, "state": sorted(state)}
+        origin = {**self._origin, "format": _FORMAT, **parts}
         checkpoints = Checkpoints(self._folder, self._unused(description), origin)
         return self._make(description, steps, state, checkpoints, self._seconds)
 

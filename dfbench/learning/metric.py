@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dfbench.learning.host_count import HostCount
+
 _EPSILON = 1e-8
 
 
@@ -48,18 +50,17 @@ class EmbeddingQueue(nn.Module):
 
     embeddings: Tensor
     posteriors: Tensor
-    written: Tensor
 
     def __init__(self, size: int, embedding_dim: int, class_count: int) -> None:
         super().__init__()
         self.size = size
         self.register_buffer("embeddings", torch.zeros(size, embedding_dim))
         self.register_buffer("posteriors", torch.zeros(size, class_count))
-        self.register_buffer("written", torch.zeros((), dtype=torch.long))
+        self.written = HostCount()
 
     def read(self) -> tuple[Tensor, Tensor]:
         """Embeddings `[n, D]` and posteriors `[n, C]` written so far, n <= size."""
-        count = min(int(self.written), self.size)
+        count = min(self.written.value, self.size)
         return self.embeddings[:count], self.posteriors[:count]
 
     @torch.no_grad()
@@ -67,10 +68,10 @@ class EmbeddingQueue(nn.Module):
         """Put a batch, or as much of its end as fits, in the place of the oldest entries."""
         first = max(len(embeddings) - self.size, 0)
         places = torch.arange(first, len(embeddings), device=self.embeddings.device)
-        slots = (int(self.written) + places) % max(self.size, 1)
+        slots = (self.written.value + places) % max(self.size, 1)
         self.embeddings[slots] = embeddings[first:].detach()
         self.posteriors[slots] = posteriors[first:].detach()
-        self.written += len(embeddings)
+        self.written.value += len(embeddings)
 
 
 class SharedProxies(nn.Module):

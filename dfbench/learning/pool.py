@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from dfbench.learning.batches import to_unit
+from dfbench.learning.host_count import HostCount
 
 
 class Pairs(NamedTuple):
@@ -33,7 +34,6 @@ class PairPool(nn.Module):
 
     photos: Tensor
     sketches: Tensor
-    written: Tensor
 
     def __init__(self, size: int, image_size: int) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class PairPool(nn.Module):
         images = (size, 3, image_size, image_size)
         self.register_buffer("photos", torch.zeros(images, dtype=torch.uint8))
         self.register_buffer("sketches", torch.zeros(images, dtype=torch.uint8))
-        self.register_buffer("written", torch.zeros((), dtype=torch.long))
+        self.written = HostCount()
 
     @classmethod
     def of(cls, photos: Tensor, sketches: Tensor) -> PairPool:
@@ -49,20 +49,20 @@ class PairPool(nn.Module):
         pool = cls(0, photos.shape[-1])
         pool.size = len(photos)
         pool.photos, pool.sketches = photos, sketches
-        pool.written.fill_(len(photos))
+        pool.written.value = len(photos)
         return pool
 
     def __len__(self) -> int:
-        return min(int(self.written), self.size)
+        return min(self.written.value, self.size)
 
     @torch.no_grad()
     def add(self, pairs: Pairs) -> None:
         """Put a batch in the place of the oldest pairs."""
-        start, count = int(self.written), len(pairs.photos)
+        start, count = self.written.value, len(pairs.photos)
         slots = torch.arange(start, start + count, device=self.photos.device) % self.size
         self.photos[slots] = to_bytes(pairs.photos)
         self.sketches[slots] = to_bytes(pairs.sketches)
-        self.written += count
+        self.written.value += count
 
     def sample(self, count: int, generator: torch.Generator) -> Pairs:
         """`count` pairs drawn with replacement; images in [0, 1]."""
@@ -72,7 +72,7 @@ class PairPool(nn.Module):
 
     def newest(self, count: int) -> Pairs:
         """The last `count` pairs added, or all there are."""
-        end = int(self.written)
+        end = self.written.value
         rows = torch.arange(end - min(count, len(self)), end, device=self.photos.device)
         return self._rows(rows % self.size)
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from dfbench.budget import Budget
 from dfbench.datasets.dataset import Modality
 from dfbench.learning.augment import crop_and_flip
-from dfbench.learning.descent import descend
+from dfbench.learning.descent import descend, fused
 from dfbench.learning.loop import RandomState, Stateful
 from dfbench.learning.objectives.objective import Objective, View
 from dfbench.learning.pool import LabelledPairs, Pairs
@@ -46,7 +46,10 @@ class Students(nn.Module):
         self._label = label
         self._random = generator
         self._optimiser = torch.optim.AdamW(
-            self._parameter_groups(budget), budget.learning_rate, weight_decay=budget.weight_decay
+            self._parameter_groups(budget),
+            budget.learning_rate,
+            weight_decay=budget.weight_decay,
+            fused=fused(self.parameters()),
         )
         self._schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
             self._optimiser, max(budget.steps, 1)
@@ -72,15 +75,15 @@ class Students(nn.Module):
             "augmentation": RandomState(self._random),
         }
 
-    def step(self, pairs: Pairs | LabelledPairs) -> float:
-        """One optimiser step on a batch of pairs; returns the loss."""
+    def step(self, pairs: Pairs | LabelledPairs) -> Tensor:
+        """One optimiser step on a batch of pairs; returns the loss, which nobody has read yet."""
         self.train()
         photos = crop_and_flip(pairs.photos, self._random)
         sketches = crop_and_flip(pairs.sketches, self._random)
         loss = self.loss(pairs._replace(photos=photos, sketches=sketches))
         descend(self._optimiser, loss)
         self._schedule.step()
-        return loss.item()
+        return loss.detach()
 
     def loss(self, pairs: Pairs | LabelledPairs) -> Tensor:
         """The objective of images as they are; it then moves on by one step."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from dfbench.networks.backbones import new_backbone
+from dfbench.networks.portions import over_batch
 from dfbench.networks.precision import convolutions
 
 
@@ -27,13 +28,14 @@ class Classifier(nn.Module):
     def features(self, images: Tensor) -> Tensor:
         """Penultimate features `[B, feature_dim]`."""
         with convolutions(images.device):
-            features: Tensor = self.backbone(self.normaliser(images))
+            features = over_batch(self.backbone, self.normaliser(images))
         return features.float()
 
     def stage_features(self, images: Tensor) -> tuple[Tensor, ...]:
         """Pooled output `[B, D_l]` of every stage of the backbone; the last is `features`."""
         with convolutions(images.device):
-            stages = self.backbone.stage_features(self.normaliser(images))
+            backbone = self.backbone
+            stages = over_batch(backbone, self.normaliser(images), backbone.stage_features)
         return tuple(features.float() for features in stages)
 
     def forward(self, images: Tensor) -> Tensor:

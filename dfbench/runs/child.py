@@ -20,6 +20,7 @@ from dfbench.runs.job import (
     OUTCOME_FILE,
     TRACEBACK_FILE,
     Description,
+    Fault,
     Outcome,
     Question,
 )
@@ -46,6 +47,15 @@ class ChildDied(ProcessEnded):
     """The child ended without an answer: it crashed, left, or was killed."""
 
 
+class OutOfDeviceMemory(DfbenchError):
+    """The memory of a GPU did not suffice for a fit."""
+
+    def __init__(self, message: str, images: int) -> None:
+        super().__init__(message)
+        self.images = images
+        """How many images networks held the activations of at a time; 0 if they are no concern."""
+
+
 def _nothing() -> None:
     """What a caller does meanwhile who has nothing to do."""
 
@@ -62,7 +72,7 @@ def call(
     """Run one verb of the worker in `folder` and return its outcome.
 
     `attend` is called now and then until it ends; `inherit` are descriptors that it keeps open.
-    Raises `PluginFault` or `DfbenchError` with the worker's fault, `RunTimeout` or
+    Raises `PluginFault`, `OutOfDeviceMemory` or `DfbenchError` with its fault, `RunTimeout` or
     `MemoryExceeded` if it passed a limit, `ChildDied` if it died without an answer, and
     `KeyboardInterrupt` if it was interrupted.
     """
@@ -79,8 +89,14 @@ def call(
     if outcome.fault is not None:
         if outcome.fault.interrupted:
             raise KeyboardInterrupt
-        raise (PluginFault if outcome.fault.of_plugin else DfbenchError)(outcome.fault.message)
+        raise _error(outcome.fault)
     return outcome
+
+
+def _error(fault: Fault) -> DfbenchError:
+    if fault.images is not None:
+        return OutOfDeviceMemory(fault.message, fault.images)
+    return (PluginFault if fault.of_plugin else DfbenchError)(fault.message)
 
 
 def _outcome(file: Path, verb: Verb, ending: Ending) -> Outcome:

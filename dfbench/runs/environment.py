@@ -25,6 +25,10 @@ class Environment(BaseModel):
     device: str
     """Model of the GPU or of the processor."""
     threads: int
+    micro_batch: int | None = None
+    """The most images that networks held the activations of at a time, where memory was short."""
+    devices: int = 1
+    """How many processes shared the fit."""
     commit: str | None
     """Git commit of dfbench's source tree; None for an installed package."""
     dirty: bool | None

@@ -15,15 +15,17 @@ from dfbench.errors import PluginFault
 from dfbench.files import drop_leftovers
 from dfbench.learning.checkpoint import drop_checkpoints
 from dfbench.reporting.pictures import save_retrievals
-from dfbench.runs.child import call
+from dfbench.runs.exhibit import exhibit, exhibit_later
 from dfbench.runs.handover import handed_over
 from dfbench.runs.job import TRAINING_FOLDER, Job
 from dfbench.runs.lock import LOCK_FILE, RunLock
+from dfbench.runs.memory import call_fit
 from dfbench.runs.plan import Plan
-from dfbench.runs.ranking import Ranking, rank, read_embeddings
+from dfbench.runs.ranking import Embeddings, Ranking, rank, read_embeddings
 from dfbench.runs.record import Record
 from dfbench.runs.recording import Ingredients, make_record
 from dfbench.runs.shared_arrays import shared_arrays
+from dfbench.runs.showcase import lacks_showcase
 from dfbench.runs.state import RunState, failure, kept_state, read_state
 from dfbench.runs.store import ResultStore
 from dfbench.runs.supervision import Supervision
@@ -91,17 +93,20 @@ def execute(
 ) -> Run:
     """Do what a plan says unless its record is there already (`force` repeats it).
 
-    With `pairs`, a run whose generated pairs are gone is repeated too.
+    With `pairs`, a run whose generated pairs are gone is repeated too. A finished run that lacks
+    only what it keeps to be looked at is given that.
     Only one process at a time does the same run: the others wait and take its record. The state
     of the run is kept in its folder, whatever happens. Threads may execute different plans.
     """
     supervision = supervision or Supervision()
     found = _finished(plan)
-    if found and not _again(plan, force=force, pairs=pairs):
+    if found and not (lacks_showcase(plan.folder) or _again(plan, force=force, pairs=pairs)):
         return found
     with RunLock(plan.folder, supervision.stop) as lock:
         found = _finished(plan)
-        if found and not _again(plan, force=force, pairs=pairs):  # it was waited for
+        if found and not _again(plan, force=force, pairs=pairs):  # done, or it was waited for
+            if lacks_showcase(plan.folder):
+                exhibit_later(plan)
             return found
         if found and not _begun(plan.folder):
             _clear(plan.folder)
@@ -166,18 +171,20 @@ def _fit_and_rank(
     ):
         run_source = partial(execute, pairs=True, supervision=supervision)
         job = job_of(plan, ingredients, arrays, supervision, run_source)
-        outcome = call("fit", job, folder, supervision, attend=attend, inherit=(lock.descriptor,))
+        outcome = call_fit(job, folder, supervision, attend=attend, inherit=(lock.descriptor,))
     facts = outcome.facts
     if facts is None:
         raise RuntimeError("a fit without fault leaves its facts")
     started = time.monotonic()
+    embeddings: dict[str, Embeddings] = {}
     rankings: dict[str, Ranking] = {}
     for name, similarity in facts.similarities.items():
-        embeddings = read_embeddings(folder, name, images, plan.row.label)
-        rankings[name] = rank(plan, images, embeddings, similarity, name)
-    images.save_labels(folder)
-    save_retrievals(folder / "pictures" / "retrievals.png", images.sets, rankings[""].top)
+        embeddings[name] = read_embeddings(folder, name, images, plan.row.label)
+        rankings[name] = rank(plan, images, embeddings[name], similarity, name)
     seconds = time.monotonic() - started
+    save_retrievals(folder / "pictures" / "retrievals.png", images.sets, rankings[""].top)
+    values = rankings[""].evaluation.per_query["map@all"]
+    exhibit(plan, images, embeddings[""], facts.similarities[""], values)
     return make_record(plan, ingredients, images.sets, facts, rankings, seconds, attempts)
 
 
@@ -220,4 +227,6 @@ def job_of(
         pairs=source_pairs(plan, run_source),
         arrays=arrays,
         scored=bool(session.dataset.classes),
+        compile=session.request.compile,
+        devices=session.request.devices,
     )

@@ -79,13 +79,18 @@ def embedded(
     row: Row,
     device: torch.device,
     modality: Modality,
+    rows: slice | None = None,
 ) -> Tensor:
-    """Embeddings `[N, D]` of uint8 images, on the CPU. Raises `PluginFault` if there are none."""
+    """Embeddings `[N, D]` of uint8 images, on the CPU; with `rows` of these alone.
+
+    Raises `PluginFault` if there are none.
+    """
     encoder.eval()
     parts = []
     size = batch_of(images.shape[-1])
-    for start in range(0, len(images), size):
-        batch = torch.from_numpy(images[start : start + size].copy())
+    first, end = (rows.start, rows.stop) if rows else (0, len(images))
+    for start in range(first, end, size):
+        batch = torch.from_numpy(images[start : min(start + size, end)].copy())
         part = encoded(encoder, to_unit(batch.to(device)), row, modality)
         # NumPy, which ranks, has no bfloat16.
         parts.append(part.float().cpu() if part.dtype == torch.bfloat16 else part.cpu())

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from dfbench.budget import Budget
 from dfbench.datasets.dataset import Modality
+from dfbench.files import atomic_path
 from dfbench.runs.request import PluginSources, Precision, RunRequest
 from dfbench.runs.row import Row
 from dfbench.teachers.identities import Supply
@@ -52,6 +53,16 @@ class Job(BaseModel):
     """Arrays (.npy) that the method declared, by the names of `dfbench.runs.supplies`."""
     scored: bool = True
     """Whether there are test images to embed."""
+    compile: bool = False
+    """Whether networks are compiled."""
+    micro_batch: int | None = None
+    """The most images that networks hold the activations of at a time; None for all of a batch."""
+    devices: int = 1
+    """How many processes share the fit, each on a GPU of its own if that is the device."""
+    rank: int = 0
+    """Which of them this one is; 0 leads."""
+    leader: Path | None = None
+    """The leader's folder; None for the leader."""
 
 
 class FitFacts(BaseModel):
@@ -66,6 +77,10 @@ class FitFacts(BaseModel):
     peak_memory_mib: float
     parameters: int
     """Trainable and frozen parameters of both encoders."""
+    micro_batch: int | None = None
+    """As in the job."""
+    devices: int = 1
+    """Likewise."""
 
 
 class Fault(BaseModel):
@@ -78,6 +93,8 @@ class Fault(BaseModel):
     interrupted: bool = False
     of_plugin: bool = False
     """Whether the plugin broke its contract, so that its checkpoints are worth nothing."""
+    images: int | None = None
+    """Where a GPU's memory ran out: the most images that networks held on to at a time."""
 
 
 class DatasetOffer(BaseModel):
@@ -180,6 +197,20 @@ class Outcome(BaseModel):
     facts: FitFacts | None = None
     description: Description | None = None
     fault: Fault | None = None
+
+
+class Unfinished(Exception):
+    """A fit ends with this fault, and whoever does it has nothing to add."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault.message)
+        self.fault = fault
+
+
+def leave_outcome(folder: Path, outcome: Outcome) -> None:
+    """Write the answer of a child process into its folder. Raises `DiskFull`."""
+    with atomic_path(folder / OUTCOME_FILE) as temporary:
+        temporary.write_text(outcome.model_dump_json(indent=1), encoding="utf-8")
 
 
 def embeddings_file(folder: Path, reading: str) -> Path:

@@ -97,7 +97,9 @@ def make_record(
         attempts=attempts,
         peak_memory_mib=facts.peak_memory_mib,
         parameters=facts.parameters,
-        environment=read_environment(str(session.device), session.threads),
+        environment=read_environment(str(session.device), session.threads).model_copy(
+            update={"micro_batch": facts.micro_batch, "devices": facts.devices}
+        ),
     )
 
 

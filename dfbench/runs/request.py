@@ -98,7 +98,11 @@ class RunRequest(BaseModel):
     seed: int = 0
     device: str = "auto"
     precision: Precision = "fp32"
+    compile: bool = False
+    """Whether torch.compile makes the code of a fit's networks."""
     threads: int | None = None
+    devices: int = 1
+    """How many GPUs, or on a CPU processes, share a fit."""
     plugins: PluginSources = PluginSources()
     places: Places
     teachers: dict[Modality, str] = {}

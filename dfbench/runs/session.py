@@ -15,6 +15,7 @@ from dfbench.datasets.dataset import MODALITIES, Dataset, ImageSet, Modality
 from dfbench.datasets.no_images import NoImages
 from dfbench.datasets.selection import images_of
 from dfbench.errors import DfbenchError, InvalidInput
+from dfbench.runs.arithmetic import Arithmetic
 from dfbench.runs.given import (
     accuracies,
     checked_choice,
@@ -68,7 +69,8 @@ class Session:
     @property
     def numerics(self) -> str:
         """How a fit computes; part of its identity. Teachers are trained in float32 anyway."""
-        return f"{self.device}-{self.request.precision}"
+        request = self.request
+        return str(Arithmetic(self.device, request.precision, request.compile))
 
     @property
     def threads(self) -> int:
@@ -130,7 +132,7 @@ class Session:
             alternative=self.alternative_images.fingerprint if self.alternative_images else None,
             recipe=self.recipe,
             seed=self.request.seed,
-            numerics=f"{self.device}-fp32",
+            numerics=str(Arithmetic(self.device, "fp32")),
             known=self._known,
             given={modality: facts.identity for modality, facts in self.given.items()},
         )
@@ -178,7 +180,8 @@ class Sessions:
         parts = split_settings(request.settings)
         key = (
             *(request.data, request.scenario, request.seed, request.threads, request.places),
-            *(request.precision, tuple(sorted(request.teachers.items()))),
+            *(request.precision, request.compile, request.devices),
+            tuple(sorted(request.teachers.items())),
             *(tuple(sorted(parts[owner].items())) for owner in ("budget", "teachers")),
         )
         if key not in self._sessions:

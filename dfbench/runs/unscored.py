@@ -9,10 +9,10 @@ from dfbench.console import note
 from dfbench.errors import PluginFault
 from dfbench.files import drop_leftovers
 from dfbench.learning.checkpoint import drop_checkpoints
-from dfbench.runs.child import call
 from dfbench.runs.execute import ingredients_of, job_of
 from dfbench.runs.job import ENCODERS_FILE, TRAINING_FOLDER
 from dfbench.runs.lock import RunLock
+from dfbench.runs.memory import call_fit
 from dfbench.runs.plan import Plan
 from dfbench.runs.shared_arrays import shared_arrays
 from dfbench.runs.state import kept_state, read_state
@@ -51,7 +51,7 @@ def _fit(plan: Plan, supervision: Supervision, lock: RunLock) -> None:
             run_source = partial(fit_unscored, supervision=supervision)
             with shared_arrays(folder, supplied_arrays(plan)) as arrays:
                 job = job_of(plan, ingredients, arrays, supervision, run_source)
-                outcome = call("fit", job, folder, supervision, inherit=(lock.descriptor,))
+                outcome = call_fit(job, folder, supervision, inherit=(lock.descriptor,))
         except PluginFault:
             drop_checkpoints(folder / TRAINING_FOLDER)  # a mended plugin starts anew
             raise

@@ -110,6 +110,8 @@ class Suite(_Part):
     seeds: Annotated[tuple[Annotated[int, Strict(), Field(ge=0)], ...], Field(min_length=1)]
     precision: Precision = "fp32"
     """Arithmetic of backbones and estimators in the fits."""
+    compile: Annotated[bool, Strict()] = False
+    """Whether torch.compile makes the code of the fits' networks."""
     budget: Settings = {}
     """Settings of the shared budget."""
     teachers: Settings = {}

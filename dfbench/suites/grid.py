@@ -73,6 +73,7 @@ def _cells(file: SuiteFile, around: Surroundings) -> Iterator[Cell]:
                     device=around.device or suite.run.device,
                     threads=around.threads or suite.run.threads,
                     precision=suite.precision,
+                    compile=suite.compile,
                     plugins=around.plugins,
                     places=around.places,
                 )

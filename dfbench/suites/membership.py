@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dfbench.budget import Budget
 from dfbench.plugins import PluginHost
+from dfbench.runs.arithmetic import Arithmetic
 from dfbench.runs.record import Record
 from dfbench.runs.resolve import resolve
 from dfbench.runs.row import Row
@@ -30,7 +31,7 @@ def of_suite(records: Iterable[Record], file: SuiteFile, host: PluginHost) -> li
         record
         for record in records
         if record.seed in file.suite.seeds
-        and record.numerics.split("-")[1] == file.suite.precision
+        and Arithmetic.read(record.numerics)[1:] == (file.suite.precision, file.suite.compile)
         and any(_same_row(record.row, row) for row in rows)
         and any(part.has(record) for part in parts)
     ]

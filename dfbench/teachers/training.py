@@ -14,7 +14,7 @@ from dfbench.datasets.dataset import MODALITIES, ImageSet, Modality
 from dfbench.errors import InvalidInput
 from dfbench.learning.augment import crop_and_flip
 from dfbench.learning.batches import image_batches, to_unit
-from dfbench.learning.descent import descend
+from dfbench.learning.descent import descend, fused
 from dfbench.networks import Classifier, ModalityNet, Normaliser, placed
 from dfbench.teachers.recipe import TeacherRecipe
 
@@ -146,9 +146,19 @@ def _training_batches(
     size = min(size, len(data))
     while True:
         order = torch.randperm(len(data), generator=generator, device=device)
-        for rows in torch.split(order[: len(data) // size * size], size):
-            images = torch.from_numpy(data.images[rows.cpu().numpy()])
-            yield crop_and_flip(to_unit(images.to(device)), generator), labels[rows]
+        # The host looks images up by it: once an epoch it waits for the device, not in every step.
+        places = order.cpu().numpy()
+        for start in range(0, len(data) - size + 1, size):
+            rows = slice(start, start + size)
+            images = _sent(torch.from_numpy(data.images[places[rows]]), device)
+            yield crop_and_flip(to_unit(images), generator), labels[order[rows]]
+
+
+def _sent(images: Tensor, device: torch.device) -> Tensor:
+    """The images on the device; from pinned memory a GPU fetches them while the host goes on."""
+    if device.type == "cuda":
+        images = images.pin_memory()
+    return images.to(device, non_blocking=True)
 
 
 def _descend(
@@ -160,6 +170,7 @@ def _descend(
         momentum=0.9,
         weight_decay=recipe.weight_decay,
         nesterov=True,
+        fused=fused(network.parameters()),
     )
     total = max(steps, 2)
     if total * _WARM_UP == 1:

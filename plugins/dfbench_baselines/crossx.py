@@ -26,6 +26,7 @@ the released code the following is mended:
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 from dfbench.learning.loop import RandomState
@@ -121,13 +122,15 @@ class Game:
         loop = self.setting.loop("crossx", len(turns), state)
         for step in loop:
             if turns[step] == "students":
-                loss = self.students.step(self._draw())
-                loop.log(_LOG_EVERY, {"students": loss})
+                losses = {"students": self.students.step(self._draw())}
+                loop.log(_LOG_EVERY, losses)
             else:
                 estimate = self._estimate(adversary=step > warm_up)
                 if step >= immature:
                     self.pool.add(estimate.pairs)
-                loop.log(_LOG_EVERY, curves(estimate))
+                losses = estimate.losses
+                loop.log(_LOG_EVERY, partial(curves, estimate))
+            loop.watch(losses)
         self._show()
 
     def _draw(self) -> Pairs:

@@ -26,7 +26,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from dfbench.datasets.dataset import MODALITIES, Modality
-from dfbench.learning.class_pairs import balanced_rows
+from dfbench.learning.class_pairs import ClassBalance
 from dfbench.learning.loop import RandomState, Stateful
 from dfbench.learning.pool import Pairs
 from dfbench.method import Encoders, Method, MethodConfig, Setting
@@ -82,10 +82,13 @@ class LabelledNoise(nn.Module):
         return {"decisions": self, "noise": RandomState(self._random)}
 
     def draw(self) -> Pairs:
-        """A batch of pairs of fresh noise, balanced over the classes that occur."""
+        """A batch of pairs of fresh noise, balanced over the classes that occur.
+
+        Which ones do, the host has to be told: a step of this row waits for the device once.
+        """
         photos, photo_classes = self._labelled("photo")
         sketches, sketch_classes = self._labelled("sketch")
-        rows = balanced_rows(photo_classes, sketch_classes, self._count, self._random)
+        rows = ClassBalance(photo_classes, sketch_classes).draw(self._count, self._random)
         return Pairs(photos[rows[0]], sketches[rows[1]])
 
     def show(self) -> None:
@@ -106,5 +109,5 @@ class LabelledNoise(nn.Module):
         images = self._setting.normaliser(modality).inverse(noise)
         classes = self._setting.label(modality, images).argmax(dim=1)
         known = self.decisions[MODALITIES.index(modality)]
-        known += classes.bincount(minlength=len(known))
+        known.index_add_(0, classes, torch.ones_like(classes))
         return images, classes

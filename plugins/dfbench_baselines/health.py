@@ -9,8 +9,8 @@ from torch.nn import functional
 from dfbench_baselines.pair_estimators import Estimate
 
 
-def curves(estimate: Estimate) -> dict[str, float]:
-    """What is watched while estimators learn: their losses, and four signs of health.
+def curves(estimate: Estimate) -> dict[str, Tensor]:
+    """What is watched while estimators learn: their losses, and four signs of health; scalars.
 
     `agreement`: share of pairs on which the teachers decide alike; `rarest class`: its share of
     the photos relative to a fair share; `certainty`: mean of the photo teacher's largest
@@ -19,11 +19,11 @@ def curves(estimate: Estimate) -> dict[str, float]:
     p, q = estimate.p, estimate.q
     shares = p.mean(dim=0)
     return {
-        **{name: float(loss.detach()) for name, loss in estimate.losses.items()},
-        "agreement": float((p.argmax(dim=1) == q.argmax(dim=1)).float().mean()),
-        "rarest class": float(shares.min() * len(shares)),
-        "certainty": float(p.max(dim=1).values.mean()),
-        "diversity": float(diversity(estimate.h, p.argmax(dim=1))),
+        **estimate.losses,
+        "agreement": (p.argmax(dim=1) == q.argmax(dim=1)).float().mean(),
+        "rarest class": shares.min() * len(shares),
+        "certainty": p.max(dim=1).values.mean(),
+        "diversity": diversity(estimate.h, p.argmax(dim=1)),
     }
 
 
@@ -35,4 +35,4 @@ def diversity(features: Tensor, classes: Tensor) -> Tensor:
     unit = functional.normalize(features, dim=1)
     alike = classes.unsqueeze(1) == classes
     alike &= ~torch.eye(len(classes), dtype=torch.bool, device=classes.device)
-    return (1 - unit @ unit.T)[alike].mean()
+    return ((1 - unit @ unit.T) * alike).sum() / alike.sum()

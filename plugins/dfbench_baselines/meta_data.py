@@ -33,7 +33,7 @@ from dfbench.datasets.dataset import MODALITIES, Modality
 from dfbench.learning.augment import crop_and_flip
 from dfbench.learning.batch_norm import gaussian_kl
 from dfbench.learning.class_pairs import ClassedImages, ClassPairs
-from dfbench.learning.descent import descend
+from dfbench.learning.descent import descend, fused
 from dfbench.learning.loop import RandomState, Stateful
 from dfbench.learning.pool import to_bytes
 from dfbench.learning.pyramid import ImagePyramid, roughness
@@ -107,6 +107,7 @@ class Reconstruction(nn.Module):
         for batch in loop:
             images, loss = self._reconstruct(batch % len(self._records.classes))
             self.images[batch] = to_bytes(images)
+            loop.watch({"loss": loss})
             loop.log(1, {"loss": loss})
         first = self.images[: len(self._records.classes), :_COLUMNS]
         name = f"reconstructed-{self._modality}-images"
@@ -116,7 +117,7 @@ class Reconstruction(nn.Module):
         of_image = of_batch.repeat_interleave(self._config.image_batch)
         return ClassedImages(self.images.flatten(0, 1), of_image)
 
-    def _reconstruct(self, label: int) -> tuple[Tensor, float]:
+    def _reconstruct(self, label: int) -> tuple[Tensor, Tensor]:
         """A batch of images `[B, 3, H, W]` in [0, 1] of one class, and its last loss."""
         config = self._config
         pyramid = ImagePyramid(
@@ -124,13 +125,15 @@ class Reconstruction(nn.Module):
         )
         labels = torch.full((config.image_batch,), label, device=self._setting.device)
         target = self._records.top.sample(labels, self._random)
-        optimiser = torch.optim.Adam(pyramid.parameters(), config.image_learning_rate)
+        optimiser = torch.optim.Adam(
+            pyramid.parameters(), config.image_learning_rate, fused=fused(pyramid.parameters())
+        )
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, config.image_steps)
         for _ in range(config.image_steps):
             loss = self._loss(pyramid(), target, label)
             descend(optimiser, loss)
             schedule.step()
-        return pyramid().detach(), loss.item()
+        return pyramid().detach(), loss.detach()
 
     def _loss(self, images: Tensor, target: Tensor, label: int) -> Tensor:
         network = self._setting.teacher(self._modality).network

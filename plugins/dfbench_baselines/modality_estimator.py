@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from dfbench.datasets.dataset import Modality
 from dfbench.learning import estimation
 from dfbench.learning.batch_norm import StatisticsMatch
+from dfbench.learning.descent import fused
 from dfbench.learning.students import Students
 from dfbench.method import MethodConfig, Setting
 from dfbench.networks import Estimator
@@ -116,7 +117,10 @@ def new_estimator(
 
 def new_optimiser(config: EstimatorConfig, weights: Iterable[nn.Parameter]) -> torch.optim.Adam:
     """Adam with the momentum that generators are trained with."""
-    return torch.optim.Adam(weights, config.estimator_learning_rate, betas=(0.5, 0.999))
+    weights = list(weights)
+    return torch.optim.Adam(
+        weights, config.estimator_learning_rate, betas=(0.5, 0.999), fused=fused(weights)
+    )
 
 
 def noise(setting: Setting, config: EstimatorConfig, count: int, draws: torch.Generator) -> Tensor:

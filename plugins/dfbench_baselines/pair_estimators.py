@@ -66,7 +66,7 @@ class PairEstimators(nn.Module):
         self.sketch = new_estimator(setting, config, "sketch", width)
         self._random = setting.generator("noise")
         common = [name in setting.common_classes for name in setting.classes]
-        self._shared = torch.tensor(common, device=setting.device)
+        self._binned = estimation.OtherBin(torch.tensor(common, device=setting.device))
         self._optimiser = new_optimiser(config, self.parameters())
 
     def state(self) -> dict[str, Stateful]:
@@ -86,8 +86,8 @@ class PairEstimators(nn.Module):
         q, _, sketch_losses = self._judged("sketch", sketches, students)
         losses = {name: photo_losses[name] + sketch_losses[name] for name in photo_losses}
         if config.alignment:
-            shared = (estimation.with_other_bin(posterior, self._shared) for posterior in (p, q))
-            losses["alignment"] = config.alignment * estimation.class_misalignment(*shared)
+            misalignment = estimation.class_misalignment(self._binned(p), self._binned(q))
+            losses["alignment"] = config.alignment * misalignment
         for judge in self._judge:
             confusion = estimation.modality_confusion(judge(photos), judge(sketches))
             losses["modality"] = config.modality * confusion

@@ -61,7 +61,9 @@ class Quadruplet(Method):
         loop = setting.loop("one network", setting.budget.steps, {**descent.state, **pairs.state()})
         for _ in loop:
             batch = pairs.draw_labelled(setting.budget.batch_size, len(setting.classes))
-            loop.log(_LOG_EVERY, descent.step(batch))
+            losses = descent.step(batch)
+            loop.watch(losses)
+            loop.log(_LOG_EVERY, losses)
         return network.encoders()
 
 

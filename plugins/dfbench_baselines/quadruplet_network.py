@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dfbench.learning.augment import crop_and_flip
-from dfbench.learning.descent import descend
+from dfbench.learning.descent import descend, fused
 from dfbench.learning.loop import RandomState, Stateful
 from dfbench.learning.objectives.quadruplet import preservation_loss, quadruplet_loss
 from dfbench.learning.pool import LabelledPairs
@@ -101,7 +101,10 @@ class Descent:
         self._network = network
         self._views = setting.generator("augmentation")
         self._optimiser = torch.optim.AdamW(
-            parameters, budget.learning_rate, weight_decay=budget.weight_decay
+            parameters,
+            budget.learning_rate,
+            weight_decay=budget.weight_decay,
+            fused=fused(parameters),
         )
         self._schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
             self._optimiser, max(budget.steps, 1)
@@ -117,8 +120,8 @@ class Descent:
             "augmentation": RandomState(self._views),
         }
 
-    def step(self, batch: LabelledPairs) -> dict[str, float]:
-        """One step; returns the terms of the loss."""
+    def step(self, batch: LabelledPairs) -> dict[str, Tensor]:
+        """One step; returns the terms of the loss, which nobody has read yet."""
         self._network.train()
         photos, sketches = (
             crop_and_flip(images, self._views) for images in (batch.photos, batch.sketches)
@@ -126,4 +129,4 @@ class Descent:
         losses = self._network.losses(batch._replace(photos=photos, sketches=sketches))
         descend(self._optimiser, *losses.values())
         self._schedule.step()
-        return {name: loss.item() for name, loss in losses.items()}
+        return {name: loss.detach() for name, loss in losses.items()}

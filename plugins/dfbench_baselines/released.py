@@ -23,10 +23,11 @@ estimator of 64 px, and ProxyAnchor towards the unified teacher's fixed proxies 
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 from dfbench.errors import InvalidConfig
 from dfbench.learning import estimation
-from dfbench.learning.descent import descend
+from dfbench.learning.descent import descend, fused
 from dfbench.learning.loop import RandomState, Stateful
 from dfbench.learning.pool import Pairs
 from dfbench.method import Encoders, Setting
@@ -55,10 +56,12 @@ class ReleasedGame:
         self._estimator_optimiser = new_optimiser(
             config, [weight for side in sides for weight in side.estimator.parameters()]
         )
+        encoders = [weight for side in sides for weight in side.encoder.parameters()]
         self._encoder_optimiser = torch.optim.AdamW(
-            [weight for side in sides for weight in side.encoder.parameters()],
+            encoders,
             budget.learning_rate,
             weight_decay=budget.weight_decay,
+            fused=fused(encoders),
         )
 
     def play(self) -> Encoders:
@@ -77,7 +80,7 @@ class ReleasedGame:
         self.sketch.train()
         for step in loop:
             pairs, losses = self._estimate()
-            loop.log(_LOG_EVERY, {name: float(loss.detach()) for name, loss in losses.items()})
+            loop.log(_LOG_EVERY, losses)
             if (step + 1) % length == 0:
                 loop.log(1, {"students": self._encode(pairs)})
         with torch.no_grad():
@@ -104,12 +107,12 @@ class ReleasedGame:
         descend(self._estimator_optimiser, *losses.values())
         return Pairs(pairs.photos.detach(), pairs.sketches.detach()), losses
 
-    def _encode(self, pairs: Pairs) -> float:
+    def _encode(self, pairs: Pairs) -> Tensor:
         """One step of both encoders; returns its loss."""
         e, k = self.photo.embed(pairs.photos), self.sketch.embed(pairs.sketches)
         loss = self.photo.queue.loss(e, k) + self.sketch.queue.loss(k, e)
         descend(self._encoder_optimiser, loss)
-        return loss.item()
+        return loss.detach()
 
     def _generate(self) -> Pairs:
         source = noise(self._setting, self._config, self._config.estimator_batch, self._noise)

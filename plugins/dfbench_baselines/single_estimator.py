@@ -11,6 +11,7 @@ from dfbench.learning.students import Students
 from dfbench.method import Setting
 from dfbench_baselines.modality_estimator import (
     EstimatorConfig,
+    Losses,
     judged,
     new_estimator,
     new_optimiser,
@@ -43,10 +44,10 @@ class SingleEstimator(nn.Module):
         images: Tensor = self.network(noise(self._setting, self._config, count, self._noise))
         return images
 
-    def step(self, students: Students | None) -> tuple[Tensor, dict[str, float]]:
+    def step(self, students: Students | None) -> tuple[Tensor, Losses]:
         """One optimiser step: the images it made and its losses; `students` is the adversary."""
         images = self(self._config.estimator_batch)
         losses = judged(self._setting, self._config, self._modality, images, students).losses
         descend(self._optimiser, *losses.values())
-        curves = {f"{self._modality} {name}": loss.item() for name, loss in losses.items()}
-        return images.detach(), curves
+        named = {f"{self._modality} {name}": loss.detach() for name, loss in losses.items()}
+        return images.detach(), named

@@ -37,7 +37,7 @@ from dfbench.learning.objectives.class_codes import ClassCodes
 from dfbench.learning.pool import PairPool, Pairs
 from dfbench.learning.students import Students
 from dfbench.method import Encoders, Method, Setting
-from dfbench_baselines.modality_estimator import EstimatorConfig
+from dfbench_baselines.modality_estimator import EstimatorConfig, Losses
 from dfbench_baselines.single_estimator import SingleEstimator
 
 _LOG_EVERY = 10
@@ -109,19 +109,23 @@ class TwoDistillations:
         for step in loop:
             taught = step - config.warm_up
             if taught < 0 or taught % config.student_steps == 0:
-                loop.log(_LOG_EVERY, self._estimate(adversary=taught > 0))
+                losses = self._estimate(adversary=taught > 0)
+                loop.watch(losses)
+                loop.log(_LOG_EVERY, losses)
             if taught >= 0:
-                loop.log(_LOG_EVERY, {"students": self._students.step(self._draw())})
+                losses = {"students": self._students.step(self._draw())}
+                loop.watch(losses)
+                loop.log(_LOG_EVERY, losses)
         self._show()
 
-    def _estimate(self, *, adversary: bool) -> dict[str, float]:
+    def _estimate(self, *, adversary: bool) -> Losses:
         students = self._students.eval().requires_grad_(False) if adversary else None
-        photos, photo_curves = self._photo.step(students)
-        sketches, sketch_curves = self._sketch.step(students)
+        photos, photo_losses = self._photo.step(students)
+        sketches, sketch_losses = self._sketch.step(students)
         self._students.requires_grad_(True)
         if self._pool.size:
             self._pool.add(Pairs(photos, sketches))
-        return photo_curves | sketch_curves
+        return photo_losses | sketch_losses
 
     @torch.no_grad()
     def _draw(self) -> Pairs:

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dfbench.learning.estimation import (
+    OtherBin,
     class_absence,
     class_error,
     class_imbalance,
@@ -16,7 +17,6 @@ from dfbench.learning.estimation import (
     modality_confusion,
     one_hotness,
     student_agreement,
-    with_other_bin,
 )
 
 seeds = st.integers(0, 2**31 - 1)
@@ -78,8 +78,8 @@ def test_classes_that_one_teacher_alone_knows_share_one_bin() -> None:
     p = torch.tensor([[0.5, 0.2, 0.3, 0.0], [0.0, 0.1, 0.2, 0.7]])
     shared = torch.tensor([True, False, True, False])
     expected = torch.tensor([[0.5, 0.3, 0.2], [0.0, 0.2, 0.8]])
-    assert torch.allclose(with_other_bin(p, shared), expected)
-    assert with_other_bin(p, torch.ones(4, dtype=torch.bool)) is p
+    assert torch.allclose(OtherBin(shared)(p), expected)
+    assert OtherBin(torch.ones(4, dtype=torch.bool))(p) is p
 
 
 def test_one_hotness_vanishes_for_certain_decisions_and_is_ln_c_for_none() -> None:

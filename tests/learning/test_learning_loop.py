@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from dfbench.errors import PluginFault
+from dfbench.errors import Diverged, PluginFault
 from dfbench.files import DiskFull
 from dfbench.learning import loop as loops
 from dfbench.learning.checkpoint import Checkpoints
@@ -219,6 +219,66 @@ def test_diverged_loss_does_not_lose_the_finished_training(tmp_path: Path) -> No
         loop.log(1, {"loss": float("nan")})
     curves = json.loads((tmp_path / "diverged.curves.json").read_text())
     assert curves == {"loss": [[0, None], [1, None]]}
+
+
+def test_tensors_in_a_curve_are_points_like_numbers(tmp_path: Path) -> None:
+    loop = _loops(tmp_path).new("curve", 3, {})
+    worked_out = []
+    for step in loop:
+        loop.log(2, {"number": step / 2, "tensor": torch.tensor(step / 2)})
+        loop.log(2, lambda step=step: worked_out.append(step) or {"late": torch.tensor(step)})
+    curves = json.loads((tmp_path / "curve.curves.json").read_text())
+    assert curves == {
+        "number": [[0, 0.0], [2, 1.0]],
+        "tensor": [[0, 0.0], [2, 1.0]],
+        "late": [[0, 0], [2, 2]],
+    }
+    assert worked_out == [0, 2]
+
+
+def test_tensors_in_a_curve_are_not_read_within_a_step(tmp_path: Path) -> None:
+    value = torch.zeros(())
+    for step in Loops(tmp_path).new("curve", 2, {}):
+        loop_of_one = Loops(tmp_path / str(step)).new("curve", 1, {})
+        for _ in loop_of_one:
+            loop_of_one.log(1, {"value": value})
+            value += 1  # a copy made by then would not notice
+    points = [json.loads((tmp_path / f"{n}/curve.curves.json").read_text()) for n in (0, 1)]
+    assert points == [{"value": [[0, 1.0]]}, {"value": [[0, 2.0]]}]
+
+
+def test_loss_that_is_not_finite_ends_the_loop_and_is_never_in_a_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(loops, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    loop = Loops(tmp_path, checkpoint_seconds=2).new("fit", 30, {})
+    reached = []
+
+    def run() -> None:
+        for step in loop:
+            reached.append(step)
+            clock[0] += 0.1
+            b = torch.tensor(float("nan") if step > 12 else 0)
+            loop.watch({"a": torch.tensor(1.0), "b": b})
+
+    with pytest.raises(Diverged, match=r"loss 'b' of loop 'fit' is nan at step 13 of 30; allowed"):
+        run()
+    assert 13 <= reached[-1] <= 16
+    again = Loops(tmp_path, checkpoint_seconds=2).new("fit", 30, {})
+    assert next(iter(again)) <= 13
+
+
+def test_loss_of_the_last_step_is_looked_at_too(tmp_path: Path) -> None:
+    loop = Loops(tmp_path).new("fit", 2, {})
+
+    def run() -> None:
+        for step in loop:
+            loop.watch({"a": torch.tensor(float("inf") if step else 0.0)})
+
+    with pytest.raises(Diverged, match="loss 'a' of loop 'fit' is inf at step 1 of 2"):
+        run()
+    assert list(tmp_path.iterdir()) == []
 
 
 class Odd:

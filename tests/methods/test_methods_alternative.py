@@ -15,7 +15,7 @@ from toy import CHANCE, CLASSES, SIZE, curve, toy_images, toy_map, toy_setting
 from dfbench.datasets.dataset import MODALITIES, Modality
 from dfbench.errors import UndeclaredNeed
 from dfbench.learning.batches import to_unit
-from dfbench.learning.class_pairs import ClassedImages, ClassPairs, balanced_rows
+from dfbench.learning.class_pairs import ClassBalance, ClassedImages, ClassPairs
 from dfbench.method import MethodConfig, Need
 
 
@@ -35,7 +35,7 @@ ALTERNATIVE = {Need.ALTERNATIVE_DATA: {m: _other_images(m) for m in MODALITIES}}
 def test_rows_of_a_pair_share_their_class_and_rare_classes_are_repeated() -> None:
     photos = torch.tensor([0] * 90 + [1] * 9 + [2])
     sketches = torch.tensor([2, 1, 0, 0, 1])
-    rows = balanced_rows(photos, sketches, 3000, _generator())
+    rows = ClassBalance(photos, sketches).draw(3000, _generator())
     assert torch.equal(photos[rows[0]], sketches[rows[1]])
     shares = photos[rows[0]].bincount() / 3000
     assert shares.tolist() == pytest.approx([1 / 3] * 3, abs=0.03)
@@ -44,20 +44,20 @@ def test_rows_of_a_pair_share_their_class_and_rare_classes_are_repeated() -> Non
 
 def test_class_of_one_modality_only_is_taught_beside_one_of_the_other() -> None:
     photos, sketches = torch.tensor([0, 1, 4]), torch.tensor([1, 2])
-    rows = balanced_rows(photos, sketches, 600, _generator())
+    rows = ClassBalance(photos, sketches).draw(600, _generator())
     drawn = set(zip(photos[rows[0]].tolist(), sketches[rows[1]].tolist(), strict=True))
     assert drawn == {(1, 1), (0, 2), (4, 2)}
 
 
 def test_classes_without_any_in_common_are_taught_all_the_same() -> None:
-    rows = balanced_rows(torch.tensor([0, 3]), torch.tensor([1]), 200, _generator())
+    rows = ClassBalance(torch.tensor([0, 3]), torch.tensor([1])).draw(200, _generator())
     assert set(rows[0].tolist()) == {0, 1}
     assert set(rows[1].tolist()) == {0}
 
 
 def test_modality_whose_classes_the_other_has_all_fills_up_from_them() -> None:
     photos, sketches = torch.tensor([0, 1]), torch.tensor([0])
-    rows = balanced_rows(photos, sketches, 200, _generator())
+    rows = ClassBalance(photos, sketches).draw(200, _generator())
     drawn = set(zip(photos[rows[0]].tolist(), sketches[rows[1]].tolist(), strict=True))
     assert drawn == {(0, 0), (1, 0)}
 

@@ -108,7 +108,7 @@ def _last_layer(estimator: SingleEstimator) -> dict[str, torch.Tensor]:
 
 
 def test_weight_multiplies_the_loss_it_is_named_after(tmp_path: Path) -> None:
-    def first_step(place: str, **changes: Any) -> dict[str, float]:
+    def first_step(place: str, **changes: Any) -> dict[str, torch.Tensor]:
         config = _config(**{"one_hot": 1.0, "entropy": 1.0, "activation": 1.0, **changes})
         estimator = SingleEstimator(toy_setting(tmp_path / place), config, "sketch")
         return estimator.step(None)[1]
@@ -116,7 +116,9 @@ def test_weight_multiplies_the_loss_it_is_named_after(tmp_path: Path) -> None:
     one = first_step("one")
     weighted = first_step("two", one_hot=2.0, entropy=3.0, activation=4.0, batch_norm=1.0)
     for name, weight in (("one_hot", 2), ("entropy", 3), ("activation", 4)):
-        assert weighted[f"sketch {name}"] == pytest.approx(weight * one[f"sketch {name}"], rel=1e-4)
+        assert weighted[f"sketch {name}"] == pytest.approx(
+            weight * one[f"sketch {name}"].item(), rel=1e-4
+        )
     assert "sketch batch_norm" not in one
     assert weighted["sketch batch_norm"] > 0
 

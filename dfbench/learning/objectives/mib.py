@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dfbench.learning.host_count import HostCount
 from dfbench.learning.metric import equal_decisions
 from dfbench.learning.objectives.objective import Probed, Space, View
 
@@ -37,14 +38,12 @@ class MultiViewBottleneck(Probed):
     hold.
     """
 
-    step: Tensor
-
     def __init__(self, space: Space) -> None:
         super().__init__(space)
         width = space.budget.embedding_dim
         self.photo_spread, self.sketch_spread = (nn.Linear(f, width) for f in space.feature_dims)
         self.critic = Critic(width)
-        self.register_buffer("step", torch.zeros((), dtype=torch.long))
+        self.step = HostCount()
         self._steps = space.budget.steps
 
     def metric(self, photo: View, sketch: View) -> Tensor:
@@ -53,8 +52,8 @@ class MultiViewBottleneck(Probed):
         same_class = equal_decisions(photo.posteriors, sketch.posteriors)
         scores = self.critic(_sample(*first), _sample(*second))
         superfluous = _mean(symmetric_kl(*first, *second), same_class.diagonal())
-        beta = bottleneck_weight(int(self.step), self._steps)
-        self.step += 1
+        beta = bottleneck_weight(self.step.value, self._steps)
+        self.step.value += 1
         return -jensen_shannon_information(scores, same_class) + beta * superfluous
 
 

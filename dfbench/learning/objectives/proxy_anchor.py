@@ -28,7 +28,8 @@ class ProxyAnchor(Objective):
         labels = torch.cat([photo.posteriors, sketch.posteriors])
         weight = self.proxies.weight if self._learned else self.proxies.weight.detach()
         directions = functional.normalize(weight, dim=1)
-        decisions = functional.one_hot(labels.argmax(dim=1), labels.shape[1]).bool()
+        classes = torch.arange(labels.shape[1], device=labels.device)
+        decisions = labels.argmax(dim=1, keepdim=True) == classes
         return proxy_anchor_loss(embeddings @ directions.T, decisions)
 
     def classify(self, modality: Modality, embeddings: Tensor) -> Tensor:

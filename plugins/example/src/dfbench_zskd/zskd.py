@@ -91,15 +91,16 @@ class ZSKD(dfbench.Method):
         loop = setting.loop(f"{modality} impressions", self.config.steps, state)
         for _ in loop:
             optimiser.zero_grad()
-            total = 0.0
+            total = torch.zeros((), device=setting.device)
             rows = torch.arange(len(answers), device=setting.device)
             for chunk in torch.split(rows, self.config.chunk):
                 logits = teacher(canvas.images[chunk]).logits / self.config.temperature
                 loss = functional.cross_entropy(logits, answers[chunk], reduction="sum")
                 torch.autograd.backward(loss)
-                total += loss.item()
+                total += loss.detach()
             optimiser.step()
             canvas.rescale()
+            loop.watch({"cross-entropy": total})
             loop.log(10, {"cross-entropy": total / len(answers)})
         return ClassedImages(to_bytes(canvas.images), classes.to(setting.device))
 

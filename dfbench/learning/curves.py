@@ -1,0 +1,84 @@
+"""Numbers that a loop watches: read from the device now and then, never inside a step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import isfinite
+
+import torch
+from torch import Tensor
+
+from dfbench.errors import Diverged
+
+Value = float | Tensor
+"""A number, or a tensor of one element that holds it."""
+
+
+class Curves:
+    """Points `(step, value)` of named curves; what lies on a device stays there until `read`."""
+
+    def __init__(self) -> None:
+        self._points: dict[str, list[tuple[int, float]]] = {}
+        self._unread: list[tuple[str, int, Value]] = []
+
+    def add(self, step: int, values: Mapping[str, Value]) -> None:
+        """Add a point to the curve of each name."""
+        self._unread += _kept(step, values)
+
+    def read(self) -> dict[str, list[tuple[int, float]]]:
+        """All points so far; waits for the device if some are unread."""
+        values = read_numbers([value for *_, value in self._unread])
+        for (name, step, _), value in zip(self._unread, values, strict=True):
+            self._points.setdefault(name, []).append((step, value))
+        self._unread.clear()
+        return self._points
+
+    def extend(self, points: Mapping[str, Sequence[tuple[int, float]]]) -> None:
+        """Go on from points that `read` returned."""
+        self._points.update({name: list(some) for name, some in points.items()})
+
+
+class FiniteLosses:
+    """Losses that have to stay finite; the first that does not is named as soon as it is read."""
+
+    def __init__(self, description: str, steps: int) -> None:
+        self._description = description
+        self._steps = steps
+        self._unread: list[tuple[str, int, Value]] = []
+
+    def add(self, step: int, losses: Mapping[str, Value]) -> None:
+        """Keep the losses of a step until `check`."""
+        self._unread += _kept(step, losses)
+
+    def check(self) -> None:
+        """Raise `Diverged` if one that was added is not finite; waits for the device."""
+        values = read_numbers([loss for *_, loss in self._unread])
+        for (name, step, _), value in zip(self._unread, values, strict=True):
+            if not isfinite(value):
+                raise Diverged(
+                    f"loss {name!r} of loop {self._description!r} is {value} at step {step} of "
+                    f"{self._steps}; allowed: finite losses; smaller steps may keep them so, e.g. "
+                    "--set budget.learning_rate=0.0003 (dfbench describe lists what a row is set "
+                    "by)"
+                )
+        self._unread.clear()
+
+
+def read_numbers(values: Sequence[Value]) -> list[float]:
+    """Values as numbers, in their order; each device is waited for once."""
+    numbers = [0.0 if isinstance(value, Tensor) else value for value in values]
+    tensors = {i: value for i, value in enumerate(values) if isinstance(value, Tensor)}
+    for device in {tensor.device for tensor in tensors.values()}:
+        there = {i: tensor for i, tensor in tensors.items() if tensor.device == device}
+        together = torch.stack([tensor.reshape(()).double() for tensor in there.values()])
+        for i, number in zip(there, together.tolist(), strict=True):
+            numbers[i] = number
+    return numbers
+
+
+def _kept(step: int, values: Mapping[str, Value]) -> list[tuple[str, int, Value]]:
+    """Values without what made them."""
+    return [
+        (name, step, value.detach() if isinstance(value, Tensor) else value)
+        for name, value in values.items()
+    ]

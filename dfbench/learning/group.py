@@ -1,0 +1,159 @@
+"""Processes that do one fit side by side, each on a device of its own.
+
+All of them do the same with the same random numbers, so that pools, queues and losses are the same
+everywhere, and no method needs to know. Only what is expensive is shared out: backbones go over a
+share of each batch, and the features of all shares are put together (`dfbench.networks.portions`).
+
+The gradient of a weight then has two parts: what came through this process's share, and what every
+process computed alike. `gathered` multiplies the first by the number of processes on its way back,
+so that the mean over processes is the gradient of the whole batch. The mean is taken when an
+optimiser takes a step: gradients that are read before are those of one process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, distributed, nn
+from torch.optim import Optimizer
+from torch.optim.optimizer import register_optimizer_step_pre_hook
+
+from dfbench.errors import DfbenchError
+
+_PATIENCE = timedelta(minutes=15)
+"""A process that is silent for so long counts as stuck."""
+_DRIFT = 1e-3
+
+
+class ProcessGroup:
+    """One of the processes that do the same fit, as it sees the others."""
+
+    def __init__(self, rank: int, size: int) -> None:
+        self.rank = rank
+        self.size = size
+
+    @property
+    def leads(self) -> bool:
+        """Whether this is the process that keeps what the fit leaves."""
+        return self.rank == 0
+
+    def rows(self, count: int) -> slice:
+        """Its own share of `count` rows: equal ones, but for one row more or less."""
+        return slice(self._first(count, self.rank), self._first(count, self.rank + 1))
+
+    def gathered(self, part: Tensor, count: int) -> Tensor:
+        """What all made of their `rows`, `[n, ...]`, as a batch `[count, ...]`; differentiable."""
+        gathered: Tensor = _Gathered.apply(part, self, count)
+        return gathered
+
+    def gather(self, part: Tensor, count: int) -> Tensor:
+        """As `gathered`, without gradient."""
+        widest = -(-count // self.size)
+        padded = part.new_zeros(widest, *part.shape[1:])
+        padded[: len(part)] = part.detach()
+        shares = [torch.empty_like(padded) for _ in range(self.size)]
+        distributed.all_gather(shares, padded)
+        sizes = (self._first(count, r + 1) - self._first(count, r) for r in range(self.size))
+        return torch.cat([share[:n] for share, n in zip(shares, sizes, strict=True)])
+
+    def total(self, number: float) -> float:
+        """The sum of the processes' numbers."""
+        together = torch.tensor(number, dtype=torch.float64)
+        distributed.all_reduce(together)
+        return together.item()
+
+    def wait(self) -> None:
+        """Wait until all processes are here."""
+        self.total(0)
+
+    def average_gradients(self, optimiser: Optimizer, *_: Any) -> None:
+        """Set the gradients that an optimiser is about to use to their mean over processes."""
+        gradients = [
+            weight.grad
+            for group in optimiser.param_groups
+            for weight in group["params"]
+            if weight.grad is not None
+        ]
+        for _, some in groupby(gradients, key=lambda gradient: (gradient.device, gradient.dtype)):
+            self._average(list(some))
+
+    def require_alike(self, modules: Iterable[nn.Module]) -> None:
+        """Let all processes have the leader's weights. Raises `DfbenchError` if theirs are others.
+
+        Small differences are rounding; large ones are weights that were moved past the mean.
+        """
+        with torch.no_grad():
+            for name, tensor in _tensors(modules):
+                leaders = tensor.clone(memory_format=torch.contiguous_format)
+                distributed.broadcast(leaders, src=0)
+                apart = (leaders.double() - tensor.double()).norm()
+                limit = _DRIFT * leaders.double().norm() + _DRIFT
+                drifted = self.total(float(apart > limit))
+                if drifted:
+                    raise DfbenchError(
+                        f"the processes of a fit drifted apart (in {name}): the method moves "
+                        "weights without an optimiser of torch.optim, or draws from a generator of "
+                        "its own; allowed: --devices 1"
+                    )
+                tensor.copy_(leaders)
+
+    def _average(self, gradients: list[Tensor]) -> None:
+        flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
+        distributed.all_reduce(flat)
+        flat /= self.size
+        parts = torch.split(flat, [gradient.numel() for gradient in gradients])
+        for gradient, part in zip(gradients, parts, strict=True):
+            gradient.copy_(part.view(gradient.shape))
+
+    def _first(self, count: int, rank: int) -> int:
+        return count * rank // self.size
+
+
+@contextmanager
+def joined_group(
+    rank: int, size: int, meeting: Path, device: torch.device
+) -> Iterator[ProcessGroup]:
+    """The group of the processes that meet at a file, inside the block.
+
+    Inside, optimisers take their steps by the mean of all processes' gradients.
+    """
+    distributed.init_process_group(
+        "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo",
+        init_method=meeting.resolve().as_uri(),
+        rank=rank,
+        world_size=size,
+        timeout=_PATIENCE,
+    )
+    group = ProcessGroup(rank, size)
+    hook = register_optimizer_step_pre_hook(group.average_gradients)
+    try:
+        yield group
+    finally:
+        hook.remove()
+        distributed.destroy_process_group()
+
+
+class _Gathered(torch.autograd.Function):
+    """All shares of a batch; a gradient goes back to this process's share alone."""
+
+    @staticmethod
+    def forward(ctx: Any, part: Tensor, group: ProcessGroup, count: int) -> Tensor:
+        ctx.group, ctx.count = group, count
+        return group.gather(part, count)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        (gradient,) = gradients
+        return gradient[ctx.group.rows(ctx.count)] * ctx.group.size, None, None
+
+
+def _tensors(modules: Iterable[nn.Module]) -> Iterator[tuple[str, Tensor]]:
+    for module in modules:
+        yield from module.named_parameters()
+        yield from module.named_buffers()

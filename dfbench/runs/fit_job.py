@@ -1,0 +1,197 @@
+"""Fitting the method of a job, and embedding its images, in this process and those it starts."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import torch
+from safetensors.torch import save
+from torch import Tensor, nn
+
+import dfbench
+from dfbench.artefacts import Artefacts
+from dfbench.datasets.dataset import MODALITIES, Modality
+from dfbench.datasets.image_array import ImageArray
+from dfbench.errors import PluginFault
+from dfbench.files import atomic_path
+from dfbench.learning.group import ProcessGroup
+from dfbench.learning.group_checkpoints import loops_of
+from dfbench.learning.loop import Loops, TrainingLoop
+from dfbench.method import Method, Setting
+from dfbench.networks import Encoders
+from dfbench.networks.compilation import compiled, compiled_networks, require_compiler
+from dfbench.networks.portions import Portions, in_portions
+from dfbench.networks.precision import bfloat16_convolutions
+from dfbench.plugins import PluginHost
+from dfbench.runs.fitting import check_teachers, embedded, fitted, teacher_digests
+from dfbench.runs.handover import awaited_images
+from dfbench.runs.job import (
+    ENCODERS_FILE,
+    JOB_FILE,
+    TRAINING_FOLDER,
+    Fault,
+    FitFacts,
+    Job,
+    Outcome,
+    Unfinished,
+    embeddings_file,
+)
+from dfbench.runs.numerics import pin_numerics
+from dfbench.runs.peak_memory import peak_memory_mib
+from dfbench.runs.resolve import resolve
+from dfbench.runs.shared_arrays import shared_images
+from dfbench.runs.supplied import read_supplies
+from dfbench.runs.team import team
+from dfbench.runs.written import write_down
+from dfbench.teachers.stored import load_teacher
+
+
+def fit(folder: Path) -> Outcome:
+    """Fit the method of a job and embed its images. Raises `Unfinished` and `DfbenchError`."""
+    job = Job.model_validate_json((folder / JOB_FILE).read_text())
+    host = PluginHost.of(job.plugins)
+    _, method = resolve(host, job.row.label, {})
+    method.config = method.Config.model_validate(job.row.config)
+    shared_cores = job.devices if job.device == "cpu" else 1
+    pin_numerics(max(1, job.threads // shared_cores), job.seed)
+    with team(job, folder) as group, compiled_networks(enabled=job.compile):
+        return _fit(method, job, folder, group)
+
+
+def _fit(method: Method, job: Job, folder: Path, group: ProcessGroup | None) -> Outcome:
+    if job.compile:
+        require_compiler(torch.device(job.device))
+    setting = _setting(job, folder, group)
+    before = teacher_digests(setting)
+    started = time.monotonic()
+    encoders = _fitted(method, setting, job, group)
+    fit_seconds = round(time.monotonic() - started, 1)
+    check_teachers(before, setting, job.row)
+    readings = {"": encoders, **encoders.readings}
+    if group is not None:
+        group.require_alike(getattr(one, m) for one in readings.values() for m in MODALITIES)
+    leads = group is None or group.leads
+    parameters = _save_encoders(encoders, folder) if leads else 0
+    embedding = time.monotonic()
+    if job.scored:
+        _embed(readings, job, folder, group)
+    embed_seconds = round(time.monotonic() - embedding, 1)
+    peak_mib = float(peak_memory_mib())
+    if group is not None:
+        peak_mib = group.total(peak_mib)
+    if not leads:
+        return Outcome()
+    write_down(folder, encoders, setting, job)
+    facts = FitFacts(
+        similarities={name: one.similarity for name, one in readings.items()} if job.scored else {},
+        fit_seconds=fit_seconds,
+        embed_seconds=embed_seconds,
+        peak_memory_mib=peak_mib,
+        parameters=parameters,
+        micro_batch=job.micro_batch,
+        devices=job.devices,
+    )
+    return Outcome(facts=facts)
+
+
+def _fitted(method: Method, setting: Setting, job: Job, group: ProcessGroup | None) -> Encoders:
+    """The encoders of the method. Raises `Unfinished` where the memory of the GPU ran out."""
+    portions = Portions(job.micro_batch, group)
+    try:
+        with in_portions(portions), bfloat16_convolutions(enabled=job.precision == "bf16"):
+            return fitted(method, setting, job.row)
+    except PluginFault as fault:
+        if not isinstance(fault.__cause__, torch.OutOfMemoryError):
+            raise
+        message = f"{fault}; smaller settings may fit, e.g. --set budget.batch_size=64"
+        raise Unfinished(Fault(message=message, images=portions.largest)) from fault
+
+
+def _setting(job: Job, folder: Path, group: ProcessGroup | None) -> Setting:
+    device = torch.device(job.device)
+    teachers = {modality: load_teacher(path).to(device) for modality, path in job.teachers.items()}
+    for teacher in teachers.values():
+        compiled(teacher.network.backbone)
+    return Setting(
+        method=job.row.label,
+        budget=job.budget,
+        photo_teacher=teachers["photo"],
+        sketch_teacher=teachers["sketch"],
+        image_size=job.image_size,
+        device=device,
+        seed=job.seed,
+        artefacts=Artefacts(folder),
+        loops=Loops(
+            (job.leader or folder) / TRAINING_FOLDER,
+            _origin(job),
+            job.checkpoint_seconds,
+            TrainingLoop if group is None else loops_of(group),
+        ),
+        supplies=read_supplies(job, device),
+    )
+
+
+def _origin(job: Job) -> dict[str, str | int]:
+    """All that has to be the same for a fit to end with the numbers it was begun with."""
+    return {
+        "fit": job.fit_id,
+        "plugin": f"{job.row.plugin} {job.row.plugin_version}",
+        "dfbench": dfbench.__version__,
+        "torch": str(torch.__version__),
+        "threads": job.threads,
+        "devices": job.devices,
+    }
+
+
+def _save_encoders(encoders: Encoders, folder: Path) -> int:
+    modules = nn.ModuleDict({"photo": encoders.photo, "sketch": encoders.sketch})
+    weights = {
+        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for name, tensor in modules.state_dict().items()
+    }
+    with atomic_path(folder / ENCODERS_FILE) as temporary:
+        temporary.write_bytes(save(weights))
+    return sum(parameter.numel() for parameter in modules.parameters())
+
+
+def _embed(
+    readings: dict[str, Encoders], job: Job, folder: Path, group: ProcessGroup | None
+) -> None:
+    """Leave the embeddings of all test images, of which each process makes its share."""
+    images = _test_images(job, folder, group)
+    device = torch.device(job.device)
+    for name, reading in readings.items():
+        embeddings: dict[str, Tensor] = {}
+        for modality in MODALITIES:
+            encoder, some = getattr(reading, modality), images[modality]
+            rows = group.rows(len(some)) if group and len(some) >= group.size else None
+            part = embedded(encoder, some, job.row, device, modality, rows)
+            embeddings[modality] = _together(part, len(some), job, group) if rows else part
+        if job.leader is None:
+            with atomic_path(embeddings_file(folder, name)) as temporary:
+                temporary.write_bytes(save(embeddings))
+
+
+def _together(part: Tensor, count: int, job: Job, group: ProcessGroup | None) -> Tensor:
+    """The embeddings `[count, D]` that all processes made. Raises `PluginFault` for several D."""
+    if group is None:
+        return part
+    if group.total(part.shape[1]) != group.size * part.shape[1]:
+        raise PluginFault(
+            f"method {job.row.label!r}: its embeddings differ in width from batch to batch; "
+            "allowed: one width D"
+        )
+    return group.gather(part, count)
+
+
+def _test_images(job: Job, folder: Path, group: ProcessGroup | None) -> dict[Modality, ImageArray]:
+    """The test images: the leader asks for them once all processes have fitted."""
+    if group is None:
+        return awaited_images(folder)
+    if job.leader is None:
+        images = awaited_images(folder)
+        group.wait()
+        return images
+    group.wait()
+    return {modality: shared_images(job.leader, modality) for modality in MODALITIES}
