@@ -22,16 +22,16 @@ def test_duration_that_is_none_is_named_with_what_is_allowed(text: str) -> None:
 
 
 def test_limits_reach_the_run(quick_bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    from dfbench.runs import execute
+    from dfbench.runs import memory
 
     seen = []
-    real = execute.call
+    real = memory.call
 
     def call(*arguments: object, **more: object) -> object:
         seen.append(arguments[3])
         return real(*arguments, **more)
 
-    monkeypatch.setattr(execute, "call", call)
+    monkeypatch.setattr(memory, "call", call)
     limits = ("--timeout", "30m", "--memory-limit", "1.5", "--checkpoint-seconds", "7")
     quick_bench.record("classifier-only", *limits)
     (supervision,) = seen
