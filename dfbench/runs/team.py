@@ -36,15 +36,16 @@ def team(job: Job, folder: Path) -> Iterator[ProcessGroup | None]:
     `Unfinished` with what is known of it, or leaves that as the outcome and ends this process if
     this one is stuck waiting. Raises `InvalidInput` if there are not as many GPUs.
     """
-    if job.devices == 1:
-        yield None
-        return
-    _settle(job)
     if job.leader is not None:
+        _settle(job)
         with _joined(job, job.leader) as group:
             yield group
         return
     shutil.rmtree(folder / _FOLDER, ignore_errors=True)
+    if job.devices == 1:
+        yield None
+        return
+    _settle(job)
     followers = _Followers(job, folder)
     try:
         with _joined(job, folder) as group:

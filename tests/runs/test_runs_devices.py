@@ -169,6 +169,7 @@ def test_stuck_process_does_not_wait_for_a_lost_one(shared: Any) -> None:
 def test_more_gpus_than_there_are_is_one_line(
     shared: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("GLOO_SOCKET_IFNAME", "lo")
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     plan = shared.plan
     job = Job(

@@ -25,9 +25,10 @@ ROWS = ("crossx", "crossx-zero-step", "classifier-posterior", "alternative-data"
 
 
 def _record(name: str) -> dict[str, Any]:
-    """The committed record of a row's first seed."""
-    (file,) = RESULTS.glob(f"{name}-s0-????????????.json")
-    record: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    """The committed record of a row's first seed in `closed`."""
+    files = RESULTS.glob(f"{name}-s0-????????????.json")
+    records: list[dict[str, Any]] = [json.loads(f.read_text(encoding="utf-8")) for f in files]
+    (record,) = (record for record in records if record["scenario"] == "closed")
     return record
 
 

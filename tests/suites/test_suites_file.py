@@ -174,7 +174,7 @@ def test_every_key_of_a_document_has_the_line_on_which_it_stands() -> None:
 
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-NO_SUITE = {"questions"}
+NO_SUITE = {"questions", "pictures"}
 """What is asked of the records of suites."""
 SHIPPED = sorted(file for file in BENCHMARKS.glob("*.toml") if file.stem not in NO_SUITE)
 

@@ -17,6 +17,7 @@ methods = ["crossx", "crossx[bn]", { method = "classifier-only", config = { x = 
 datasets = ["shapes", { dataset = "folder:../images", image_size = 32, budget = { steps = 7 } }]
 seeds = [3, 10]
 precision = "bf16"
+compile = true
 [budget]
 steps = 5
 batch_size = 9
@@ -58,7 +59,7 @@ def test_settings_of_a_dataset_stand_in_place_of_the_suites(cells: list[Cell]) -
 
 def test_options_come_from_the_command_line_or_else_from_the_file(cells: list[Cell]) -> None:
     assert {(cell.request.device, cell.request.threads) for cell in cells} == {("cpu", 2)}
-    assert {cell.request.precision for cell in cells} == {"bf16"}
+    assert {(cell.request.precision, cell.request.compile) for cell in cells} == {("bf16", True)}
 
 
 def test_paths_of_a_suite_start_at_its_file(cells: list[Cell], tmp_path: Path) -> None:

@@ -77,6 +77,7 @@ def test_other_rows_and_precisions_are_none(host: PluginHost, tmp_path: Path) ->
     other = [
         _record(host, "classifier-only"),
         _record(host).model_copy(update={"numerics": "cpu-bf16"}),
+        _record(host).model_copy(update={"numerics": "cpu-fp32-compiled"}),
     ]
     assert _members(other, tmp_path, host) == []
 
