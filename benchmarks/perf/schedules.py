@@ -62,7 +62,7 @@ def curve(schedule: Iterator[Settings], request: RunRequest, seconds: float) -> 
         record = run.record
         points.append(
             {
-                "seconds": record.seconds["fit"],
+                "seconds": record.seconds.fit,
                 "encoder steps": float(settings["budget.steps"]),
                 "map@all": record.metrics["map@all"].value,
                 "posterior": record.readings["posterior"]["map@all"].value,

@@ -54,7 +54,7 @@ def config(stage: Stage) -> str:
             resolve(stage.host, f"{name}[{variant}]", {})
         except DfbenchError as fault:
             raise CheckFailed(f"variant {variant!r}: {fault}") from fault
-    return f"{len(model.model_fields)} settings, {len(variants)} variants"
+    return f"settings: {len(model.model_fields)}, variants: {len(variants)}"
 
 
 def _model_faults(model: type[MethodConfig]) -> Iterator[str]:
