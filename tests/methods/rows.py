@@ -57,7 +57,9 @@ def supplies(
 ) -> dict[Need, Any]:
     """Everything a row may declare, under teachers of these classes."""
     known: dict[Modality, tuple[str, ...]] = {"photo": photo, "sketch": sketch}
-    judge = ModalityNet().requires_grad_(False).eval()
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        judge = ModalityNet().requires_grad_(False).eval()
     images = {m: toy_images(m, 60, seed=1)[0] for m in MODALITIES}
     return {
         Need.MODALITY_CLASSIFIER: judge,

@@ -45,7 +45,13 @@ def test_two_processes_make_the_encoders_of_one(
     alone = modules_of(encoders_of(ROWS[number], tmp_path)).state_dict()
     shared = torch.load(together / f"{number}.pt", weights_only=True)
     for name, tensor in alone.items():
-        torch.testing.assert_close(shared[name], tensor, rtol=1e-5, atol=1e-5, msg=name)
+        torch.testing.assert_close(
+            shared[name],
+            tensor,
+            rtol=1e-5,
+            atol=1e-5,
+            msg=lambda told, name=name: f"{name}: {told}",
+        )
 
 
 @pytest.mark.usefixtures("own_numerics")
