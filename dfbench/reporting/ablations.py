@@ -42,10 +42,9 @@ def _of(condition: Condition) -> Iterator[Question]:
 
 
 def _question(condition: Condition, subject: Line, variants: list[Line]) -> Question:
-    marks = f" ({condition.marks})" if condition.marks else ""
     rows = [(*_scores(subject), "", ""), *(_ablated(line, subject) for line in variants)]
     return Question(
-        title=f"{condition.dataset}, {condition.scenario}{marks}: variants of {subject.name}",
+        title=f"{condition.place}: variants of {subject.name}",
         header=(
             "row",
             *map(metric_title, HEADLINE),

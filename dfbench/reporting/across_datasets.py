@@ -109,7 +109,7 @@ def _entries(by_dataset: dict[str, list[Record]], metric: str) -> list[Entry]:
             found.setdefault(_key(record), {}).setdefault(dataset, []).append(record)
     names = _names([next(iter(own.values()))[0] for own in found.values()])
     entries = [
-        Entry(names[key], {d: _line(names[key], records) for d, records in own.items()})
+        Entry(names[key], {d: Line.of(names[key], records) for d, records in own.items()})
         for key, own in found.items()
     ]
     return sorted(entries, key=lambda entry: (-len(entry.by_dataset), -_level(entry, metric)))
@@ -132,11 +132,6 @@ def _key(record: Record) -> str:
 def _names(examples: list[Record]) -> dict[str, str]:
     by_setting = {setting_key(line.first): line.name for line in lines(examples)}
     return {_key(record): by_setting[setting_key(record)] for record in examples}
-
-
-def _line(name: str, records: list[Record]) -> Line:
-    by_seed = {record.seed: record for record in records}
-    return Line(name, tuple(by_seed[seed] for seed in sorted(by_seed)))
 
 
 def _level(entry: Entry, metric: str) -> float:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from dfbench.errors import InvalidInput
 from dfbench.files import atomic_path
+from dfbench.model_file import read_model
 from dfbench.reporting.comparison import Answers, Comparison, Wanted
 
 FILE = "comparisons.json"
@@ -41,15 +41,12 @@ def read_comparisons(folder: Path) -> tuple[Comparison, ...]:
     file = folder / FILE
     if not file.is_file():
         return ()
-    try:
-        content = _Content.model_validate_json(file.read_bytes())
-    except ValidationError as fault:
-        first = fault.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "the file"
-        raise InvalidInput(
-            f"{str(file)!r} is not what this version of dfbench writes ({place}: "
-            f"{first['msg'].lower()}); remove it and make it again: dfbench compare --write"
-        ) from fault
+    content = read_model(
+        _Content,
+        file,
+        "is not what this version of dfbench writes",
+        "remove it and make it again: dfbench compare --write",
+    )
     return content.comparisons
 
 

@@ -18,12 +18,10 @@ def data_tables(records: Iterable[Record], answers: Answers) -> list[Layout]:
     layouts = []
     for table in tables(records):
         for condition in conditions(table):
-            marks = f" ({condition.marks})" if condition.marks else ""
-            place = f"{condition.dataset}, {condition.scenario}{marks}"
             for question in data_questions(condition):
                 if question.rows:
                     layout = answered(question, answers)
                     notes = (*layout.notes, how_to_read())
-                    title = f"{place}: with real images and without"
+                    title = f"{condition.place}: with real images and without"
                     layouts.append(replace(layout, title=title, notes=notes))
     return layouts

@@ -36,6 +36,12 @@ class Line:
         """The records by seed, ascending."""
         return {record.seed: record for record in self.records}
 
+    @classmethod
+    def of(cls, name: str, records: Iterable[Record]) -> Line:
+        """The line of records of one setting, the last of each seed, seeds ascending."""
+        by_seed = {record.seed: record for record in records}
+        return cls(name, tuple(by_seed[seed] for seed in sorted(by_seed)))
+
     def values(self, metric: str, reading: str = "") -> list[float]:
         """The metric on each seed; empty where the row has no such reading."""
         scores = [r.readings.get(reading, {}) if reading else r.metrics for r in self.records]

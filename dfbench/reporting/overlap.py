@@ -98,15 +98,10 @@ def _series(records: list[Record], closed: list[Record], metric: str) -> tuple[S
             by_setting[key].setdefault(_WHOLE, []).append(record)
     names = _names([next(iter(found.values()))[0] for found in by_setting.values()])
     series = [
-        Series(names[key], {o: _line(names[key], found[o]) for o in sorted(found)})
+        Series(names[key], {o: Line.of(names[key], found[o]) for o in sorted(found)})
         for key, found in by_setting.items()
     ]
     return tuple(sorted(series, key=lambda one: -_level(one, metric)))
-
-
-def _line(name: str, records: list[Record]) -> Line:
-    by_seed = {record.seed: record for record in records}
-    return Line(name, tuple(by_seed[seed] for seed in sorted(by_seed)))
 
 
 def _names(examples: list[Record]) -> dict[str, str]:

@@ -55,6 +55,12 @@ class Condition:
         """Which classes the teachers know, and which are queried."""
         return self.lines[0].first.scenario
 
+    @property
+    def place(self) -> str:
+        """Dataset, scenario and marks, as a title."""
+        marks = f" ({self.marks})" if self.marks else ""
+        return f"{self.dataset}, {self.scenario}{marks}"
+
     def of(self, label: str) -> list[Line]:
         """The lines of a label."""
         return [line for line in self.lines if line.label == label]

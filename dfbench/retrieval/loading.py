@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from hashlib import blake2b
 from pathlib import Path
 
-from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from torch import Tensor, nn
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 from dfbench.datasets.dataset import MODALITIES, Modality
 from dfbench.errors import InvalidInput
 from dfbench.evaluation.devices import chosen_device
+from dfbench.model_file import read_model
 from dfbench.networks import placed
 from dfbench.networks.chain import Chain, rebuilt
 from dfbench.retrieval.card import CARD_FILE, Card
@@ -52,18 +52,12 @@ def load(path: str | os.PathLike[str], *, device: str = "cpu") -> RetrievalModel
 
 def read_card(folder: Path) -> Card:
     """The card of an export. Raises `InvalidInput` if it is none that this version reads."""
-    file = folder / CARD_FILE
-    try:
-        return Card.model_validate_json(file.read_bytes())
-    except OSError as fault:
-        raise InvalidInput(f"{str(file)!r} cannot be read ({fault.strerror or fault})") from fault
-    except ValidationError as fault:
-        first = fault.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "the file"
-        raise InvalidInput(
-            f"{str(file)!r} is no card of this version of dfbench ({place}: "
-            f"{first['msg'].lower()}); export the run again: dfbench export --run ID"
-        ) from fault
+    return read_model(
+        Card,
+        folder / CARD_FILE,
+        "is no card of this version of dfbench",
+        "export the run again: dfbench export --run ID",
+    )
 
 
 def _contents(folder: Path) -> tuple[WrittenEncoders, Mapping[str, Tensor]]:

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
 from dfbench.datasets.dataset import MODALITIES, Modality
-from dfbench.errors import InvalidInput
 from dfbench.files import atomic_path
 from dfbench.method import Setting
+from dfbench.model_file import read_model
 from dfbench.networks import Encoders, placed
 from dfbench.networks.chain import Chain, UnwrittenEncoder, rebuilt, written
 from dfbench.networks.compilation import uncompiled
@@ -75,17 +75,12 @@ def write_down(folder: Path, encoders: Encoders, setting: Setting, job: Job) -> 
 
 def read_written(file: Path) -> WrittenEncoders:
     """What a run left in this file. Raises `InvalidInput` if it cannot be read."""
-    try:
-        return WrittenEncoders.model_validate_json(file.read_bytes())
-    except OSError as fault:
-        raise InvalidInput(f"{str(file)!r} cannot be read ({fault.strerror or fault})") from fault
-    except ValidationError as fault:
-        first = fault.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "the file"
-        raise InvalidInput(
-            f"{str(file)!r} is not as this version of dfbench writes it ({place}: "
-            f"{first['msg'].lower()}); repeat its run with --force"
-        ) from fault
+    return read_model(
+        WrittenEncoders,
+        file,
+        "is not as this version of dfbench writes it",
+        "repeat its run with --force",
+    )
 
 
 @torch.no_grad()
