@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from dfbench.cli.configuration import data_root_option, data_root_or_configured
-from dfbench.cli.names import Names
+from dfbench.cli.image_options import class_options, skip_unreadable_option
 from dfbench.cli.options import (
     cache_option,
     format_option,
@@ -32,14 +32,9 @@ if TYPE_CHECKING:
     metavar="PX",
     help="Height and width, such as 32, 64, 128 or 224; default: what a run without it takes.",
 )
-@click.option("--classes", type=Names(), help="Benchmark classes, separated by commas, or all.")
-@click.option(
-    "--alternative-classes",
-    type=Names(),
-    help="Spare classes of the dataset, separated by commas.",
-)
+@class_options
 @data_root_option
-@click.option("--skip-unreadable", is_flag=True, help="Leave out images that cannot be decoded.")
+@skip_unreadable_option
 @click.option(
     "--duplicate-photos", is_flag=True, help="Count Sketchy's photos twice, as SAKE's lists do."
 )

@@ -10,8 +10,13 @@ import rich_click as click
 
 from dfbench.cli.configuration import data_root_option, data_root_or_configured
 from dfbench.cli.duration import Duration
+from dfbench.cli.image_options import (
+    alternative_option,
+    class_options,
+    image_size_option,
+    skip_unreadable_option,
+)
 from dfbench.cli.key_values import key_values
-from dfbench.cli.names import Names
 from dfbench.cli.options import (
     cache_option,
     format_option,
@@ -94,12 +99,9 @@ if TYPE_CHECKING:
     metavar="N",
     help="GPUs of this machine that share a fit; with --device cpu, processes.",
 )
-@click.option("--classes", type=Names(), help="Benchmark classes, separated by commas, or all.")
-@click.option(
-    "--alternative-classes", type=Names(), help="Spare classes of the dataset, separated by commas."
-)
-@click.option("--alternative", metavar="D", help="Dataset that provides alternative classes.")
-@click.option("--image-size", type=click.IntRange(16), metavar="PX", help="Height and width.")
+@class_options
+@alternative_option
+@image_size_option
 @data_root_option
 @click.option(
     "--holdout",
@@ -110,7 +112,7 @@ if TYPE_CHECKING:
 @click.option(
     "--duplicate-photos", is_flag=True, help="Count Sketchy's photos twice, as SAKE's lists do."
 )
-@click.option("--skip-unreadable", is_flag=True, help="Leave out images that cannot be decoded.")
+@skip_unreadable_option
 @click.option("--alone", is_flag=True, help="Run only this row, not those that stand beside it.")
 @click.option("--force", is_flag=True, help="Repeat a run that is already recorded.")
 @click.option("--timeout", type=Duration(), metavar="TIME", help="End a fit after 90, 30m or 2h.")

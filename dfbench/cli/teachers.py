@@ -9,9 +9,14 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from dfbench.cli.configuration import data_root_option, data_root_or_configured
+from dfbench.cli.image_options import (
+    alternative_option,
+    class_options,
+    image_size_option,
+    skip_unreadable_option,
+)
 from dfbench.cli.import_teacher import import_teacher
 from dfbench.cli.key_values import key_values
-from dfbench.cli.names import Names
 from dfbench.cli.options import cache_option, format_option, plugin_options, plugin_sources
 from dfbench.console import note, print_json
 from dfbench.datasets.split import HoldoutName
@@ -46,12 +51,9 @@ def teachers_group() -> None:
     "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True
 )
 @click.option("--threads", type=click.IntRange(1), help="Processor threads; default: all cores.")
-@click.option("--classes", type=Names(), help="Benchmark classes, separated by commas, or all.")
-@click.option(
-    "--alternative-classes", type=Names(), help="Spare classes of the dataset, separated by commas."
-)
-@click.option("--alternative", metavar="D", help="Dataset that provides alternative classes.")
-@click.option("--image-size", type=click.IntRange(16), metavar="PX", help="Height and width.")
+@class_options
+@alternative_option
+@image_size_option
 @data_root_option
 @click.option(
     "--holdout",
@@ -60,7 +62,7 @@ def teachers_group() -> None:
     show_default=True,
     help="Which images they are not trained on.",
 )
-@click.option("--skip-unreadable", is_flag=True, help="Leave out images that cannot be decoded.")
+@skip_unreadable_option
 @plugin_options
 @cache_option
 @format_option("text", "json")
