@@ -54,6 +54,7 @@ def group_notes(records: Sequence[Record]) -> Iterator[str]:
             f"teachers and methods know {_counts(seen)} other classes; queries and gallery are all "
             "images of classes that neither knows"
         )
+        yield from _earlier_knowledge(records)
         return
     yield f"the teachers share {span([d.overlap for d in divisions])} of the union of their classes"
     for name in query_groups(records):
@@ -67,6 +68,17 @@ def group_notes(records: Sequence[Record]) -> Iterator[str]:
         for modality in ("photo", "sketch")
     )
     yield f"classes: {', '.join(known)}; a teacher's accuracy is on its own classes"
+
+
+def _earlier_knowledge(records: Sequence[Record]) -> Iterator[str]:
+    """What networks may know of unseen classes from before they were teachers."""
+    if any(record.recipe.initialisation == "imagenet" for record in records):
+        yield (
+            "networks start from ImageNet weights: unseen classes that ImageNet has are not new to "
+            "them (s21 of Sketchy has none of those)"
+        )
+    if any(teacher.given for record in records for teacher in record.teachers.values()):
+        yield "what given teachers learned before their own classes is not known"
 
 
 def _counts(numbers: set[int]) -> str:

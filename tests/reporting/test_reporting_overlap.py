@@ -15,6 +15,7 @@ from dfbench.reporting.overlap import sweeps
 from dfbench.reporting.overlap_tables import overlap_tables
 from dfbench.reporting.published_overlap import published_overlap
 from dfbench.reporting.zero_shot import zero_shot
+from dfbench.runs.record import Division
 
 
 @pytest.fixture
@@ -130,6 +131,15 @@ def test_printed_zero_shot_rows_stand_beneath_the_split_they_are_of() -> None:
     printed = layout.content["rows"][-1]
     assert printed["published"]["map@all"] > 0
     assert printed["seeds"] == []
+
+
+@pytest.mark.parametrize("initialisation", ["alternative", "imagenet"])
+def test_table_of_unseen_classes_says_what_networks_may_know_of_them(initialisation: str) -> None:
+    record = synthetic_record(dataset="sketchy-ext", scenario="unseen=s25-sake")
+    division = Division(overlap=1, shared=("a",), photo_only=(), sketch_only=(), unseen=("b",))
+    recipe = record.recipe.model_copy(update={"initialisation": initialisation})
+    [layout] = leaderboards([record.model_copy(update={"division": division, "recipe": recipe})])
+    assert ("ImageNet" in "".join(layout.notes)) == (initialisation == "imagenet")
 
 
 def test_printed_rows_are_shown_in_their_split_alone() -> None:
