@@ -21,16 +21,6 @@ def one_hotness(logits: Tensor) -> Tensor:
     return functional.cross_entropy(logits, logits.argmax(dim=1))
 
 
-def class_error(logits: Tensor, given: Tensor) -> Tensor:
-    """Cross-entropy of the teacher with the class asked for: one-hotness for given classes.
-
-    `given` `[B]` indexes the teacher's classes; -1 stands for a class that the teacher does not
-    know, whose image it cannot judge.
-    """
-    errors = functional.cross_entropy(logits, given, ignore_index=-1, reduction="sum")
-    return errors / (given >= 0).sum().clamp(min=1)
-
-
 def class_imbalance(logits: Tensor) -> Tensor:
     """Minus the entropy (nats) of the batch's mean posterior: small when all classes are made."""
     mean = logits.softmax(dim=1).mean(dim=0)

@@ -80,8 +80,8 @@ class PairEstimators(nn.Module):
     def step(self, students: Students | None) -> Estimate:
         """One optimiser step; `students`, if any, are the adversary."""
         config = self._config
-        source = self.draw()
-        photos, sketches = self.photo(source), self.sketch(source)
+        for_photos, for_sketches = self.draw()
+        photos, sketches = self.photo(for_photos), self.sketch(for_sketches)
         p, h, photo_losses = self._judged("photo", photos, students)
         q, _, sketch_losses = self._judged("sketch", sketches, students)
         losses = {name: photo_losses[name] + sketch_losses[name] for name in photo_losses}
@@ -95,9 +95,10 @@ class PairEstimators(nn.Module):
         pairs = Pairs(photos.detach(), sketches.detach())
         return Estimate(pairs, p.detach(), q.detach(), h.detach(), losses)
 
-    def draw(self) -> Tensor:
-        """Fresh input `[B, input_dim]` of both estimators: noise ~ N(0, I)."""
-        return noise(self._setting, self._config, self._config.estimator_batch, self._random)
+    def draw(self) -> tuple[Tensor, Tensor]:
+        """Fresh inputs `[B, input_dim]` of the two estimators: one noise ~ N(0, I) for both."""
+        shared = noise(self._setting, self._config, self._config.estimator_batch, self._random)
+        return shared, shared
 
     def uncertainty(self, modality: Modality, logits: Tensor) -> Tensor:
         """How far a teacher is from seeing one class in every image: one-hotness."""

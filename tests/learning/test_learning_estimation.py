@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from dfbench.learning.estimation import (
     OtherBin,
     class_absence,
-    class_error,
     class_imbalance,
     class_misalignment,
     inactivity,
@@ -85,22 +84,6 @@ def test_classes_that_one_teacher_alone_knows_share_one_bin() -> None:
 def test_one_hotness_vanishes_for_certain_decisions_and_is_ln_c_for_none() -> None:
     assert one_hotness(100 * torch.eye(4)).item() == pytest.approx(0, abs=1e-6)
     assert one_hotness(torch.zeros(3, 4)).item() == pytest.approx(math.log(4))
-
-
-def test_class_error_is_the_cross_entropy_with_the_given_classes() -> None:
-    logits = torch.tensor([[2.0, 0.0], [1.0, 1.0]])
-    expected = (math.log(1 + math.exp(2.0)) + math.log(2)) / 2
-    assert class_error(logits, torch.tensor([1, 0])).item() == pytest.approx(expected)
-
-
-def test_class_error_counts_only_images_of_classes_the_teacher_knows() -> None:
-    logits = torch.tensor([[2.0, 0.0], [1.0, 1.0]], requires_grad=True)
-    assert class_error(logits, torch.tensor([-1, 0])).item() == pytest.approx(math.log(2))
-    nothing = class_error(logits, torch.tensor([-1, -1]))
-    assert nothing.item() == 0
-    nothing.backward()
-    assert logits.grad is not None
-    assert not logits.grad.any()
 
 
 @settings(deadline=None, max_examples=30)

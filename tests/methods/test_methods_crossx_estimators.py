@@ -27,14 +27,15 @@ def test_estimators_learn_what_their_losses_ask(kind: type[PairEstimators], tmp_
 
 def test_pair_comes_from_one_noise(tmp_path: Path) -> None:
     estimators = PairEstimators(tiny_setting(tmp_path), quick(), None)
-    shared = estimators.draw()
-    assert shared.shape == (8, 16)
-    assert not torch.equal(shared, estimators.draw())
+    for_photos, for_sketches = estimators.draw()
+    assert for_photos.shape == (8, 16)
+    assert torch.equal(for_photos, for_sketches)
+    assert not torch.equal(for_photos, estimators.draw()[0])
 
 
 def test_sketches_have_one_channel_and_start_as_paper(tmp_path: Path) -> None:
     estimators = PairEstimators(tiny_setting(tmp_path), quick(), None)
-    sketches = estimators.sketch(estimators.draw())
+    sketches = estimators.sketch(estimators.draw()[1])
     assert torch.equal(sketches[:, 0], sketches[:, 2])
     assert sketches.mean() > 0.75
 
@@ -49,31 +50,40 @@ def test_exclusive_classes_are_no_misalignment(tmp_path: Path) -> None:
 
 def test_both_conditional_estimators_are_told_the_same_class(tmp_path: Path) -> None:
     estimators = ConditionalEstimators(tiny_setting(tmp_path), quick(), None)
-    shared = estimators.draw()
-    expected = estimators.embedding(estimators.given)
-    assert shared.shape == (8, 32)
-    assert torch.equal(shared[:, 16:], expected)
+    for_photos, for_sketches = estimators.draw()
+    assert for_photos.shape == (8, 32)
+    assert torch.equal(for_photos, for_sketches)
+    assert torch.equal(for_photos[:, 16:], estimators.embedding(estimators.given["photo"]))
 
 
 def test_conditional_certainty_is_the_cross_entropy_with_the_given_class(tmp_path: Path) -> None:
     estimators = ConditionalEstimators(tiny_setting(tmp_path), quick(**CONDITIONAL), None)
     estimators.draw()
     logits = torch.randn(8, 3, generator=torch.Generator().manual_seed(0))
-    expected = functional.cross_entropy(logits, estimators.given)
+    expected = functional.cross_entropy(logits, estimators.given["photo"])
     assert torch.allclose(estimators.uncertainty("photo", logits), expected)
 
 
-def test_teacher_has_no_say_about_given_classes_it_does_not_know(tmp_path: Path) -> None:
-    setting = tiny_setting(tmp_path, photo=("a", "c"), sketch=("b", "c"))
-    estimators = ConditionalEstimators(setting, quick(estimator_batch=3), None)
+@pytest.mark.parametrize(
+    ("photo", "sketch", "given"),
+    [
+        ("acd", "bcd", {(0, 1): 2, (2, 2): 1, (3, 3): 1}),
+        ("ac", "abcd", {(0, 0): 1, (0, 1): 1, (2, 2): 1, (2, 3): 1}),
+        ("abc", "abc", {(0, 0): 1, (1, 1): 1, (2, 2): 1}),
+    ],
+)
+def test_each_estimator_is_given_classes_that_its_teacher_knows(
+    photo: str, sketch: str, given: dict[tuple[int, int], int], tmp_path: Path
+) -> None:
+    setting = tiny_setting(tmp_path, photo=tuple(photo), sketch=tuple(sketch))
+    config = quick(**CONDITIONAL, estimator_batch=len(setting.classes))
+    estimators = ConditionalEstimators(setting, config, None)
     estimators.draw()
-    logits = torch.tensor([[3.0, 0.0], [0.0, 1.0], [2.0, -1.0]])
-    errors = {
-        int(y): -logits[i].log_softmax(0)[0 if y == 0 else 1]
-        for i, y in enumerate(estimators.given)
-        if y != 1
-    }
-    expected = torch.stack(list(errors.values())).mean()
+    pairs = zip(*(estimators.given[m].tolist() for m in ("photo", "sketch")), strict=True)
+    assert Counter(pairs) == given
+    logits = torch.randn(len(setting.classes), len(photo))
+    classes = [photo.index("abcd"[y]) for y in estimators.given["photo"].tolist()]
+    expected = functional.cross_entropy(logits, torch.tensor(classes))
     assert torch.allclose(estimators.uncertainty("photo", logits), expected)
 
 
