@@ -125,7 +125,7 @@ class MIB(TwofoldReference):
 
     name = "mib"
     title = "MIB"
-    version = 1
+    version = 2
     objective = MultiViewBottleneck
 
 

@@ -35,10 +35,6 @@ SHORTER: dict[str, dict[str, int]] = {
 }
 """Settings at which they still learn something."""
 FAILURES = {
-    "mib": {
-        "global-randomness": "its noise comes from torch's own generator, which a run seeds and "
-        "its checkpoints keep",
-    },
     "gaussian-prior": {"chance": "noise teaches next to nothing in a hundred steps"},
 }
 

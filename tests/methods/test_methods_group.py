@@ -14,7 +14,7 @@ from torch import Tensor
 
 from dfbench.learning.group import ProcessGroup
 
-# Estimators and students; observed by hooks; noise of the global generator; images without a
+# Estimators and students; observed by hooks; noise of an objective; images without a
 # generator network; batch statistics; bfloat16.
 ROWS = ("crossx", "crossx[bn]", "mib", "meta-data", "crossx[random-init]", "crossx")
 TOGETHER = 2

@@ -34,8 +34,7 @@ class MultiViewBottleneck(Probed):
     """mu is the encoder's projection, sigma a second head upon the same features.
 
     Views of one class are a joint sample, those of two classes a marginal one. Retrieval compares
-    the directions of mu. Noise comes from torch's global generator, which a loop's checkpoints
-    hold.
+    the directions of mu. A step draws the noise of its number.
     """
 
     def __init__(self, space: Space) -> None:
@@ -44,13 +43,18 @@ class MultiViewBottleneck(Probed):
         self.photo_spread, self.sketch_spread = (nn.Linear(f, width) for f in space.feature_dims)
         self.critic = Critic(width)
         self.step = HostCount()
+        self.seed = HostCount()
+        self.seed.value = int(torch.randint(2**31, ()))
         self._steps = space.budget.steps
 
     def metric(self, photo: View, sketch: View) -> Tensor:
         first = photo.projections, _spread(self.photo_spread(photo.features))
         second = sketch.projections, _spread(self.sketch_spread(sketch.features))
         same_class = equal_decisions(photo.posteriors, sketch.posteriors)
-        scores = self.critic(_sample(*first), _sample(*second))
+        random = torch.Generator(photo.features.device).manual_seed(
+            self.seed.value + self.step.value
+        )
+        scores = self.critic(_sample(*first, random), _sample(*second, random))
         superfluous = _mean(symmetric_kl(*first, *second), same_class.diagonal())
         beta = bottleneck_weight(self.step.value, self._steps)
         self.step.value += 1
@@ -108,8 +112,9 @@ def _spread(outputs: Tensor) -> Tensor:
     return functional.softplus(outputs) + _LEAST_SPREAD
 
 
-def _sample(mu: Tensor, sigma: Tensor) -> Tensor:
-    return mu + sigma * torch.randn_like(mu)
+def _sample(mu: Tensor, sigma: Tensor, random: torch.Generator) -> Tensor:
+    noise = torch.randn(mu.shape, generator=random, device=mu.device, dtype=mu.dtype)
+    return mu + sigma * noise
 
 
 def _standardised(z: Tensor) -> Tensor:
