@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
+from dfbench.cli.choice import Choice
 from dfbench.cli.key_values import key_values
 from dfbench.cli.options import cache_option, format_option, plugin_options, plugin_sources
 from dfbench.conformance.check import CHECKS, chosen_checks
@@ -45,7 +46,7 @@ _STYLES = {"passed": "green", "failed": "bold red", "expected": "yellow", "not r
     metavar="CHECK=REASON",
     help="A check that may fail, and why; it has to fail then.",
 )
-@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
+@click.option("--device", type=Choice(["cpu", "cuda"]), default="cpu", show_default=True)
 @click.option("-v", "--verbose", is_flag=True, help="Show the traceback of a plugin's fault.")
 @plugin_options
 @cache_option

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
+from dfbench.cli.choice import Choice
 from dfbench.cli.configuration import data_root_option, data_root_or_configured
 from dfbench.cli.names import Names
 from dfbench.cli.options import cache_option, format_option
@@ -71,7 +72,7 @@ def fetch(*, dataset: str, data_root: Path | None, cache: Path | None) -> None:
 )
 @click.option(
     "--holdout",
-    type=click.Choice(["fifth", "literature"]),
+    type=Choice(["fifth", "literature"]),
     default="fifth",
     show_default=True,
     help="The hold-out that there have to be enough images for.",

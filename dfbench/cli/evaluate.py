@@ -8,6 +8,7 @@ from pathlib import Path
 import rich_click as click
 
 from dfbench import console
+from dfbench.cli.choice import Choice
 
 _K_OF_ALL = 200
 
@@ -45,7 +46,7 @@ _K_OF_ALL = 200
 @click.option(
     "--format",
     "style",
-    type=click.Choice(["text", "json"]),
+    type=Choice(["text", "json"]),
     default="text",
     show_default=True,
     help="A table, or a JSON document with definitions and per-class means.",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
+from dfbench.cli.choice import Choice
 from dfbench.cli.options import cache_option, format_option
 from dfbench.console import note, output, print_json
 from dfbench.datasets.modality import MODALITIES, Modality
@@ -36,9 +37,7 @@ class Values(click.ParamType[tuple[float, ...]]):
 
 @click.command("import")
 @click.argument("checkpoint", type=click.Path(path_type=Path))
-@click.option(
-    "--modality", type=click.Choice(MODALITIES), required=True, help="What it classifies."
-)
+@click.option("--modality", type=Choice(MODALITIES), required=True, help="What it classifies.")
 @click.option(
     "--network",
     required=True,

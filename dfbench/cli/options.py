@@ -8,6 +8,7 @@ from typing import Any
 
 import rich_click as click
 
+from dfbench.cli.choice import Choice
 from dfbench.defaults import chosen_plugins
 from dfbench.runs.request import PluginSources
 
@@ -72,7 +73,7 @@ def format_option(*formats: str) -> Callable[[Command], Command]:
     return click.option(
         "--format",
         "form",
-        type=click.Choice(formats),
+        type=Choice(formats),
         default=formats[0],
         show_default=True,
         help="How to print the result.",

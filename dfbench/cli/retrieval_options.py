@@ -8,6 +8,7 @@ from typing import Any
 
 import rich_click as click
 
+from dfbench.cli.choice import Choice
 from dfbench.console import note
 
 Command = Callable[..., Any]
@@ -32,7 +33,7 @@ gallery_option = click.option(
 """`--gallery`, a person's own photos."""
 device_option = click.option(
     "--device",
-    type=click.Choice(["auto", "cpu", "cuda"]),
+    type=Choice(["auto", "cpu", "cuda"]),
     default="auto",
     show_default=True,
     help="Where photos and sketches are embedded.",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
+from dfbench.cli.choice import Choice
 from dfbench.cli.configuration import data_root_option, data_root_or_configured
 from dfbench.cli.duration import Duration
 from dfbench.cli.image_options import (
@@ -72,13 +73,11 @@ if TYPE_CHECKING:
     help="A setting of the method, or of the shared budget (budget.steps=300) or the teachers "
     "(teachers.initialisation=random). See: dfbench describe M.",
 )
-@click.option(
-    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True
-)
+@click.option("--device", type=Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option("--threads", type=click.IntRange(1), help="Processor threads; default: all cores.")
 @click.option(
     "--precision",
-    type=click.Choice(["fp32", "bf16"]),
+    type=Choice(["fp32", "bf16"]),
     default="fp32",
     show_default=True,
     help="Arithmetic of backbones and estimators in a fit; the training of teachers, losses, "
@@ -105,7 +104,7 @@ if TYPE_CHECKING:
 @data_root_option
 @click.option(
     "--holdout",
-    type=click.Choice(["fifth", "literature", "all"]),
+    type=Choice(["fifth", "literature", "all"]),
     help="Test part: a fifth of photos and sketches (default), the published number of sketches a "
     "class and every photo, or all images (default of folder:PATH with given teachers).",
 )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import rich_click as click
 
+from dfbench.cli.choice import Choice
 from dfbench.cli.configuration import data_root_option, data_root_or_configured
 from dfbench.cli.duration import Duration
 from dfbench.cli.options import (
@@ -66,7 +67,7 @@ def _suite_options(command: Command) -> Command:
         results_option,
         plugin_options,
         click.option("--threads", type=click.IntRange(1), help="Processor threads of a run."),
-        click.option("--device", type=click.Choice(["auto", "cpu", "cuda"])),
+        click.option("--device", type=Choice(["auto", "cpu", "cuda"])),
         click.option(
             "--except",
             "without",
@@ -108,9 +109,7 @@ def status(form: str, *, watch: bool, **options: Any) -> None:
 
 @suite_group.command()
 @_suite_options
-@click.option(
-    "--retry", type=click.Choice(["failed", "timeout", "all"]), help="Do again what ended so."
-)
+@click.option("--retry", type=Choice(["failed", "timeout", "all"]), help="Do again what ended so.")
 @click.option(
     "--jobs",
     type=click.IntRange(1),
@@ -126,7 +125,7 @@ def status(form: str, *, watch: bool, **options: Any) -> None:
 @click.option("--fail-fast", is_flag=True, help="Begin nothing more after the first failure.")
 @click.option(
     "--executor",
-    type=click.Choice(["local", "ray"]),
+    type=Choice(["local", "ray"]),
     default="local",
     show_default=True,
     help="Do the runs on this machine, or on a Ray cluster (extra: dfbench[ray]).",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
+from dfbench.cli.choice import Choice
 from dfbench.cli.options import (
     format_option,
     plugin_options,
@@ -38,7 +39,7 @@ _LACKING = {
 
 
 @click.command()
-@click.argument("kind", type=click.Choice(KINDS), default="methods")
+@click.argument("kind", type=Choice(KINDS), default="methods")
 @results_option
 @dataset_option
 @scenario_option

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
+from dfbench.cli.choice import Choice
 from dfbench.cli.configuration import data_root_option, data_root_or_configured
 from dfbench.cli.image_options import (
     alternative_option,
@@ -47,9 +48,7 @@ def teachers_group() -> None:
     metavar="KEY=VALUE",
     help="A setting of the teachers, e.g. teachers.network=resnet18.",
 )
-@click.option(
-    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True
-)
+@click.option("--device", type=Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option("--threads", type=click.IntRange(1), help="Processor threads; default: all cores.")
 @class_options
 @alternative_option
@@ -57,7 +56,7 @@ def teachers_group() -> None:
 @data_root_option
 @click.option(
     "--holdout",
-    type=click.Choice(["fifth", "literature"]),
+    type=Choice(["fifth", "literature"]),
     default="fifth",
     show_default=True,
     help="Which images they are not trained on.",

@@ -40,8 +40,7 @@ def check_installed() -> None:
     missing = [name for name in _LIBRARIES if find_spec(name) is None]
     if missing:
         raise InvalidInput(
-            f"--onnx, but {', '.join(missing)} is not installed; install it: pip install "
-            "'dfbench[onnx]'"
+            f"--onnx needs what is not installed: {', '.join(missing)}; pip install 'dfbench[onnx]'"
         )
 
 

@@ -177,3 +177,12 @@ def test_misspelt_dataset_of_the_table_is_answered_with_a_suggestion(quick_bench
 
 def test_method_that_cannot_be_described_is_one_line(quick_bench: Bench) -> None:
     assert "did you mean 'crossx'" in quick_bench.call("describe", "crosx").refused()
+
+
+def test_misspelt_word_of_an_option_is_answered_with_the_words_and_the_nearest(
+    quick_bench: Bench,
+) -> None:
+    finished = quick_bench.call("table", "--format", "jsn")
+    assert finished.status == 2
+    assert "'csv', 'json'. Did you mean 'json'?" in finished.err
+    assert "Did you mean" not in quick_bench.call("table", "--format", "xyz").err
