@@ -27,6 +27,18 @@ def wide_terminal() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_thread(wide_terminal: None) -> Iterator[None]:
+    """Sums have one order, here and in child processes, whatever machine the tests run on."""
+    import torch
+
+    del wide_terminal
+    torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")
+        yield
+
+
 @pytest.fixture(scope="session")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of five drawn classes, twelve photos and twelve sketches each, 32 px."""
@@ -71,11 +83,8 @@ def bench(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-    own_numerics: None,
 ) -> Bench:
     """The command line with folders of its own; children are real processes."""
-    del own_numerics
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     return Bench(tmp_path, monkeypatch, capsys, pictures, cache)
 
 
@@ -104,14 +113,13 @@ def quick_bench(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
     return bench
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def own_numerics() -> Iterator[None]:
-    """Leave torch's global switches as they were."""
+    """Leave torch's global switches to the next test as they were to this one."""
     import torch
 
-    threads = torch.get_num_threads()
     yield
-    torch.set_num_threads(threads)
+    torch.set_num_threads(1)
     torch.set_flush_denormal(False)
     torch.use_deterministic_algorithms(False)
 
@@ -119,7 +127,7 @@ def own_numerics() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def shell() -> dict[str, str]:
     """Environment of real processes."""
-    return {**os.environ, "OMP_NUM_THREADS": "1"}
+    return dict(os.environ)
 
 
 @pytest.fixture

@@ -100,8 +100,7 @@ FAULTS: dict[str, tuple[str, str, str]] = {
 
 
 @pytest.fixture
-def quick(own_numerics: None) -> dict[str, str]:
-    del own_numerics
+def quick() -> dict[str, str]:
     return {"teachers.steps": "2", "teachers.alternative_steps": "2"}
 
 

@@ -70,7 +70,7 @@ def test_command_of_the_guide_does_what_it_says(command: str, quick_bench: Bench
     assert finished.out
 
 
-@pytest.mark.usefixtures("here", "own_numerics")
+@pytest.mark.usefixtures("here")
 def test_check_of_the_guide_finds_the_one_fault_that_it_tells(bench: Bench) -> None:
     (command,) = [c for c in COMMANDS if c.split()[1] == "check"]
     quick = ("--set", "teachers.steps=2", "--set", "teachers.alternative_steps=2")

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from dfbench_baselines import dfbench_methods
 from torch import Tensor
-from toy import CLASSES, one_thread, toy_images, toy_teacher
+from toy import CLASSES, toy_images, toy_teacher
 
 from dfbench.datasets.dataset import MODALITIES, ImageSet, Modality
 from dfbench.learning.pool import PairPool
@@ -52,7 +52,6 @@ def quick(label: str) -> Method:
 
 
 @cache
-@one_thread()
 def supplies(
     photo: tuple[str, ...] = CLASSES, sketch: tuple[str, ...] = CLASSES
 ) -> dict[Need, Any]:

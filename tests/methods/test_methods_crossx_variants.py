@@ -121,7 +121,7 @@ def test_crossx_learns_to_retrieve_images_nobody_has_seen(variant: str, tmp_path
     setting = toy_setting(tmp_path, steps=60)
     assert toy_map(CrossX(config).fit(setting)) > CHANCE + 0.2
     losses = curve(tmp_path, "crossx", "students")
-    assert losses[-1] < losses[0]
+    assert sum(losses[-2:]) < sum(losses[:2])  # the first batch has an empty queue
     agreement = curve(tmp_path, "crossx", "agreement")
     assert agreement[-1] > 0.6
 

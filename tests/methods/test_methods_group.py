@@ -25,7 +25,7 @@ def together(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder where two processes left what they made of `ROWS`, the last in bfloat16."""
     folder = tmp_path_factory.mktemp("together")
     program = Path(__file__).with_name("side_by_side.py")
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
+    environment = {**os.environ, "GLOO_SOCKET_IFNAME": "lo"}
     processes = [
         subprocess.Popen(
             [sys.executable, str(program), str(rank), str(TOGETHER), str(folder), *ROWS],
@@ -37,7 +37,6 @@ def together(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.usefixtures("own_numerics")
 @pytest.mark.parametrize("number", range(len(ROWS) - 1))
 def test_two_processes_make_the_encoders_of_one(
     number: int, together: Path, tmp_path: Path
@@ -54,7 +53,6 @@ def test_two_processes_make_the_encoders_of_one(
         )
 
 
-@pytest.mark.usefixtures("own_numerics")
 def test_two_processes_in_bfloat16_end_within_its_rounding_of_one(
     together: Path, tmp_path: Path
 ) -> None:

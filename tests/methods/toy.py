@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -47,19 +46,7 @@ def toy_images(modality: Modality, count: int, seed: int) -> tuple[Tensor, Tenso
     return (255 * images).to(torch.uint8), labels
 
 
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Sums in one order, however many threads an earlier test left: what is cached is shared."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
 @cache
-@one_thread()
 def toy_teacher(modality: Modality, classes: tuple[str, ...] = CLASSES) -> Teacher:
     """A frozen classifier of `classes` after a few dozen steps, trained once for all tests."""
     images, labels = toy_images(modality, 240, seed=1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -79,32 +78,28 @@ class Faulty:
 
 
 @pytest.fixture(scope="session")
-def faulty_plan(
-    pictures: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Faulty]:
+def faulty_plan(pictures: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Faulty:
     from dfbench.runs.plan import plan_rows
     from dfbench.runs.teaching import ensure_networks
 
     place = tmp_path_factory.mktemp("faulty")
     file = place / "faulty.py"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("OMP_NUM_THREADS", "1")
-        request = RunRequest(
-            method="faulty",
-            data=DataChoice(
-                name=f"folder:{pictures}", classes=BENCHMARK, alternative_classes=ALTERNATIVE
-            ),
-            settings=TINY,
-            device="cpu",
-            threads=1,
-            plugins=PluginSources(files=(file,)),
-            places=Places(results=place / "results", runs=place / "runs", cache=cache),
-        )
-        faulty = Faulty(None, file)
-        faulty.behaves("pass")
-        (plan,) = plan_rows(request, beside=False)
-        ensure_networks(plan)
-        yield replace(faulty, plan=plan)
+    request = RunRequest(
+        method="faulty",
+        data=DataChoice(
+            name=f"folder:{pictures}", classes=BENCHMARK, alternative_classes=ALTERNATIVE
+        ),
+        settings=TINY,
+        device="cpu",
+        threads=1,
+        plugins=PluginSources(files=(file,)),
+        places=Places(results=place / "results", runs=place / "runs", cache=cache),
+    )
+    faulty = Faulty(None, file)
+    faulty.behaves("pass")
+    (plan,) = plan_rows(request, beside=False)
+    ensure_networks(plan)
+    return replace(faulty, plan=plan)
 
 
 @pytest.fixture
