@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import deepcopy
 from functools import cache
 from typing import Any
 
@@ -73,6 +74,16 @@ def supplies(
         },
         Need.GENERATED_PAIRS: PairPool.of(images["photo"], images["sketch"]),
     }
+
+
+def supplies_on(device: torch.device) -> dict[Need, Any]:
+    """The supplies as a fit on a device gets them: all but images lie there."""
+    given = deepcopy(supplies())
+    for need in (Need.MODALITY_CLASSIFIER, Need.LEAKY_MODALITY_CLASSIFIER, Need.GENERATED_PAIRS):
+        given[need].to(device)
+    for need in (Need.UNIFIED_TEACHER, Need.INITIAL_CLASSIFIER, Need.ACTIVATION_RECORDS):
+        given[need] = {modality: one.to(device) for modality, one in given[need].items()}
+    return given
 
 
 def _known(

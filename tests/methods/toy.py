@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from copy import deepcopy
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from dfbench.teachers.teacher import Teacher
 
 CLASSES = ("across", "cross", "upright")
 SIZE = 16
+CPU = torch.device("cpu")
 CHANCE = 1 / len(CLASSES)
 """map@all of a random order, nearly: every class has its third of the gallery."""
 
@@ -71,15 +73,17 @@ def toy_setting(
     *,
     photo: tuple[str, ...] = CLASSES,
     sketch: tuple[str, ...] = CLASSES,
+    device: torch.device = CPU,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     **budget: object,
 ) -> Setting:
     """A setting of teachers of these classes with a budget of seconds."""
     return setting_of(
         place,
-        toy_teacher("photo", photo),
-        toy_teacher("sketch", sketch),
+        deepcopy(toy_teacher("photo", photo)).to(device),
+        deepcopy(toy_teacher("sketch", sketch)).to(device),
         supplies,
+        device=device,
         checkpoint_seconds=checkpoint_seconds,
         **{"steps": 40, "batch_size": 24, "queue_size": 48, **budget},
     )
@@ -92,6 +96,7 @@ def setting_of(
     supplies: Mapping[Need, Any] | None = None,
     *,
     seed: int = 0,
+    device: torch.device = CPU,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     **budget: object,
 ) -> Setting:
@@ -103,7 +108,7 @@ def setting_of(
         photo_teacher=photo,
         sketch_teacher=sketch,
         image_size=SIZE,
-        device=torch.device("cpu"),
+        device=device,
         seed=seed,
         artefacts=Artefacts(place),
         loops=Loops(place / "training", checkpoint_seconds=checkpoint_seconds),
