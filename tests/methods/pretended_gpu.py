@@ -84,6 +84,7 @@ def pretended_gpu() -> Iterator[torch.device]:
         patch.setattr(torch.cuda, "_lazy_init", lambda: None)
         patch.setattr(torch.cuda, "mem_get_info", lambda _: (2**40, 2**40))
         patch.setattr(torch, "Generator", _Generator)
+        patch.setattr(Tensor, "pin_memory", lambda images: images)
         torch.__future__.set_overwrite_module_params_on_conversion(True)
         torch._C._set_only_lift_cpu_tensors(True)
         try:

@@ -10,16 +10,39 @@ from pretended_gpu import OnGpu, pretended_gpu
 from rows import ROWS, quick, supplies, supplies_on
 from side_by_side import modules_of
 from torch import Tensor, nn
-from toy import toy_setting
+from toy import CLASSES, toy_images, toy_setting
 
+from dfbench.datasets.dataset import MODALITIES, ImageSet
 from dfbench.learning import loop
+from dfbench.runs.fitting import embedded
 from dfbench.runs.numerics import pin_numerics
+from dfbench.runs.row import Row
+from dfbench.teachers.recipe import TeacherRecipe
+from dfbench.teachers.records import record_activations
+from dfbench.teachers.training import (
+    accuracy,
+    train_initialisation,
+    train_modality_classifier,
+    train_teacher,
+    train_unified_teacher,
+)
 
 AT_A_GLANCE = {
     *("averaging-weights[rebasin-reestimated]", "classifier-posterior", "crossx", "crossx[bn]"),
     *("crossx-data", "gaussian-prior", "meta-data", "mib[generated]", "quadruplet"),
     *("alternative-data", "siamese", "triplet", "unimodal-distillation[dfq]"),
 }
+ROW = Row(
+    name="toy",
+    variant=None,
+    title="Toy",
+    version=1,
+    plugin="toy",
+    plugin_version="1",
+    config={},
+    needs=(),
+    beside=(),
+)
 UNSTEADY = {"crossx[released]"}
 """Its game has no bounds: whatever is rounded differently grows from step to step."""
 
@@ -48,6 +71,38 @@ def test_row_ends_on_a_gpu_as_on_the_processor(
         assert isinstance(tensor, OnGpu)
         if row not in UNSTEADY:
             torch.testing.assert_close(tensor.held, here[name], rtol=1e-5, atol=1e-5)
+
+
+def _taught(device: torch.device) -> dict[str, Tensor]:
+    """What teachers, records and embeddings made on a device hold, on the processor."""
+    pin_numerics(threads=1, seed=0)
+    drawn = {m: toy_images(m, 24, seed=1) for m in MODALITIES}
+    data = {
+        m: ImageSet(images.numpy(), labels.numpy(), CLASSES, tuple(map(str, range(24))))
+        for m, (images, labels) in drawn.items()
+    }
+    recipe = TeacherRecipe(
+        network="resnet-tiny", steps=3, alternative_steps=2, modality_steps=2, batch_size=8
+    )
+    start = train_initialisation(data, recipe, 0, device)
+    teacher = train_teacher("photo", data["photo"], recipe, start.backbone, 0, device)
+    joint = train_unified_teacher(data, recipe, start.backbone, 0, device)
+    judge = train_modality_classifier(data, recipe, 0, device)
+    records = record_activations(teacher, data["photo"], device)
+    held = nn.ModuleDict({"teacher": teacher, "joint": joint, "judge": judge}).state_dict()
+    return {
+        **{name: tensor.cpu() for name, tensor in held.items()},
+        **records.tensors(),
+        "embeddings": embedded(teacher, data["photo"].images, ROW, device, "photo"),
+        "accuracy": torch.tensor(accuracy(teacher, data["photo"], device)),
+    }
+
+
+def test_teachers_and_embeddings_are_made_on_a_gpu_as_on_the_processor() -> None:
+    here = _taught(torch.device("cpu"))
+    with pretended_gpu() as gpu:
+        there = _taught(gpu)
+    torch.testing.assert_close(there, here, rtol=1e-5, atol=1e-5)
 
 
 def test_pretended_gpu_refuses_what_a_real_one_does() -> None:
