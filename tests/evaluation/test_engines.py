@@ -8,9 +8,10 @@ import numpy.typing as npt
 import pytest
 import torch
 from naive_metrics import keys_of
+from pretended_gpu import pretended_gpu
 from sklearn.metrics import precision_recall_curve
 
-from dfbench.evaluation import conventions, evaluate, precision_recall, top_k
+from dfbench.evaluation import conventions, engines, evaluate, precision_recall, top_k
 from dfbench.evaluation.definitions import metric
 from dfbench.evaluation.engines import Engine, engine_for
 from dfbench.evaluation.inputs import vectors
@@ -91,6 +92,19 @@ def test_gpu_gives_the_metrics_of_the_cpu() -> None:
     labels = rng.integers(9, size=300), rng.integers(9, size=5000)
     cpu = evaluate(*sides, *labels, metrics=NAMES, bootstrap=0)
     gpu = evaluate(*sides, *labels, metrics=NAMES, bootstrap=0, device="cuda")
+    for name in NAMES:
+        assert gpu.scores[name].value == pytest.approx(cpu.scores[name].value, abs=1e-6)
+
+
+def test_gpu_without_triton_ranks_without_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    sides = rng.normal(size=(30, 8)), rng.normal(size=(400, 8))
+    labels = rng.integers(5, size=30), rng.integers(5, size=400)
+    cpu = evaluate(*sides, *labels, metrics=NAMES, bootstrap=0)
+    monkeypatch.setattr(engines, "find_spec", lambda _: None)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pretended_gpu():
+        gpu = evaluate(*sides, *labels, metrics=NAMES, bootstrap=0, device="cuda")
     for name in NAMES:
         assert gpu.scores[name].value == pytest.approx(cpu.scores[name].value, abs=1e-6)
 

@@ -42,6 +42,10 @@ class OnGpu(Tensor):
         """Some of it; numbers in a list would be lost on the way to a device without memory."""
         return super().__getitem__(torch.tensor(places) if isinstance(places, list) else places)
 
+    def new_tensor(self, numbers: Any) -> Tensor:
+        """Numbers on the same device."""
+        return torch.tensor(numbers, dtype=self.dtype, device=GPU)
+
     def tolist(self) -> Any:
         """Numbers, as of any tensor."""
         return self.held.tolist()
