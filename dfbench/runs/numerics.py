@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,6 +15,7 @@ def pin_numerics(threads: int, seed: int) -> None:
     torch.set_flush_denormal(True)
     # As use_deterministic_algorithms(True, warn_only=True), which imports the compiler first: .5 s.
     torch.set_deterministic_debug_mode("warn")
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else its sums have no fixed order
     torch.backends.cudnn.benchmark = False
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
