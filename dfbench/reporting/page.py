@@ -52,8 +52,9 @@ def answer_table(table: Sequence[Record], answers: Answers) -> list[Layout]:
 
 
 def asked(table: Sequence[Record]) -> Iterator[tuple[Condition, Question]]:
-    """The questions of one table, by condition."""
-    for condition in conditions(table):
+    """The questions of one table, by condition; beside others, one of a single row raises none."""
+    found = conditions(table)
+    for condition in [one for one in found if len(one.lines) > 1] or found:
         for question in questions(condition):
             yield condition, question
 

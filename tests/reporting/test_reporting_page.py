@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from shelf import Shelf
 
+from dfbench.budget import Budget
 from dfbench.reporting import resampling
 from dfbench.reporting.comparison_file import FILE
 
@@ -163,3 +164,14 @@ def test_page_and_comparisons_are_of_all_records(written: Shelf) -> None:
     assert "all records" in written.call("table", "--page", page, "--dataset", "sketchy").refused()
     filtered = written.call("compare", "--write", "--dataset", "sketchy")
     assert "leave out" in filtered.refused()
+
+
+def test_a_row_under_another_budget_is_shown_and_asked_nothing(shelf: Shelf) -> None:
+    shelf.add("crossx", 0.3)
+    shelf.add("classifier-only", 0.1)
+    shelf.add("crossx", 0.2, budget=Budget(steps=7))
+    assert shelf.call("compare", "--write").status == 0
+    page, _ = _page(shelf)
+    assert "| Crossx (budget.steps=7)" in page
+    assert "beat each published baseline? (budget.steps=600)" in page
+    assert "? (budget.steps=7)" not in page
