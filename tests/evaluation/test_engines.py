@@ -105,6 +105,9 @@ def test_gpu_without_triton_ranks_without_the_processor(monkeypatch: pytest.Monk
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     with pretended_gpu():
         gpu = evaluate(*sides, *labels, metrics=NAMES, bootstrap=0, device="cuda")
+        assert np.array_equal(top_k(*sides, 5, device="cuda"), top_k(*sides, 5))
+        curves = [precision_recall(*sides, *labels, device=place) for place in ("cuda", "cpu")]
+    assert np.allclose(*(curve.precision for curve in curves))
     for name in NAMES:
         assert gpu.scores[name].value == pytest.approx(cpu.scores[name].value, abs=1e-6)
 
