@@ -59,6 +59,11 @@ class Sweep:
             by_section[roles().section(one.first.row)].append(one)
         return {name: found for name, found in by_section.items() if found}
 
+    def seeds(self, overlap: float) -> int:
+        """The most seeds that a row has at an overlap."""
+        lines = (one.by_overlap[overlap] for one in self.series if overlap in one.by_overlap)
+        return max(len(line.records) for line in lines)
+
     def records(self, overlap: float) -> Iterator[Record]:
         """All records at an overlap."""
         for one in self.series:

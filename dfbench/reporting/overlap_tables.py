@@ -60,12 +60,18 @@ def _table(sweep: Sweep, metric: str, group: str) -> Layout | None:
 
 
 def _row(sweep: Sweep, series: Series, metric: str, group: str) -> tuple[str, ...]:
-    values = (series.values(o, metric, group) for o in sweep.overlaps)
-    return (series.name, *(short(fmean(found)) if found else NONE for found in values))
+    """Means over seeds; with their number where other rows have more."""
+    cells = []
+    for overlap in sweep.overlaps:
+        values = series.values(overlap, metric, group)
+        fewer = f" ({len(values)})" if len(values) < sweep.seeds(overlap) else ""
+        cells.append(short(fmean(values)) + fewer if values else NONE)
+    return (series.name, *cells)
 
 
 def _surroundings(sweep: Sweep, metric: str, group: str) -> Iterator[tuple[str, ...]]:
-    """Chance and, under the table of all queries, the teachers; means over rows and seeds."""
+    """Seeds, chance and, under the table of all queries, the teachers; means over all runs."""
+    yield "seeds", *(str(sweep.seeds(o)) for o in sweep.overlaps)
     if metric == DEFAULT_METRIC:
         yield "chance", *_means(sweep, lambda record: group_chance(record, group), short)
     if group == ALL:
@@ -90,10 +96,9 @@ def _means(
 def _notes(sweep: Sweep, metric: str) -> Iterator[str]:
     definition = sweep.series[0].first.definitions[metric]
     yield _PROTOCOLS[sweep.protocol]
-    seeds = {len(line.records) for one in sweep.series for line in one.by_overlap.values()}
     yield (
-        "every query ranks the whole gallery; mean over "
-        f"{' or '.join(map(str, sorted(seeds)))} seeds (deviations: --format csv)"
+        "every query ranks the whole gallery; mean over seeds, (n): over n of them alone "
+        "(deviations: --format csv)"
     )
     yield f"{metric_title(metric)}: {definition.formula}"
     yield from remarks(one.first for one in sweep.series)

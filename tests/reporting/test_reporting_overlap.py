@@ -32,10 +32,19 @@ def test_columns_are_overlaps_and_cells_means_over_seeds(swept: Shelf) -> None:
     assert table.header == ("method", "0.1", "0.5", "1")
     assert table.rows[0] == ("Classifier-Posterior", ".260", ".460", ".710")
     assert table.rows[1] == ("Crossx", ".160", ".360", ".610")
-    assert table.rows[2] == ("chance", ".100", ".100", ".100")
-    assert table.rows[3][0] == "photo teacher, accuracy"
+    assert table.rows[2] == ("seeds", "2", "2", "2")
+    assert table.rows[3] == ("chance", ".100", ".100", ".100")
+    assert table.rows[4][0] == "photo teacher, accuracy"
     assert [row["method"] for row in table.content["rows"]] == ["classifier-posterior", "crossx"]
     assert table.content["rows"][1]["values"]["0.5"] == pytest.approx([0.35, 0.37])
+
+
+def test_cells_of_fewer_seeds_than_others_have_say_so(swept: Shelf) -> None:
+    add_overlap(swept, "crossx", 0.5, 0.39, seed=2)
+    table = overlap_tables(swept.records)[0]
+    assert table.rows[0] == ("Classifier-Posterior", ".260", ".460 (2)", ".710")
+    assert table.rows[1] == ("Crossx", ".160", ".370", ".610")
+    assert table.rows[2] == ("seeds", "2", "3", "2")
 
 
 def test_groups_of_queries_have_tables_and_chance_of_their_own(swept: Shelf) -> None:
