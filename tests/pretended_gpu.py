@@ -104,7 +104,7 @@ def _computed(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if there and func not in _MOVES and any(map(_is_here, tree_leaves((operands, kwargs)))):
         raise RuntimeError(f"{func}: tensors of the GPU and of the processor at once")
     if any(map(_is_lost, tree_leaves((args, kwargs)))):
-        raise NotImplementedError(f"{func}: numbers were lost before they came here")
+        raise RuntimeError(f"{func}: numbers were lost before they came here")
     to_gpu = bool(there)
     if kwargs.get("device") is not None:
         to_gpu = torch.device(kwargs["device"]).type != "cpu"

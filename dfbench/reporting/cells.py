@@ -7,6 +7,7 @@ from statistics import fmean, stdev
 
 NONE = "-"
 """A cell without a number."""
+_MINUTE = 60
 
 
 def short(value: float) -> str:
@@ -57,3 +58,17 @@ def span(values: Sequence[float]) -> str:
     """
     low, high = short(min(values)), short(max(values))
     return low if low == high else f"{low} to {high}"
+
+
+def duration(seconds: float) -> str:
+    """Time as people say it.
+
+    >>> duration(4.25), duration(399.1), duration(7320)
+    ('4.2 s', '6 min 39 s', '2 h 2 min')
+    """
+    if round(seconds, 1) < _MINUTE:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), _MINUTE)
+    if minutes < _MINUTE:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // _MINUTE} h {minutes % _MINUTE} min"

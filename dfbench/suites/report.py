@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from dfbench.reporting.cells import duration
 from dfbench.reporting.layout import Layout
 from dfbench.suites.inventory import STATUSES, Item
 
 _AXES = ("row", "dataset", "scenario")
 _HEADER = ("seed", "identity", "state", "time")
-_MINUTE, _HOUR = 60, 3600
 
 
 def suite_layout(title: str, items: Sequence[Item], networks: Mapping[str, str]) -> Layout:
@@ -95,19 +95,6 @@ def _time(item: Item) -> str:
     if not item.missing:
         return "-"
     return "?" if item.estimate is None else f"~{duration(item.estimate)}"
-
-
-def duration(seconds: float) -> str:
-    """Seconds in the unit that suits them.
-
-    >>> duration(12.4), duration(150), duration(5400)
-    ('12 s', '2.5 min', '1.5 h')
-    """
-    if seconds < _MINUTE:
-        return f"{seconds:.0f} s"
-    if seconds < _HOUR:
-        return f"{seconds / _MINUTE:.1f} min"
-    return f"{seconds / _HOUR:.1f} h"
 
 
 def _totals(items: Sequence[Item]) -> str:

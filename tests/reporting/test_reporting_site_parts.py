@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 from site_shelf import noise, write
 
+from dfbench.reporting.cells import duration
 from dfbench.reporting.site.confusion import class_rows, heatmap
 from dfbench.reporting.site.curves import HEIGHT, WIDTH, read_charts
-from dfbench.reporting.site.facts import duration
 from dfbench.reporting.site.thumbnails import FOLDER, Thumbnails
 from dfbench.reporting.site.values import queries_script, stride_of, values_script
 
@@ -121,7 +121,15 @@ def test_rows_of_classes_name_what_is_retrieved_most_instead() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(4.25, "4.2 s"), (399.1, "6 min 39 s"), (7320, "2 h 2 min")]
+    ("seconds", "text"),
+    [
+        (4.25, "4.2 s"),
+        (59.97, "1 min 0 s"),
+        (119.7, "2 min 0 s"),
+        (399.1, "6 min 39 s"),
+        (3599.6, "1 h 0 min"),
+        (7320, "2 h 2 min"),
+    ],
 )
 def test_durations_are_read_at_a_glance(seconds: float, text: str) -> None:
     assert duration(seconds) == text

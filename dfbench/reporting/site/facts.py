@@ -6,11 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from dfbench.reporting.cells import short
+from dfbench.reporting.cells import duration, short
 from dfbench.reporting.comparison import count
 from dfbench.runs.record import Record
-
-_MINUTE, _HOUR = 60, 3600
 
 
 @dataclass(frozen=True)
@@ -95,19 +93,6 @@ def provenance(record: Record) -> Facts:
         *made.packages.items(),
     )
     return Facts("Provenance", rows)
-
-
-def duration(seconds: float) -> str:
-    """Time as people say it.
-
-    >>> duration(4.25), duration(399.1), duration(7320)
-    ('4.2 s', '6 min 39 s', '2 h 2 min')
-    """
-    if seconds < _MINUTE:
-        return f"{seconds:.1f} s"
-    if seconds < _HOUR:
-        return f"{seconds // _MINUTE:.0f} min {seconds % _MINUTE:.0f} s"
-    return f"{seconds // _HOUR:.0f} h {seconds % _HOUR // _MINUTE:.0f} min"
 
 
 def _texts(values: dict[str, Any]) -> tuple[tuple[str, str], ...]:
