@@ -11,7 +11,7 @@ from dfbench.errors import InvalidInput, UnknownName
 from dfbench.retrieval.card import CARD_FILE
 from dfbench.runs.job import ENCODERS_FILE
 from dfbench.runs.record import Record
-from dfbench.runs.store import ResultStore, run_folder
+from dfbench.runs.store import ResultStore, record_name, run_folder
 from dfbench.runs.written import WRITTEN_FILE
 
 _SHORTEST = 4
@@ -32,8 +32,9 @@ def find_run(named: str, results: Path, runs: Path) -> FoundRun:
     """The run that a person means: the beginning of an identity, a folder of a run or an export.
 
     An identity is the `fit_id` or `eval_id` of a record, as in names of files in `results` and of
-    folders in `runs`; the name of such a folder will do too. Raises `UnknownName`, which names the
-    nearest ones, and `InvalidInput` if several runs begin so or the encoders of a record are gone.
+    folders in `runs`; the name of such a file or folder will do too. Raises `UnknownName`, which
+    names the nearest ones, and `InvalidInput` if several runs begin so or the encoders of a record
+    are gone.
     """
     folder = Path(named)
     if (folder / CARD_FILE).is_file():
@@ -78,10 +79,10 @@ def _means(named: str, name: str, run: FoundRun) -> bool:
 
 
 def _names(name: str, run: FoundRun) -> tuple[str, ...]:
-    """What a run can be called by the beginning of: its identities, and its folder's name."""
+    """What a run can be called by the beginning of: its identities, its folder, its record."""
     if run.record is None:
         return name.rpartition("-")[2], name
-    return run.record.fit_id, run.record.eval_id, name
+    return run.record.fit_id, run.record.eval_id, name, record_name(run.record)
 
 
 def _unknown(named: str, known: dict[str, FoundRun], results: Path, runs: Path) -> UnknownName:

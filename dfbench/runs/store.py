@@ -58,8 +58,7 @@ class ResultStore:
     def write(self, record: Record) -> Path:
         """Store a record, replacing that of the same identity; returns its file."""
         key = record.eval_id[:_KEY_LENGTH]
-        name = f"{file_name(record.row.label)}-s{record.seed}-{key}.json"
-        path = self.folder / file_name(record.data.name) / name
+        path = self.folder / file_name(record.data.name) / f"{record_name(record)}.json"
         with atomic_path(path) as temporary:
             temporary.write_text(record_text(record), encoding="utf-8")
         named = self._named().setdefault(key, [])
@@ -97,6 +96,11 @@ def file_name(label: str) -> str:
     'crossx-bn'
     """
     return _UNSAFE.sub("-", label).strip("-")
+
+
+def record_name(record: Record) -> str:
+    """Name of a record's file, without its ending."""
+    return f"{file_name(record.row.label)}-s{record.seed}-{record.eval_id[:_KEY_LENGTH]}"
 
 
 def run_folder(runs: Path, dataset: str, label: str, seed: int, fit_id: str) -> Path:

@@ -14,7 +14,8 @@ def test_run_is_found_by_its_identities_its_name_and_its_folder(tmp_path: Path) 
     folder, record = stand_in_run(tmp_path)
     stand_in_run(tmp_path, seed=1)
     names = (record.fit_id, record.fit_id[:4], record.eval_id[:12], folder.name, "crossx-s0")
-    for named in (*names, str(folder)):
+    (file,) = (tmp_path / "results").rglob(f"*-{record.eval_id[:12]}.json")
+    for named in (*names, str(folder), file.stem):
         found = find_run(named, tmp_path / "results", tmp_path / "runs")
         assert found == FoundRun(folder, record), named
 
