@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 
 from torch import Tensor, nn
+
+Normalisation = tuple[tuple[float, ...], tuple[float, ...]]
+"""Mean and standard deviation per channel, of images in [0, 1]."""
 
 
 class Backbone(nn.Module, ABC):
@@ -17,6 +21,14 @@ class Backbone(nn.Module, ABC):
     """Begins the names of tensors that are without it in the library the network comes from."""
     published_head: str = "head"
     """Name there of the linear layer that makes logits of the features."""
+    published_normalisation: Normalisation = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    """How images were normalised for the weights published with the network: ImageNet's own."""
+    fitted_tensors: tuple[str, ...] = ()
+    """Names there of the tensors whose shape follows the image size."""
+
+    def in_published_names(self, tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """The same tensors by the names they have in the network's library."""
+        return tensors
 
     @abstractmethod
     def stage_maps(self, x: Tensor) -> tuple[Tensor, ...]:

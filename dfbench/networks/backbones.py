@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from dfbench.errors import unknown_name
-from dfbench.networks import timm_models, torchvision_models
+from dfbench.networks import efficientnet_lite, timm_models, torchvision_models
 from dfbench.networks.backbone import Backbone
 from dfbench.networks.resnet import ResNet
 from dfbench.networks.small_resnet import SmallResNet
@@ -22,6 +22,9 @@ _BACKBONES: dict[str, Builder] = {
     **{name: partial(ResNet, name) for name in _RESNETS},
     **{name: partial(fitted_network, name) for name in FITTED},
 }
+_FROM_EXTRAS: dict[str, Callable[[str], Builder]] = dict.fromkeys(
+    efficientnet_lite.NETWORKS, efficientnet_lite.builder
+)
 _LIBRARIES: dict[str, Callable[[str], Builder]] = {
     "timm": timm_models.builder,
     "torchvision": torchvision_models.builder,
@@ -33,7 +36,7 @@ def backbone_names() -> tuple[str, ...]:
 
     `new_backbone` knows besides `torchvision:NAME` and `timm:NAME`.
     """
-    return tuple(sorted(_BACKBONES))
+    return tuple(sorted((*_BACKBONES, *_FROM_EXTRAS)))
 
 
 def builder(name: str) -> Builder:
@@ -45,8 +48,10 @@ def builder(name: str) -> Builder:
     library, _, own_name = name.partition(":")
     if own_name and library in _LIBRARIES:
         return _LIBRARIES[library](own_name)
+    if name in _FROM_EXTRAS:
+        return _FROM_EXTRAS[name](name)
     if name not in _BACKBONES:
-        allowed = (*_BACKBONES, *(f"{library}:NAME" for library in _LIBRARIES))
+        allowed = (*backbone_names(), *(f"{library}:NAME" for library in _LIBRARIES))
         raise unknown_name("network", name, allowed, "dfbench teachers import --help")
     return _BACKBONES[name]
 

@@ -147,5 +147,11 @@ def _observed(network: nn.Module) -> bool:
 
 def _indifferent(network: nn.Module) -> bool:
     """Whether each image is computed by itself, and nothing is drawn."""
-    leaves = (m for m in network.modules() if m.training and next(m.children(), None) is None)
-    return all(isinstance(leaf, _INDIFFERENT) for leaf in leaves)
+    layers = (m for m in network.modules() if m.training and _is_layer(m))
+    return all(isinstance(layer, _INDIFFERENT) for layer in layers)
+
+
+def _is_layer(module: nn.Module) -> bool:
+    """Whether a module is no container; timm's batch normalisation has its activation inside."""
+    normalises = isinstance(module, nn.modules.batchnorm._BatchNorm)
+    return normalises or next(module.children(), None) is None

@@ -21,6 +21,7 @@ class ResNet(Backbone):
     """
 
     published_head = "fc"
+    fitted_tensors = ("conv1.weight",)
 
     def __init__(self, name: str, image_size: int) -> None:
         super().__init__()

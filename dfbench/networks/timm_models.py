@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import nn
 
-from dfbench.errors import InvalidInput, UnknownName
+from dfbench.errors import InvalidInput, UnknownName, install_command
 from dfbench.networks.backbone import Backbone
 from dfbench.networks.library import LibraryBackbone
 
@@ -20,7 +20,7 @@ def builder(name: str) -> partial[Backbone]:
 
     Raises `InvalidInput` without timm, `UnknownName` for a name it does not know.
     """
-    timm = _timm(name)
+    timm = timm_library(f"network 'timm:{name}'", "timm")
     if not timm.is_model(name):
         close = get_close_matches(name, timm.list_models(), n=3, cutoff=0.5)
         hint = f"; did you mean {' or '.join(map(repr, close))}?" if close else ";"
@@ -31,24 +31,35 @@ def builder(name: str) -> partial[Backbone]:
     return partial(_network, timm, name)
 
 
-def _timm(name: str) -> ModuleType:
+def timm_library(wanted: str, extra: str) -> ModuleType:
+    """The library, for what is `wanted` of it.
+
+    Raises `InvalidInput`, naming the extra that has it, if it is not installed.
+    """
     try:
         return importlib.import_module("timm")
     except ModuleNotFoundError as fault:
         raise InvalidInput(
-            f"network 'timm:{name}', but timm is not installed; install it: pip install "
-            "'dfbench[timm]'"
+            f"{wanted}, but timm is not installed; install it: {install_command(extra)}"
         ) from fault
+
+
+def stages_of(model: Any) -> list[str]:
+    """Names of the modules of a model whose outputs timm counts as stages."""
+    stages = [stage["module"] for stage in getattr(model, "feature_info", None) or ()]
+    known = dict(model.named_modules())
+    return [stage for stage in stages if stage in known]
 
 
 def _network(timm: Any, name: str, image_size: int) -> Backbone:
     published = timm.get_pretrained_cfg(name)
     fixed = published is not None and published.fixed_input_size
     model = timm.create_model(name, pretrained=False, **({"img_size": image_size} if fixed else {}))
-    stages = [stage["module"] for stage in getattr(model, "feature_info", None) or ()]
-    known = dict(model.named_modules())
-    candidates = [stage for stage in stages if stage in known]
-    return LibraryBackbone(f"timm:{name}", model, _head(name, model), candidates, image_size)
+    title = f"timm:{name}"
+    backbone = LibraryBackbone(title, model, _head(name, model), stages_of(model), image_size)
+    if published is not None:
+        backbone.published_normalisation = tuple(published.mean), tuple(published.std)
+    return backbone
 
 
 def _head(name: str, model: Any) -> str:

@@ -9,13 +9,12 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from dfbench.budget import Budget
 from dfbench.errors import DfbenchError, InvalidInput
 from dfbench.runs.arithmetic import Arithmetic
 from dfbench.runs.record import Record
+from dfbench.runs.settings import changed_settings
 from dfbench.runs.store import run_folder
 from dfbench.scenarios import CLOSED
-from dfbench.teachers.recipe import TeacherRecipe
 
 _TOLERANCE = 1e-9
 
@@ -78,11 +77,8 @@ def run_command(record: Record) -> str:
     words += ["--threads", str(record.environment.threads)]
     for modality, teacher in record.teachers.items():
         words += [f"--{modality}-teacher", teacher.identity] if teacher.given else []
-    shared = (("budget", record.budget, Budget()), ("teachers", record.recipe, TeacherRecipe()))
-    for owner, given, usual in shared:
-        for key, value in given:
-            if value != getattr(usual, key):
-                words += ["--set", f"{owner}.{key}={value}"]
+    for key, value in changed_settings(record.budget, record.recipe).items():
+        words += ["--set", f"{key}={value}"]
     return shlex.join([*words, "--alone"])
 
 

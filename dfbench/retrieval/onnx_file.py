@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from dfbench.errors import InvalidInput
+from dfbench.errors import InvalidInput, install_command
 from dfbench.files import atomic_path
 from dfbench.learning.batches import to_unit
 
@@ -40,7 +40,7 @@ def check_installed() -> None:
     missing = [name for name in _LIBRARIES if find_spec(name) is None]
     if missing:
         raise InvalidInput(
-            f"--onnx needs what is not installed: {', '.join(missing)}; pip install 'dfbench[onnx]'"
+            f"--onnx needs what is not installed: {', '.join(missing)}; {install_command('onnx')}"
         )
 
 

@@ -26,13 +26,13 @@ from dfbench.runs.given import (
 from dfbench.runs.job import DatasetAnswer
 from dfbench.runs.opening import open_choice
 from dfbench.runs.request import NO_IMAGES, DataChoice, RunRequest
-from dfbench.runs.settings import configure, split_settings
+from dfbench.runs.settings import shared_settings, split_settings
 from dfbench.scenarios import parse_scenario
 from dfbench.scenarios.division import ClassDivision, Situation
 from dfbench.scenarios.opening import divided, retrieval_images
 from dfbench.teachers.given import Given, given_teachers, known_classes
 from dfbench.teachers.identities import NO_ALTERNATIVE, NetworkIdentities, network_file
-from dfbench.teachers.recipe import TeacherRecipe
+from dfbench.teachers.recipe import PRETRAINED_IMAGE_SIZE, TeacherRecipe
 
 if TYPE_CHECKING:
     from dfbench.teachers.store import TeacherStore
@@ -185,10 +185,11 @@ class Sessions:
             *(tuple(sorted(parts[owner].items())) for owner in ("budget", "teachers")),
         )
         if key not in self._sessions:
-            budget = configure(Budget, {}, parts["budget"], "the budget", "budget.")
-            recipe = configure(TeacherRecipe, {}, parts["teachers"], "the teachers", "teachers.")
+            budget, recipe = shared_settings(parts["budget"], parts["teachers"])
             given = given_teachers(request.teachers, request.places.cache / "teachers")
             choice = checked_choice(request, given)
+            if recipe.pretrained and choice.image_size is None:
+                choice = choice.model_copy(update={"image_size": PRETRAINED_IMAGE_SIZE})
             dataset, alternative = self._images(choice, request.places.cache, given)
             self._sessions[key] = Session(
                 request, dataset, alternative, budget, recipe, self._device, self._answers, given

@@ -7,7 +7,9 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from dfbench.budget import Budget
 from dfbench.errors import InvalidConfig, unknown_name
+from dfbench.teachers.recipe import PRETRAINED_BUDGET, TeacherRecipe
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -34,6 +36,36 @@ def configure(
         return model.model_validate({**base, **values})
     except ValidationError as fault:
         raise InvalidConfig(_explain(fault, given, owner, prefix)) from fault
+
+
+def shared_settings(
+    budget: Mapping[str, str], teachers: Mapping[str, str]
+) -> tuple[Budget, TeacherRecipe]:
+    """What all rows share, from texts; defaults are those of the teachers' network and start.
+
+    Raises as `configure`.
+    """
+    base = TeacherRecipe.defaults(teachers)
+    recipe = configure(TeacherRecipe, base, teachers, "the teachers", "teachers.")
+    usual = PRETRAINED_BUDGET if recipe.pretrained else {}
+    return configure(Budget, usual, budget, "the budget", "budget."), recipe
+
+
+def changed_settings(budget: Budget, recipe: TeacherRecipe) -> dict[str, object]:
+    """By key of `--set`, whatever `shared_settings` has to be told to return these."""
+    start: dict[str, object] = {}
+    for name in ("network", "initialisation"):
+        usual = TeacherRecipe(**{**TeacherRecipe.defaults(start), **start})
+        if getattr(recipe, name) != getattr(usual, name):
+            start[name] = getattr(recipe, name)
+    plain = TeacherRecipe(**{**TeacherRecipe.defaults(start), **start})
+    plain_budget = Budget(**PRETRAINED_BUDGET if recipe.pretrained else {})
+    changed: dict[str, object] = {
+        f"budget.{key}": value for key, value in budget if value != getattr(plain_budget, key)
+    }
+    changed |= {f"teachers.{name}": value for name, value in start.items()}
+    changed |= {f"teachers.{key}": value for key, value in recipe if value != getattr(plain, key)}
+    return changed
 
 
 def split_settings(settings: Mapping[str, str]) -> dict[str, dict[str, str]]:

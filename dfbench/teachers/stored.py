@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from dfbench.datasets.dataset import MODALITIES, Modality
 from dfbench.errors import InvalidInput
 from dfbench.files import atomic_path
-from dfbench.networks import Classifier, ModalityNet, Normaliser, new_backbone, placed
+from dfbench.networks import Backbone, Classifier, ModalityNet, Normaliser, new_backbone, placed
 from dfbench.teachers.facts import IMPORTED, TEACHER, NetworkFacts, read_header
 from dfbench.teachers.records import ActivationRecords
 from dfbench.teachers.teacher import Teacher
@@ -75,12 +75,15 @@ def load_joint_classifier(path: Path) -> dict[Modality, Teacher]:
     teachers: dict[Modality, Teacher] = {}
     for modality in MODALITIES:
         own = deepcopy(network)
-        own.normaliser = Normaliser.of(modality)
+        if not facts.pretrained:
+            own.normaliser = Normaliser.of(modality)
+        else:
+            own.normaliser = Normaliser(*network.backbone.published_normalisation)
         teachers[modality] = Teacher(modality, facts.classes, own)
     return teachers
 
 
-def load_backbone(path: Path) -> nn.Module:
+def load_backbone(path: Path) -> Backbone:
     """A stored initialisation, on the CPU."""
     facts = _facts(path)
     network = new_backbone(facts.network, facts.image_size or _ANY_SIZE)

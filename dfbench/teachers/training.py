@@ -15,7 +15,7 @@ from dfbench.errors import InvalidInput
 from dfbench.learning.augment import crop_and_flip
 from dfbench.learning.batches import image_batches, to_unit
 from dfbench.learning.descent import descend, fused
-from dfbench.networks import Classifier, ModalityNet, Normaliser, placed
+from dfbench.networks import Backbone, Classifier, ModalityNet, Normaliser, placed
 from dfbench.teachers.recipe import TeacherRecipe
 
 LossOfStep = Callable[[], Tensor]
@@ -27,14 +27,15 @@ def train_teacher(
     modality: Modality,
     data: ImageSet,
     recipe: TeacherRecipe,
-    start: nn.Module | None,
+    start: Backbone | None,
     seed: int,
     device: torch.device,
 ) -> Classifier:
     """A classifier of `data`; its backbone starts from `start` (a state of the same network)."""
     torch.default_generator.manual_seed(seed)
     size = data.images.shape[-1]
-    network = Classifier(recipe.network, Normaliser.of(modality), len(data.classes), size)
+    normaliser = normaliser_of(recipe, modality, start)
+    network = Classifier(recipe.network, normaliser, len(data.classes), size)
     if start is not None:
         network.backbone.load_state_dict(start.state_dict())
     placed(network, device)
@@ -46,6 +47,13 @@ def train_teacher(
 
     _descend(f"{modality} teacher", network, loss, recipe.steps, recipe)
     return network
+
+
+def normaliser_of(recipe: TeacherRecipe, modality: Modality, start: Backbone | None) -> Normaliser:
+    """The normaliser of a modality, or for both that which the published weights expect."""
+    if recipe.pretrained and start is not None:
+        return Normaliser(*start.published_normalisation)
+    return Normaliser.of(modality)
 
 
 def train_initialisation(
@@ -62,7 +70,7 @@ def train_initialisation(
 def train_unified_teacher(
     data: dict[Modality, ImageSet],
     recipe: TeacherRecipe,
-    start: nn.Module | None,
+    start: Backbone | None,
     seed: int,
     device: torch.device,
 ) -> Classifier:
@@ -83,14 +91,14 @@ def _train_jointly(
     name: str,
     data: dict[Modality, ImageSet],
     recipe: TeacherRecipe,
-    start: nn.Module | None,
+    start: Backbone | None,
     steps: int,
     seed: int,
     device: torch.device,
 ) -> Classifier:
     """A classifier, without normaliser, of images that each modality's own has normalised."""
     torch.default_generator.manual_seed(seed)
-    normalise = {modality: Normaliser.of(modality).to(device) for modality in MODALITIES}
+    normalise = {m: normaliser_of(recipe, m, start).to(device) for m in MODALITIES}
     photos = data["photo"]
     size = photos.images.shape[-1]
     network = Classifier(recipe.network, nn.Identity(), len(photos.classes), size)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
-from dfbench.errors import DfbenchError, InvalidInput
+from dfbench.errors import DfbenchError, InvalidInput, install_command
 
 CONNECT_SECONDS = 30.0
 """A cluster that has not answered by then is unreachable."""
@@ -95,7 +95,7 @@ def require_ray() -> None:
     """Raise `DfbenchError` if Ray is not installed."""
     if find_spec("ray") is None:
         raise DfbenchError(
-            "--executor ray needs Ray, which is not installed; pip install 'dfbench[ray]'"
+            f"--executor ray needs Ray, which is not installed; {install_command('ray')}"
         )
 
 
