@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from dfbench.errors import unknown_name
+from dfbench.errors import InvalidInput, unknown_name
 from dfbench.networks import efficientnet_lite, timm_models, torchvision_models
 from dfbench.networks.backbone import Backbone
+from dfbench.networks.enlarging import Enlarging
+from dfbench.networks.library import LibraryBackbone
 from dfbench.networks.resnet import ResNet
 from dfbench.networks.small_resnet import SmallResNet
 from dfbench.networks.torchvision_models import FITTED, fitted_network
@@ -15,6 +17,8 @@ from dfbench.networks.torchvision_models import FITTED, fitted_network
 Builder = Callable[[int], Backbone]
 """Makes a network for images of so many pixels."""
 
+_FITTED = "fitted"
+_LARGEST = 1024
 _RESNETS = ("resnet18", "resnet34", "resnet50", "wide_resnet50_2")
 _BACKBONES: dict[str, Builder] = {
     "resnet-tiny": lambda _: SmallResNet((16, 32, 64)),
@@ -43,8 +47,41 @@ def builder(name: str) -> Builder:
     """What makes the network of a name: one of `backbone_names()`, or a library's own.
 
     `torchvision:NAME` and `timm:NAME` are classifiers just as the library makes them, whatever the
-    image size. Raises `UnknownName`, and `InvalidInput` for a library that is not installed.
+    image size. `NAME@fitted` is a library's network with its first strides taken out for small
+    images, `NAME@128` any network that sees images enlarged to 128 px. Raises `UnknownName`, and
+    `InvalidInput` for a library that is not installed or another word behind the @.
     """
+    plain, at, manner = name.partition("@")
+    build = _plain(plain)
+    if not at:
+        return build
+    if manner == _FITTED:
+        return partial(_fitted, name, build)
+    if not manner.isdecimal() or not 1 <= int(manner) <= _LARGEST:
+        raise InvalidInput(
+            f"network {name!r}; allowed behind the @: {_FITTED} (first strides taken out for small "
+            f"images), or the pixels that images are enlarged to, 1 to {_LARGEST}, e.g. {plain}@128"
+        )
+    return partial(_enlarging, build, int(manner))
+
+
+def _fitted(name: str, build: Builder, image_size: int) -> Backbone:
+    backbone = build(image_size)
+    if not isinstance(backbone, LibraryBackbone):
+        raise InvalidInput(
+            f"network {name!r} fits itself to the image size already; allowed: the name without "
+            f"@{_FITTED}"
+        )
+    backbone.fit(image_size)
+    return backbone
+
+
+def _enlarging(build: Builder, size: int, image_size: int) -> Backbone:
+    del image_size
+    return Enlarging(build(size), size)
+
+
+def _plain(name: str) -> Builder:
     library, _, own_name = name.partition(":")
     if own_name and library in _LIBRARIES:
         return _LIBRARIES[library](own_name)

@@ -92,5 +92,5 @@ def _network(timm: Any, name: str, image_size: int) -> EfficientNetLite:
 
 
 def _name(name: str, renamed: Mapping[str, str]) -> str:
-    layer, _, tensor = name.rpartition(".")
-    return f"{renamed.get(layer, layer)}.{tensor}"
+    layer, dot, tensor = name.rpartition(".")
+    return f"{renamed.get(layer, layer)}{dot}{tensor}"

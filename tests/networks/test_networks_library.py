@@ -14,6 +14,7 @@ from dfbench.errors import InvalidInput, UnknownName
 from dfbench.learning.batch_norm import StatisticsMatch
 from dfbench.networks import Encoder, Normaliser, backbone_names, new_backbone
 from dfbench.networks.backbones import builder
+from dfbench.networks.chain import rebuilt, written
 from dfbench.networks.resizing import resized
 
 FITTED = ("convnext_tiny", "efficientnet_b0", "mobilenet_v3_large")
@@ -137,6 +138,53 @@ def test_networks_of_several_outputs_or_sizes_they_cannot_take_are_refused() -> 
         new_backbone("torchvision:alexnet", 16)
     with torch.device("meta"), pytest.raises(InvalidInput, match="ends in"):
         new_backbone("torchvision:squeezenet1_0", 64)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnet-mini", "torchvision:mobilenet_v3_small"])
+@pytest.mark.parametrize("size", [48, 96])
+def test_network_behind_larger_images_sees_them_resized(name: str, size: int) -> None:
+    torch.manual_seed(0)
+    backbone = new_backbone(f"{name}@{size}", 32).eval()
+    inner = new_backbone(name, size).eval()
+    names = {k.removeprefix(backbone.published_body) for k in backbone.state_dict()}
+    assert names == {k.removeprefix(inner.published_body) for k in inner.state_dict()}
+    inner.load_state_dict(
+        {k.removeprefix("network."): tensor for k, tensor in backbone.state_dict().items()}
+    )
+    images = torch.rand(2, 3, 32, 32)
+    with torch.no_grad():
+        assert torch.equal(backbone(images), inner(resized(images, size)))
+        assert torch.equal(backbone.stage_features(images)[-1], backbone(images))
+    assert backbone.published_head == inner.published_head
+    encoder = Encoder(f"{name}@{size}", Normaliser.of("photo"), 8, 32).eval()
+    again = rebuilt(written(encoder), encoder.state_dict())
+    with torch.no_grad():
+        assert torch.allclose(again(images), encoder(images), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "name", ["torchvision:mobilenet_v3_small", "torchvision:shufflenet_v2_x0_5"]
+)
+def test_strides_of_any_library_network_can_be_fitted(name: str) -> None:
+    assert _maps(f"{name}@fitted", 64)[-1] == 2 * _maps(name, 64)[-1]
+    assert _maps(f"{name}@fitted", 128) == _maps(name, 128)
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("resnet18@", "fitted .* or the pixels"),
+        ("resnet18@0", "fitted .* or the pixels"),
+        ("resnet18@1e3", "fitted .* or the pixels"),
+        ("resnet-mini@2048", "1 to 1024, e.g. resnet-mini@128"),
+        ("torchvision:resnet18@fited", "e.g. torchvision:resnet18@128"),
+        ("resnet18@fitted", "fits itself to the image size already"),
+        ("torchvision:alexnet@16", "cannot take images of 16 px"),
+    ],
+)
+def test_unknown_manner_of_taking_small_images_is_refused(name: str, told: str) -> None:
+    with torch.device("meta"), pytest.raises(InvalidInput, match=told):
+        new_backbone(name, 64)
 
 
 def test_without_timm_its_networks_are_refused_with_the_command_that_installs_it(

@@ -151,8 +151,27 @@ def test_batch_is_shared_out_among_processes() -> None:
     assert not features[:2].any()
 
 
+class _NormAndAct(nn.BatchNorm2d):
+    """Batch normalisation with its activation for a part, as timm has it."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels)
+        self.act = nn.ReLU()
+
+    def forward(self, images: Tensor) -> Tensor:
+        activated: Tensor = self.act(super().forward(images))
+        return activated
+
+
 @pytest.mark.parametrize(
-    "layer", [nn.BatchNorm2d(3), nn.Dropout(0.5), nn.Sequential(nn.Dropout2d(0.1))]
+    "layer",
+    [
+        nn.BatchNorm2d(3),
+        nn.Dropout(0.5),
+        nn.Sequential(nn.Dropout2d(0.1)),
+        _NormAndAct(3),
+        nn.Sequential(_NormAndAct(3)),
+    ],
 )
 def test_network_that_looks_beyond_an_image_or_draws_is_not_shared_out(layer: nn.Module) -> None:
     encoder = _encoder()

@@ -9,8 +9,13 @@ from dfbench.budget import Budget
 from dfbench.errors import InvalidConfig, UnknownName
 from dfbench.method import MethodConfig
 from dfbench.runs.row import Row, parse_label
-from dfbench.runs.settings import configure, split_settings
-from dfbench.teachers.recipe import TeacherRecipe
+from dfbench.runs.settings import (
+    changed_settings,
+    configure,
+    shared_settings,
+    split_settings,
+)
+from dfbench.teachers.recipe import PRETRAINED, PRETRAINED_BUDGET, TeacherRecipe
 
 
 class Config(MethodConfig):
@@ -119,3 +124,63 @@ def test_label_of_a_row_leads_back_to_it(label: str) -> None:
         beside=(),
     )
     assert row.label == label
+
+
+PRETRAINED_STARTS = (
+    {"network": "efficientnet-lite0"},
+    {"network": "efficientnet-lite2@128"},
+    {"network": "efficientnet-lite0", "initialisation": "imagenet"},
+    {"network": "resnet18", "initialisation": "imagenet"},
+    {"initialisation": "imagenet"},
+)
+PLAIN_STARTS: tuple[dict[str, str], ...] = (
+    {},
+    {"network": "resnet18"},
+    {"network": "timm:tf_efficientnet_lite0"},
+    {"network": "efficientnet-lite0", "initialisation": "random"},
+    {"network": "efficientnet-lite0", "initialisation": "alternative"},
+    {"initialisation": "random"},
+)
+
+
+@pytest.mark.parametrize("start", PRETRAINED_STARTS)
+def test_imagenet_weights_bring_defaults_of_their_own(start: dict[str, str]) -> None:
+    budget, recipe = shared_settings({}, start)
+    assert {key: getattr(recipe, key) for key in PRETRAINED} == PRETRAINED
+    assert {key: getattr(budget, key) for key in PRETRAINED_BUDGET} == PRETRAINED_BUDGET
+    assert recipe.weight_decay == TeacherRecipe().weight_decay
+    assert recipe.pretrained
+
+
+@pytest.mark.parametrize("start", PLAIN_STARTS)
+def test_other_starts_keep_the_defaults(start: dict[str, str]) -> None:
+    budget, recipe = shared_settings({}, start)
+    assert budget == Budget()
+    assert recipe.model_dump(exclude={*start}) == TeacherRecipe().model_dump(exclude={*start})
+    assert not recipe.pretrained
+
+
+@pytest.mark.parametrize("start", PRETRAINED_STARTS)
+def test_settings_that_are_given_win_over_those_of_imagenet_weights(start: dict[str, str]) -> None:
+    budget, recipe = shared_settings({"steps": "7"}, {**start, "steps": "9", "batch_size": "128"})
+    assert (budget.steps, recipe.steps, recipe.batch_size) == (7, 9, 128)
+    assert recipe.learning_rate == PRETRAINED["learning_rate"]
+
+
+@pytest.mark.parametrize("start", [*PRETRAINED_STARTS, *PLAIN_STARTS])
+@pytest.mark.parametrize("more", [{}, {"steps": "800", "learning_rate": "0.1"}, {"steps": "5"}])
+def test_changed_settings_lead_back_to_what_they_are_of(
+    start: dict[str, str], more: dict[str, str]
+) -> None:
+    budget, recipe = shared_settings(more, {**start, **more})
+    changed = {key: str(value) for key, value in changed_settings(budget, recipe).items()}
+    parts = split_settings(changed)
+    assert shared_settings(parts["budget"], parts["teachers"]) == (budget, recipe)
+    assert changed.keys() <= {f"teachers.{key}" for key in (*start, *more)} | {
+        f"budget.{key}" for key in more
+    }
+
+
+def test_misspelt_setting_of_a_network_with_its_own_defaults_is_told_so() -> None:
+    with pytest.raises(UnknownName, match="did you mean 'learning_rate'"):
+        shared_settings({}, {"network": "efficientnet-lite0", "learning_rat": "1"})

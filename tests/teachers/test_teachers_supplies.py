@@ -11,9 +11,11 @@ import torch
 from colours import RECIPE, Colours, colour_store, coloured
 from torchvision.models import get_model
 
+from dfbench.datasets.dataset import MODALITIES
 from dfbench.errors import InvalidConfig, InvalidInput
 from dfbench.learning.batches import to_unit
 from dfbench.need import Need
+from dfbench.networks import Normaliser, new_backbone
 from dfbench.teachers.identities import Supply, supplies_of
 from dfbench.teachers.recipe import TeacherRecipe
 from dfbench.teachers.stored import (
@@ -23,7 +25,7 @@ from dfbench.teachers.stored import (
     load_records,
     load_teacher,
 )
-from dfbench.teachers.training import train_unified_teacher
+from dfbench.teachers.training import normaliser_of, train_unified_teacher
 
 CPU = torch.device("cpu")
 
@@ -190,6 +192,53 @@ def test_imagenet_teachers_start_from_the_weights_of_the_file(
     said = capsys.readouterr().err
     assert said.count("imagenet.pth") == 1
     assert "3x3 stem" in said
+
+
+def test_networks_from_published_weights_see_images_as_those_were_normalised(
+    weights: Path, tmp_path: Path
+) -> None:
+    recipe = _recipe(network="resnet18", initialisation="imagenet", weights=weights)
+    store = colour_store(tmp_path / "cache", recipe=recipe)
+    made = [load_teacher(store.teacher(m).path) for m in MODALITIES]
+    for supply in (Supply.UNIFIED_TEACHER, Supply.INITIAL_CLASSIFIER):
+        made += load_joint_classifier(store.supply(supply).path).values()
+    for teacher in made:
+        normaliser = teacher.network.normaliser
+        assert torch.allclose(normaliser.mean.ravel(), torch.tensor([0.485, 0.456, 0.406]))
+        assert torch.allclose(normaliser.std.ravel(), torch.tensor([0.229, 0.224, 0.225]))
+
+
+@pytest.mark.parametrize("initialisation", ["random", "alternative"])
+def test_networks_of_ones_own_see_images_by_the_normaliser_of_the_modality(
+    initialisation: str, tmp_path: Path
+) -> None:
+    store = colour_store(tmp_path, recipe=_recipe(initialisation=initialisation))
+    for modality in MODALITIES:
+        normaliser = load_teacher(store.teacher(modality).path).network.normaliser
+        assert torch.equal(normaliser.mean, Normaliser.of(modality).mean)
+
+
+@pytest.mark.parametrize(
+    ("network", "mean"),
+    [
+        ("efficientnet-lite0", 0.5),
+        ("efficientnet-lite0@32", 0.5),
+        ("efficientnet-lite0@fitted", 0.5),
+        ("timm:tf_efficientnet_lite0", 0.5),
+        ("timm:mobilenetv3_small_050", 0.485),
+        ("mobilenet_v3_large", 0.485),
+    ],
+)
+def test_normaliser_of_published_weights_is_that_of_their_network(
+    network: str, mean: float
+) -> None:
+    if "timm" in network or "lite" in network:
+        pytest.importorskip("timm")
+    start = new_backbone(network, 64)
+    recipe = _recipe(network=network, initialisation="imagenet")
+    for modality in MODALITIES:
+        normaliser = normaliser_of(recipe, modality, start)
+        assert float(normaliser.mean[0, 0]) == pytest.approx(mean)
 
 
 def test_imagenet_identity_follows_the_content_of_the_file_alone(
