@@ -17,7 +17,7 @@ from PIL import Image
 from trees import LAYOUTS, SOME, many, miniature, pacs_dassl, sketchy_sake
 
 from dfbench.datasets.ceiling import precision_ceiling
-from dfbench.datasets.class_list import packaged_lists
+from dfbench.datasets.class_list import ClassList, packaged_lists
 from dfbench.datasets.file_faults import duplicates
 from dfbench.datasets.known import variant
 
@@ -255,17 +255,19 @@ def test_folder_of_ones_own(verify: Verify, pictures: Path, tmp_path: Path) -> N
     assert "no images in" in obstacles
 
 
+@pytest.mark.parametrize("known", packaged_lists(), ids=lambda known: known.name)
 def test_class_list_that_a_run_applies_is_named_and_only_its_benchmark_is_queried(
-    verify: Verify, tmp_path: Path
+    verify: Verify, tmp_path: Path, known: ClassList
 ) -> None:
-    (known,) = packaged_lists()
     for modality in ("photo", "sketch"):
         many(tmp_path / known.name / modality, dict.fromkeys(known.folder, 5))
     found = verify.json(f"folder:{tmp_path / known.name}", status=1)  # the files are empty
     assert len(found["classes"]) == len(known.benchmark) + len(known.alternative)
-    assert found["notes"][0].startswith(f"class list {known.name} applied: 10 benchmark and 8")
+    queried, spare = len(known.benchmark), len(known.alternative)
+    said = f"class list {known.name} applied: {queried} benchmark and {spare} alternative"
+    assert found["notes"][0].startswith(said)
     (ceiling,) = found["prec@200_ceilings"]
-    assert (ceiling["classes"], ceiling["queries"], ceiling["gallery"]) == (10, 10, 10)
+    assert (ceiling["classes"], ceiling["queries"], ceiling["gallery"]) == (queried,) * 3
 
 
 def test_wrong_input_is_status_2(verify: Verify, root: Path, tmp_path: Path) -> None:
