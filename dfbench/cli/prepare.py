@@ -118,6 +118,8 @@ def _content(dataset: Dataset) -> dict[str, Any]:
             dataset.images(modality, "test"),
             dataset.alternative(modality),
         )
+        for part in sets:
+            part.images[:1]  # a dataset may prepare its images when they are first read
         images[modality] = len({name for part in sets for name in part.names})
     return {
         "dataset": dataset.name,

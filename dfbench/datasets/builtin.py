@@ -21,7 +21,7 @@ def dfbench_datasets() -> tuple[DatasetSpec, ...]:
     return (
         DatasetSpec(
             "shapes",
-            "drawn figures, 20 + 10 classes, 32 px, nothing to download",
+            "drawn figures, 20 + 10 classes, 32 px or any other size, nothing to download",
             "dfbench.datasets.shapes:open_shapes",
         ),
         DatasetSpec(

@@ -118,3 +118,6 @@ class DatasetRequest:
     """Leave out images that cannot be decoded (and say how many) instead of raising."""
     processes: int | None = None
     """How many processes decode at once; None for as many as there are cores."""
+    alternative_only: bool = False
+    """Whether only training and alternative images will be read, as alternative data of another
+    dataset; one that makes its own images may make fewer of them."""

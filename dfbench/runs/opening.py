@@ -14,11 +14,17 @@ from dfbench.runs.request import DataChoice
 
 
 def open_choice(
-    choice: DataChoice, offer: DatasetOffer, cache: Path, processes: int | None = None
+    choice: DataChoice,
+    offer: DatasetOffer,
+    cache: Path,
+    processes: int | None = None,
+    *,
+    alternative_only: bool = False,
 ) -> Dataset:
     """Open a dataset; its images are prepared first, by so many processes, where they are not.
 
-    `cache` is the folder of all that dfbench keeps. Raises `InvalidInput` for an argument that the
+    `cache` is the folder of all that dfbench keeps; `alternative_only` says that the dataset serves
+    as another one's alternative data. Raises `InvalidInput` for an argument that the
     dataset does not take or lacks, and whatever the dataset raises.
     """
     argument = choice.name.partition(":")[2]
@@ -43,6 +49,7 @@ def open_choice(
                 holdout=choice.holdout,
                 duplicate_photos=choice.duplicate_photos,
                 processes=processes,
+                alternative_only=alternative_only,
             )
         )
     return dataset

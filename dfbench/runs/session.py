@@ -168,7 +168,7 @@ class Sessions:
     def __init__(self, datasets: Mapping[str, DatasetAnswer], device: str) -> None:
         self._answers = datasets
         self._device = device
-        self._opened: dict[tuple[DataChoice, Path], Dataset] = {}
+        self._opened: dict[tuple[DataChoice, Path, bool], Dataset] = {}
         self._data: dict[object, tuple[Dataset, AlternativeImages | None]] = {}
         self._sessions: dict[tuple[object, ...], Session] = {}
 
@@ -212,7 +212,7 @@ class Sessions:
                     base=choice.base,
                     root=choice.root,
                 )
-                other = self._dataset(wanted, cache)
+                other = self._dataset(wanted, cache, alternative_only=True)
             spare = FALLBACK.model_copy(update={"image_size": dataset.image_size})
             source = None
             if other is not None or dataset.alternative_classes or not given:
@@ -222,13 +222,17 @@ class Sessions:
             self._data[key] = dataset, source
         return self._data[key]
 
-    def _dataset(self, choice: DataChoice, cache: Path) -> Dataset:
-        key = (choice, cache)
+    def _dataset(
+        self, choice: DataChoice, cache: Path, *, alternative_only: bool = False
+    ) -> Dataset:
+        key = (choice, cache, alternative_only)
         if choice.name == NO_IMAGES:
             return NoImages(choice.image_size)
         if key not in self._opened:
             answer = self._answers[choice.kind]
             if answer.offer is None:
                 raise DfbenchError(answer.fault.message if answer.fault else choice.kind)
-            self._opened[key] = open_choice(choice, answer.offer, cache)
+            self._opened[key] = open_choice(
+                choice, answer.offer, cache, alternative_only=alternative_only
+            )
         return self._opened[key]

@@ -3,14 +3,15 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from dfbench.datasets import MODALITIES, Dataset, DatasetRequest
+from dfbench.datasets import MODALITIES, Dataset, DatasetRequest, Modality
 from dfbench.datasets.shapes import open_shapes
-from dfbench.datasets.shapes.dataset import CHECKSUM, _chosen, drawn
+from dfbench.datasets.shapes.dataset import _chosen, drawn
 from dfbench.datasets.shapes.draws import Draws
 from dfbench.datasets.shapes.figures import ALTERNATIVE, BENCHMARK, FIGURES
 from dfbench.errors import InvalidInput, UnknownName
@@ -33,9 +34,9 @@ def few(few_cache: Path) -> Dataset:
     return open_shapes(request)
 
 
-def test_every_image_has_its_stored_checksum(shapes: Dataset) -> None:
-    # open_shapes itself refuses another checksum; this says so by name.
-    assert shapes._pack.digest == CHECKSUM  # type: ignore[attr-defined]  # not part of Dataset
+def test_images_at_32_pixels_are_those_of_every_record(shapes: Dataset) -> None:
+    # Made of the checksum of all images, which open_shapes checks.
+    assert shapes.fingerprint == "23b62eedd06209967b80495126e0c34a"
 
 
 def test_it_has_twenty_classes_and_ten_spare_ones(shapes: Dataset) -> None:
@@ -141,15 +142,95 @@ def test_a_benchmark_class_may_become_alternative_and_back() -> None:
     assert set(FIGURES) == set(BENCHMARK) | set(ALTERNATIVE)
 
 
-def test_another_size_is_the_same_images_resized(few: Dataset, few_cache: Path) -> None:
+@pytest.mark.parametrize("size", [64, 96])
+@pytest.mark.parametrize("modality", MODALITIES)
+def test_another_size_shows_the_same_scenes(modality: Modality, size: int) -> None:
+    def means(image: np.ndarray, parts: int) -> np.ndarray:  # type: ignore[type-arg]  # of integers
+        return image.reshape(len(image), 8, parts, 8, parts).mean(axis=(2, 4))
+
+    others = []
+    for name in PART:
+        small, large = (drawn(name, modality, "test", 5, side) for side in (32, size))
+        assert large.shape == (small.shape[0], size, size)
+        assert np.abs(means(large, size // 8) - means(small, 4)).mean() < 8
+        others.append(means(small, 4))
+    assert np.abs(others[0] - others[1]).mean() > 16
+
+
+def test_fine_lines_stay_fine_in_large_images() -> None:
+    strokes = [drawn("cat", "sketch", "train", i, 128) for i in range(8)]
+    soft = [((image > 110) & (image < 250)).mean() / (image < 250).mean() for image in strokes]
+    assert max(soft) < 0.5  # resized from 32 px, nearly all of a line is soft
+
+
+def test_large_lines_are_not_dotted() -> None:
+    image = drawn("star", "sketch", "train", 3, 224)[0]
+    inked = image < 128
+    lonely = inked & ~np.roll(inked, 1, 0) & ~np.roll(inked, -1, 0)
+    assert lonely.sum() < 0.02 * inked.sum()
+
+
+@pytest.mark.parametrize(
+    ("size", "checksum"),
+    [
+        (8, "26fda59b62bcfa4b"),
+        (64, "b0a861bfec88ef88"),
+        (96, "271e864352f36a21"),
+        (224, "656f7b907c7d33fd"),
+    ],
+)
+def test_images_of_another_size_are_the_same_everywhere(size: int, checksum: str) -> None:
+    digest = blake2b(digest_size=8)
+    for name in PART:
+        for modality in MODALITIES:
+            digest.update(drawn(name, modality, "train", 7, size).tobytes())
+    assert digest.hexdigest() == checksum
+
+
+def _sizes(cache: Path) -> list[int]:
+    return sorted(path.stat().st_size for path in cache.glob("shapes-*.pack"))
+
+
+def test_only_what_is_read_is_drawn_at_another_size(tmp_path: Path) -> None:
     request = DatasetRequest(
-        cache=few_cache, classes=("star", "fish"), alternative_classes=("heart",), image_size=64
+        cache=tmp_path,
+        image_size=8,
+        classes=("fish", "star"),
+        alternative_classes=("heart", "cat"),
     )
-    large = open_shapes(request)
-    assert large.image_size == 64
-    assert large.notes == ("drawn at 32 px, resized to 64 px",)
-    assert large.fingerprint != few.fingerprint
-    images, original = (d.images("photo", "test").images for d in (large, few))
-    assert images.shape == (400, 3, 64, 64)
-    halved = images.reshape(400, 3, 32, 2, 32, 2).mean(axis=(3, 5))
-    assert np.abs(halved - original).mean() < 3
+    opened = open_shapes(request)
+    assert opened.images("photo", "test").images.shape == (400, 3, 8, 8)
+    assert _sizes(tmp_path) == []
+    assert opened.alternative("sketch").images[0].shape == (1, 8, 8)
+    (spare,) = _sizes(tmp_path)
+    assert spare < 2 * 300 * 4 * 64 + 2000
+    photos = opened.images("photo", "train").images[[799, 0]]
+    np.testing.assert_array_equal(photos[0], drawn("star", "photo", "train", 399, 8))
+    np.testing.assert_array_equal(photos[1], drawn("fish", "photo", "train", 0, 8))
+    assert len(_sizes(tmp_path)) == 2
+    assert open_shapes(request).fingerprint == opened.fingerprint
+    assert opened.notes == ()
+
+
+def test_fingerprint_follows_the_size_and_the_classes(tmp_path: Path) -> None:
+    sizes = [open_shapes(DatasetRequest(cache=tmp_path, image_size=size)) for size in (8, 64)]
+    fewer = open_shapes(DatasetRequest(cache=tmp_path, image_size=8, classes=("fish", "star")))
+    only = open_shapes(DatasetRequest(cache=tmp_path, image_size=8, alternative_only=True))
+    assert len({opened.fingerprint for opened in (*sizes, fewer, only)}) == 4
+    assert _sizes(tmp_path) == []
+
+
+def test_alternative_data_at_another_size_are_few(tmp_path: Path) -> None:
+    only = open_shapes(DatasetRequest(cache=tmp_path, image_size=8, alternative_only=True))
+    for modality in MODALITIES:
+        assert set(np.bincount(only.images(modality, "train").labels)) == {100}
+        assert set(np.bincount(only.alternative(modality).labels)) == {100}
+        assert len(only.images(modality, "test")) == 0
+
+
+def test_at_32_pixels_alternative_data_are_what_they_were(
+    shapes: Dataset, shapes_cache: Path
+) -> None:
+    only = open_shapes(DatasetRequest(cache=shapes_cache, alternative_only=True))
+    assert only.fingerprint == shapes.fingerprint
+    assert len(only.images("photo", "train")) == 20 * 400

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
 from hashlib import blake2b
+from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dfbench import console
 from dfbench.datasets.choices import check_classes, check_unpublished
@@ -17,34 +21,39 @@ from dfbench.datasets.dataset import (
     Modality,
     Part,
 )
-from dfbench.datasets.pack import Contents, Images, Pack, opened
-from dfbench.datasets.resizing import resized
+from dfbench.datasets.image_array import ImageArray, Images, LazyImages
+from dfbench.datasets.pack import Contents, Pack, opened
 from dfbench.datasets.shapes.draws import Draws
 from dfbench.datasets.shapes.figures import ALTERNATIVE, BENCHMARK, FIGURES
 from dfbench.datasets.shapes.photo import PhotoStyle, photo
-from dfbench.datasets.shapes.raster import SIZE
+from dfbench.datasets.shapes.raster import SIDE
 from dfbench.datasets.shapes.sketch import SketchStyle, sketch
 from dfbench.errors import DfbenchError, InvalidInput, unknown_name
 
 VERSION = 1
 """Raised whenever a pixel changes."""
 CHECKSUM = "2a0d44d45f62ccdaf6a7e963c6cd4b26"
-"""BLAKE2 of every image of the default classes, the same wherever they are made."""
+"""BLAKE2 of every image of the default classes at 32 px, the same wherever they are made."""
 
-COUNTS: Mapping[Modality, Mapping[str, int]] = {
+Counts = Mapping[Modality, Mapping[str, int]]
+COUNTS: Counts = {
     "photo": {"train": 400, "test": 200, "alternative": 300},
     "sketch": {"train": 400, "test": 100, "alternative": 300},
 }
 """Images a class. Alternative images are the first of the training part."""
+_FEW: Counts = {modality: {"train": 100, "test": 0, "alternative": 100} for modality in MODALITIES}
+"""Where only alternative data are wanted, at another size than 32 px: 3,000 images a modality."""
 
 
 def open_shapes(request: DatasetRequest) -> Shapes:
-    """Open the drawn dataset, making its images first if the cache does not hold them.
+    """Open the drawn dataset, making its images if the cache does not hold them.
 
-    Twenty benchmark and ten alternative classes, 32 x 32 px; a class has 400 training and 200
-    test photos, 400 training and 100 test sketches, or 300 of each as an alternative class.
-    `request.classes` and `request.alternative_classes` choose among all thirty; with another
-    `request.image_size` the drawn images are resized to it (bicubic).
+    Twenty benchmark and ten alternative classes; a class has 400 training and 200 test photos, 400
+    training and 100 test sketches, or 300 of each as an alternative class.
+    `request.classes` and `request.alternative_classes` choose among all thirty. Images are drawn
+    at `request.image_size` (default 32 px), the same scenes at every size; at another size than
+    32 px the benchmark and the alternative images are each made when they are first read, and
+    where `request.alternative_only`, every class has 100 of each modality and no test images.
 
     Raises `UnknownName` for a class that is not drawn, `InvalidInput` for an option of published
     datasets, for fewer than two classes and for a class wanted as benchmark and alternative.
@@ -54,36 +63,41 @@ def open_shapes(request: DatasetRequest) -> Shapes:
     rest = [name for name in ALTERNATIVE if name not in classes]
     alternative = _chosen(request.alternative_classes, rest)
     check_classes("'shapes'", classes, alternative)
-    key = blake2b("/".join((*classes, "", *alternative)).encode(), digest_size=8).hexdigest()
-    path = request.cache / f"shapes-v{VERSION}-{key}.pack"
-    pack = opened(path, lambda: _made(classes, alternative))
-    if pack.digest != CHECKSUM and (classes, alternative) == (tuple(BENCHMARK), tuple(ALTERNATIVE)):
-        raise DfbenchError(
-            f"'shapes' came out differently on this machine ({pack.digest}, expected {CHECKSUM}): "
-            "please report it with your versions of Python and numpy"
-        )
-    size = request.image_size or SIZE
-    if size != SIZE:
-        drawn_images = pack.arrays
-        pack = opened(path.with_suffix(f".{size}.pack"), lambda: _resized(drawn_images, size))
-    return Shapes(classes, alternative, pack, size)
+    size = request.image_size or SIDE
+    if size == SIDE:
+        pack = _at_32_pixels(classes, alternative, request.cache)
+        return Shapes(classes, alternative, SIDE, COUNTS, pack.arrays, pack.digest)
+    counts = _FEW if request.alternative_only else COUNTS
+    plan = _plan(classes, alternative, counts)
+    arrays = {
+        **_read_later([part for part in plan if part.role != "alternative"], size, request.cache),
+        **_read_later([part for part in plan if part.role == "alternative"], size, request.cache),
+    }
+    return Shapes(classes, alternative, size, counts, arrays, f"{size} px {counts}")
 
 
 class Shapes:
-    """The drawn dataset, images memory-mapped; a `Dataset`."""
+    """The drawn dataset; a `Dataset`."""
 
     name = "shapes"
     splits: Mapping[str, ClassSplit] = {}
+    notes: tuple[str, ...] = ()
 
     def __init__(
-        self, classes: tuple[str, ...], alternative: tuple[str, ...], pack: Pack, size: int = SIZE
+        self,
+        classes: tuple[str, ...],
+        alternative: tuple[str, ...],
+        size: int,
+        counts: Counts,
+        arrays: Mapping[str, ImageArray],
+        contents: str,
     ) -> None:
         self.image_size = size
-        self.notes = () if size == SIZE else (f"drawn at {SIZE} px, resized to {size} px",)
         self.classes = classes
         self.alternative_classes = alternative
-        self._pack = pack
-        text = "/".join(("shapes", str(VERSION), *classes, "", *alternative, pack.digest))
+        self._counts = counts
+        self._arrays = arrays
+        text = "/".join(("shapes", str(VERSION), *classes, "", *alternative, contents))
         self.fingerprint = blake2b(text.encode(), digest_size=16).hexdigest()
 
     def images(self, modality: Modality, part: Part) -> ImageSet:
@@ -95,43 +109,101 @@ class Shapes:
         return self._set(modality, "alternative", self.alternative_classes)
 
     def _set(self, modality: Modality, part: str, classes: tuple[str, ...]) -> ImageSet:
-        count = COUNTS[modality][part]
+        count = self._counts[modality][part]
         labels = np.repeat(np.arange(len(classes), dtype=np.int64), count)
         names = tuple(f"{modality}/{part}/{name}/{i:03}" for name in classes for i in range(count))
-        return ImageSet(self._pack.arrays[f"{modality}-{part}"], labels, classes, names)
+        return ImageSet(self._arrays[f"{modality}-{part}"], labels, classes, names)
 
 
-def drawn(name: str, modality: Modality, part: Part, index: int) -> Images:
-    """One image, `[C, SIZE, SIZE]`; no other image depends on it, nor it on any other."""
+def drawn(name: str, modality: Modality, part: Part, index: int, size: int = SIDE) -> Images:
+    """One image, `[C, size, size]`; no other image depends on it, nor it on any other."""
     draws = Draws("shapes", VERSION, name, modality, part, index)
     if modality == "photo":
-        return photo(FIGURES[name], draws, PhotoStyle())
-    return sketch(FIGURES[name], draws, SketchStyle())
+        return photo(FIGURES[name], draws, PhotoStyle(), size)
+    return sketch(FIGURES[name], draws, SketchStyle(), size)
 
 
-def _made(classes: tuple[str, ...], alternative: tuple[str, ...]) -> Contents:
-    plan: list[tuple[Modality, str, Part, tuple[str, ...]]] = []
-    for modality in MODALITIES:
-        plan.append((modality, "train", "train", classes))
-        plan.append((modality, "test", "test", classes))
-        plan.append((modality, "alternative", "train", alternative))
-    total = sum(len(names) * COUNTS[modality][role] for modality, role, _, names in plan)
+@dataclass(frozen=True)
+class _Portion:
+    """Images of one modality that serve as one thing."""
+
+    modality: Modality
+    role: str
+    part: Part
+    """The part they are drawn as: an alternative class has no part of its own."""
+    names: tuple[str, ...]
+    count: int
+    """Images a class."""
+
+    @property
+    def array(self) -> str:
+        return f"{self.modality}-{self.role}"
+
+    def shape(self, size: int) -> tuple[int, int, int, int]:
+        channels = 3 if self.modality == "photo" else 1
+        return (len(self.names) * self.count, channels, size, size)
+
+
+def _plan(classes: tuple[str, ...], alternative: tuple[str, ...], counts: Counts) -> list[_Portion]:
+    roles: tuple[tuple[str, Part, tuple[str, ...]], ...] = (
+        ("train", "train", classes),
+        ("test", "test", classes),
+        ("alternative", "train", alternative),
+    )
+    return [
+        _Portion(modality, role, part, names, counts[modality][role])
+        for modality in MODALITIES
+        for role, part, names in roles
+    ]
+
+
+def _at_32_pixels(classes: tuple[str, ...], alternative: tuple[str, ...], cache: Path) -> Pack:
+    """All images at once, whose checksum is their fingerprint."""
+    key = blake2b("/".join((*classes, "", *alternative)).encode(), digest_size=8).hexdigest()
+    plan = _plan(classes, alternative, COUNTS)
+    meta = {"classes": classes, "alternative": alternative}
+    path = cache / f"shapes-v{VERSION}-{key}.pack"
+    pack = opened(path, lambda: Contents(_made(plan, SIDE), meta))
+    if pack.digest != CHECKSUM and (classes, alternative) == (tuple(BENCHMARK), tuple(ALTERNATIVE)):
+        raise DfbenchError(
+            f"'shapes' came out differently on this machine ({pack.digest}, expected {CHECKSUM}): "
+            "please report it with your versions of Python and numpy"
+        )
+    return pack
+
+
+def _read_later(plan: Sequence[_Portion], size: int, folder: Path) -> dict[str, ImageArray]:
+    """The images of a plan by array; all of them are made when one is first read."""
+    key = blake2b(repr(plan).encode(), digest_size=8).hexdigest()
+    path = folder / f"shapes-v{VERSION}-{key}.{size}.pack"
+
+    @cache
+    def pack() -> Pack:
+        return opened(path, lambda: Contents(_made(plan, size), {}))
+
+    def array(portion: _Portion) -> ImageArray:
+        def read(rows: NDArray[np.int64]) -> Images:
+            return pack().arrays[portion.array][rows]
+
+        return LazyImages(portion.shape(size), read)
+
+    return {portion.array: array(portion) for portion in plan}
+
+
+def _made(plan: Sequence[_Portion], size: int) -> dict[str, Images]:
+    total = sum(len(portion.names) * portion.count for portion in plan)
     arrays = {}
     with console.progress("drawing shapes", total) as advance:
-        for modality, role, part, names in plan:
-            count = COUNTS[modality][role]
-            channels = 3 if modality == "photo" else 1
-            images = np.empty((len(names) * count, channels, SIZE, SIZE), np.uint8)
-            for row, name in enumerate(names):
-                for index in range(count):
-                    images[row * count + index] = drawn(name, modality, part, index)
-                advance(count)
-            arrays[f"{modality}-{role}"] = images
-    return Contents(arrays, {"classes": classes, "alternative": alternative})
-
-
-def _resized(arrays: Mapping[str, Images], size: int) -> Contents:
-    return Contents({name: resized(images, size) for name, images in arrays.items()}, {})
+        for portion in plan:
+            images = np.empty(portion.shape(size), np.uint8)
+            for row, name in enumerate(portion.names):
+                for index in range(portion.count):
+                    images[row * portion.count + index] = drawn(
+                        name, portion.modality, portion.part, index, size
+                    )
+                advance(portion.count)
+            arrays[portion.array] = images
+    return arrays
 
 
 def _chosen(wanted: tuple[str, ...] | None, otherwise: Iterable[str]) -> tuple[str, ...]:
@@ -151,5 +223,5 @@ def _check_options(request: DatasetRequest) -> None:
     check_unpublished("'shapes'", request)
     if request.image_size is not None and request.image_size < 1:
         raise InvalidInput(
-            f"image size {request.image_size}: give a number of pixels, such as {SIZE} or 64"
+            f"image size {request.image_size}: give a number of pixels, such as {SIDE} or 64"
         )

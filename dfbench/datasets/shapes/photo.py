@@ -12,11 +12,11 @@ from dfbench.datasets.shapes.figure import Figure, Piece, Tone
 from dfbench.datasets.shapes.noise import Plane, cloud, pattern, ramp
 from dfbench.datasets.shapes.paths import Path, on_circle, oval, ribbon
 from dfbench.datasets.shapes.pose import posed
-from dfbench.datasets.shapes.raster import SIZE, blurred, coverage
+from dfbench.datasets.shapes.raster import SIDE, blurred, coverage
 
 Picture = NDArray[np.float64]
-"""`[3, SIZE, SIZE]`, 0 black, 1 white; may leave that range until it is exposed."""
-_THINNEST = 1.3  # pixels: a camera still sees it
+"""`[3, size, size]`, 0 black, 1 white; may leave that range until it is exposed."""
+_THINNEST = 1.3  # units: a camera still sees it
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class PhotoStyle:
     """How hard photos are to recognise."""
 
     smallest: float = 7.5
-    """Half the longer side of the smallest figure, in pixels."""
+    """Half the longer side of the smallest figure, in units of the picture (see `raster`)."""
     largest: float = 13.5
     contrast: float = 0.13
     """Least difference of brightness between a figure and what is behind it."""
@@ -36,18 +36,18 @@ class PhotoStyle:
     """Amplitude of the sensor's noise."""
 
 
-def photo(figure: Figure, draws: Draws, style: PhotoStyle) -> NDArray[np.uint8]:
-    """One photo of a figure, `[3, SIZE, SIZE]`."""
+def photo(figure: Figure, draws: Draws, style: PhotoStyle, size: int) -> NDArray[np.uint8]:
+    """One photo of a figure, `[3, size, size]`; the same scene at every size."""
     pieces = posed(figure, draws, style.smallest, style.largest)
-    masks = coverage([_area(piece) for piece in pieces])
+    masks = coverage([_area(piece) for piece in pieces], size)
     backdrop = draws.between(0.12, 0.88)
-    picture = _background(draws, backdrop, style.clutter)
+    picture = _background(draws, backdrop, style.clutter, size)
     whole = masks.max(axis=0)
     light = on_circle(draws.between(0.55, 0.95))
     picture = _shadowed(picture, whole, light, draws.between(0, 0.5))
     coat = _coat(draws, backdrop, style.contrast)
     surface = _relief(whole, light) * draws.between(0.15, 0.45)
-    surface = surface + pattern(draws) * draws.between(0, 0.16) + ramp(draws) * 0.1
+    surface = surface + pattern(draws, size) * draws.between(0, 0.16) + ramp(draws, size) * 0.1
     for piece, mask in zip(pieces, masks, strict=True):
         colour = coat[piece.tone][:, None, None] + surface
         picture = picture + (colour - picture) * mask
@@ -86,22 +86,22 @@ def _coat(draws: Draws, backdrop: float, contrast: float) -> dict[Tone, NDArray[
     }
 
 
-def _background(draws: Draws, brightness: float, clutter: int) -> Picture:
+def _background(draws: Draws, brightness: float, clutter: int, size: int) -> Picture:
     base = _colour(draws, brightness)[:, None, None]
     other = _colour(draws, brightness)[:, None, None]
-    picture = base + (other - base) * (ramp(draws) * 0.5 + 0.5)
-    picture = picture + pattern(draws) * draws.between(0, 0.22) + cloud(draws, 3) * 0.12
-    things = coverage([_thing(draws, 5.0) for _ in range(draws.integer(1, clutter))])
+    picture = base + (other - base) * (ramp(draws, size) * 0.5 + 0.5)
+    picture = picture + pattern(draws, size) * draws.between(0, 0.22) + cloud(draws, 3, size) * 0.12
+    things = coverage([_thing(draws, 5.0) for _ in range(draws.integer(1, clutter))], size)
     for mask in things:
         paint = _colour(draws, brightness + draws.around_zero(0.4))[:, None, None]
         strength = draws.between(0.4, 1.0)
-        picture = picture + (paint + pattern(draws) * 0.1 - picture) * (mask * strength)
+        picture = picture + (paint + pattern(draws, size) * 0.1 - picture) * (mask * strength)
     return picture
 
 
 def _thing(draws: Draws, reach: float) -> Path:
     """A blob, a splinter or a bar somewhere in the image."""
-    centre = (draws.between(0, SIZE), draws.between(0, SIZE))
+    centre = (draws.between(0, SIDE), draws.between(0, SIDE))
     kind = draws.integer(0, 2)
     if kind == 0:
         return oval(centre, draws.between(1.5, reach), draws.between(1.5, reach), 10)
@@ -119,36 +119,49 @@ def _thing(draws: Draws, reach: float) -> Path:
     return path
 
 
-def _shifted(plane: Plane, dx: int, dy: int) -> Plane:
-    padded = np.zeros((SIZE + 6, SIZE + 6))
-    padded[3:-3, 3:-3] = plane
-    return padded[3 - dy : 3 - dy + SIZE, 3 - dx : 3 - dx + SIZE]
+def _shifted(plane: Plane, dx: float, dy: float) -> Plane:
+    """The plane moved by whole pixels, nearest to so many units, zero where nothing was."""
+    size = len(plane)
+    right, down = round(dx * size / SIDE), round(dy * size / SIDE)
+    margin = max(abs(right), abs(down))
+    padded = np.zeros((size + 2 * margin, size + 2 * margin))
+    padded[margin : margin + size, margin : margin + size] = plane
+    return padded[margin - down : margin - down + size, margin - right : margin - right + size]
 
 
 def _shadowed(picture: Picture, mask: Plane, light: tuple[float, float], depth: float) -> Picture:
-    dx, dy = (-round(3 * part) for part in light)
-    shadow: Picture = picture * (1 - depth * blurred(_shifted(mask, dx, dy)))
+    shifted = _shifted(mask, *(-3 * part for part in light))
+    shadow: Picture = picture * (1 - depth * blurred(shifted))
     return shadow
 
 
 def _relief(mask: Plane, light: tuple[float, float]) -> Plane:
     """Brightness of a cushion of the figure's shape: bright towards the light, dark away."""
     soft = blurred(blurred(mask))
-    dx, dy = (round(2 * part) for part in light)
+    dx, dy = (2 * part for part in light)
     return _shifted(soft, -dx, -dy) - _shifted(soft, dx, dy)
 
 
 def _occluded(picture: Picture, draws: Draws) -> Picture:
-    (mask,) = coverage([_thing(draws, 4.0)])
+    size = picture.shape[-1]
+    (mask,) = coverage([_thing(draws, 4.0)], size)
     paint = _colour(draws, draws.between(0.1, 0.9))[:, None, None]
-    covered: Picture = picture + (paint + pattern(draws) * 0.1 - picture) * mask
+    covered: Picture = picture + (paint + pattern(draws, size) * 0.1 - picture) * mask
     return covered
 
 
 def _exposed(picture: Picture, draws: Draws, grain: float) -> NDArray[np.uint8]:
     softness = draws.between(0, 0.7)
     picture = picture + (blurred(picture) - picture) * softness
-    noise = draws.array(3, SIZE, SIZE) + draws.array(3, SIZE, SIZE) - 1
-    picture = picture + noise * draws.between(0, 2 * grain)
+    picture = picture + _grain(draws, picture.shape[-1]) * draws.between(0, 2 * grain)
     picture = (picture - 0.5) * draws.between(0.7, 1.15) + 0.5 + draws.around_zero(0.1)
     return np.floor(np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8)
+
+
+def _grain(draws: Draws, size: int) -> Picture:
+    """Noise of a triangular density in (-1, 1), independent from pixel to pixel at every size."""
+    noise = draws.array(3, SIDE, SIDE) + draws.array(3, SIDE, SIDE) - 1
+    if size != SIDE:  # of a stream of its own, so that what is drawn after it stays the same
+        draws = Draws("grain", str(noise[0, 0, 0]))
+        noise = draws.array(3, size, size) + draws.array(3, size, size) - 1
+    return noise

@@ -8,13 +8,13 @@ from dataclasses import replace
 from dfbench.datasets.shapes.draws import Draws
 from dfbench.datasets.shapes.figure import Figure, Piece, Sheet
 from dfbench.datasets.shapes.paths import Path, Point, on_circle
-from dfbench.datasets.shapes.raster import SIZE
+from dfbench.datasets.shapes.raster import SIDE
 
 
 def posed(figure: Figure, draws: Draws, low: float, high: float) -> list[Piece]:
-    """One drawing of a figure in pixel coordinates, widths in pixels.
+    """One drawing of a figure, coordinates and widths in units of the picture (see `raster`).
 
-    Half the longer side of the figure's box measures between `low` and `high` pixels.
+    Half the longer side of the figure's box measures between `low` and `high` units.
     """
     sheet = Sheet()
     figure.draw(sheet, draws)
@@ -43,9 +43,9 @@ def _pose(draws: Draws, tilt: float, scale: float) -> Callable[[Point], Point]:
     flip = -1.0 if draws.chance(0.5) else 1.0
     stretch = 1 + draws.around_zero(0.22)
     shear, bend, taper = (draws.around_zero(reach) for reach in (0.2, 0.12, 0.18))
-    slack = max(SIZE / 2 - scale, 1.0)
-    left = SIZE / 2 + draws.around_zero(slack)
-    top = SIZE / 2 + draws.around_zero(slack)
+    slack = max(SIDE / 2 - scale, 1.0)
+    left = SIDE / 2 + draws.around_zero(slack)
+    top = SIDE / 2 + draws.around_zero(slack)
 
     def place(point: Point) -> Point:
         x, y = point

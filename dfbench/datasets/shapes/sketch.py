@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from math import sqrt
+from math import ceil, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +13,14 @@ from dfbench.datasets.shapes.draws import Draws
 from dfbench.datasets.shapes.figure import Figure, Piece
 from dfbench.datasets.shapes.paths import Path, ribbon
 from dfbench.datasets.shapes.pose import posed
-from dfbench.datasets.shapes.raster import SIZE, coverage, ink
+from dfbench.datasets.shapes.raster import SIDE, coverage, ink
 
-_SPACING = 0.4  # pixels between pen points
-_BROAD = 2.6  # pixels: lines as wide as this are drawn by their two sides
+_SPACING = 0.4  # units between pen points
+_BROAD = 2.6  # units: lines as wide as this are drawn by their two sides
+
+
+Line = NDArray[np.float64]
+"""Pen points `[N, 2]` in units, drawn without lifting the pen."""
 
 
 @dataclass(frozen=True)
@@ -24,12 +28,12 @@ class SketchStyle:
     """How hard sketches are to recognise."""
 
     smallest: float = 7.0
-    """Half the longer side of the smallest figure, in pixels."""
+    """Half the longer side of the smallest figure, in units."""
     largest: float = 14.0
     wobble: float = 2.0
-    """Largest deviation of a stroke from its path, in pixels."""
+    """Largest deviation of a stroke from its path, in units."""
     misplacement: float = 1.8
-    """Largest distance of a piece from where it belongs, in pixels."""
+    """Largest distance of a piece from where it belongs, in units."""
     omission: float = 0.4
     """Probability that a detail is left out; a third of it for any other piece."""
     gap: float = 0.5
@@ -38,17 +42,17 @@ class SketchStyle:
     """Most strokes that belong to nothing."""
 
 
-def sketch(figure: Figure, draws: Draws, style: SketchStyle) -> NDArray[np.uint8]:
-    """One sketch of a figure, `[1, SIZE, SIZE]`, dark on white."""
+def sketch(figure: Figure, draws: Draws, style: SketchStyle, size: int) -> NDArray[np.uint8]:
+    """One sketch of a figure, `[1, size, size]`, dark on white; the same lines at every size."""
     pieces = posed(figure, draws, style.smallest, style.largest)
     pieces = [_misplaced(piece, draws, style.misplacement) for piece in _kept(pieces, draws, style)]
     strokes = [_stroke(piece, draws, style) for piece in pieces]
     strokes += [_scribble(draws, style) for _ in range(draws.integer(0, style.scribbles))]
-    marks = _inked(strokes, draws)
+    marks = _inked(strokes, draws, size)
     # A hasty hand draws through; a careful one leaves out what a nearer piece hides.
     hiding = [] if draws.chance(0.2) else [i for i, piece in enumerate(pieces) if not piece.width]
-    masks = dict(zip(hiding, coverage([pieces[i].path for i in hiding]), strict=True))
-    paper = np.zeros((SIZE, SIZE))
+    masks = dict(zip(hiding, coverage([pieces[i].path for i in hiding], size), strict=True))
+    paper = np.zeros((size, size))
     for i, mark in enumerate(marks):
         if i in masks:
             paper = paper * (1 - masks[i])
@@ -56,11 +60,21 @@ def sketch(figure: Figure, draws: Draws, style: SketchStyle) -> NDArray[np.uint8
     return _scanned(paper, draws)
 
 
-def _inked(strokes: list[NDArray[np.float64]], draws: Draws) -> NDArray[np.float64]:
+def _inked(strokes: list[list[Line]], draws: Draws, size: int) -> NDArray[np.float64]:
     width = draws.between(0.35, 0.95)
-    owner = np.repeat(np.arange(len(strokes)), [len(stroke) for stroke in strokes])
-    pressure = width * (0.8 + 0.4 * draws.array(len(strokes)))[owner]
-    return ink(np.concatenate(strokes), pressure, owner, len(strokes))
+    pressures = width * (0.8 + 0.4 * draws.array(len(strokes)))
+    strokes = [[_dense(line, ceil(size / SIDE)) for line in lines] for lines in strokes]
+    lengths = [sum(map(len, lines)) for lines in strokes]
+    owner = np.repeat(np.arange(len(strokes)), lengths)
+    points = np.concatenate([line for lines in strokes for line in lines])
+    return ink(points, pressures[owner], owner, len(strokes), size)
+
+
+def _dense(line: Line, steps: int) -> Line:
+    """The line with each of its sections in so many steps, lest a large picture shows dots."""
+    starts, stops = line[:-1, None], line[1:, None]
+    between = starts + (stops - starts) * (np.arange(steps) / steps)[:, None]
+    return np.concatenate([between.reshape(-1, 2), line[-1:]])
 
 
 def _kept(pieces: list[Piece], draws: Draws, style: SketchStyle) -> list[Piece]:
@@ -84,8 +98,8 @@ def _misplaced(piece: Piece, draws: Draws, reach: float) -> Piece:
     return replace(piece, path=[(x + dx, y + dy) for x, y in piece.path])
 
 
-def _stroke(piece: Piece, draws: Draws, style: SketchStyle) -> NDArray[np.float64]:
-    """Pen points along a piece's outline, `[N, 2]`."""
+def _stroke(piece: Piece, draws: Draws, style: SketchStyle) -> list[Line]:
+    """A piece's outline: one line, or two with a section left out between them."""
     path = piece.path
     closed = not piece.width
     if piece.width > _BROAD:
@@ -94,24 +108,23 @@ def _stroke(piece: Piece, draws: Draws, style: SketchStyle) -> NDArray[np.float6
         start = draws.integer(0, len(path) - 1)
         path = [*path[start:], *path[: start + 1]]
     points = _spaced(path)
+    lifted = []
     if len(points) > 24 and draws.chance(style.gap):
-        points = _broken(points, draws)
-    return points + _wander(draws, len(points), style.wobble * draws.uniform())
+        length = int(len(points) * draws.between(0.1, 0.35))
+        start = draws.integer(0, len(points) - length - 1)
+        points = np.delete(points, slice(start, start + length), axis=0)
+        lifted = [start] if start else []
+    points = points + _wander(draws, len(points), style.wobble * draws.uniform())
+    return np.split(points, lifted)
 
 
-def _spaced(path: Path) -> NDArray[np.float64]:
+def _spaced(path: Path) -> Line:
     points = []
     for (x0, y0), (x1, y1) in pairwise(path):
         dx, dy = x1 - x0, y1 - y0
         steps = int(sqrt(dx * dx + dy * dy) / _SPACING) + 1
         points += [(x0 + dx * i / steps, y0 + dy * i / steps) for i in range(steps)]
     return np.array([*points, path[-1]], dtype=np.float64)
-
-
-def _broken(points: NDArray[np.float64], draws: Draws) -> NDArray[np.float64]:
-    length = int(len(points) * draws.between(0.1, 0.35))
-    start = draws.integer(0, len(points) - length - 1)
-    return np.concatenate([points[:start], points[start + length :]])
 
 
 def _wander(draws: Draws, length: int, reach: float) -> NDArray[np.float64]:
@@ -126,11 +139,11 @@ def _wander(draws: Draws, length: int, reach: float) -> NDArray[np.float64]:
     return path
 
 
-def _scribble(draws: Draws, style: SketchStyle) -> NDArray[np.float64]:
-    x, y = draws.between(2, SIZE - 2), draws.between(2, SIZE - 2)
+def _scribble(draws: Draws, style: SketchStyle) -> list[Line]:
+    x, y = draws.between(2, SIDE - 2), draws.between(2, SIDE - 2)
     end = (x + draws.around_zero(10), y + draws.around_zero(10))
     points = _spaced([(x, y), end])
-    return points + _wander(draws, len(points), style.wobble)
+    return [points + _wander(draws, len(points), style.wobble)]
 
 
 def _scanned(paper: NDArray[np.float64], draws: Draws) -> NDArray[np.uint8]:
