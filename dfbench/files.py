@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import stat
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,12 @@ from dfbench.errors import DfbenchError
 OUT_OF_SPACE = (errno.ENOSPC, errno.EDQUOT)
 """Error numbers of a disk, or of a user's share of it, that is full."""
 _SUFFIX = ".tmp"
+_ENDLESS = {
+    stat.S_ISFIFO: "a named pipe",
+    stat.S_ISSOCK: "a socket",
+    stat.S_ISCHR: "a device",
+    stat.S_ISBLK: "a device",
+}
 
 
 class DiskFull(DfbenchError):
@@ -28,6 +35,24 @@ def no_space(target: Path) -> DiskFull:
         f"no space left to write {target.name} in {target.parent}; "
         "free some space or choose another folder, then repeat the same command"
     )
+
+
+def finite(file: Path) -> Path:
+    """The same path, if reading it comes to an end.
+
+    Raises `OSError` if there is none, and for a named pipe, a socket or a device, which a reader
+    may wait for without end.
+    """
+    mode = file.stat().st_mode
+    for holds, kind in _ENDLESS.items():
+        if holds(mode):
+            raise OSError(errno.EINVAL, f"{kind}, not a file", str(file))
+    return file
+
+
+def read_file(file: Path) -> bytes:
+    """The bytes of a file. Raises `OSError` as `finite` does."""
+    return finite(file).read_bytes()
 
 
 @contextmanager

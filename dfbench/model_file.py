@@ -8,6 +8,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from dfbench.errors import InvalidInput
+from dfbench.files import read_file
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -18,7 +19,7 @@ def read_model(model: type[Model], file: Path, fault: str, remedy: str) -> Model
     `fault` says of such a file what it is not, `remedy` what to do about it.
     """
     try:
-        return model.model_validate_json(file.read_bytes())
+        return model.model_validate_json(read_file(file))
     except OSError as error:
         raise InvalidInput(f"{str(file)!r} cannot be read ({error.strerror or error})") from error
     except ValidationError as error:

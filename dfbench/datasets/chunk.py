@@ -19,9 +19,11 @@ import PIL
 from numpy.typing import NDArray
 
 from dfbench.datasets.contents import digest_of
-from dfbench.datasets.decoding import UnreadableImageError, decoded_bytes
+from dfbench.datasets.decoding import decoded_bytes
 from dfbench.datasets.pack import Contents, Images, Layout, layout_of, write_pack
+from dfbench.datasets.picture import UnreadableImageError
 from dfbench.errors import InvalidInput
+from dfbench.files import read_file
 
 _GREY, _COLOUR = 1, 3
 
@@ -136,7 +138,7 @@ def _unreadable(meta: Mapping[str, Any]) -> dict[str, str]:
 
 def _content(file: Path, digest: str) -> bytes:
     try:
-        content = file.read_bytes()
+        content = read_file(file)
     except OSError as fault:
         raise InvalidInput(
             f"'{file}' cannot be read any more ({fault.strerror or fault}): "

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from dfbench import console
 from dfbench.datasets.cache_file import cache_file
+from dfbench.files import read_file
 
 Digests = dict[Path, str | None]
 _Index = dict[str, list[str]]
@@ -40,7 +41,7 @@ def file_digests(files: Sequence[Path], root: Path, index: Path) -> Digests:
                 if entry[0] == stamp:
                     digests[file] = entry[1]
                 else:
-                    digests[file] = digest = digest_of(file.read_bytes())
+                    digests[file] = digest = digest_of(read_file(file))
                     if max(stat.st_mtime_ns, stat.st_ctime_ns) < settled_before:
                         fresh[name] = [stamp, digest]
             advance(1)

@@ -24,10 +24,12 @@ from dfbench.datasets.dataset import (
     Part,
 )
 from dfbench.datasets.decoded_images import DecodedImages
+from dfbench.datasets.decoding import READER, longest_side
 from dfbench.datasets.decoding import VERSION as DECODING
-from dfbench.datasets.decoding import UnreadableImageError, longest_side
+from dfbench.datasets.file_faults import closed as why_closed
 from dfbench.datasets.folder_images import FolderImages, Item, Role
 from dfbench.datasets.image_array import ImageArray, Images, LazyImages
+from dfbench.datasets.picture import UnreadableImageError
 from dfbench.datasets.split import A_FIFTH, Holdout
 from dfbench.errors import InvalidInput
 
@@ -79,7 +81,7 @@ def open_files(collection: FileCollection, request: DatasetRequest) -> DecodedFi
         collection.holdout,
     )
     decoded = DecodedImages(
-        request.cache / f"folder-{_place(collection.root)}-{size}px-v{DECODING}",
+        request.cache / f"folder-{_place(collection.root)}-{size}px-v{READER}",
         size,
         images.files(),
         request.processes or available_cores(),
@@ -176,17 +178,18 @@ def _items(
     root = collection.root
     every = [file for group in collection.files.values() for file in group]
     digests = file_digests(every, root, request.cache / f"folder-{_place(root)}.json")
-    closed = [file for file, digest in digests.items() if digest is None]
-    if closed and not request.skip_unreadable:
-        raise _unreadable_image(closed[0], "cannot be opened", len(closed) - 1)
+    shut = [file for file, digest in digests.items() if digest is None]
+    if shut and not request.skip_unreadable:
+        reason = why_closed(shut[0]) or "cannot be opened"
+        raise _unreadable_image(shut[0], reason, len(shut) - 1)
     merge = _with_twins if collection.twins else _without_copies
     items = {
         where: tuple(sorted(merge(group, digests), key=_by_hash))
         for where, group in collection.files.items()
     }
-    double = len(every) - len(closed) - sum(len(group) for group in items.values())
+    double = len(every) - len(shut) - sum(len(group) for group in items.values())
     notes = (f"{double} files that lie in two folders counted once",) if double else ()
-    return items, notes, len(closed)
+    return items, notes, len(shut)
 
 
 def _without_copies(files: Sequence[Path], digests: Digests) -> list[Item]:

@@ -9,8 +9,10 @@ from hashlib import blake2b, file_digest
 from pathlib import Path
 
 from dfbench import console
-from dfbench.datasets.decoding import UnreadableImageError, decoded
+from dfbench.datasets.decoding import decoded
+from dfbench.datasets.picture import UnreadableImageError
 from dfbench.errors import InvalidInput
+from dfbench.files import finite
 
 _SIDE = 8
 """Pixels to a side of an image that is decoded only to see whether it can be."""
@@ -26,7 +28,7 @@ def unreadable(files: Sequence[Path], *, decode: bool) -> dict[Path, str]:
     description = "decoding images" if decode else "looking at image files"
     with console.progress(description, len(files)) as advance:
         for file in files:
-            reason = _closed(file) or (_broken(file) if decode else None)
+            reason = closed(file) or (_broken(file) if decode else None)
             if reason:
                 faults[file] = reason
             advance(1)
@@ -49,9 +51,10 @@ def duplicates(files: Sequence[Path]) -> tuple[tuple[Path, ...], ...]:
         ) from fault
 
 
-def _closed(file: Path) -> str | None:
+def closed(file: Path) -> str | None:
+    """Why a file holds nothing that can be read; None if it does."""
     try:
-        if not file.stat().st_size:
+        if not finite(file).stat().st_size:
             return "empty file"
     except OSError as fault:
         return fault.strerror or str(fault)
@@ -84,5 +87,5 @@ def _size(file: Path) -> int:
 
 
 def _digest(file: Path) -> bytes:
-    with file.open("rb") as content:
+    with finite(file).open("rb") as content:
         return file_digest(content, blake2b).digest()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import struct
-from io import BytesIO
 
 from PIL import Image
 
-from dfbench.datasets.decoding import upright
+from dfbench.datasets.decoding import read_picture
+from dfbench.datasets.picture import UnreadableImageError, upright
 from dfbench.errors import DfbenchError
 
 MOST_BYTES = 256 * 1024
@@ -38,7 +38,6 @@ def read_drawing(content: bytes) -> Image.Image:
             f"a PNG of {width} x {height} pixels; allowed: 1 to {MOST_PIXELS} to a side"
         )
     try:
-        with Image.open(BytesIO(content), formats=("PNG",)) as image:
-            return upright(image)
-    except Exception as fault:  # Pillow's readers raise whatever a broken file makes them
+        return read_picture(content, upright, formats=("PNG",))
+    except UnreadableImageError as fault:
         raise RefusedDrawing("a PNG that cannot be decoded; allowed: a whole one") from fault

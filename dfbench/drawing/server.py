@@ -18,7 +18,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
 from typing import Any, Protocol
 
-from dfbench.datasets.decoding import UnreadableImageError
+from dfbench.datasets.picture import UnreadableImageError
 from dfbench.drawing.drawing_png import MOST_BYTES, RefusedDrawing
 from dfbench.errors import DfbenchError, InvalidInput
 

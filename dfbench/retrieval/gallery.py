@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 from dfbench import console
 from dfbench.cores import available_cores
 from dfbench.datasets.contents import file_digests
-from dfbench.datasets.decoding import UnreadableImageError, decoded
+from dfbench.datasets.decoding import READER, decoded
+from dfbench.datasets.file_faults import closed
 from dfbench.datasets.folder_layout import is_image_name
+from dfbench.datasets.picture import UnreadableImageError
 from dfbench.errors import InvalidInput
 from dfbench.retrieval.gallery_cache import Embedded, read_embedded, write_embedded
 from dfbench.retrieval.model import RetrievalModel
 
-_CLOSED = "cannot be opened"
 _BATCH = 64
 """Photos that are decoded and embedded together."""
 _PATIENCE = 2.0
@@ -60,14 +61,15 @@ def open_gallery(root: Path, model: RetrievalModel, cache: Path) -> Gallery:
     name = blake2b(str(root.resolve()).encode(), digest_size=8).hexdigest()
     digests = file_digests(files, root, place / f"{name}.json")
     wanted = {digest: file for file, digest in digests.items() if digest is not None}
-    store = place / f"{name}-{model.identity('photo')[:16]}.safetensors"
+    store = place / f"{name}-{model.identity('photo')[:16]}-v{READER}.safetensors"
     embedded = _completed(read_embedded(store).only(wanted), wanted, model, store)
     kept, left_out = [], {}
     for file, digest in digests.items():
         if digest in embedded.rows:
             kept.append((file, embedded.rows[digest]))
         else:
-            left_out[file] = embedded.faults.get(digest or "", _CLOSED)
+            known = embedded.faults.get(digest or "")
+            left_out[file] = known or closed(file) or "cannot be opened"
     if not kept:
         file, reason = next(iter(left_out.items()))
         raise InvalidInput(

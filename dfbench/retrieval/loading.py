@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from dfbench.datasets.dataset import MODALITIES, Modality
 from dfbench.errors import InvalidInput
 from dfbench.evaluation.devices import chosen_device
+from dfbench.files import read_file
 from dfbench.model_file import read_model
 from dfbench.networks import placed
 from dfbench.networks.chain import Chain, rebuilt
@@ -87,7 +88,7 @@ def _contents(folder: Path) -> tuple[WrittenEncoders, Mapping[str, Tensor]]:
 
 def _bytes(file: Path) -> bytes:
     try:
-        return file.read_bytes()
+        return read_file(file)
     except OSError as fault:
         raise InvalidInput(f"{str(file)!r} cannot be read ({fault.strerror or fault})") from fault
 

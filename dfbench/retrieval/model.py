@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from dfbench.datasets.dataset import Modality
 from dfbench.datasets.decoding import squared
+from dfbench.datasets.picture import UnreadableImageError
 from dfbench.datasets.resizing import resized
 from dfbench.errors import InvalidInput
 from dfbench.evaluation import top_k
@@ -87,7 +88,7 @@ def _batches(pictures: Pictures, size: int) -> Iterator[NDArray[np.uint8]]:
     """Batches `[B, C, size, size]`, as large as the evaluation's."""
     most = batch_of(size)
     if isinstance(pictures, Image.Image):
-        yield squared(pictures, size)[None]
+        yield _picture(pictures, size)[None]
         return
     if isinstance(pictures, np.ndarray | Tensor):
         array = _checked(pictures)
@@ -105,7 +106,10 @@ def _picture(picture: object, size: int) -> NDArray[np.uint8]:
             f"{type(picture).__name__} among the pictures; allowed: PIL images, or one uint8 array "
             "[N, C, H, W]"
         )
-    return squared(picture, size)
+    try:
+        return squared(picture, size)
+    except UnreadableImageError as fault:
+        raise InvalidInput(f"a picture cannot be encoded: {fault}") from fault
 
 
 def _checked(batch: NDArray[np.uint8] | Tensor) -> NDArray[np.uint8]:

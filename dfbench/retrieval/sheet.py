@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from dfbench.datasets.decoding import UnreadableImageError
+from dfbench.datasets.picture import UnreadableImageError
 from dfbench.errors import InvalidInput
 from dfbench.files import atomic_path
 from dfbench.retrieval.gallery import Gallery

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dfbench.datasets.decoding import UnreadableImageError, decoded
+from dfbench.datasets.decoding import decoded
+from dfbench.datasets.picture import UnreadableImageError
 from dfbench.errors import InvalidInput
 
 _DARK = 0.5

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dfbench.errors import InvalidInput
-from dfbench.files import atomic_path
+from dfbench.files import atomic_path, read_file
 from dfbench.runs.record import Record
 from dfbench.runs.record_file import NotARecord, read_record, record_text
 
@@ -114,7 +114,7 @@ def _key(path: Path) -> str:
 
 def _read(path: Path) -> Record | Problem:
     try:
-        record = read_record(path.read_bytes())
+        record = read_record(read_file(path))
     except NotARecord as fault:
         return Problem(path, str(fault))
     except OSError as fault:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, Vali
 from dfbench.budget import Budget
 from dfbench.datasets.split import HoldoutName
 from dfbench.errors import DfbenchError, InvalidInput, unknown_name
+from dfbench.files import read_file
 from dfbench.runs.request import Precision
 from dfbench.runs.settings import configure
 from dfbench.scenarios import CLOSED, canonical
@@ -152,7 +153,7 @@ def read_suite(path: Path) -> SuiteFile:
 
 def _read(path: Path) -> tuple[dict[str, Any], str]:
     try:
-        text = path.read_bytes().decode()
+        text = read_file(path).decode()
     except OSError as fault:
         raise InvalidInput(
             f"cannot read the suite file {str(path)!r}: {(fault.strerror or 'error').lower()}"

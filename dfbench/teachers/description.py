@@ -9,6 +9,7 @@ from pathlib import Path
 from dfbench.datasets.dataset import Modality
 from dfbench.datasets.names import normalised
 from dfbench.errors import InvalidInput
+from dfbench.files import read_file
 
 _CHANNELS = 3
 _BRIGHTEST = 1.0
@@ -91,7 +92,7 @@ def _names_a_file(text: str) -> bool:
 
 def _lines(file: Path) -> list[str]:
     try:
-        return file.read_text(encoding="utf-8-sig").splitlines()
+        return read_file(file).decode("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as fault:
         raise InvalidInput(
             f"class list {str(file)!r} cannot be read ({fault}); allowed: a text file with a name "

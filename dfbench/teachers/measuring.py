@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from dfbench.console import progress
-from dfbench.datasets.decoding import UnreadableImageError, decoded
+from dfbench.datasets.decoding import decoded
 from dfbench.datasets.folder_layout import image_files
 from dfbench.datasets.names import normalised
+from dfbench.datasets.picture import UnreadableImageError
 from dfbench.errors import InvalidInput
 from dfbench.learning.batches import to_unit
 from dfbench.teachers.teacher import Teacher

@@ -120,12 +120,14 @@ def test_unreadable_files_are_left_out_with_their_reason(
 ) -> None:
     (own_photos / "empty.jpg").touch()
     (own_photos / "torn.png").write_bytes((own_photos / "again.PNG").read_bytes()[:60])
+    os.mkfifo(own_photos / "pipe.png")
     for _ in range(2):
         gallery = open_gallery(own_photos, model, tmp_path)
         assert len(gallery.files) == 10
         told = {file.name: reason for file, reason in gallery.left_out.items()}
         assert told["empty.jpg"] == "empty file"
-        assert set(told) == {"empty.jpg", "torn.png"}
+        assert told["pipe.png"] == "a named pipe, not a file"
+        assert set(told) == {"empty.jpg", "torn.png", "pipe.png"}
 
 
 @pytest.mark.parametrize(

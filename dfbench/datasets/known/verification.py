@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from dfbench.datasets.dataset import Modality
 from dfbench.datasets.known.class_folders import Problem
 from dfbench.datasets.known.inventory import Inventory
+from dfbench.files import finite
 
 _LISTS = ("*.csv", "*_filelist_*.txt", "zeroshot*/*.txt")
 _DEPTH = 3
@@ -89,7 +90,7 @@ def _lists(found: Inventory) -> list[Path]:
 
 
 def _paths(file: Path) -> Iterator[PurePosixPath]:
-    with file.open(encoding="utf-8", errors="replace", newline="") as lines:
+    with finite(file).open(encoding="utf-8", errors="replace", newline="") as lines:
         if file.suffix == ".csv":
             for row in csv.DictReader(lines):
                 yield PurePosixPath(row.get("img_path") or "")
