@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from dfbench.cli.options import results_option, runs_option
-from dfbench.cli.records import chosen_records, dataset_option, scenario_option
+from dfbench.cli.records import (
+    chosen_records,
+    dataset_option,
+    say_unfinished,
+    scenario_option,
+)
 from dfbench.console import note
 from dfbench.errors import InvalidInput, unknown_name
 
@@ -43,11 +48,23 @@ class Request:
     runs: Path
 
     def records(self) -> list[Record]:
-        """The records that the options choose, once the file's format is known to be written."""
+        """The records that the options choose, once the file's format is known to be written.
+
+        Runs that did not finish are counted in a note.
+        """
         from dfbench.reporting.plots.style import check_target
+        from dfbench.reporting.unfinished import unfinished_runs
 
         check_target(self.target)
-        return chosen_records(self.results, self.dataset, self.scenario)
+        records = chosen_records(self.results, self.dataset, self.scenario, self.runs)
+        say_unfinished(
+            [
+                one
+                for one in unfinished_runs(self.runs, records)
+                if one.is_of(self.methods, self.dataset, self.scenario)
+            ]
+        )
+        return records
 
 
 def _figure_options(command: Command) -> Command:
@@ -100,6 +117,7 @@ _reading_option = click.option(
 def bars(request: Request, *, metric: str) -> None:
     """Draw rows as bars with intervals, their posterior, and published numbers."""
     from dfbench.reporting.cells import metric_title
+    from dfbench.reporting.intervals import interval_lines
     from dfbench.reporting.leaderboard import table_title
     from dfbench.reporting.per_query import RunFolders
     from dfbench.reporting.plots.bars import bar_chart, bars_of
@@ -118,7 +136,7 @@ def bars(request: Request, *, metric: str) -> None:
             found, first.chance if metric == _METRIC else None, metric_title(metric), title
         ),
     )
-    _say(request.target, [bar.features.kind for bar in found])
+    _say(request.target, interval_lines((bar.name, bar.features) for bar in found))
 
 
 @plot_group.command("ablation")
@@ -166,7 +184,7 @@ def ablation(request: Request, *, metric: str) -> None:
 @_reading_option
 def precision_recall(request: Request, *, reading: str) -> None:
     """Draw precision against recall from the embeddings in the folders of runs."""
-    from dfbench.reporting.intervals import OVER_BOTH
+    from dfbench.reporting.intervals import FROM_THREE_SEEDS
     from dfbench.reporting.leaderboard import table_title
     from dfbench.reporting.plots.choice import chosen_lines, one_condition
     from dfbench.reporting.plots.precision_recall import MOST_CURVES, curve_chart, curve_of
@@ -177,7 +195,7 @@ def precision_recall(request: Request, *, reading: str) -> None:
     curves = [curve_of(line, request.runs, reading) for line in lines]
     first = lines[0].first
     draw(request.target, lambda: curve_chart(curves, first.chance, table_title(first)))
-    _say(request.target, [f"{OVER_BOTH}, over queries alone below three seeds"])
+    _say(request.target, [FROM_THREE_SEEDS])
 
 
 @plot_group.command("confusion")
@@ -207,6 +225,7 @@ def confusion(request: Request, *, reading: str) -> None:
 def overlap(request: Request, *, metric: str, reading: str, groups: bool) -> None:
     """Draw how rows fare as the teachers share more of their classes, beside published bars."""
     from dfbench.reporting.cells import metric_title
+    from dfbench.reporting.intervals import interval_lines
     from dfbench.reporting.overlap import sweeps
     from dfbench.reporting.per_query import RunFolders
     from dfbench.reporting.plots.overlap import chosen_series, overlap_chart, panel_of
@@ -233,10 +252,13 @@ def overlap(request: Request, *, metric: str, reading: str, groups: bool) -> Non
     printed = published_overlap().of(sweep.dataset)
     name = f"{metric_title(metric)}{f', {reading}' if reading else ''}"
     draw(request.target, lambda: overlap_chart(panels, printed, name, sweep.dataset))
-    kinds = [p.kind for panel in panels for curve in panel.curves for p in curve.points.values()]
+    shown = [(c.name, p) for panel in panels for c in panel.curves for p in c.points.values()]
     _say(
         request.target,
-        [*kinds, f"published: {printed.source}; ± {printed.reading_error} by reading"],
+        [
+            *interval_lines(shown),
+            f"published: {printed.source}; ± {printed.reading_error} by reading",
+        ],
     )
 
 

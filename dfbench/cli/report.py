@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from dfbench.cli.options import format_option, results_option, runs_option
-from dfbench.cli.records import chosen_records, dataset_option, scenario_option
+from dfbench.cli.records import (
+    chosen_records,
+    dataset_option,
+    say_unfinished,
+    scenario_option,
+)
 from dfbench.console import note, output, print_json, progress
 
 if TYPE_CHECKING:
@@ -46,23 +51,27 @@ def report(
 
     A page for each run shows scores, curves, pictures and queries, as far as the folder of runs
     holds them; pages for each dataset and scenario, an overview, and two runs query by query.
+    Runs that did not finish are listed with their reasons.
     Pages show test images: think of that before you hand them on.
     """
     from dfbench.reporting.site.build import build
+    from dfbench.reporting.unfinished import unfinished_runs
 
-    records = chosen_records(results, dataset, scenario)
+    records = chosen_records(results, dataset, scenario, runs)
+    unfinished = [one for one in unfinished_runs(runs, records) if one.is_of((), dataset, scenario)]
     answers = _answers(results, records, filtered=bool(dataset or scenario))
     with progress("pages of runs", len(records)) as advance:
-        built = build(target, records, answers, runs, advance)
+        built = build(target, records, unfinished, answers, runs, advance)
     lacking = {record.eval_id for record, _ in built.missing}
     if form == "json":
-        print_json(_content(target, built))
+        print_json(_content(target, built) | {"unfinished": [one.content for one in unfinished]})
         return
     if lacking:
         note(
             f"{len(lacking)} of {len(records)} runs lack something that their pages would show; "
             "each page says what, and which command makes it"
         )
+    say_unfinished(unfinished)
     output().print(f"report: {target / built.pages[0]}", markup=False)
 
 

@@ -14,8 +14,14 @@ from dfbench.cli.options import (
     plugin_options,
     plugin_sources,
     results_option,
+    runs_option,
 )
-from dfbench.cli.records import chosen_records, dataset_option, scenario_option
+from dfbench.cli.records import (
+    chosen_records,
+    dataset_option,
+    say_unfinished,
+    scenario_option,
+)
 from dfbench.console import note
 from dfbench.errors import InvalidInput, unknown_name
 
@@ -41,6 +47,7 @@ _LACKING = {
 @click.command()
 @click.argument("kind", type=Choice(KINDS), default="methods")
 @results_option
+@runs_option
 @dataset_option
 @scenario_option
 @click.option(
@@ -75,6 +82,7 @@ def table(
     *,
     kind: str,
     results: Path,
+    runs: Path,
     dataset: str | None,
     scenario: str | None,
     suite: Path | None,
@@ -95,17 +103,26 @@ def table(
     overlap   rows by the share of classes that both teachers know, over all queries
               and over those whose class both teachers or one of them knows
 
-    Differences have the intervals that `dfbench compare --write` stored.
+    Differences have the intervals that `dfbench compare --write` stored. Runs below --runs that
+    did not finish stand in a table of their own, with their reasons.
     """  # noqa: D301  # click takes a backspace for "leave these lines as they are"
     from dfbench.reporting.layout import print_layouts
+    from dfbench.reporting.unfinished import unfinished_layouts, unfinished_runs
 
-    records = chosen_records(results, dataset, scenario)
+    records = chosen_records(results, dataset, scenario, runs)
     if page is not None:
         if dataset or scenario or suite or methods or metrics or kind != "methods":
             raise InvalidInput("--page shows all records; leave out kinds, filters and metrics")
         _write_page(page, results, records)
+        say_unfinished(unfinished_runs(runs, records))
         return
+    unfinished = [
+        one for one in unfinished_runs(runs, records) if one.is_of(methods, dataset, scenario)
+    ]
     if suite is not None:
+        if unfinished:
+            note(f"which runs of the suite have no record, and why: dfbench suite status {suite}")
+        unfinished = []
         records = _of_suite(records, suite, plugin_sources(plugin_files, plugins_dir))
     chosen = _of_methods(records, methods)
     _check_metrics(chosen, metrics)
@@ -124,8 +141,10 @@ def table(
         from dfbench.reporting.delimited import leaderboard_csv, overlap_csv
 
         sys.stdout.write((overlap_csv if kind == "overlap" else leaderboard_csv)(layouts))
+        note("what the numbers mean, and under which conditions they hold: --format json")
+        say_unfinished(unfinished)
     else:
-        print_layouts(layouts, form)
+        print_layouts([*layouts, *unfinished_layouts(unfinished)], form)
 
 
 def _tables(

@@ -1,17 +1,25 @@
-"""Exact, tie-aware retrieval metrics from anybody's embeddings and labels, by published name."""
+"""Exact, tie-aware retrieval metrics from anybody's embeddings and labels, by published name.
+
+Names that need torch are imported when they are first used: intervals need none.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 from dfbench.evaluation.bootstrap import Interval, paired_difference
-from dfbench.evaluation.curve import Curve, precision_recall
-from dfbench.evaluation.definitions import (
-    DEFAULT_METRICS,
-    METRIC_PATTERNS,
-    Definition,
-    conventions,
-)
-from dfbench.evaluation.harness import Evaluation, Score, evaluate
-from dfbench.evaluation.similarity import SIMILARITIES
-from dfbench.evaluation.top import top_k
 from dfbench.metric_version import METRIC_VERSION
+
+if TYPE_CHECKING:
+    from dfbench.evaluation.curve import Curve, precision_recall
+    from dfbench.evaluation.definitions import (
+        DEFAULT_METRICS,
+        METRIC_PATTERNS,
+        Definition,
+        conventions,
+    )
+    from dfbench.evaluation.harness import Evaluation, Score, evaluate
+    from dfbench.evaluation.similarity import SIMILARITIES
+    from dfbench.evaluation.top import top_k
 
 __all__ = [
     "DEFAULT_METRICS",
@@ -29,3 +37,23 @@ __all__ = [
     "precision_recall",
     "top_k",
 ]
+
+_LAZY = {
+    "DEFAULT_METRICS": "definitions",
+    "METRIC_PATTERNS": "definitions",
+    "SIMILARITIES": "similarity",
+    "Curve": "curve",
+    "Definition": "definitions",
+    "Evaluation": "harness",
+    "Score": "harness",
+    "conventions": "definitions",
+    "evaluate": "harness",
+    "precision_recall": "curve",
+    "top_k": "top",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)

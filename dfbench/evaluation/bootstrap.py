@@ -78,6 +78,32 @@ def paired_statistic(
     has queries of its own (`nested`); all rows share the draws. Every seed weighs the same. Raises
     `InvalidInput` unless the shapes pair up.
     """
+    blocks, drawn = _drawn(rows, design, resamples, seed)
+    low, high = _ends(statistic(drawn))
+    value = statistic(np.mean([block.mean(axis=1) for block in blocks], axis=0))
+    return Interval(float(value), float(low), float(high))
+
+
+def paired_means(
+    rows: Sequence[Sequence[FloatArray]],
+    *,
+    design: Design = "crossed",
+    resamples: int = 10_000,
+    seed: int = 0,
+) -> list[Interval]:
+    """The mean of each row over seeds and queries with its hierarchical interval.
+
+    As `paired_statistic` of one row after the other, whose arguments it takes, in one pass.
+    """
+    blocks, drawn = _drawn(rows, design, resamples, seed)
+    means = np.mean([block.mean(axis=1) for block in blocks], axis=0)
+    return [Interval(*map(float, ends)) for ends in zip(means, *_ends(drawn), strict=True)]
+
+
+def _drawn(
+    rows: Sequence[Sequence[FloatArray]], design: Design, resamples: int, seed: int
+) -> tuple[list[FloatArray], FloatArray]:
+    """The values `[R, Q]` of each seed, and the means `[resamples, R]` of the resamples."""
     if design not in _DESIGNS:
         raise unknown_name("design", design, _DESIGNS, "dfbench.evaluation.paired_difference")
     blocks = _blocks(rows)
@@ -91,10 +117,7 @@ def paired_statistic(
             " leave that seed out of all rows"
         )
     generator = np.random.default_rng(seed)
-    drawn = np.stack([_DESIGNS[design](generator, blocks) for _ in range(resamples)])
-    low, high = _ends(statistic(drawn))
-    value = statistic(np.mean([block.mean(axis=1) for block in blocks], axis=0))
-    return Interval(float(value), float(low), float(high))
+    return blocks, np.stack([_DESIGNS[design](generator, blocks) for _ in range(resamples)])
 
 
 def _difference(means: FloatArray) -> FloatArray:

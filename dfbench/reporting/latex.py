@@ -21,9 +21,23 @@ _SPECIAL = {
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
     "±": r"$\pm$",
+    "<=": r"$\leq$",
+    ">=": r"$\geq$",
     **{letter: f"\\{letter}" for letter in "#$%&_"},
 }
 _RANKS = {"best": r"\textbf{%s}", "second": r"\underline{%s}"}
+_TOKEN = re.compile("<=|>=|.", re.DOTALL)
+_INDEX = r"_(?:\{[^{}]*\}|[a-z])(?!\w)"
+_FACTOR = rf"(?:(?:sum|max|rel|[pq]){_INDEX}|P@[a-z]\b|min\([A-Z], \d+\)|\(1/R\))"
+_FORMULA = re.compile(rf"(?<![\w@]){_FACTOR}(?: (?:/ )?{_FACTOR}| / \d+(?![\w.]))*")
+"""Mathematics as definitions of metrics and notes spell it, e.g. `(1/R) sum_i rel_i P@i`."""
+_SYMBOLS = (
+    (re.compile(r"\b(sum|max|min)(?=[_(])"), r"\\\1"),
+    (re.compile(r"\brel(?=_)"), r"\\mathrm{rel}"),
+    (re.compile(r"\bP@"), r"\\mathrm{P@}"),
+    (re.compile("<="), r" \\leq "),
+    (re.compile(">="), r" \\geq "),
+)
 _LABEL = re.compile(r"[^a-z0-9]+")
 _NEGATIVE = re.compile(r"(?<![\w.])-(?=\.?\d)")
 
@@ -41,13 +55,29 @@ def latex(layouts: Sequence[Layout]) -> str:
 
 
 def escaped(text: str) -> str:
-    r"""Text that LaTeX prints as it is; minus signs before numbers become real ones.
+    r"""Text that LaTeX prints as it is; formulas and minus signs become mathematics.
 
     >>> print(escaped("50 % of -.1 ± .2 [no_pool]"))
     50 \% of $-$.1 $\pm$ .2 [no\_pool]
+    >>> print(escaped("mean of sum_{i<=9} rel_i P@i / min(R, 9)"))
+    mean of $\sum_{i \leq 9} \mathrm{rel}_i \mathrm{P@}i / \min(R, 9)$
     """
-    letters = "".join(_SPECIAL.get(letter, letter) for letter in text)
-    return _NEGATIVE.sub("$-$", letters)
+    parts, end = [], 0
+    for found in _FORMULA.finditer(text):
+        parts += [_prose(text[end : found.start()]), f"${_formula(found[0])}$"]
+        end = found.end()
+    return "".join([*parts, _prose(text[end:])])
+
+
+def _prose(text: str) -> str:
+    tokens = "".join(_SPECIAL.get(token, token) for token in _TOKEN.findall(text))
+    return _NEGATIVE.sub("$-$", tokens)
+
+
+def _formula(text: str) -> str:
+    for pattern, symbol in _SYMBOLS:
+        text = pattern.sub(symbol, text)
+    return text
 
 
 def _table(layout: Layout, label: str) -> str:

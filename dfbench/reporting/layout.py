@@ -43,6 +43,11 @@ class Layout:
     spans: tuple[tuple[str, int], ...] = ()
     """Neighbouring columns under one heading: the heading, maybe empty, and how many columns."""
 
+    @property
+    def told(self) -> dict[str, Any]:
+        """The content with title and notes, as `--format json` prints it."""
+        return {"title": self.title, **self.content, "notes": list(self.notes)}
+
     def whole_header(self, gap: str) -> list[str]:
         """The header for a face without headings of spans: each before its columns' names."""
         headings = [title for title, width in self.spans for _ in range(width)]
@@ -72,7 +77,7 @@ class Layout:
 def print_layouts(layouts: list[Layout], form: str) -> None:
     """Print tables as `text`, `markdown`, `latex`, `html` or `json`."""
     if form == "json":
-        print_json([layout.content for layout in layouts])
+        print_json([layout.told for layout in layouts])
     elif form == "html":
         from dfbench.reporting.html import html
 

@@ -142,7 +142,7 @@ def _clear(folder: Path) -> None:
 def _done(plan: Plan, earlier: Record | None, supervision: Supervision, lock: RunLock) -> Run:
     request, folder = plan.session.request, plan.folder
     note(f"{plan.row.label} on {plan.session.dataset.name}, seed {request.seed}")
-    with kept_state(folder) as attempting:
+    with kept_state(folder, plan.subject) as attempting:
         try:
             networks = ensure_networks(plan, supervision)
             record = _fit_and_rank(plan, networks, attempting.number, supervision, lock)

@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from dfbench.budget import Budget
-from dfbench.datasets.dataset import Modality
+from dfbench.datasets.modality import Modality
 from dfbench.files import atomic_path
 from dfbench.runs.request import PluginSources, Precision, RunRequest
 from dfbench.runs.row import Row

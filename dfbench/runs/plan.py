@@ -19,6 +19,7 @@ from dfbench.runs.request import DataChoice, RunRequest
 from dfbench.runs.row import Row
 from dfbench.runs.session import FALLBACK, Session, Sessions
 from dfbench.runs.settings import split_settings
+from dfbench.runs.state import Subject
 from dfbench.runs.store import run_folder
 from dfbench.scenarios import CLOSED
 from dfbench.teachers.identities import supplies_of
@@ -46,6 +47,12 @@ class Plan:
     def scenario(self) -> str:
         """Which classes the teachers know, and which are queried."""
         return self.session.request.scenario
+
+    @property
+    def subject(self) -> Subject:
+        """What the state in the run's folder calls it."""
+        name, seed = self.session.dataset.name, self.session.request.seed
+        return Subject(row=self.row.label, dataset=name, scenario=self.scenario, seed=seed)
 
     @property
     def folder(self) -> Path:

@@ -26,6 +26,18 @@ _GONE = (
 _INTERRUPTED = "interrupted; the same command goes on from its last checkpoint"
 
 
+class Subject(BaseModel):
+    """Which run a state is of."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    row: str
+    """Its label."""
+    dataset: str
+    scenario: str
+    seed: int
+
+
 class RunState(BaseModel):
     """What is known of a run besides its record."""
 
@@ -47,6 +59,8 @@ class RunState(BaseModel):
     """Wall time of the last attempt."""
     peak_memory_mib: float | None = None
     """The most memory that the process of the last attempt held, where that is known."""
+    subject: Subject | None = None
+    """The run; None in states of earlier versions, and of a fit without test images."""
 
 
 @dataclass
@@ -83,7 +97,7 @@ def write_state(folder: Path, state: RunState) -> None:
 
 
 @contextmanager
-def kept_state(folder: Path) -> Iterator[Attempting]:
+def kept_state(folder: Path, subject: Subject | None = None) -> Iterator[Attempting]:
     """Keep the state of a run up to date: running inside the block, then how the block ended.
 
     The caller holds the run's lock.
@@ -91,7 +105,9 @@ def kept_state(folder: Path) -> Iterator[Attempting]:
     before = read_state(folder)
     earlier = before.attempts if before and before.status != "done" else 0
     attempting = Attempting(earlier + 1)
-    running = RunState(status="running", attempts=attempting.number, started=_now())
+    running = RunState(
+        status="running", attempts=attempting.number, started=_now(), subject=subject
+    )
     write_state(folder, running)
     clock = time.monotonic()
 
@@ -104,17 +120,16 @@ def kept_state(folder: Path) -> Iterator[Attempting]:
         }
         # On a full disk the state stays `running` without a process, which is understood too.
         with suppress(DiskFull):
-            write_state(
-                folder, attempting.elsewhere or running.model_copy(update={**passed, **more})
-            )
+            ended = attempting.elsewhere or running.model_copy(update={**passed, **more})
+            write_state(folder, ended.model_copy(update={"subject": subject}))
 
     try:
         yield attempting
     except BaseException as fault:
         if isinstance(fault, ProcessEnded):
             attempting.peak_memory_mib = fault.peak_memory_mib
-        ended = failure(fault)
-        end(ended.status, reason=ended.reason, interrupted=ended.interrupted)
+        told = failure(fault)
+        end(told.status, reason=told.reason, interrupted=told.interrupted)
         raise
     end("done")
 

@@ -105,7 +105,12 @@ def record_name(record: Record) -> str:
 
 def run_folder(runs: Path, dataset: str, label: str, seed: int, fit_id: str) -> Path:
     """Where the heavy things of a run lie, below the folder of all runs."""
-    return runs / file_name(dataset) / f"{file_name(label)}-s{seed}-{fit_id[:_KEY_LENGTH]}"
+    return runs / file_name(dataset) / f"{file_name(label)}-s{seed}-{fit_key(fit_id)}"
+
+
+def fit_key(fit_id: str) -> str:
+    """What the name of a run's folder ends with."""
+    return fit_id[:_KEY_LENGTH]
 
 
 def _key(path: Path) -> str:

@@ -107,12 +107,14 @@ class _Schedule:
     def _leave_out(self, key: str, cause: str) -> None:
         before, failure = self._graph.tasks[cause], self._failed[cause].state
         reason = f"not begun, for {before.network or before.label} {failure.status}"
-        folder = self._graph.plans[key].folder
+        plan = self._graph.plans[key]
+        folder = plan.folder
         earlier = read_state(folder)
         state = RunState(
             status="failed",
             reason=f"{reason}: {failure.reason}",
             attempts=earlier.attempts if earlier else 0,
+            subject=plan.subject,
         )
         if not held(folder):  # what another process is doing there is its to tell
             # Without room on the disk the run counts as planned, which is as true.

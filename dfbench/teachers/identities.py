@@ -8,7 +8,7 @@ from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 
-from dfbench.datasets.dataset import Modality
+from dfbench.datasets.modality import Modality
 from dfbench.errors import InvalidConfig, InvalidInput
 from dfbench.identity import identify
 from dfbench.need import Need

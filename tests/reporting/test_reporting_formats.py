@@ -11,14 +11,17 @@ from pathlib import Path
 from statistics import fmean, stdev
 
 import pytest
+from matplotlib.mathtext import MathTextParser
 from synthetic import synthetic_record
 
+from dfbench.evaluation.definitions import conventions, metric
 from dfbench.reporting.delimited import leaderboard_csv
 from dfbench.reporting.latex import escaped, latex
 from dfbench.reporting.layout import Layout, markdown
 from dfbench.reporting.leaderboard import leaderboards
 from dfbench.runs.record import Record
 
+parse_mathematics = MathTextParser("path").parse
 HOSTILE = r"A_b & 50 % of {x} $y$ #1 ~ ^ \cmd <i> | *z* ±"
 
 
@@ -76,6 +79,46 @@ def test_nothing_in_a_title_is_a_command() -> None:
     assert not re.search(r"(?<!\\)[%#&_]", text)
     assert r"\textbackslash{}cmd" in text
     assert r"\{x\}" in text
+
+
+@pytest.mark.parametrize("name", conventions(200))
+def test_formulas_of_metrics_become_mathematics(name: str) -> None:
+    text = escaped(metric(name).definition.formula)
+    prose = re.sub(r"\$[^$]*\$", "", text)
+    assert not re.search(r"sum|rel_|max|\^|<|P@", prose)
+    for formula in re.findall(r"\$[^$]*\$", text):
+        parse_mathematics(formula)
+
+
+@pytest.mark.parametrize(
+    ("text", "printed"),
+    [
+        ("(1/R) sum_i rel_i P@i over all", r"$(1/R) \sum_i \mathrm{rel}_i \mathrm{P@}i$ over all"),
+        (
+            "sum_{i<=9} rel_i P@i / 9, x",
+            r"$\sum_{i \leq 9} \mathrm{rel}_i \mathrm{P@}i / 9$, x",
+        ),
+        ("the encoders' sum_c p_c q_c", r"the encoders' $\sum_c p_c q_c$"),
+        ("hits <= 3 and >= 1", r"hits $\leq$ 3 and $\geq$ 1"),
+        ("mAP@all of map_all, no_pool, p_value", r"mAP@all of map\_all, no\_pool, p\_value"),
+        ("min(R, 200)", r"$\min(R, 200)$"),
+    ],
+)
+def test_mathematics_and_names_are_told_apart(text: str, printed: str) -> None:
+    assert escaped(text) == printed
+
+
+def test_captions_have_no_mathematics_as_prose() -> None:
+    for caption in re.findall(r"\\caption\{(.*)\}", latex(leaderboards(_records()))):
+        assert r"$\sum_c p_c q_c$" in caption
+        assert "sum\\_" not in caption
+
+
+def test_json_has_the_title_and_notes_of_the_table() -> None:
+    for layout in leaderboards(_records()):
+        assert layout.told["notes"] == list(layout.notes)
+        assert layout.told["title"] == layout.title
+        assert layout.told["rows"] == layout.content["rows"]
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex on this machine")

@@ -9,7 +9,14 @@ import pytest
 from scenario_shelf import add_overlap, embed
 from shelf import Shelf
 
-from dfbench.reporting.intervals import OVER_BOTH, OVER_QUERIES, measured
+from dfbench.errors import InvalidInput
+from dfbench.reporting.intervals import (
+    OVER_BOTH,
+    OVER_QUERIES,
+    RECORDED,
+    measured,
+    measured_rows,
+)
 from dfbench.reporting.lines import Line, lines
 from dfbench.reporting.per_query import RunFolders
 from dfbench.reporting.plots.ablation import changes_of
@@ -19,7 +26,7 @@ from dfbench.reporting.plots.overlap import panel_of
 from dfbench.reporting.plots.precision_recall import curve_of
 from dfbench.reporting.query_groups import ALL
 from dfbench.reporting.questions import conditions
-from dfbench.reporting.recorded import RECORDED
+from dfbench.reporting.site.intervals import interval_chart
 
 
 def _line(shelf: Shelf, label: str) -> Line:
@@ -86,11 +93,45 @@ def test_intervals_are_over_seeds_and_queries_or_say_what_else(full: Shelf) -> N
     three = measured(line, "map@all", runs)
     assert three.kind == OVER_BOTH
     assert three.low < three.value < three.high
-    two = measured(Line("two", line.records[:2]), "map@all", runs)
-    assert two.kind == OVER_QUERIES
+    assert measured(Line("two", line.records[:2]), "map@all", runs).kind == RECORDED
+    assert measured(Line("one", line.records[:1]), "map@all", runs).kind == OVER_QUERIES
     gone = measured(line, "map@all", RunFolders(full.place / "elsewhere"))
     assert gone.kind == RECORDED
     assert gone.value == pytest.approx(three.value)
+
+
+def test_report_and_figure_give_a_row_one_interval(full: Shelf) -> None:
+    rows = lines(full.records)
+    chart = interval_chart(rows, "map@all", full.runs)
+    bars = {bar.name: bar.features for bar in bars_of(rows, "map@all", RunFolders(full.runs))}
+    assert {row.line.name: row.by_reading[""] for row in chart.rows} == bars
+    assert chart.kinds == [OVER_BOTH]
+    _plot(full, "bars", full.place / "bars.svg")
+    assert OVER_BOTH in (full.place / "bars.svg").read_text(encoding="utf-8")
+
+
+def test_rows_of_one_table_do_not_affect_each_other(full: Shelf) -> None:
+    rows, runs = lines(full.records), RunFolders(full.runs)
+    for line, one in zip(rows, measured_rows(rows, "map@all", runs), strict=True):
+        alone = measured(line, "map@all", runs)
+        assert (one.low, one.high) == (pytest.approx(alone.low), pytest.approx(alone.high))
+
+
+def test_captions_say_which_rows_have_which_interval(full: Shelf) -> None:
+    rows = lines(full.records)
+    (full.folder(_line(full, "crossx").records[1]) / "per_query.npz").unlink()
+    kinds = interval_chart(rows, "map@all", full.runs).kinds
+    assert f"{RECORDED} (Crossx)" in kinds
+    assert len(kinds) == 2
+
+
+def test_report_takes_recorded_intervals_where_a_run_folder_is_damaged(full: Shelf) -> None:
+    line = _line(full, "crossx")
+    (full.folder(line.records[1]) / "per_query.npz").write_bytes(b"damaged")
+    (row,) = interval_chart([line], "map@all", full.runs).rows
+    assert row.by_reading[""].kind == RECORDED
+    with pytest.raises(InvalidInput, match="cannot be read"):
+        measured(line, "map@all", RunFolders(full.runs))
 
 
 def test_seeds_with_queries_of_their_own_are_not_crossed(shelf: Shelf) -> None:

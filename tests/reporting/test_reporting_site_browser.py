@@ -165,3 +165,19 @@ def _record_key(shelf: Shelf, label: str, seed: int) -> str:
         if (record.row.label, record.seed) == (label, seed)
     )
     return key
+
+
+CUT = """[...document.querySelectorAll(".wide")]
+    .filter((box) => box.scrollWidth > box.clientWidth)
+    .map((box) => box.getAttribute("aria-label"))"""
+
+
+def test_no_table_of_a_page_is_cut_on_a_desktop(visit: Open, report: Path) -> None:
+    for file in sorted(report.rglob("*.html")):
+        page = visit(str(file.relative_to(report)))
+        assert page.evaluate(CUT) == [], file.name
+
+
+def test_scores_of_a_run_fit_a_phone(visit: Open, report: Path) -> None:
+    page = visit(str(next(report.glob("runs/*.html")).relative_to(report)), PHONE)
+    assert "the method's embeddings" not in page.evaluate(CUT)

@@ -73,7 +73,7 @@ def _graph(folder: Path, before: dict[str, set[str]]) -> TaskGraph:
             request=request, label=label, dataset="d", fit_id=label, eval_id=label
         )
         graph.before[label] = earlier
-        graph.plans[label] = cast(Plan, SimpleNamespace(folder=folder / label))
+        graph.plans[label] = cast(Plan, SimpleNamespace(folder=folder / label, subject=None))
     return graph
 
 

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dfbench.reporting.comparison import Answers, Reading, Wanted, has
+from dfbench.reporting.intervals import FROM_THREE_SEEDS
 from dfbench.reporting.lines import Line
 from dfbench.reporting.per_query import MissingRun, RunFolders
 from dfbench.reporting.plots.style import COLOURS, PAGE, legend_below, new_figure
@@ -41,7 +42,7 @@ class Change:
 def ablation_chart(changes: list[Change], parent: str, metric: str, title: str) -> Figure:
     """Changes from the one that gains most to the one that costs most."""
     ordered = sorted(changes, key=lambda change: change.by_reading["features"].value)
-    figure = new_figure(PAGE * 0.75, 0.8 + _ROW_HEIGHT * len(ordered))
+    figure = new_figure(PAGE * 0.75, 0.95 + _ROW_HEIGHT * len(ordered))
     axes = figure.add_subplot()
     axes.axvline(0, color="black", linewidth=0.8)
     for number, (reading, marker, colour) in enumerate(_READINGS):
@@ -51,7 +52,7 @@ def ablation_chart(changes: list[Change], parent: str, metric: str, title: str) 
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.grid(axis="x")
-    axes.set_xlabel(f"{metric}: variant less {parent}")
+    axes.set_xlabel(f"{metric}: variant less {parent}\nlines: paired {FROM_THREE_SEEDS}")
     axes.set_title(title, pad=4)
     legend_below(figure, 2)
     return figure

@@ -8,17 +8,22 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dfbench.reporting.intervals import measured
+from dfbench.reporting.intervals import (
+    Measured,
+    interval_lines,
+    measured_rows,
+    recorded,
+    scores_of,
+)
 from dfbench.reporting.lines import Line
 from dfbench.reporting.per_query import RunFolders
 from dfbench.reporting.plots.style import COLOURS, GREY, PAGE, legend_below, new_figure
 from dfbench.reporting.published import published
 from dfbench.reporting.questions import POSTERIOR
-from dfbench.reporting.recorded import Measured, recorded, scores_of
 from dfbench.reporting.roles import REFERENCE, TRAINED, UNTRAINED, roles
 
 _SECTION_COLOURS: Mapping[str, str] = {UNTRAINED: GREY, TRAINED: COLOURS[0], REFERENCE: COLOURS[4]}
-_ROW_HEIGHT = 0.17
+_ROW_HEIGHT, _LINE_HEIGHT = 0.17, 0.14
 _BAR = 0.66
 
 
@@ -37,7 +42,9 @@ class Bar:
 def bar_chart(bars: list[Bar], chance: float | None, metric: str, title: str) -> Figure:
     """Rows from the best to the worst, coloured by section; chance, if known, is dashed."""
     ordered = sorted(bars, key=lambda bar: bar.features.value)
-    figure = new_figure(PAGE * 0.75, 0.8 + _ROW_HEIGHT * len(ordered))
+    caption = interval_lines((bar.name, bar.features) for bar in ordered)
+    height = 0.8 + _ROW_HEIGHT * len(ordered) + _LINE_HEIGHT * len(caption)
+    figure = new_figure(PAGE * 0.75, height)
     axes = figure.add_subplot()
     for section, colour in _SECTION_COLOURS.items():
         _section(axes, ordered, section, colour)
@@ -49,7 +56,7 @@ def bar_chart(bars: list[Bar], chance: float | None, metric: str, title: str) ->
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.set_xlim(0, min(1.02, 1.08 * max(map(_furthest, ordered))))
-    axes.set_xlabel(metric)
+    axes.set_xlabel("\n".join([metric, *caption]))
     axes.grid(axis="x")
     axes.set_title(title, pad=4)
     legend_below(figure, 3)
@@ -108,9 +115,9 @@ def bars_of(lines: list[Line], metric: str, runs: RunFolders) -> list[Bar]:
         Bar(
             name=line.name,
             section=roles().section(line.first.row),
-            features=measured(line, metric, runs),
+            features=features,
             posterior=recorded(scores) if (scores := scores_of(line, metric, POSTERIOR)) else None,
             published=printed[line.label].values.get(metric) if line.label in printed else None,
         )
-        for line in lines
+        for line, features in zip(lines, measured_rows(lines, metric, runs), strict=True)
     ]

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from dfbench.console import note
 from dfbench.errors import InvalidInput, unknown_name
-from dfbench.reporting.intervals import measured
+from dfbench.reporting.intervals import Measured, interval_lines, measured, recorded
 from dfbench.reporting.lines import DEFAULT_METRIC
 from dfbench.reporting.overlap import Series, Sweep
 from dfbench.reporting.per_query import RunFolders
@@ -26,7 +26,6 @@ from dfbench.reporting.plots.style import (
 )
 from dfbench.reporting.published_overlap import PublishedOverlap
 from dfbench.reporting.query_groups import ALL, group_chance, group_scores
-from dfbench.reporting.recorded import Measured, recorded
 
 MOST_ROWS = len(COLOURS)
 _HEIGHT = 2.9
@@ -76,6 +75,8 @@ def overlap_chart(
     for row in grid:
         row[0].set_ylabel(metric)
     axes[0].set_ylim(0, 1)
+    shown = [(c.name, p) for panel in panels for c in panel.curves for p in c.points.values()]
+    axes[0].set_xlabel("\n".join([axes[0].get_xlabel(), *interval_lines(shown)]))
     figure.suptitle(title, x=0.01, ha="left", fontsize=8.5, fontweight="bold")
     legend_below(figure, 4)
     return figure

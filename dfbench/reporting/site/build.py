@@ -22,6 +22,7 @@ from dfbench.reporting.site.sizes import shown_pixels
 from dfbench.reporting.site.table_page import write_table_page
 from dfbench.reporting.site.target import begin, check_target, replace_listed
 from dfbench.reporting.site.thumbnails import Thumbnails
+from dfbench.reporting.unfinished import Unfinished
 from dfbench.runs.record import Record
 
 Advance = Callable[[int], None]
@@ -44,10 +45,16 @@ class _Written:
 
 
 def build(
-    report: Path, records: Sequence[Record], answers: Answers, runs: Path, advance: Advance
+    report: Path,
+    records: Sequence[Record],
+    unfinished: Sequence[Unfinished],
+    answers: Answers,
+    runs: Path,
+    advance: Advance,
 ) -> Built:
-    """Write the report of records; `advance` is called with the number of runs that are done.
+    """Write the report of records and unfinished runs.
 
+    `advance` is called with the number of pages of runs that are written.
     Raises `InvalidInput` for a folder that holds other files, and `DiskFull`.
     """
     check_target(report)
@@ -56,7 +63,7 @@ def build(
     entries: list[TableEntry] = []
     places: dict[str, Place] = {}
     for table in tables(records):
-        rows = write_table_page(report, table, answers)
+        rows = write_table_page(report, table, unfinished, answers, runs)
         entry = TableEntry(table_title(table[0]), table_page(table), rows)
         entries.append(entry)
         for line in rows:
@@ -71,7 +78,7 @@ def build(
             advance(1)
     comparable = [one.comparable for one in written if one.comparable]
     write_comparison(report, comparable, len(shown))
-    write_overview(report, entries, sum(bool(one.missing) for one in written))
+    write_overview(report, entries, unfinished, sum(bool(one.missing) for one in written))
     pages = [OVERVIEW, COMPARISON, *(e.address for e in entries), *map(run_page, shown)]
     others = [file for one in written for file in one.files]
     replace_listed(report, [*pages, *others, *shelf.written, *write_assets(report)])

@@ -11,6 +11,7 @@ from dfbench.reporting.overlap_tables import overlap_tables
 from dfbench.reporting.roles import roles
 from dfbench.reporting.site.addresses import OVERVIEW, run_page
 from dfbench.reporting.site.rendering import write_page
+from dfbench.reporting.unfinished import Unfinished, counted, unfinished_layouts
 from dfbench.runs.record import Record
 
 _TEMPLATE = "overview.html.j2"
@@ -35,7 +36,9 @@ class TableEntry:
         return sum(len(line.records) for line in self.rows)
 
 
-def write_overview(report: Path, entries: Sequence[TableEntry], lacking: int) -> None:
+def write_overview(
+    report: Path, entries: Sequence[TableEntry], unfinished: Sequence[Unfinished], lacking: int
+) -> None:
     """Write the first page; `lacking` runs have pages on which something is missing."""
     records = [record for entry in entries for line in entry.rows for record in line.records]
     content = {
@@ -43,6 +46,8 @@ def write_overview(report: Path, entries: Sequence[TableEntry], lacking: int) ->
         "rows": list(_rows(entries)),
         "runs": len(records),
         "lacking": lacking,
+        "counted": counted(unfinished),
+        "unfinished": unfinished_layouts(unfinished),
         "addresses": {record.eval_id: run_page(record) for record in records},
         "overlap": overlap_tables(records),
         "formulas": _formulas(records),

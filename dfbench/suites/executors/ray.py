@@ -63,7 +63,7 @@ class RayExecutor(ThreadedExecutor):
             if found and not (task.pairs and not plan.pairs_file.is_file()):
                 return TaskResult(state=RunState(status="done"), record=found[1], files=(found[0],))
             begun = _begun(plan)
-            with kept_state(plan.folder) as attempting:
+            with kept_state(plan.folder, plan.subject) as attempting:
                 result = self._remote(task, plan, begun)
                 if result.record:
                     path = store.write(result.record)
