@@ -1,6 +1,6 @@
 """What looking costs: planning and checking a suite whose runs are all finished.
 
-    python benchmarks/perf/planning.py --runs 1000 --json planning.json
+    python -m benchmarks.perf.planning --runs 1000 --json planning.json
 
 Made-up records stand for the runs of a real suite on `shapes`; then `dfbench suite status` is
 called on it in a fresh process, round after round, and the best round counts. What the process

@@ -1,6 +1,6 @@
 """What a process of its own costs a run, beside what importing torch costs any process.
 
-    python benchmarks/perf/process.py --rounds 7 --json process.json
+    python -m benchmarks.perf.process --rounds 7 --json process.json
 
 A method that does nothing is run again and again on a little dataset whose teachers are there
 already. What the process in which it fits spends (starting, importing, reading networks, waiting

@@ -1,6 +1,6 @@
 """Ranking side by side: dfbench, the bare matrix product and the libraries people use.
 
-    python benchmarks/perf/ranking.py --sizes 1000x20000 2000x50000 --json ranking.json
+    python -m benchmarks.perf.ranking --sizes 1000x20000 2000x50000 --json ranking.json
 
 All contenders run in one process on the same embeddings, in turn, round after round; what counts
 is processor time per query (the best of the rounds) as a multiple of the bare fp32 product's.
@@ -19,7 +19,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from contenders import CONTENDERS, FLOOR, OURS, WARM, Contender, Sides, made_up
+
+from benchmarks.perf.contenders import CONTENDERS, FLOOR, OURS, WARM, Contender, Sides, made_up
 
 _PROC = Path("/proc/self")
 

@@ -1,6 +1,6 @@
 """How far two runs of one identity are from each other on a device.
 
-    python benchmarks/perf/repeatability.py --device auto --json repeatability.json
+    python -m benchmarks.perf.repeatability --device auto --json repeatability.json
 
 The same small CrossX-DFL run is fitted several times with the same teachers. On a CPU with a fixed
 number of threads every repetition has to give the same digest; on a GPU some kernels add in
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from safetensors.torch import load_file
@@ -33,14 +34,16 @@ SMALL = {
 CLASSES = ("airplane", "butterfly", "cat", "house", "tree", "umbrella")
 
 
-def repeated(place: Path, device: str, threads: int, times: int) -> list[Run]:
+def repeated(
+    place: Path, device: str, threads: int, times: int, settings: Mapping[str, str] = SMALL
+) -> list[Run]:
     """The same run, fitted anew each time; each in folders of its own but for the cache."""
     runs = []
     for number in range(times):
         request = RunRequest(
             method="crossx",
             data=DataChoice(name="shapes", classes=CLASSES),
-            settings=SMALL,
+            settings=dict(settings),
             device=device,
             threads=threads,
             places=Places(

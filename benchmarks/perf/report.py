@@ -1,6 +1,6 @@
 """Time and size of `dfbench report` over many runs, each with all that one real run left.
 
-    python benchmarks/perf/report.py RESULTS RUNS --json report.json
+    python -m benchmarks.perf.report RESULTS RUNS --json report.json
 
 Takes the first run with generated pairs and a showcase that RESULTS and RUNS hold, and multiplies
 it: scores and values of queries vary, pictures are shifted, so that no two files are the same.

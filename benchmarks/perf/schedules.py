@@ -1,6 +1,6 @@
 """mAP@all against wall time: CrossX-DFL's schedule, and that of the released code.
 
-    python benchmarks/perf/schedules.py --seconds 600 --json schedules.json
+    python -m benchmarks.perf.schedules --seconds 600 --json schedules.json
 
 Both train the same networks with the same losses on `shapes`. Ours draws many encoder steps from a
 pool of pairs; released is one encoder step after every 500 estimator steps. Each point is a run of

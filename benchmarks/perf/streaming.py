@@ -1,6 +1,6 @@
 """Memory of training and embedding on images of 224 px, which are streamed from the cache.
 
-    python benchmarks/perf/streaming.py --images 2000 --json streaming.json
+    python -m benchmarks.perf.streaming --images 2000 --json streaming.json
 
 Made-up photos are prepared at 224 px, in a process of its own. Then a teacher learns from them for
 an epoch, and all are looked at once more, in batches, as for embeddings, with the resident memory

@@ -1,7 +1,7 @@
 """Training steps a second: CrossX-DFL's, and the same steps in the manner of the released code.
 
-    OMP_NUM_THREADS=1 python benchmarks/perf/training.py --json training.json
-    python benchmarks/perf/training.py --device cuda --network resnet18 --image-size 224
+    OMP_NUM_THREADS=1 python -m benchmarks.perf.training --json training.json
+    python -m benchmarks.perf.training --device cuda --network resnet18 --image-size 224
 
 Estimator steps and encoder steps are timed each by themselves, with the same networks and batches,
 both manners in turn in one process. The plain manner asks each teacher twice (for logits, then for
@@ -26,9 +26,9 @@ from tempfile import TemporaryDirectory
 import torch
 from dfbench_baselines.crossx_config import CrossXConfig
 from dfbench_baselines.pair_estimators import PairEstimators
-from plain_manner import PlainManner
 from torch import nn
 
+from benchmarks.perf.plain_manner import PlainManner
 from dfbench.artefacts import Artefacts
 from dfbench.budget import Budget
 from dfbench.datasets.dataset import MODALITIES, Modality

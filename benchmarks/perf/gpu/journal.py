@@ -1,0 +1,82 @@
+"""A step's request and its result file, rewritten after every measurement."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from dfbench.files import write_json
+
+SCHEMA_VERSION = 1
+Scale = Literal["full", "tiny"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a step is asked to measure, and where its result goes."""
+
+    step: str
+    device: Literal["cuda", "cpu"]
+    scale: Scale
+    """`tiny` proves that every step runs; its figures say nothing."""
+    seconds: float
+    """Time limit of the step."""
+    out: Path
+    """Folder of the result files."""
+    data: Path | None = None
+    """Folder that holds `qd_tiny21` or `pacs`, for the step that needs real images."""
+
+    @property
+    def file(self) -> Path:
+        """The result file of the step."""
+        return result_file(self.out, self.step)
+
+    @property
+    def tiny(self) -> bool:
+        """Whether only the way is tried."""
+        return self.scale == "tiny"
+
+
+def result_file(out: Path, step: str) -> Path:
+    """Where the result of a step is written."""
+    return out / f"gpu-{step}.json"
+
+
+@dataclass
+class Journal:
+    """The measurements of one step; each is on disk as soon as it is written."""
+
+    request: Request
+    content: dict[str, Any] = field(default_factory=dict)
+    _started: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        self.content = {
+            "schema_version": SCHEMA_VERSION,
+            "step": self.request.step,
+            "scale": self.request.scale,
+            "device": self.request.device,
+            "complete": False,
+            "results": {},
+        }
+
+    def write(self, name: str, value: Any) -> None:
+        """Keep a measurement under a name, replacing an earlier one of that name."""
+        self.content["results"][name] = value
+        self._save()
+
+    def end(self) -> None:
+        """Mark the step as complete."""
+        self.content["complete"] = True
+        self._save()
+
+    @property
+    def seconds_left(self) -> float:
+        """Seconds until the time limit; negative beyond it."""
+        return self.request.seconds - (time.monotonic() - self._started)
+
+    def _save(self) -> None:
+        self.content["seconds"] = round(time.monotonic() - self._started, 1)
+        write_json(self.request.file, self.content)

@@ -1,0 +1,29 @@
+"""The tests marked `cuda`: kernels against references, micro-batches, bf16."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+from benchmarks.perf.gpu.journal import Journal, Request
+
+_COUNTS = re.compile(r"(\d+) (passed|failed|skipped|errors?)")
+_LINES = 40
+
+
+def measure(request: Request, journal: Journal) -> None:
+    """How many tests passed, failed and were skipped; the end of pytest's output if any failed."""
+    if find_spec("pytest") is None:
+        journal.write("tests", {"not run": "pytest is not installed"})
+        return
+    tests = sorted(map(str, Path("tests").glob("*/test_*_cuda.py")))
+    command = [sys.executable, "-m", "pytest", "-m", "cuda", *tests]
+    command += ["-p", "no:cacheprovider", "--tb=short", "--no-header"]
+    found = subprocess.run(command, capture_output=True, text=True, timeout=request.seconds)
+    counts = {kind: int(number) for number, kind in _COUNTS.findall(found.stdout)}
+    journal.write("tests", {**counts, "exit status": found.returncode})
+    if found.returncode:
+        journal.write("output", (found.stdout + found.stderr).splitlines()[-_LINES:])

@@ -1,0 +1,85 @@
+"""Every method that trains, at short budgets: it ends, and scores what a CPU scores.
+
+The CPU's scores stand in `reference.json`, made by
+
+    python -m benchmarks.perf.gpu --reference
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Iterable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from benchmarks.perf.gpu.journal import Journal, Request
+from benchmarks.perf.gpu.suites import SuiteRun, label, score
+from dfbench.files import write_json
+
+SUITE = Path("benchmarks/gpu.toml")
+TINY = Path("benchmarks/quick.toml")
+SEEDS = (0, 1, 2)
+"""Of the reference."""
+REFERENCE = Path(__file__).with_name("reference.json")
+SPREADS = 3.0
+"""Standard deviations over the CPU's seeds that a GPU's score may be away from their mean."""
+LEAST = 0.02
+"""The same in map@all, for methods whose seeds agree more closely than that."""
+_JOBS = {"cuda": 4, "cpu": 1}
+
+
+def measure(request: Request, journal: Journal) -> None:
+    """Score, seconds and memory of each method; whether the score is within the CPU's spread."""
+    reference = {} if request.tiny else read_reference()
+    with TemporaryDirectory() as folder:
+        suite = SuiteRun(
+            TINY if request.tiny else SUITE,
+            Path(folder),
+            request.device,
+            jobs=_JOBS[request.device],
+            options=("--threads", "2", *(("--only", "gaussian-prior") if request.tiny else ())),
+        )
+
+        def look() -> None:
+            for record in suite.records():
+                journal.write(label(record), compared(record, reference.get(label(record))))
+
+        status = suite.watch(journal.seconds_left - 5, look)
+    missing = sorted(set(reference) - set(journal.content["results"]))
+    journal.write("suite", {"exit status": status, "not done": missing})
+
+
+def compared(record: dict[str, Any], scores: list[float] | None) -> dict[str, Any]:
+    """What a record says, beside the CPU's `scores` over seeds."""
+    found = {
+        "map@all": score(record),
+        "fit seconds": record["seconds"]["fit"],
+        "peak memory MiB": record["peak_memory_mib"],
+    }
+    if scores is None:
+        return found
+    mean, allowed = statistics.mean(scores), tolerance(scores)
+    inside = abs(score(record) - mean) <= allowed
+    return {**found, "cpu mean": mean, "allowed difference": allowed, "within": inside}
+
+
+def tolerance(scores: list[float]) -> float:
+    """How far a score may be from the mean of the CPU's."""
+    return max(LEAST, SPREADS * statistics.stdev(scores))
+
+
+def read_reference() -> dict[str, list[float]]:
+    """The CPU's map@all over seeds, by method."""
+    content = json.loads(REFERENCE.read_text(encoding="utf-8"))
+    scores: dict[str, list[float]] = content["map@all"]
+    return scores
+
+
+def write_reference(records: Iterable[dict[str, Any]]) -> None:
+    """Store the scores of CPU runs as the reference."""
+    scores: dict[str, list[float]] = {}
+    for record in sorted(records, key=lambda one: int(one["seed"])):
+        scores.setdefault(label(record), []).append(score(record))
+    write_json(REFERENCE, {"schema_version": 1, "suite": str(SUITE), "map@all": scores})

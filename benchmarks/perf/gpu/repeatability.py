@@ -1,0 +1,21 @@
+"""How far two runs of one identity are from each other: the tolerance to quote."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from benchmarks.perf.gpu.journal import Journal, Request
+from benchmarks.perf.repeatability import SMALL, deviation, repeated
+
+_TINY = {**SMALL, "budget.steps": "4", "estimator_steps": "4", "teachers.steps": "4"}
+
+
+def measure(request: Request, journal: Journal) -> None:
+    """Largest differences of embeddings and map@all between two fits of one run."""
+    with TemporaryDirectory() as folder:
+        settings = _TINY if request.tiny else SMALL
+        runs = repeated(Path(folder), request.device, threads=1, times=2, settings=settings)
+        journal.write("difference", deviation(*runs))
+        digests = {run.record.digests.embeddings for run in runs}
+        journal.write("equal digests", len(digests) == 1)

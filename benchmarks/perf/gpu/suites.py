@@ -1,0 +1,70 @@
+"""A suite as a subprocess, whose records are read while it runs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_LOOK_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class SuiteRun:
+    """A suite file, run by `dfbench suite run` with folders of its own."""
+
+    file: Path
+    place: Path
+    """Folder of results, runs and cache."""
+    device: str
+    jobs: int = 1
+    options: tuple[str, ...] = ()
+
+    def records(self) -> Iterator[dict[str, Any]]:
+        """The records that are finished, as they are on disk."""
+        for file in sorted((self.place / "results").glob("*/*.json")):
+            yield json.loads(file.read_text(encoding="utf-8"))
+
+    def watch(self, seconds: float, look: Callable[[], object]) -> int | None:
+        """Run for at most so many seconds, calling `look` now and then and at the end.
+
+        Returns the exit status; None if it was stopped.
+        """
+        with self._started() as process:
+            end = time.monotonic() + seconds
+            while process.poll() is None and time.monotonic() < end:
+                time.sleep(_LOOK_SECONDS)
+                look()
+            status = process.poll()
+        look()
+        return status
+
+    @contextmanager
+    def _started(self) -> Iterator[subprocess.Popen[bytes]]:
+        command = [sys.executable, "-m", "dfbench", "suite", "run", str(self.file)]
+        command += ["--device", self.device, "--jobs", str(self.jobs), *self.options]
+        for name in ("results", "runs", "cache"):
+            command += [f"--{name}", str(self.place / name)]
+        process = subprocess.Popen(command)
+        try:
+            yield process
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def label(record: dict[str, Any]) -> str:
+    """The method of a record with its variant, e.g. `crossx[bn]`."""
+    row = record["row"]
+    return f"{row['name']}[{row['variant']}]" if row["variant"] else str(row["name"])
+
+
+def score(record: dict[str, Any]) -> float:
+    """Its map@all."""
+    return float(record["metrics"]["map@all"]["value"])

@@ -1,0 +1,41 @@
+"""Wall time of an operation on a device."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+
+
+def timed(operation: Callable[[], object], device: str, rounds: int = 3) -> float:
+    """Median wall seconds of an operation, after one round that warms up."""
+    operation()
+    return statistics.median(once(operation, device) for _ in range(rounds))
+
+
+def once(operation: Callable[[], object], device: str) -> float:
+    """Wall seconds of an operation, all its kernels included."""
+    synchronize(device)
+    start = time.perf_counter()
+    operation()
+    synchronize(device)
+    return time.perf_counter() - start
+
+
+def synchronize(device: str) -> None:
+    """Wait until the device has done what it was told."""
+    if device == "cuda":
+        torch.cuda.synchronize()
+
+
+def peak_memory_mib(operation: Callable[[], object], device: str) -> float | None:
+    """Peak device memory (MiB) of an operation beyond what was allocated before; None on a CPU."""
+    if device != "cuda":
+        return None
+    before = torch.cuda.memory_allocated()
+    torch.cuda.reset_peak_memory_stats()
+    operation()
+    torch.cuda.synchronize()
+    return float(torch.cuda.max_memory_allocated() - before) / 2**20

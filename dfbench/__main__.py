@@ -1,0 +1,5 @@
+"""`python -m dfbench`: the command line."""
+
+from dfbench.cli import main
+
+main()
