@@ -10,6 +10,7 @@ from typing import Any
 import rich_click as click
 
 from dfbench.errors import InvalidConfig, unknown_name
+from dfbench.text_file import read_text
 
 Command = Callable[..., Any]
 _KEYS = ("data-root",)
@@ -56,7 +57,7 @@ def _content(file: Path) -> dict[str, Any]:
     if not file.is_file():
         return {}
     try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
+        content = tomllib.loads(read_text(file))
     except (OSError, ValueError) as fault:
         raise InvalidConfig(f"configuration file '{file}' cannot be read: {fault}") from fault
     for key in content:

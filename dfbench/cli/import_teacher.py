@@ -49,7 +49,8 @@ class Values(click.ParamType[tuple[float, ...]]):
     "--classes",
     required=True,
     metavar="LIST",
-    help="Class names in the order of the outputs: a file with a name a line, or a,b,c.",
+    help="Class names in the order of the outputs: a file with a name a line, alone or with its "
+    "number, or JSON as class_to_idx; or a,b,c.",
 )
 @click.option(
     "--mean",
@@ -65,10 +66,15 @@ class Values(click.ParamType[tuple[float, ...]]):
 )
 @click.option(
     "--input-size",
-    type=click.IntRange(8),
+    type=int,
     required=True,
     metavar="PX",
     help="Height and width of the images it was trained on; others are resized to it.",
+)
+@click.option(
+    "--entry",
+    metavar="NAME",
+    help="Which part of the file to take, e.g. model_ema; default: the one that fits the network.",
 )
 @click.option(
     "--images",
@@ -92,6 +98,7 @@ def import_teacher(
     mean: tuple[float, ...],
     std: tuple[float, ...],
     input_size: int,
+    entry: str | None,
     images: Path | None,
     target: Path | None,
     cache: Path | None,
@@ -99,12 +106,14 @@ def import_teacher(
 ) -> None:
     """Make a teacher of CHECKPOINT, a file of weights.
 
-    A safetensors file or a state dict written by torch.save, also under `state_dict` or behind
-    `module.`; nothing in it is executed. Names and shapes have to be those of the network.
+    A safetensors file or a state dict written by torch.save, also one among other things
+    (`state_dict`, `model_ema`, ...) or behind a prefix such as `module.`; nothing in it is
+    executed. Names and shapes have to be those of the network.
     """
     from dataclasses import replace
 
-    from dfbench.teachers.description import TeacherDescription, channel_values, class_list
+    from dfbench.teachers.class_list import class_list
+    from dfbench.teachers.description import TeacherDescription, channel_values, checked_size
     from dfbench.teachers.identities import network_file
     from dfbench.teachers.importing import imported_teacher
     from dfbench.teachers.measuring import measured
@@ -116,9 +125,9 @@ def import_teacher(
         classes=class_list(classes),
         mean=channel_values("mean", mean),
         std=channel_values("std", std),
-        image_size=input_size,
+        image_size=checked_size(input_size),
     )
-    teacher, facts = imported_teacher(checkpoint, said)
+    teacher, facts = imported_teacher(checkpoint, said, entry)
     measurement = None if images is None else measured(teacher, images)
     if measurement is not None:
         facts = replace(facts, accuracy=measurement.accuracy)

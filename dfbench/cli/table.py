@@ -211,6 +211,7 @@ def _write_page(page: Path, results: Path, records: list[Record]) -> None:
     from dfbench.files import atomic_path
     from dfbench.reporting.comparison_file import keep_current, read_comparisons
     from dfbench.reporting.page import PREAMBLE, results_page, wanted
+    from dfbench.text_file import read_text
 
     asked = wanted(records)
     kept = keep_current(read_comparisons(results), asked, (r.eval_id for r in records))
@@ -220,7 +221,10 @@ def _write_page(page: Path, results: Path, records: list[Record]) -> None:
     if without:
         note(f"{without} of {len(asked)} comparisons have no interval yet: dfbench compare --write")
     preamble = results / PREAMBLE
-    text = preamble.read_text(encoding="utf-8") if preamble.is_file() else ""
+    try:
+        text = read_text(preamble) if preamble.is_file() else ""
+    except ValueError as fault:
+        raise InvalidInput(f"cannot read '{preamble}': {fault}") from fault
     with atomic_path(page) as temporary:
         temporary.write_text(results_page(records, kept.answers, text), encoding="utf-8")
     note(f"page: {page}")

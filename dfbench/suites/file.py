@@ -14,12 +14,12 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, Vali
 from dfbench.budget import Budget
 from dfbench.datasets.split import HoldoutName
 from dfbench.errors import DfbenchError, InvalidInput, unknown_name
-from dfbench.files import read_file
 from dfbench.runs.request import Precision
 from dfbench.runs.settings import configure
 from dfbench.scenarios import CLOSED, canonical
 from dfbench.suites.positions import KeyPath, key_lines, line_of
 from dfbench.teachers.recipe import TeacherRecipe
+from dfbench.text_file import read_text
 
 _TOML_LINE = re.compile(r"(?P<text>.*?) \(at (?:line (?P<line>\d+), column \d+|end of document)\)")
 
@@ -153,13 +153,13 @@ def read_suite(path: Path) -> SuiteFile:
 
 def _read(path: Path) -> tuple[dict[str, Any], str]:
     try:
-        text = read_file(path).decode()
+        text = read_text(path)
     except OSError as fault:
         raise InvalidInput(
             f"cannot read the suite file {str(path)!r}: {(fault.strerror or 'error').lower()}"
         ) from fault
-    except UnicodeDecodeError as fault:
-        raise InvalidSuite(f"{path.name}: not UTF-8 text (byte {fault.start})") from fault
+    except ValueError as fault:
+        raise InvalidSuite(f"{path.name}: {fault}") from fault
     try:
         return tomllib.loads(text), text
     except tomllib.TOMLDecodeError as fault:

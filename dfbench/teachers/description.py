@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from dfbench.datasets.dataset import Modality
 from dfbench.datasets.names import normalised
 from dfbench.errors import InvalidInput
-from dfbench.files import read_file
 
 _CHANNELS = 3
 _BRIGHTEST = 1.0
+_SMALLEST, _LARGEST = 8, 2048
 
 
 @dataclass(frozen=True)
@@ -30,15 +29,6 @@ class TeacherDescription:
     """By channel: what they are then divided by."""
     image_size: int
     """Pixels, height and width, of the images it was made for."""
-
-
-def class_list(text: str) -> tuple[str, ...]:
-    """Class names from a file, a name a line, or from a text with commas.
-
-    Raises `InvalidInput` for a file that cannot be read, for fewer than two names and for two names
-    that are the same but for spelling.
-    """
-    return checked_classes(_lines(Path(text)) if _names_a_file(text) else text.split(","))
 
 
 def checked_classes(given: Sequence[str]) -> tuple[str, ...]:
@@ -85,16 +75,11 @@ def channel_values(name: str, values: Sequence[float]) -> tuple[float, ...]:
     return tuple(values) * (_CHANNELS // len(values))
 
 
-def _names_a_file(text: str) -> bool:
-    path = Path(text)
-    return "," not in text and (path.is_file() or path.suffix != "" or path.name != text)
-
-
-def _lines(file: Path) -> list[str]:
-    try:
-        return read_file(file).decode("utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as fault:
+def checked_size(pixels: int) -> int:
+    """Height and width of a classifier's images. Raises `InvalidInput` for what none has."""
+    if not _SMALLEST <= pixels <= _LARGEST:
         raise InvalidInput(
-            f"class list {str(file)!r} cannot be read ({fault}); allowed: a text file with a name "
-            "a line, or names with commas"
-        ) from fault
+            f"--input-size {pixels}; allowed: {_SMALLEST} to {_LARGEST} pixels, as the images were "
+            "that the classifier was trained on, e.g. --input-size 224"
+        )
+    return pixels

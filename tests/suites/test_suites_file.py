@@ -98,7 +98,8 @@ def test_all_wrong_keys_are_named_in_the_order_of_their_lines(tmp_path: Path) ->
     ("content", "fault"),
     [
         (None, "cannot read the suite file"),
-        (b"\xff\xfe", "quick.toml: not UTF-8 text (byte 0)"),
+        (b"\xff", "quick.toml: it is not UTF-8 text (byte 0)"),
+        (b"a\0", "quick.toml: it holds a NUL character"),
     ],
 )
 def test_file_that_cannot_be_read_is_one_line(

@@ -237,7 +237,7 @@ def test_file_that_holds_no_weights_is_refused(name: str, content: bytes, tmp_pa
 
 
 def test_file_of_something_else_than_tensors_is_refused(tmp_path: Path) -> None:
-    torch.save({"epoch": 3, "model": {"conv1.weight": torch.zeros(1)}}, tmp_path / "c.pth")
+    torch.save({"epoch": 3, "model": [torch.zeros(1)]}, tmp_path / "c.pth")
     with pytest.raises(InvalidInput, match="holds no state dict"):
         imagenet_weights("resnet18", tmp_path / "c.pth")
 

@@ -90,7 +90,7 @@ def _lists(found: Inventory) -> list[Path]:
 
 
 def _paths(file: Path) -> Iterator[PurePosixPath]:
-    with finite(file).open(encoding="utf-8", errors="replace", newline="") as lines:
+    with finite(file).open(encoding="utf-8-sig", errors="replace", newline="") as lines:
         if file.suffix == ".csv":
             for row in csv.DictReader(lines):
                 yield PurePosixPath(row.get("img_path") or "")

@@ -1,0 +1,160 @@
+"""Class names in the order of a classifier's outputs, from the lists that people have."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from dfbench.errors import InvalidInput
+from dfbench.teachers.description import checked_classes
+from dfbench.text_file import read_text
+
+_FORMS = (
+    "allowed: a text file with a name a line (or `0 cat`, `cat,0`, or JSON as class_to_idx), in "
+    "the order of the network's outputs, or names with commas"
+)
+_ENDINGS = (".txt", ".json", ".csv", ".tsv", ".names", ".lst", ".list", ".yaml", ".yml")
+_LARGEST = 2**24
+"""Bytes of a file that may still be a class list."""
+_HEADER = re.compile(
+    r"(id|idx|index|label|class|name|category|target|class_?(id|idx|index|name)|names:|classes:)",
+    re.IGNORECASE,
+)
+_PATTERNS = (
+    re.compile(r"(?P<place>\d+)(\s*[:,;\t]\s*|\s+)(?P<name>.*\S)"),
+    re.compile(r"(?P<name>\S.*?)(\s*[:,;\t=]\s*|\s+)(?P<place>\d+)"),
+)
+"""A line with a number before or behind the name."""
+_KEYS = ("id2label", "idx_to_class", "class_to_idx", "label2id", "classes", "class_names", "names")
+"""Under which configurations and training scripts keep the names."""
+
+
+def class_list(text: str) -> tuple[str, ...]:
+    """Class names from a file, or from a text with commas.
+
+    A file has a name a line, a number with each, or is JSON: a list, names by number or numbers by
+    name. Numbers, which count from 0 or 1, decide the order. Raises `InvalidInput` for a file that
+    cannot be read, for numbers that are no order, for fewer than two names and for two names that
+    are the same but for spelling.
+    """
+    if os.path.isfile(text):  # noqa: PTH113  # unlike Path, it answers for texts that are no path
+        return checked_classes(_from_file(Path(text)))
+    if "," not in text or text.lower().endswith(_ENDINGS):
+        _check_no_file(text)
+    return checked_classes(text.split(","))
+
+
+def _check_no_file(text: str) -> None:
+    """Raise `InvalidInput` for a text that names a file which is not there."""
+    path = Path(text)
+    if os.path.isdir(text):  # noqa: PTH112  # likewise
+        raise InvalidInput(f"class list {text!r} is a folder; {_FORMS}")
+    if not (path.suffix or path.name != text):
+        return
+    folder = path.parent if os.path.isdir(path.parent) else Path()  # noqa: PTH112  # likewise
+    near = [str(f) for f in folder.glob("*") if f.suffix.lower() in _ENDINGS]
+    close = get_close_matches(text, near, n=1, cutoff=0.5)
+    hint = f"; did you mean {close[0]!r}?" if close else ";"
+    raise InvalidInput(f"class list {text!r} cannot be read (no such file){hint} {_FORMS}")
+
+
+def _from_file(file: Path) -> Sequence[str]:
+    who = f"class list {str(file)!r}"
+    try:
+        if file.stat().st_size > _LARGEST:
+            raise ValueError(f"{file.stat().st_size} bytes are no list of names")
+        text = read_text(file).strip()
+    except (OSError, ValueError) as fault:
+        reason = fault.strerror if isinstance(fault, OSError) else fault
+        raise InvalidInput(f"{who} cannot be read ({reason}); {_FORMS}") from fault
+    if text.startswith(("{", "[")):
+        return _from_structure(text, who)
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if len(lines) == 1 and "," in lines[0]:
+        return lines[0].split(",")
+    return _without_numbers(lines, who)
+
+
+def _from_structure(text: str, who: str) -> Sequence[str]:
+    content = _parsed(text, who)
+    if isinstance(content, Mapping):
+        content = next((content[key] for key in _KEYS if key in content), content)
+    if isinstance(content, list) and all(isinstance(name, str) for name in content):
+        return content
+    numbered = _numbered(content) if isinstance(content, Mapping) else None
+    if numbered is not None:
+        return _in_order(numbered, who)
+    found = list(content)[:5] if isinstance(content, Mapping) else []
+    keys = f" (its keys: {', '.join(map(str, found))})" if found else ""
+    raise InvalidInput(f"{who} is JSON of another form{keys}; {_FORMS}")
+
+
+def _parsed(text: str, who: str) -> Any:
+    """What JSON says, or a list or mapping as Python prints it."""
+    try:
+        return json.loads(text, object_pairs_hook=_unrepeated)
+    except json.JSONDecodeError as fault:
+        try:
+            return ast.literal_eval(text)
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            raise InvalidInput(f"{who} is no JSON ({fault}); {_FORMS}") from fault
+    except (ValueError, RecursionError) as fault:
+        raise InvalidInput(f"{who} is no list of classes ({fault}); {_FORMS}") from fault
+
+
+def _unrepeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A mapping without the silence of `json` about keys that come twice."""
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"{next(k for k in keys if keys.count(k) > 1)!r} is in it twice")
+    return content
+
+
+def _numbered(content: Mapping[Any, Any]) -> list[tuple[int, str]] | None:
+    """Numbers with names: `{"cat": 0}`, `{"0": "cat"}`, or ImageNet's `{"0": ["n1", "cat"]}`."""
+    if all(isinstance(place, int) and not isinstance(place, bool) for place in content.values()):
+        return [(place, str(name)) for name, place in content.items()]
+    if not all(str(place).isdecimal() for place in content):
+        return None
+    names = [name[-1] if isinstance(name, list) and name else name for name in content.values()]
+    if not all(isinstance(name, str) for name in names):
+        return None
+    return [(int(place), name) for place, name in zip(content, names, strict=True)]
+
+
+def _without_numbers(lines: list[str], who: str) -> Sequence[str]:
+    """Names of lines, in the order of their numbers if every line has one."""
+    first = re.split(r"[\s,;]+", lines[0]) if lines else [""]
+    body = lines[1:] if all(map(_HEADER.fullmatch, first)) else lines
+    for pattern in _PATTERNS:
+        found = [pattern.fullmatch(line) for line in body]
+        numbered = [(int(m["place"]), m["name"].strip("\"'")) for m in found if m is not None]
+        names = {name for _, name in numbered}
+        counted = {0, 1} & {place for place, _ in numbered}
+        if len(numbered) == len(found) and counted and 2 * len(names) > len(found):
+            return _in_order(numbered, who)
+    return [line.strip('"') for line in lines]  # also `digit 0`, `digit 1`, ...
+
+
+def _in_order(numbered: Sequence[tuple[int, str]], who: str) -> Sequence[str]:
+    places = sorted(place for place, _ in numbered)
+    first = places[0] if places and places[0] in (0, 1) else 0
+    for wanted, place in enumerate(places, first):
+        if place != wanted:
+            fault = f"{place} comes twice" if place < wanted else f"{wanted} is missing"
+            raise InvalidInput(
+                f"{who} has the numbers {_told(places)}, and {fault}; allowed: each from {first} "
+                f"to {first + len(places) - 1} once, in the order of the network's outputs"
+            )
+    return [name for _, name in sorted(numbered)]
+
+
+def _told(places: Sequence[int]) -> str:
+    return ", ".join(map(str, places[:5])) + (", ..." if len(places) > 5 else "")
