@@ -223,7 +223,7 @@ def _run(
     unscored = request.data.name == NO_IMAGES
     plans = plan_rows(request, beside=not alone and not unscored)
     pin_numerics(plans[-1].session.threads, request.seed)
-    for line in plans[-1].session.notes:
+    for line in plans[-1].notes:
         note(line)
     if unscored:
         _fit(plans[-1], supervision, force=force, form=form)

@@ -50,7 +50,7 @@ def across_datasets(records: Iterable[Record], metrics: Sequence[str] = HEADLINE
     """
     by_scenario: dict[str, list[Record]] = {}
     for record in records:
-        by_scenario.setdefault(record.scenario, []).append(record)
+        by_scenario.setdefault(record.scenario_title, []).append(record)
     return [_table(name, found, metrics) for name, found in sorted(by_scenario.items())]
 
 

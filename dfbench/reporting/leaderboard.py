@@ -47,7 +47,7 @@ def leaderboards(records: Iterable[Record], metrics: Sequence[str] = HEADLINE) -
 
 def table_title(record: Record) -> str:
     """The title of the table that a record belongs to."""
-    return f"{record.data.name}, {record.scenario}, {len(record.data.classes)} classes"
+    return f"{record.data.name}, {record.scenario_title}, {len(record.data.classes)} classes"
 
 
 def _leaderboard(records: list[Record], metrics: Sequence[str]) -> Layout:
@@ -57,7 +57,7 @@ def _leaderboard(records: list[Record], metrics: Sequence[str]) -> Layout:
         by_section[roles().section(line.first.row)].append(line)
     sections = {name: found for name, found in by_section.items() if found}
     shown = [line for found in sections.values() for line in found]
-    reported = published(first.data.name, first.scenario)
+    reported = published(first.data.name, first.scenario_title)
     others = elsewhere(first)
     groups = query_groups(records)
     header = ["method", *map(metric_title, metrics), "posterior", *groups, "seeds", "needs"]

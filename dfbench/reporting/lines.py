@@ -52,7 +52,7 @@ def tables(records: Iterable[Record]) -> list[list[Record]]:
     """Records by dataset, scenario and content of the data: what one table shows."""
     groups: dict[tuple[str, str, str], list[Record]] = {}
     for record in records:
-        key = (record.data.name, record.scenario, record.data.fingerprint)
+        key = (record.data.name, record.scenario_title, record.data.fingerprint)
         groups.setdefault(key, []).append(record)
     return [groups[key] for key in sorted(groups)]
 

@@ -33,7 +33,7 @@ def _layout(records: list[Record]) -> Layout:
             for reading, scores in record.readings.items()
         )
     accuracies = ", ".join(f"{m} {short(t.accuracy)}" for m, t in sorted(last.teachers.items()))
-    title = f"{last.data.name}, {last.scenario}, seed {last.seed}"
+    title = f"{last.data.name}, {last.scenario_title}, seed {last.seed}"
     notes = [
         f"{last.data.queries} queries, {last.data.gallery} photos, {len(last.data.classes)} "
         f"classes; chance mAP@all {short(last.chance)}; teacher accuracy: {accuracies}",

@@ -80,7 +80,7 @@ def _measured(record: Record) -> Measured:
         plugin=f"{record.row.plugin} {record.row.plugin_version}",
         dataset=record.data.name,
         fingerprint=record.data.fingerprint,
-        scenario=record.scenario,
+        scenario=record.scenario_title,
         classes=record.data.classes,
         queries=record.data.queries,
         gallery=record.data.gallery,

@@ -78,16 +78,33 @@ def situation_of(given: Given, division: ClassDivision | None) -> Situation:
 
 
 def notes_of(given: Given, dataset: Dataset, division: ClassDivision | None) -> tuple[str, ...]:
-    """What a user should know of given teachers, a line each."""
+    """What a user should know of a run with given teachers, a line each."""
     told = tuple(
         f"{modality} teacher: {facts.origin or facts.identity[:12]}, {facts.network}, "
         f"{len(facts.classes)} classes, made for images of {facts.image_size} px"
         for modality, facts in given.items()
     )
+    told += (f"classes of the external teachers: {_compared(given, dataset, division)}",)
     strange = sorted({*dataset.classes} - {*(division.queried if division else dataset.classes)})
-    if given and strange:
+    if strange:
         told += (f"classes that no teacher knows, left out: {', '.join(strange)}",)
     return told
+
+
+def _compared(given: Given, dataset: Dataset, division: ClassDivision | None) -> str:
+    """Which classes each teacher knows: of those of the dataset, or of all where it has none."""
+    photo, sketch = ({normalised(name) for name in given[m].classes} for m in MODALITIES)
+    if division is None and dataset.classes:
+        further = len(photo ^ sketch)
+        beyond = f"; of others, {further} known to one teacher only" if further else ""
+        return f"both know all {len(dataset.classes)} classes of {dataset.name!r}{beyond}"
+    if division is None:
+        division = ClassDivision(
+            tuple(sorted(photo & sketch)),
+            tuple(sorted(photo - sketch)),
+            tuple(sorted(sketch - photo)),
+        )
+    return str(division)
 
 
 def accuracies(given: Given, session: Session) -> dict[Modality, float]:

@@ -72,9 +72,27 @@ class Plan:
         teachers = {f"{modality} teacher": networks.teacher(modality) for modality in MODALITIES}
         return teachers | self._supplied_networks()
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know before the run, a line each."""
+        session = self.session
+        if not (session.alternative_on_demand and self.needs_alternative_images):
+            return session.notes
+        classes = session.alternative.classes
+        return (
+            *session.notes,
+            f"alternative images: {session.alternative.source}, {len(classes)} classes that no "
+            f"teacher knows ({', '.join(classes)}); others: --alternative DATASET",
+        )
+
     def needs(self, need: Need) -> bool:
         """Whether the row declared this need."""
         return need.value in self.row.needs
+
+    @property
+    def needs_alternative_images(self) -> bool:
+        """Whether the method, or what is trained for it, sees images of other classes."""
+        return self.needs(Need.ALTERNATIVE_DATA) or self.needs(Need.MODALITY_CLASSIFIER)
 
     @cached_property
     def fit_id(self) -> str:

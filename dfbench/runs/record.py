@@ -154,6 +154,19 @@ class Record(_Part):
     parameters: int
     environment: Environment
 
+    @property
+    def scenario_title(self) -> str:
+        """The scenario as titles name it.
+
+        External teachers whose classes differ are not `closed`, which their runs are asked for as:
+        their class lists decide, and the title says what the overlap came out as.
+        """
+        external = any(teacher.given for teacher in self.teachers.values())
+        division = self.division
+        if not external or division is None or not (division.photo_only or division.sketch_only):
+            return self.scenario
+        return f"external teachers of overlap {division.overlap:.2f}"
+
     @model_validator(mode="after")
     def _scores_are_those_measured(self) -> Record:
         if self.digests.metrics != metrics_digest(self.metrics):

@@ -104,7 +104,8 @@ def make_record(
 
 
 def _data(plan: Plan, images: Mapping[Modality, ImageSet]) -> DataRecord:
-    dataset, alternative = plan.session.dataset, plan.session.alternative_images
+    session, dataset = plan.session, plan.session.dataset
+    used = not session.alternative_on_demand or plan.needs_alternative_images
     return DataRecord(
         name=dataset.name,
         fingerprint=dataset.fingerprint,
@@ -112,7 +113,7 @@ def _data(plan: Plan, images: Mapping[Modality, ImageSet]) -> DataRecord:
         image_size=dataset.image_size,
         queries=len(images["sketch"]),
         gallery=len(images["photo"]),
-        alternative=None if alternative is None else alternative.source,
+        alternative=session.alternative.source if used else None,
         notes=dataset.notes,
     )
 

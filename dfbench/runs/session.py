@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache as once
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from dfbench.datasets.alternative import AlternativeImages, alternative_source
 from dfbench.datasets.dataset import MODALITIES, Dataset, ImageSet, Modality
 from dfbench.datasets.no_images import NoImages
 from dfbench.datasets.selection import images_of
-from dfbench.errors import DfbenchError, InvalidInput
+from dfbench.errors import DfbenchError
 from dfbench.runs.arithmetic import Arithmetic
 from dfbench.runs.given import (
     accuracies,
@@ -31,7 +32,7 @@ from dfbench.scenarios import parse_scenario
 from dfbench.scenarios.division import ClassDivision, Situation
 from dfbench.scenarios.opening import divided, retrieval_images
 from dfbench.teachers.given import Given, given_teachers, known_classes
-from dfbench.teachers.identities import NO_ALTERNATIVE, NetworkIdentities, network_file
+from dfbench.teachers.identities import NetworkIdentities, network_file
 from dfbench.teachers.recipe import PRETRAINED_IMAGE_SIZE, TeacherRecipe
 
 if TYPE_CHECKING:
@@ -48,8 +49,8 @@ class Session:
     request: RunRequest
     """The request it was opened for; its method and the method's settings do not count here."""
     dataset: Dataset
-    alternative_images: AlternativeImages | None
-    """Images of other classes; None with given teachers unless somebody provided some."""
+    find_alternative: Callable[[], AlternativeImages]
+    """Opens the images of other classes, once."""
     budget: Budget
     recipe: TeacherRecipe
     device: str
@@ -58,13 +59,14 @@ class Session:
     """Where its datasets are to be had, for a process that has to open them again."""
     given: Given = field(default_factory=dict)
     """Teachers made elsewhere, both or none."""
+    alternative_on_demand: bool = False
+    """Whether only methods that need alternative images have any: nobody chose some, the dataset
+    has no spare classes, and the teachers are not trained here."""
 
     @property
     def alternative(self) -> AlternativeImages:
         """Images of other classes. Raises `InvalidInput` if there are none."""
-        if self.alternative_images is None:
-            raise InvalidInput(NO_ALTERNATIVE)
-        return self.alternative_images
+        return self.find_alternative()
 
     @property
     def numerics(self) -> str:
@@ -99,8 +101,10 @@ class Session:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a user should know of the data, a line each."""
+        if self.given:
+            return (*self.dataset.notes, *notes_of(self.given, self.dataset, self.division))
         told = () if self.division is None else (f"{self.request.scenario}: {self.division}",)
-        return (*self.dataset.notes, *told, *notes_of(self.given, self.dataset, self.division))
+        return (*self.dataset.notes, *told)
 
     def training_images(self, modality: Modality) -> ImageSet:
         """What the teacher of a modality learns from; labels are indices into its own classes."""
@@ -129,7 +133,7 @@ class Session:
         """Identities of the teachers and their kin, known before they are trained."""
         return NetworkIdentities(
             dataset=self.dataset.fingerprint,
-            alternative=self.alternative_images.fingerprint if self.alternative_images else None,
+            alternative=lambda: self.alternative.fingerprint,
             recipe=self.recipe,
             seed=self.request.seed,
             numerics=str(Arithmetic(self.device, "fp32")),
@@ -152,7 +156,7 @@ class Session:
         return TeacherStore(
             folder=self.request.places.cache / "teachers",
             dataset=self.dataset,
-            alternative=self.alternative_images,
+            alternative=self.find_alternative,
             recipe=self.recipe,
             seed=self.request.seed,
             device=torch.device(self.device),
@@ -169,7 +173,7 @@ class Sessions:
         self._answers = datasets
         self._device = device
         self._opened: dict[tuple[DataChoice, Path, bool], Dataset] = {}
-        self._data: dict[object, tuple[Dataset, AlternativeImages | None]] = {}
+        self._data: dict[object, tuple[Dataset, Callable[[], AlternativeImages]]] = {}
         self._sessions: dict[tuple[object, ...], Session] = {}
 
     def open(self, request: RunRequest) -> Session:
@@ -191,14 +195,19 @@ class Sessions:
             if recipe.pretrained and choice.image_size is None:
                 choice = choice.model_copy(update={"image_size": PRETRAINED_IMAGE_SIZE})
             dataset, alternative = self._images(choice, request.places.cache, given)
+            on_demand = bool(given) and choice.alternative is None
+            on_demand = on_demand and not dataset.alternative_classes
+            if not on_demand:
+                alternative()  # what is wrong with them is refused here
             self._sessions[key] = Session(
-                request, dataset, alternative, budget, recipe, self._device, self._answers, given
+                *(request, dataset, alternative, budget, recipe, self._device, self._answers),
+                *(given, on_demand),
             )
         return self._sessions[key]
 
     def _images(
         self, choice: DataChoice, cache: Path, given: Given
-    ) -> tuple[Dataset, AlternativeImages | None]:
+    ) -> tuple[Dataset, Callable[[], AlternativeImages]]:
         known = known_classes(given)
         key = (choice, cache, known)
         if key not in self._data:
@@ -214,12 +223,10 @@ class Sessions:
                 )
                 other = self._dataset(wanted, cache, alternative_only=True)
             spare = FALLBACK.model_copy(update={"image_size": dataset.image_size})
-            source = None
-            if other is not None or dataset.alternative_classes or not given:
-                source = alternative_source(
-                    dataset, other, lambda: self._dataset(spare, cache), known
-                )
-            self._data[key] = dataset, source
+            find = partial(
+                alternative_source, dataset, other, lambda: self._dataset(spare, cache), known
+            )
+            self._data[key] = dataset, once(find)
         return self._data[key]
 
     def _dataset(

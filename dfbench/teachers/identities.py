@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 
 from dfbench.datasets.modality import Modality
-from dfbench.errors import InvalidConfig, InvalidInput
+from dfbench.errors import InvalidConfig
 from dfbench.identity import identify
 from dfbench.need import Need
 from dfbench.teachers.imagenet import imagenet_checksum
@@ -37,9 +37,6 @@ _SUPPLIES: dict[str, tuple[Supply, ...]] = {
 
 
 _Parts = dict[str, object]
-NO_ALTERNATIVE = (
-    "alternative images are needed and none were given; use --alternative DATASET, e.g. shapes"
-)
 
 
 def supplies_of(needs: Iterable[str]) -> tuple[Supply, ...]:
@@ -58,8 +55,8 @@ class NetworkIdentities:
 
     dataset: str
     """Fingerprint of the dataset."""
-    alternative: str | None
-    """Fingerprint of the images of other classes; None if nothing here needs them."""
+    alternative: Callable[[], str]
+    """Looks up the fingerprint of the images of other classes, when an identity needs it."""
     recipe: TeacherRecipe
     seed: int
     numerics: str
@@ -168,9 +165,7 @@ class NetworkIdentities:
         return {"classes": {m: list(c) for m, c in self.known.items()}} if self.known else {}
 
     def _of_alternative(self, kind: str, steps: int) -> str:
-        if self.alternative is None:
-            raise InvalidInput(NO_ALTERNATIVE)
-        return self._identity(kind, alternative=self.alternative, steps=steps)
+        return self._identity(kind, alternative=self.alternative(), steps=steps)
 
     def _identity(self, kind: str, **parts: object) -> str:
         schedule = self.recipe.model_dump(

@@ -21,7 +21,7 @@ from dfbench.locks import FileLock
 from dfbench.networks import Backbone, Classifier
 from dfbench.seeds import derive_seed
 from dfbench.teachers.facts import TEACHER, NetworkFacts
-from dfbench.teachers.identities import NO_ALTERNATIVE, NetworkIdentities, Supply, network_file
+from dfbench.teachers.identities import NetworkIdentities, Supply, network_file
 from dfbench.teachers.imagenet import IMAGENET_CLASSES
 from dfbench.teachers.pretrained import PretrainedWeights, imagenet_weights
 from dfbench.teachers.recipe import TeacherRecipe
@@ -59,8 +59,8 @@ class TeacherStore:
 
     folder: Path
     dataset: Dataset
-    alternative: AlternativeImages | None
-    """Images of other classes; None if nothing here needs them."""
+    alternative: Callable[[], AlternativeImages]
+    """Opens the images of other classes, when a network needs them."""
     recipe: TeacherRecipe
     seed: int
     device: torch.device
@@ -76,7 +76,7 @@ class TeacherStore:
         """Identities of all networks here, known without training them."""
         return NetworkIdentities(
             dataset=self.dataset.fingerprint,
-            alternative=self.alternative.fingerprint if self.alternative else None,
+            alternative=lambda: self.alternative().fingerprint,
             recipe=self.recipe,
             seed=self.seed,
             numerics=self.numerics,
@@ -241,6 +241,4 @@ class TeacherStore:
         return images_of((images,), self.known.get(modality, images.classes))
 
     def _alternative_images(self) -> dict[Modality, ImageSet]:
-        if self.alternative is None:
-            raise InvalidInput(NO_ALTERNATIVE)
-        return {modality: self.alternative.images(modality) for modality in MODALITIES}
+        return {modality: self.alternative().images(modality) for modality in MODALITIES}

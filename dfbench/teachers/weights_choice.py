@@ -140,7 +140,7 @@ def _unwrapped(tensors: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _by_names(states: Sequence[_StateDict], wanted: Collection[str]) -> dict[_Choice, int]:
-    """How many of the wanted names lie side by side behind one prefix; without those of none."""
+    """How many of the wanted names lie side by side behind one prefix; none for other networks."""
     names = frozenset(wanted)
     counts: Counter[tuple[int, str]] = Counter()
     for place, state in enumerate(states):
@@ -153,6 +153,8 @@ def _by_names(states: Sequence[_StateDict], wanted: Collection[str]) -> dict[_Ch
                 if point < 0:
                     break
                 start = point + 1
+    if 2 * max(counts.values(), default=0) < len(names):
+        return {}
     return {_Choice(states[place], prefix): n for (place, prefix), n in counts.items()}
 
 

@@ -45,7 +45,9 @@ def _plan(record: dict[str, Any], precision: Precision = "bf16") -> Plan:
             places=Places(results=here, runs=here, cache=here),
         ),
         dataset=cast("Dataset", SimpleNamespace(fingerprint=record["data"]["fingerprint"])),
-        alternative_images=AlternativeImages("shapes (spare)", (), SPARE_SHAPES, lambda _: ()),
+        find_alternative=lambda: AlternativeImages(
+            "shapes (spare)", (), SPARE_SHAPES, lambda _: ()
+        ),
         budget=Budget.model_validate(record["budget"]),
         recipe=TeacherRecipe.model_validate(record["recipe"]),
         device="cpu",

@@ -39,7 +39,7 @@ def colour_store(folder: Path, **changes: Any) -> TeacherStore:
     store = TeacherStore(
         folder=folder,
         dataset=data,
-        alternative=other,
+        alternative=lambda: other,
         recipe=RECIPE,
         seed=0,
         device=torch.device("cpu"),

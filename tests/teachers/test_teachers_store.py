@@ -9,6 +9,7 @@ import torch
 from colours import RECIPE, Colours, colour_store, coloured
 from safetensors.torch import save_file
 
+from dfbench.datasets.alternative import AlternativeImages
 from dfbench.errors import InvalidInput
 from dfbench.files import DiskFull
 from dfbench.learning.batches import to_unit
@@ -96,9 +97,16 @@ def test_identity_of_a_teacher_leaves_out_what_does_not_touch_it(tmp_path: Path)
 
 def test_teachers_need_no_alternative_images_if_they_start_randomly(tmp_path: Path) -> None:
     random = RECIPE.model_copy(update={"initialisation": "random"})
-    assert colour_store(tmp_path, recipe=random, alternative=None).teacher("photo").facts.classes
-    with pytest.raises(InvalidInput, match="--alternative DATASET"):
-        colour_store(tmp_path, alternative=None).teacher("photo")
+    asked: list[str] = []
+
+    def ask() -> AlternativeImages:
+        asked.append("alternative images")
+        raise InvalidInput("there are none")
+
+    assert colour_store(tmp_path, recipe=random, alternative=ask).teacher("photo").facts.classes
+    assert not asked
+    with pytest.raises(InvalidInput, match="there are none"):
+        colour_store(tmp_path, alternative=ask).teacher("photo")
 
 
 def test_loaded_teacher_is_frozen_in_evaluation_mode_for_good(tmp_path: Path) -> None:

@@ -110,7 +110,7 @@ def _furthest(bar: Bar) -> float:
 def bars_of(lines: list[Line], metric: str, runs: RunFolders) -> list[Bar]:
     """The bars of rows of one dataset and scenario."""
     first = lines[0].first
-    printed = published(first.data.name, first.scenario)
+    printed = published(first.data.name, first.scenario_title)
     return [
         Bar(
             name=line.name,

@@ -18,7 +18,7 @@ def one_condition(records: Sequence[Record]) -> Condition:
     """
     found = tables(records)
     if len(found) > 1:
-        places = sorted({f"{t[0].data.name}, {t[0].scenario}" for t in found})
+        places = sorted({f"{t[0].data.name}, {t[0].scenario_title}" for t in found})
         raise InvalidInput(
             f"a figure shows one dataset in one scenario, and there are records of {len(found)}: "
             f"{'; '.join(places)}; choose with --dataset and --scenario"

@@ -45,4 +45,4 @@ def queries_file(record: Record) -> str:
 
 def _place(record: Record) -> str:
     fingerprint = file_name(record.data.fingerprint)[:_FINGERPRINT_LENGTH]
-    return f"{file_name(record.data.name)}-{file_name(record.scenario)}-{fingerprint}"
+    return f"{file_name(record.data.name)}-{file_name(record.scenario_title)}-{fingerprint}"
