@@ -9,7 +9,6 @@ anybody's embeddings. Names that need torch are imported when they are first use
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import version as _version
 from typing import TYPE_CHECKING, Any
 
 from dfbench.hookspecs import DatasetSpec, MethodSpec, hookimpl
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from dfbench.networks import Encoders
     from dfbench.retrieval import load
 
-__version__ = _version("dfbench")
+__version__ = "0.1.0"
 
 __all__ = [
     "DatasetSpec",

@@ -34,11 +34,6 @@ class PluginFault(DfbenchError):
     """A plugin that broke its contract; the text names the plugin and the fault."""
 
 
-def install_command(extra: str) -> str:
-    """The command that installs dfbench with one of its extras."""
-    return f"pip install 'dfbench[{extra}]'"
-
-
 def unknown_name(kind: str, given: str, allowed: Iterable[str], remedy: str) -> UnknownName:
     """Build the error for a misspelt name: what was given, what is allowed, what to do.
 

@@ -1,35 +1,28 @@
-"""Finding plugins, and keeping a broken one from hurting the others."""
+"""Finding plugins, and keeping a broken one from hurting the others.
+
+A plugin that was found is asked what it offers (`plugin_probe`); its code comes into this process
+when an offer of it is loaded, and then under the guards of `plugin_code`.
+"""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import redirect_stdout
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from traceback import format_exception, walk_tb
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
-
-import pluggy
+from typing import TYPE_CHECKING, Any, Generic
 
 from dfbench import hookspecs
-from dfbench.errors import DfbenchError, InvalidInput, PluginFault, unknown_name
+from dfbench.distribution import DISTRIBUTION
+from dfbench.errors import PluginFault, UnknownName, unknown_name
 from dfbench.hookspecs import DatasetSpec, MethodSpec
+from dfbench.plugin_code import IMPORT_SECONDS, describe_fault, load_target, plugin_code
+from dfbench.plugin_probe import GROUP, Answer, Source, Spec, ask_apart, ask_here
 
 if TYPE_CHECKING:
     from dfbench.runs.request import ClassSource, PluginSources
-
-Spec = TypeVar("Spec", MethodSpec, DatasetSpec)
-Kind = TypeVar("Kind")
-
-GROUP = "dfbench"
-"""The entry-point group of plugins."""
-_CORE = Path(__file__).parent
-_PLUGGY = Path(pluggy.__file__).parent
 
 
 @dataclass(frozen=True)
@@ -61,6 +54,11 @@ class Plugin:
     """The whole traceback of the error."""
 
     @property
+    def source(self) -> Source:
+        """What is imported to get at it."""
+        return Source(self.name, self.origin, self.file)
+
+    @property
     def state(self) -> str:
         """`works`, `broken` or `left out`."""
         if not self.wanted:
@@ -76,23 +74,27 @@ class Offer(Generic[Spec]):
     plugin: Plugin
 
     def load(self) -> Any:
-        """The spec's target. Raises `PluginFault` if it cannot be imported."""
+        """The spec's target, imported after its plugin. Raises `PluginFault` if it cannot be."""
+        plugin = self.plugin
         try:
-            return load_target(self.spec.target)
-        except (Exception, SystemExit) as fault:  # whatever a plugin raises
+            with plugin_code(IMPORT_SECONDS):
+                plugin.source.load()
+                return load_target(self.spec.target)
+        except Exception as fault:  # whatever a plugin raises
             raise PluginFault(
-                f"plugin {self.plugin.name!r} {self.plugin.version}: target {self.spec.target!r} "
+                f"plugin {plugin.name!r} {plugin.version}: target {self.spec.target!r} "
                 f"of {self.spec.name!r} cannot be loaded: {describe_fault(fault)}"
             ) from fault
 
 
 class PluginHost:
-    """All plugins of this process, by entry point, by file, by folder and by class.
+    """All plugins that were found: by entry point, by file, by folder and by class.
 
     Names are taken in the order found, dfbench's own first; a second plugin that offers a taken
     name is refused. With `only`, plugins found by entry point or in the folder are loaded if their
-    name or their distribution is among these; `UnknownName` for one that is not there. What plugins
-    print while they are imported goes to standard error.
+    name or their distribution is among these; `UnknownName` for one that is not there. Plugins
+    named in `here` are imported in this process, which has to be one that may end of it; other
+    foreign ones are asked in processes of their own.
     """
 
     def __init__(
@@ -101,27 +103,24 @@ class PluginHost:
         folder: Path | None = None,
         only: tuple[str, ...] | None = None,
         classes: Iterable[ClassSource] = (),
+        *,
+        here: Collection[str] = (),
     ) -> None:
         self.plugins: list[Plugin] = []
         self.methods: dict[str, Offer[MethodSpec]] = {}
         self.datasets: dict[str, Offer[DatasetSpec]] = {}
-        self._only = only
-        with redirect_stdout(sys.stderr):
-            for entry in sorted(entry_points(group=GROUP), key=_precedence):
-                self._add_entry_point(entry)
-            for file in _python_files(folder):
-                self._add_file(file)
-            self._check_only()
-            self._only = None  # what is named outright is wanted
-            for file in files:
-                self._add_file(file)
-            for source in classes:
-                self._add_class(source)
+        classes = tuple(classes)
+        found = [*_installed(only), *_in_files(folder, tuple(files), only)]
+        _check_only(only, found, classes)
+        for plugin, answer in zip(found, _answers(found, here), strict=True):
+            self._add(plugin, answer)
+        for source in classes:
+            self._add_class(source)
 
     @classmethod
-    def of(cls, sources: PluginSources) -> PluginHost:
+    def of(cls, sources: PluginSources, *, here: Collection[str] = ()) -> PluginHost:
         """The plugins that sources name, besides those found by entry point."""
-        return cls(sources.files, sources.folder, sources.only, sources.classes)
+        return cls(sources.files, sources.folder, sources.only, sources.classes, here=here)
 
     def method(self, name: str) -> Offer[MethodSpec]:
         """The method of this name. Raises `UnknownName`."""
@@ -143,16 +142,61 @@ class PluginHost:
 
     def _find(self, kind: str, name: str, offers: dict[str, Offer[Spec]]) -> Offer[Spec]:
         if name not in offers:
-            raise unknown_name(kind, name, offers, f"dfbench list {kind}s")
+            unknown = unknown_name(kind, name, offers, f"dfbench list {kind}s")
+            broken = ", ".join(sorted(plugin.name for plugin in self.plugins if plugin.error))
+            if not broken:
+                raise unknown
+            raise UnknownName(
+                f"{unknown}; what broken plugins offer is not known: {broken} (see: dfbench list "
+                "plugins)"
+            )
         return offers[name]
 
-    def _check_only(self) -> None:
-        known = {name for plugin in self.plugins for name in (plugin.name, plugin.distribution)}
-        for name in self._only or ():
-            if name not in known:
-                raise unknown_name("plugin", name, known - {"-"}, "dfbench list plugins")
+    def _add_class(self, source: ClassSource) -> None:
+        known = {offer.spec.target for offer in self.methods.values()}
+        if source.target not in known:
+            name = source.target.partition(":")[0]
+            plugin = Plugin(name, "-", source.target, source.file)
+            self._add(plugin, ask_here(name, lambda: _class_offer(source)))
 
-    def _add_entry_point(self, entry: EntryPoint) -> None:
+    def _add(self, plugin: Plugin, answer: Answer | None) -> None:
+        if answer is None:
+            self.plugins.append(replace(plugin, wanted=False))
+            return
+        error = answer.error or self._taken(answer)
+        if error is not None:
+            told = replace(plugin, error=error, place=answer.place, traceback=answer.traceback)
+            self.plugins.append(told)
+            return
+        plugin = replace(
+            plugin,
+            hooks=answer.hooks,
+            methods=tuple(spec.name for spec in answer.methods),
+            datasets=tuple(spec.name for spec in answer.datasets),
+        )
+        self.plugins.append(plugin)
+        self.methods.update({spec.name: Offer(spec, plugin) for spec in answer.methods})
+        self.datasets.update({spec.name: Offer(spec, plugin) for spec in answer.datasets})
+
+    def _taken(self, answer: Answer) -> str | None:
+        """What is wrong where another plugin has one of the names."""
+        owners = {("method", name): offer.plugin for name, offer in self.methods.items()}
+        owners |= {("dataset", name): offer.plugin for name, offer in self.datasets.items()}
+        mine = [("method", spec.name) for spec in answer.methods]
+        mine += [("dataset", spec.name) for spec in answer.datasets]
+        for kind, name in mine:
+            if owner := owners.get((kind, name)):
+                return (
+                    f"the {kind} name {name!r} is taken by plugin {owner.name!r} "
+                    f"({owner.distribution} {owner.version}, {owner.origin}); rename one, or leave "
+                    "one out: DFBENCH_PLUGINS=NAME,NAME"
+                )
+        return None
+
+
+def _installed(only: Collection[str] | None) -> Iterator[Plugin]:
+    """Plugins by entry point, dfbench's own first, so that no other takes their names."""
+    for entry in sorted(entry_points(group=GROUP), key=_precedence):
         distribution = entry.dist
         plugin = Plugin(
             entry.name,
@@ -160,107 +204,52 @@ class PluginHost:
             entry.value,
             distribution=distribution.name if distribution else "-",
         )
-        self._add(plugin, entry.load)
-
-    def _add_file(self, file: Path) -> None:
-        self._add(Plugin(file.stem, "-", str(file), file), lambda: _import_file(file))
-
-    def _add_class(self, source: ClassSource) -> None:
-        known = {offer.spec.target for offer in self.methods.values()}
-        if source.target not in known:
-            name = source.target.partition(":")[0]
-            plugin = Plugin(name, "-", source.target, source.file)
-            self._add(plugin, lambda: _class_offer(source))
-
-    def _add(self, plugin: Plugin, load: Callable[[], object]) -> None:
-        if self._only is not None and not {plugin.name, plugin.distribution} & {*self._only}:
-            self.plugins.append(replace(plugin, wanted=False))
-            return
-        try:
-            self._register(plugin, load())
-        except (Exception, SystemExit) as fault:  # noqa: BLE001  # whatever a plugin raises
-            self.plugins.append(
-                replace(
-                    plugin,
-                    error=describe_fault(fault),
-                    place=_place(fault),
-                    traceback="".join(format_exception(fault)),
-                )
-            )
-
-    def _register(self, plugin: Plugin, module: object) -> None:
-        manager = pluggy.PluginManager(GROUP)
-        manager.add_hookspecs(hookspecs)
-        manager.register(module, plugin.name)
-        manager.check_pending()
-        methods = _specs(manager.hook.dfbench_methods(), MethodSpec)
-        datasets = _specs(manager.hook.dfbench_datasets(), DatasetSpec)
-        _check_free("method", methods, self.methods)
-        _check_free("dataset", datasets, self.datasets)
-        plugin = replace(
-            plugin,
-            hooks=tuple(sorted(caller.name for caller in manager.get_hookcallers(module) or ())),
-            methods=tuple(spec.name for spec in methods),
-            datasets=tuple(spec.name for spec in datasets),
-        )
-        self.plugins.append(plugin)
-        self.methods.update({spec.name: Offer(spec, plugin) for spec in methods})
-        self.datasets.update({spec.name: Offer(spec, plugin) for spec in datasets})
+        wanted = only is None or bool({plugin.name, plugin.distribution} & {*only})
+        yield replace(plugin, wanted=wanted)
 
 
-def load_target(target: str, file: Path | None = None) -> Any:
-    """The object of a `"module:attribute"` target; `file` is imported first if it is a plugin's."""
-    module, _, attribute = target.partition(":")
-    if file is not None and file.stem not in sys.modules:
-        _import_file(file)
-    return getattr(import_module(module), attribute)
+def _in_files(
+    folder: Path | None, named: Sequence[Path], only: Collection[str] | None
+) -> Iterator[Plugin]:
+    """Plugin files of the folder, then those named outright, each once."""
+    there = [] if folder is None else sorted(folder.glob("*.py"))
+    for file in dict.fromkeys((*there, *named)):
+        wanted = only is None or file.stem in only or file in named
+        yield Plugin(file.stem, "-", str(file), file, wanted=wanted)
 
 
-def describe_fault(fault: BaseException) -> str:
-    """One line: kind and text of an exception, with the line of a syntax error."""
-    if isinstance(fault, DfbenchError):
-        return str(fault)
-    text = " ".join(str(fault).split())
-    return f"{type(fault).__name__}: {text}" if text else type(fault).__name__
+def _check_only(
+    only: tuple[str, ...] | None, found: Iterable[Plugin], classes: Iterable[ClassSource]
+) -> None:
+    known = {name for plugin in found for name in (plugin.name, plugin.distribution)}
+    known |= {source.target.partition(":")[0] for source in classes}
+    for name in only or ():
+        if name not in known:
+            raise unknown_name("plugin", name, known - {"-"}, "dfbench list plugins")
 
 
-def _specs(answers: list[Any], kind: type[Kind]) -> list[Kind]:
-    specs = [spec for answer in answers for spec in answer]
-    for spec in specs:
-        if not isinstance(spec, kind):
-            raise PluginFault(f"a hook returned {spec!r}; allowed: {kind.__name__} objects")
-    return specs
-
-
-def _check_free(kind: str, specs: list[Spec], taken: Mapping[str, Offer[Spec]]) -> None:
-    for place, spec in enumerate(specs):
-        if spec.name in taken:
-            owner = taken[spec.name].plugin
-            raise PluginFault(
-                f"the {kind} name {spec.name!r} is taken by plugin {owner.name!r} "
-                f"({owner.distribution} {owner.version}, {owner.origin}); rename one, or leave one "
-                "out: DFBENCH_PLUGINS=NAME,NAME"
-            )
-        if spec.name in [earlier.name for earlier in specs[:place]]:
-            raise PluginFault(f"the {kind} name {spec.name!r} is offered twice")
+def _answers(found: Sequence[Plugin], here: Collection[str]) -> list[Answer | None]:
+    """What each plugin answers; None for one that is left out."""
+    answers: dict[int, Answer] = {}
+    apart: dict[int, Source] = {}
+    files: dict[str, Path] = {}
+    for place, plugin in enumerate(found):
+        if not plugin.wanted:
+            continue
+        if plugin.file and files.setdefault(plugin.name, plugin.file) != plugin.file:
+            error = f"{str(files[plugin.name])!r} has the same name; rename {plugin.origin!r}"
+            answers[place] = Answer(error=error)
+        elif plugin.distribution == DISTRIBUTION or plugin.name in here:
+            answers[place] = ask_here(plugin.name, plugin.source.load)
+        else:
+            apart[place] = plugin.source
+    answers |= zip(apart, ask_apart(list(apart.values())), strict=True)
+    return [answers.get(place) for place in range(len(found))]
 
 
 def _precedence(entry: EntryPoint) -> tuple[bool, str, str]:
-    """Own plugins first, so that no other takes their names."""
-    own = entry.dist is not None and entry.dist.name == "dfbench"
+    own = entry.dist is not None and entry.dist.name == DISTRIBUTION
     return not own, entry.value, entry.name
-
-
-def _place(fault: BaseException) -> str | None:
-    """`FILE:LINE` at which a plugin went wrong: the innermost line outside of dfbench."""
-    if isinstance(fault, SyntaxError) and fault.filename:
-        return f"{fault.filename}:{fault.lineno or 1}"
-    found = None
-    for frame, line in walk_tb(fault.__traceback__):
-        file = Path(frame.f_code.co_filename)
-        if file.is_file() and not (file.is_relative_to(_CORE) or file.is_relative_to(_PLUGGY)):
-            found = f"{file}:{line}"
-    return found
 
 
 def _class_offer(source: ClassSource) -> object:
@@ -276,27 +265,3 @@ def _class_offer(source: ClassSource) -> object:
             "name, title and version"
         ) from fault
     return SimpleNamespace(dfbench_methods=hookspecs.hookimpl(lambda: [spec]))
-
-
-def _import_file(file: Path) -> object:
-    if not file.is_file():
-        raise InvalidInput(f"no such plugin file: {str(file)!r}")
-    name = file.stem
-    if name in sys.modules:
-        raise InvalidInput(f"a module named {name!r} is already loaded; rename {str(file)!r}")
-    spec = spec_from_file_location(name, file)
-    if spec is None or spec.loader is None:
-        raise InvalidInput(f"not a Python file: {str(file)!r}")
-    module = module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
-
-
-def _python_files(folder: Path | None) -> Iterator[Path]:
-    if folder is not None:
-        yield from sorted(folder.glob("*.py"))

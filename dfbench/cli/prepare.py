@@ -99,7 +99,7 @@ def _offer(kind: str, files: tuple[Path, ...], folder: Path | None) -> DatasetOf
     from dfbench.runs.job import DatasetOffer
 
     sources = plugin_sources(files, folder)
-    host = PluginHost(sources.files, sources.folder)
+    host = PluginHost.of(sources)
     host.require(sources.files)
     found = host.dataset(kind)
     spec = found.spec

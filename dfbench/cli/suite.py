@@ -128,7 +128,7 @@ def status(form: str, *, watch: bool, **options: Any) -> None:
     type=Choice(["local", "ray"]),
     default="local",
     show_default=True,
-    help="Do the runs on this machine, or on a Ray cluster (extra: dfbench[ray]).",
+    help="Do the runs on this machine, or on a Ray cluster (extra: ray).",
 )
 @click.option(
     "--address",

@@ -13,7 +13,8 @@ from typing import Literal
 
 from dfbench.conformance.check import Check, CheckFailed, check_named
 from dfbench.conformance.stage import Stage
-from dfbench.plugins import PluginHost, describe_fault, load_target
+from dfbench.plugin_code import describe_fault, load_target, plugin_faults
+from dfbench.plugins import PluginHost
 
 Status = Literal["passed", "failed", "expected", "not run"]
 
@@ -93,10 +94,11 @@ def _made(check: Check, stage: Stage) -> Verdict:
     test = load_target(f"{__package__}.{check.target}")
     started = time.monotonic()
     try:
-        remark = test(stage) or ""
+        with plugin_faults():
+            remark = test(stage) or ""
     except CheckFailed as failure:
         return Verdict(check, "failed", str(failure), time.monotonic() - started)
-    except (Exception, SystemExit) as fault:  # noqa: BLE001  # whatever a plugin raises
+    except Exception as fault:  # noqa: BLE001  # whatever a plugin raises
         seconds = time.monotonic() - started
         return Verdict(check, "failed", describe_fault(fault), seconds, format_exc())
     return Verdict(check, "passed", remark, time.monotonic() - started)

@@ -10,7 +10,8 @@ from typing import Any
 
 from torch import nn
 
-from dfbench.errors import InvalidInput, UnknownName, install_command
+from dfbench.distribution import install_command
+from dfbench.errors import InvalidInput, UnknownName
 from dfbench.networks.backbone import Backbone
 from dfbench.networks.library import LibraryBackbone
 

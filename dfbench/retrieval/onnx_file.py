@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from dfbench.errors import InvalidInput, install_command
+from dfbench.distribution import install_command
+from dfbench.errors import InvalidInput
 from dfbench.files import atomic_path
 from dfbench.learning.batches import to_unit
 

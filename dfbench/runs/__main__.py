@@ -26,6 +26,8 @@ def _end_with(parent: int) -> None:
 
 if __name__ == "__main__":
     try:
+        # Last, so that no file of the folder hides a module; a plugin may import what is beside it.
+        sys.path.append(str(Path.cwd()))
         threading.Thread(target=_end_with, args=(int(sys.argv[3]),), daemon=True).start()
         from dfbench.runs.worker import main
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import tempfile
 from collections.abc import Callable
@@ -14,6 +13,8 @@ from pydantic import BaseModel, ValidationError
 
 from dfbench.errors import DfbenchError, PluginFault
 from dfbench.files import atomic_path, no_space
+from dfbench.plugin_probe import exit_text
+from dfbench.plugins import PluginHost
 from dfbench.runs.job import (
     JOB_FILE,
     NO_SPACE,
@@ -37,7 +38,12 @@ _WORK = {
 def describe(question: Question) -> Description:
     """What plugins say; raises what is wrong with the question as one line."""
     with tempfile.TemporaryDirectory(prefix="dfbench-") as folder:
-        description = call("describe", question, Path(folder)).description
+        try:
+            description = call("describe", question, Path(folder)).description
+        except ChildDied:
+            # Of the plugin files that it imports, one may be to blame: then that is the error.
+            PluginHost(files := question.plugins.files, only=()).require(files)
+            raise
     if description is None:
         raise RuntimeError("a question without fault has its answer")
     return description
@@ -81,7 +87,7 @@ def call(
     (folder / TRACEBACK_FILE).unlink(missing_ok=True)
     with atomic_path(folder / JOB_FILE) as temporary:
         temporary.write_text(content.model_dump_json(indent=1), encoding="utf-8")
-    command = [sys.executable, "-m", "dfbench.runs", verb, str(folder), str(os.getpid())]
+    command = [sys.executable, "-P", "-m", "dfbench.runs", verb, str(folder), str(os.getpid())]
     ending = supervise(command, supervision or Supervision(), attend, inherit)
     if ending.status == NO_SPACE:
         raise no_space(folder / OUTCOME_FILE)
@@ -115,11 +121,7 @@ def _outcome(file: Path, verb: Verb, ending: Ending) -> Outcome:
 
 
 def _death(ending: Ending) -> str:
-    if ending.status >= 0:
-        return f"exit status {ending.status}"
-    if -ending.status not in set(signal.Signals):
-        return f"signal {-ending.status}"  # one of the real-time signals, which have no names
-    name = signal.Signals(-ending.status).name
+    name = exit_text(ending.status)
     if name != "SIGKILL":
         return name
     return f"SIGKILL, perhaps out of memory: it held {ending.peak_memory_mib:.0f} MiB"

@@ -26,7 +26,8 @@ def describe(question: Question) -> Description:
     Raises `PluginFault` for a plugin file that does not work and `InvalidInput` for a device that
     is not there.
     """
-    host = PluginHost.of(question.plugins)
+    # This process is for the plugins that the user named; what was merely found is kept out of it.
+    host = PluginHost.of(question.plugins, here={file.stem for file in question.plugins.files})
     host.require(question.plugins.files, question.plugins.classes)
     return Description(
         rows=tuple(_row_answer(host, asked) for asked in question.rows),

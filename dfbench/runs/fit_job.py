@@ -50,7 +50,8 @@ from dfbench.teachers.stored import load_teacher
 def fit(folder: Path) -> Outcome:
     """Fit the method of a job and embed its images. Raises `Unfinished` and `DfbenchError`."""
     job = Job.model_validate_json((folder / JOB_FILE).read_text())
-    host = PluginHost.of(job.plugins)
+    plugin = job.row.plugin
+    host = PluginHost.of(job.plugins.narrowed(plugin), here=(plugin,))
     _, method = resolve(host, job.row.label, {})
     method.config = method.Config.model_validate(job.row.config)
     shared_cores = job.devices if job.device == "cpu" else 1

@@ -15,17 +15,18 @@ from dfbench.errors import DfbenchError, PluginFault
 from dfbench.learning.batches import batch_of, to_unit
 from dfbench.method import Method, Setting
 from dfbench.networks import Encoders
-from dfbench.plugins import describe_fault
+from dfbench.plugin_code import describe_fault, plugin_faults
 from dfbench.runs.row import Row
 
 
 def fitted(method: Method, setting: Setting, row: Row) -> Encoders:
     """What a method makes of its setting. Raises `PluginFault` if that is no pair of encoders."""
     try:
-        encoders = method.fit(setting)
+        with plugin_faults():
+            encoders = method.fit(setting)
     except DfbenchError:
         raise
-    except (Exception, SystemExit) as fault:
+    except Exception as fault:  # whatever a plugin raises
         raise PluginFault(
             f"method {row.label!r} of plugin {row.plugin!r} {row.plugin_version}: fit() raised "
             f"{describe_fault(fault)}"
@@ -106,8 +107,9 @@ def embedded(
 def encoded(encoder: nn.Module, images: Tensor, row: Row, modality: Modality) -> Tensor:
     """What an encoder maps a batch in [0, 1] to. Raises `PluginFault` if that is not `[B, D]`."""
     try:
-        part: Any = encoder(images)
-    except (Exception, SystemExit) as fault:
+        with plugin_faults():
+            part: Any = encoder(images)
+    except Exception as fault:  # whatever a plugin raises
         raise PluginFault(
             f"method {row.label!r} of plugin {row.plugin!r} {row.plugin_version}: its "
             f"{modality} encoder raised {describe_fault(fault)}"

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from contextlib import redirect_stdout
 from pathlib import Path
 
 from dfbench.datasets.dataset import Dataset, DatasetRequest
-from dfbench.errors import InvalidInput
-from dfbench.plugins import load_target
+from dfbench.errors import DfbenchError, InvalidInput, PluginFault
+from dfbench.plugin_code import describe_fault, load_target, plugin_code
 from dfbench.runs.job import DatasetOffer
 from dfbench.runs.request import DataChoice
 
@@ -25,7 +23,8 @@ def open_choice(
 
     `cache` is the folder of all that dfbench keeps; `alternative_only` says that the dataset serves
     as another one's alternative data. Raises `InvalidInput` for an argument that the
-    dataset does not take or lacks, and whatever the dataset raises.
+    dataset does not take or lacks, whatever a dataset of dfbench raises, and `PluginFault` for what
+    another one raises that is no `DfbenchError`.
     """
     argument = choice.name.partition(":")[2]
     if bool(argument) != (offer.argument is not None):
@@ -35,21 +34,29 @@ def open_choice(
         )
     if offer.argument == "PATH":
         argument = str(choice.base / Path(argument).expanduser())
-    with redirect_stdout(sys.stderr):  # what a plugin prints is no result
-        opening = load_target(offer.target, offer.file)
-        dataset: Dataset = opening(
-            DatasetRequest(
-                cache=cache / "images",
-                argument=argument or None,
-                image_size=choice.image_size,
-                classes=choice.classes,
-                alternative_classes=choice.alternative_classes,
-                skip_unreadable=choice.skip_unreadable,
-                root=choice.root,
-                holdout=choice.holdout,
-                duplicate_photos=choice.duplicate_photos,
-                processes=processes,
-                alternative_only=alternative_only,
-            )
-        )
+    request = DatasetRequest(
+        cache=cache / "images",
+        argument=argument or None,
+        image_size=choice.image_size,
+        classes=choice.classes,
+        alternative_classes=choice.alternative_classes,
+        skip_unreadable=choice.skip_unreadable,
+        root=choice.root,
+        holdout=choice.holdout,
+        duplicate_photos=choice.duplicate_photos,
+        processes=processes,
+        alternative_only=alternative_only,
+    )
+    try:
+        with plugin_code():
+            dataset: Dataset = load_target(offer.target, offer.file)(request)
+    except DfbenchError:
+        raise
+    except Exception as fault:
+        if offer.target.partition(".")[0] == "dfbench":
+            raise
+        raise PluginFault(
+            f"dataset {choice.name!r} cannot be opened: {offer.target} raised "
+            f"{describe_fault(fault)}"
+        ) from fault
     return dataset

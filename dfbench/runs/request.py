@@ -54,6 +54,11 @@ class PluginSources(BaseModel):
     """Names of plugins or distributions outside of which none is loaded, but those of `files`."""
     classes: tuple[ClassSource, ...] = ()
 
+    def narrowed(self, plugin: str) -> PluginSources:
+        """These without any plugin of another name."""
+        files = tuple(file for file in self.files if file.stem == plugin)
+        return self.model_copy(update={"files": files, "only": (plugin,)})
+
 
 class DataChoice(BaseModel):
     """A dataset with the user's options for it."""

@@ -8,7 +8,9 @@ from dfbench.errors import PluginFault, unknown_name
 from dfbench.hookspecs import MethodSpec
 from dfbench.method import Method, MethodConfig
 from dfbench.need import Need
-from dfbench.plugins import Offer, PluginHost, describe_fault
+from dfbench.plugin_code import describe_fault, plugin_faults
+from dfbench.plugin_probe import check_method
+from dfbench.plugins import Offer, PluginHost
 from dfbench.runs.row import Row, parse_label
 from dfbench.runs.settings import configure
 from dfbench.scenarios.division import Situation
@@ -27,8 +29,9 @@ def resolve(host: PluginHost, label: str, settings: dict[str, str]) -> tuple[Row
     base = cls.variants[variant] if variant else {}
     config = configure(cls.Config, base, settings, f"method {label!r}")
     try:
-        return _row(offer, cls, variant, config), cls(config)
-    except (Exception, SystemExit) as fault:
+        with plugin_faults():
+            return _row(offer, cls, variant, config), cls(config)
+    except Exception as fault:  # whatever a plugin raises
         raise PluginFault(
             f"plugin {offer.plugin.name!r} {offer.plugin.version}: method {label!r} cannot be "
             f"made: {describe_fault(fault)}"
@@ -36,18 +39,11 @@ def resolve(host: PluginHost, label: str, settings: dict[str, str]) -> tuple[Row
 
 
 def _method_class(offer: Offer[MethodSpec]) -> type[Method]:
-    cls = offer.load()
-    if not (isinstance(cls, type) and issubclass(cls, Method)):
-        raise PluginFault(
-            f"plugin {offer.plugin.name!r}: target {offer.spec.target!r} is no subclass of "
-            "dfbench.Method"
-        )
-    name = getattr(cls, "name", None)
-    if name != offer.spec.name:
-        raise PluginFault(
-            f"plugin {offer.plugin.name!r}: {offer.spec.target} has the name {name!r} but is "
-            f"registered as {offer.spec.name!r}; make both the same"
-        )
+    cls: type[Method] = offer.load()
+    try:
+        check_method(offer.spec, cls)
+    except PluginFault as fault:
+        raise PluginFault(f"plugin {offer.plugin.name!r}: {fault}") from fault
     return cls
 
 

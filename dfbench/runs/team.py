@@ -131,7 +131,7 @@ def _started(job: Job, folder: Path) -> subprocess.Popen[bytes]:
     folder.mkdir(parents=True)
     with atomic_path(folder / JOB_FILE) as temporary:
         temporary.write_text(job.model_dump_json(indent=1), encoding="utf-8")
-    command = [sys.executable, "-m", "dfbench.runs", "fit", str(folder), str(os.getpid())]
+    command = [sys.executable, "-P", "-m", "dfbench.runs", "fit", str(folder), str(os.getpid())]
     with (folder / _LOG).open("wb") as log:
         return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 

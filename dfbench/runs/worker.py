@@ -14,7 +14,7 @@ import torch
 
 from dfbench.errors import PluginFault
 from dfbench.files import OUT_OF_SPACE, DiskFull
-from dfbench.plugins import describe_fault
+from dfbench.plugin_code import describe_fault, plugin_faults
 from dfbench.runs.job import (
     JOB_FILE,
     NO_SPACE,
@@ -61,7 +61,8 @@ def _ran_short(cause: BaseException | None) -> bool:
 def main(verb: str, folder: Path) -> int:
     """Do one verb; the outcome file tells how it went, the exit status only whether it did."""
     try:
-        outcome = {"describe": describe, "fit": fit, "teach": teach}[verb](folder)
+        with plugin_faults():
+            outcome = {"describe": describe, "fit": fit, "teach": teach}[verb](folder)
     except KeyboardInterrupt:
         outcome = Outcome(fault=Fault(message="interrupted", interrupted=True))
     except Unfinished as end:

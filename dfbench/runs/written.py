@@ -17,6 +17,7 @@ from dfbench.model_file import read_model
 from dfbench.networks import Encoders, placed
 from dfbench.networks.chain import Chain, UnwrittenEncoder, rebuilt, written
 from dfbench.networks.compilation import uncompiled
+from dfbench.plugin_code import describe_fault, plugin_faults
 from dfbench.runs.job import Job
 
 WRITTEN_FILE = "encoders.json"
@@ -94,14 +95,15 @@ def _checked(encoder: nn.Module, setting: Setting) -> Chain:
     state: Mapping[str, Tensor] = encoder.state_dict()
     encoder.eval()
     try:
-        chain = written(encoder)
-        again = placed(rebuilt(chain, state), setting.device)(images)
-        with uncompiled():  # a few images are not worth compiling for
-            same = _close(again, encoder(images))
+        with plugin_faults():
+            chain = written(encoder)
+            again = placed(rebuilt(chain, state), setting.device)(images)
+            with uncompiled():  # a few images are not worth compiling for
+                same = _close(again, encoder(images))
     except UnwrittenEncoder:
         raise
-    except (Exception, SystemExit) as fault:  # a plugin's as_parts may do anything
-        reason = " ".join(f"{type(fault).__name__}: {fault}".split())
+    except Exception as fault:  # a plugin's as_parts may do anything
+        reason = describe_fault(fault)
         raise UnwrittenEncoder(f"{_kind(encoder)}, whose parts do not work ({reason})") from fault
     if not same:
         raise UnwrittenEncoder(f"{_kind(encoder)}, whose parts compute something else")

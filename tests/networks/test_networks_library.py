@@ -191,7 +191,7 @@ def test_without_timm_its_networks_are_refused_with_the_command_that_installs_it
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "timm", None)
-    with pytest.raises(InvalidInput, match=r"pip install 'dfbench\[timm\]'"):
+    with pytest.raises(InvalidInput, match=r"pip install 'dfbench-sbir\[timm\]'"):
         builder("timm:resnet18")
     assert "timm:resnet18" not in backbone_names()
 

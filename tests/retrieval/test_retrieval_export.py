@@ -133,7 +133,7 @@ def test_missing_libraries_of_onnx_name_the_extra(
     made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("dfbench.retrieval.onnx_file.find_spec", lambda _: None)
-    with pytest.raises(InvalidInput, match=r"pip install 'dfbench\[onnx\]'"):
+    with pytest.raises(InvalidInput, match=r"pip install 'dfbench-sbir\[onnx\]'"):
         export(FoundRun(*made), tmp_path / "out", onnx=True)
     assert not (tmp_path / "out").exists()
 

@@ -21,7 +21,7 @@ from dfbench.suites.executors import cluster
 from dfbench.suites.executors.cluster import Cluster, Share, Unreachable, connected
 
 with_ray = pytest.mark.skipif(
-    importlib.util.find_spec("ray") is None, reason="Ray is not installed (extra: dfbench[ray])"
+    importlib.util.find_spec("ray") is None, reason="Ray is not installed (extra: ray)"
 )
 
 TROUPE = """
@@ -235,7 +235,7 @@ def test_missing_ray_is_told_with_its_remedy(
     monkeypatch.setattr(cluster, "find_spec", lambda _: None)
     file = write_suite('["classifier-posterior"]')
     line = suite(bench, "run", file, "--executor", "ray").refused()
-    assert "pip install 'dfbench[ray]'" in line
+    assert "pip install 'dfbench-sbir[ray]'" in line
 
 
 @pytest.mark.parametrize("option", [("--address", "host:6379"), ("--gpus-per-run", "0.5")])
