@@ -3,15 +3,16 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
 
 from dfbench import plugins
+from dfbench.distribution import DISTRIBUTION
 from dfbench.errors import PluginFault, UnknownName
-from dfbench.hookspecs import MethodSpec, hookimpl
+from dfbench.plugin_code import load_target
 from dfbench.plugins import PluginHost
 from dfbench.runs.request import ClassSource
 
@@ -22,6 +23,9 @@ from dfbench import MethodSpec, hookimpl
 def dfbench_methods():
     return [MethodSpec("{name}", "A Method", "{target}")]
 """
+
+TARGET = "dfbench.method:Method"
+"""A target that is there, in a module that no plugin here imports."""
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +58,7 @@ def test_built_in_methods_and_datasets_come_by_entry_points() -> None:
 
 
 def test_file_offers_its_methods(tmp_path: Path) -> None:
-    file = _file(tmp_path, METHOD.format(name="mine", target="someplugin:Mine"))
+    file = _file(tmp_path, METHOD.format(name="mine", target=TARGET))
     host = PluginHost([file])
     assert host.method("mine").plugin.origin == str(file)
     host.require([file])
@@ -62,7 +66,7 @@ def test_file_offers_its_methods(tmp_path: Path) -> None:
 
 def test_folder_offers_the_methods_of_all_its_files(tmp_path: Path) -> None:
     for name in ("one", "two"):
-        _file(tmp_path, METHOD.format(name=name, target=f"plugin_{name}:Mine"), f"plugin_{name}")
+        _file(tmp_path, METHOD.format(name=name, target=TARGET), f"plugin_{name}")
     host = PluginHost(folder=tmp_path)
     assert {"one", "two"} <= set(host.methods)
 
@@ -98,7 +102,7 @@ BROKEN = {
         "allowed: MethodSpec",
     ),
     "registration that raises half-way": (
-        METHOD.format(name="half", target="a:A").replace("return [", "yield (")[:-2]
+        METHOD.format(name="half", target=TARGET).replace("return [", "yield (")[:-2]
         + ")\n    raise RuntimeError('half-way')\n",
         "RuntimeError: half-way",
     ),
@@ -107,8 +111,8 @@ BROKEN = {
         "TypeError",
     ),
     "a taken name": (
-        METHOD.format(name="crossx", target="someplugin:Mine"),
-        r"the method name 'crossx' is taken by plugin 'baselines' \(dfbench .*rename one",
+        METHOD.format(name="crossx", target=TARGET),
+        r"the method name 'crossx' is taken by plugin 'baselines' \(dfbench-sbir .*rename one",
     ),
     "one name twice": (
         "from dfbench import MethodSpec, hookimpl\n@hookimpl\ndef dfbench_methods():\n"
@@ -123,7 +127,7 @@ BROKEN = {
 def test_broken_file_is_listed_with_its_fault_and_hurts_no_other(case: str, tmp_path: Path) -> None:
     text, fault = BROKEN[case]
     broken = _file(tmp_path, text)
-    sound = _file(tmp_path, METHOD.format(name="sound", target="soundplugin:M"), "soundplugin")
+    sound = _file(tmp_path, METHOD.format(name="sound", target=TARGET), "soundplugin")
     host = PluginHost([broken, sound])
     assert re.search(fault, _error(host))
     assert {"sound", "crossx", "classifier-only"} <= set(host.methods)
@@ -142,12 +146,13 @@ def test_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_file_named_like_a_loaded_module_does_not_replace_it(tmp_path: Path) -> None:
     json = sys.modules["json"]
     host = PluginHost([_file(tmp_path, "x = 1\n", "json")])
-    assert "already loaded; rename" in _error(host, "json")
+    assert "rename" in _error(host, "json")
     assert sys.modules["json"] is json
 
 
 def test_broken_file_leaves_no_half_imported_module(tmp_path: Path) -> None:
-    PluginHost([_file(tmp_path, "x = 1\nraise ValueError\n")])
+    with pytest.raises(ValueError, match=r"^$"):
+        load_target("someplugin:x", _file(tmp_path, "x = 1\nraise ValueError\n"))
     assert "someplugin" not in sys.modules
 
 
@@ -167,30 +172,68 @@ def test_broken_entry_point_is_listed_with_its_fault_and_hurts_no_other(
     assert "shapes" in host.datasets
 
 
-def test_entry_point_may_lead_to_an_object(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Offers:
-        @hookimpl
-        def dfbench_methods(self) -> list[MethodSpec]:
-            return [MethodSpec("object", "An Object", "json:loads")]
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Installs a distribution of one module with one entry point, for other processes too."""
+    place = tmp_path / "site"
 
-    class Entry:
-        name, value, dist = "objects", "somewhere:offers", None
+    def installed(name: str, value: str, text: str) -> None:
+        info = place / f"{name}-1.0.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(f"[dfbench]\n{name} = {value}\n")
+        _file(place, text, value.partition(":")[0])
+        monkeypatch.syspath_prepend(str(place))
+        monkeypatch.setenv("PYTHONPATH", str(place))
 
-        def load(self) -> Offers:
-            return Offers()
-
-    monkeypatch.setattr(plugins, "entry_points", lambda **_: [Entry()])
-    assert PluginHost().method("object").plugin.name == "objects"
+    return installed
 
 
-@pytest.mark.parametrize("target", ["nowhere_at_all:X", "json:NoSuchClass", "json", ":", ""])
-def test_target_that_cannot_be_imported_names_plugin_target_and_method(
-    target: str, tmp_path: Path
+OBJECT = f"""
+from dfbench import MethodSpec, hookimpl
+
+class Offers:
+    @hookimpl
+    def dfbench_methods(self):
+        return [MethodSpec("object", "An Object", "{TARGET}")]
+
+offers = Offers()
+"""
+
+
+def test_entry_point_may_lead_to_an_object(install: Callable[..., None]) -> None:
+    install("objects", "somewhere:offers", OBJECT)
+    plugin = PluginHost().method("object").plugin
+    assert (plugin.name, plugin.distribution, plugin.version) == ("objects", "objects", "1.0")
+
+
+@pytest.mark.parametrize(
+    ("target", "cause"),
+    [
+        ("nowhere_at_all:X", "no module named 'nowhere_at_all'"),
+        ("nowhere_at_all.deep:X", "No module named 'nowhere_at_all'"),
+        ("json:NoSuchClass", "no attribute 'NoSuchClass'"),
+        ("json:loads", "target 'json:loads' is no subclass of dfbench.Method"),
+        ("someplugin:Mine", "no attribute 'Mine'"),
+        ("json", "target='json'; allowed: 'module:attribute'"),
+        (":", "target=':'; allowed"),
+        ("", "target=''; allowed"),
+        ("a:b:c", "target='a:b:c'; allowed"),
+    ],
+)
+def test_offer_that_cannot_be_run_is_not_listed_as_working(
+    target: str, cause: str, tmp_path: Path
 ) -> None:
     host = PluginHost([_file(tmp_path, METHOD.format(name="mine", target=target))])
-    offer = host.method("mine")
+    assert cause in _error(host)
+    assert "mine" not in host.methods
+
+
+def test_target_that_cannot_be_imported_names_plugin_target_and_method(tmp_path: Path) -> None:
+    target = "dfbench.method:NoSuchClass"
+    host = PluginHost([_file(tmp_path, METHOD.format(name="mine", target=target))])
     with pytest.raises(PluginFault) as fault:
-        offer.load()
+        host.method("mine").load()
     text = str(fault.value)
     assert "plugin 'someplugin'" in text
     assert repr(target) in text
@@ -233,36 +276,25 @@ def test_file_and_line_of_a_fault_are_told_with_its_traceback(tmp_path: Path) ->
 def test_own_plugin_tells_distribution_hooks_and_offers() -> None:
     found = {plugin.name: plugin for plugin in PluginHost().plugins}
     own = found["baselines"]
-    assert (own.distribution, own.hooks, own.state) == ("dfbench", ("dfbench_methods",), "works")
+    assert own.distribution == DISTRIBUTION
+    assert (own.hooks, own.state) == (("dfbench_methods",), "works")
     assert "crossx" in own.methods
     assert "shapes" in found["datasets"].datasets
 
 
 def test_own_names_are_kept_from_a_distribution_that_sorts_before(
-    monkeypatch: pytest.MonkeyPatch,
+    install: Callable[..., None],
 ) -> None:
-    class Thief:
-        name, value, dist = "aaa", "aaa:offers", None
-
-        def load(self) -> object:
-            class Offers:
-                @hookimpl
-                def dfbench_methods(self) -> list[MethodSpec]:
-                    return [MethodSpec("crossx", "Mine", "json:loads")]
-
-            return Offers()
-
-    real = plugins.entry_points(group=plugins.GROUP)
-    monkeypatch.setattr(plugins, "entry_points", lambda **_: [Thief(), *real])
+    install("aaa", "aaa", METHOD.format(name="crossx", target=TARGET))
     host = PluginHost()
     assert host.method("crossx").plugin.name == "baselines"
     assert "'crossx' is taken by plugin 'baselines'" in _error(host, "aaa")
 
 
-@pytest.mark.parametrize("only", [("baselines",), ("dfbench",), ("baselines", "datasets")])
+@pytest.mark.parametrize("only", [("baselines",), (DISTRIBUTION,), ("baselines", "datasets")])
 def test_only_plugins_that_are_wanted_are_loaded(only: tuple[str, ...], tmp_path: Path) -> None:
     _file(tmp_path, "raise ValueError\n")
-    named = _file(tmp_path.parent, METHOD.format(name="named", target="a:A"), "namedplugin")
+    named = _file(tmp_path.parent, METHOD.format(name="named", target=TARGET), "namedplugin")
     try:
         host = PluginHost([named], tmp_path, only)
     finally:
