@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import keyword
 import re
+import sys
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from string import Template
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import dfbench
+from dfbench.distribution import DISTRIBUTION
 from dfbench.errors import InvalidInput
 from dfbench.files import atomic_path
+from dfbench.hookspecs import is_offer_name
+
+if TYPE_CHECKING:
+    from dfbench.plugins import PluginHost
 
 Kind = Literal["method", "dataset"]
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -32,11 +40,7 @@ def new_package(kind: Kind, name: str, folder: Path | None) -> Path:
     `folder` defaults to the distribution's name, `dfbench-NAME`, in the current folder. Raises
     `InvalidInput` for a name that cannot be one and for a folder that is not empty.
     """
-    if not _NAME.fullmatch(name):
-        raise InvalidInput(
-            f"name {name!r}; allowed: lower case, digits and single hyphens, e.g. dfbench new "
-            f"{kind} my-{kind}"
-        )
+    _check_name(kind, name)
     distribution = f"dfbench-{name}"
     folder = folder or Path(distribution)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -51,6 +55,7 @@ def new_package(kind: Kind, name: str, folder: Path | None) -> Path:
         "module": module,
         "title": name.replace("-", " ").title(),
         "class_name": name.replace("-", " ").title().replace(" ", ""),
+        "dfbench_distribution": DISTRIBUTION,
         "dfbench_version": dfbench.__version__,
     }
     for template in sorted(files("dfbench").joinpath("templates", kind).iterdir(), key=str):
@@ -58,6 +63,39 @@ def new_package(kind: Kind, name: str, folder: Path | None) -> Path:
         _write(target, Template(template.read_text(encoding="utf-8")).substitute(words))
     _write(folder / "src" / module / "py.typed", "")
     return folder
+
+
+def check_free(kind: Kind, name: str, host: PluginHost) -> None:
+    """Raise `InvalidInput` if a name cannot be one, or a plugin that was found has or offers it."""
+    _check_name(kind, name)
+    offers = host.methods if kind == "method" else host.datasets
+    module = f"dfbench-{name}".replace("-", "_")
+    if name in offers:
+        owner = offers[name].plugin
+        taken = f"the {kind} of plugin {owner.name!r} ({owner.distribution} {owner.version})"
+    elif plugin := next((plugin for plugin in host.plugins if plugin.name == name), None):
+        taken = f"a plugin that is installed ({plugin.distribution} {plugin.version})"
+    elif find_spec(module) is not None:
+        taken = f"taken: a module {module!r} is installed"
+    else:
+        return
+    raise _refused(kind, name, f"it is {taken}", f"a name that is free (see: dfbench list {kind}s)")
+
+
+def _check_name(kind: Kind, name: str) -> None:
+    if not (_NAME.fullmatch(name) and is_offer_name(name)):
+        raise _refused(kind, name, "", "lower case, digits and single hyphens, a letter first")
+    if keyword.iskeyword(name) or keyword.iskeyword(name.title()):
+        raise _refused(kind, name, "it is a word of Python's own", "any other name")
+    if name.replace("-", "_") in sys.stdlib_module_names:
+        raise _refused(kind, name, "it is a module of Python's own", "any other name")
+    if f"dfbench-{name}" == DISTRIBUTION:
+        raise _refused(kind, name, f"{DISTRIBUTION!r} is dfbench itself", "any other name")
+
+
+def _refused(kind: Kind, name: str, why: str, allowed: str) -> InvalidInput:
+    given = f"name {name!r}: {why}" if why else f"name {name!r}"
+    return InvalidInput(f"{given}; allowed: {allowed}, e.g. dfbench new {kind} my-{kind}")
 
 
 def _write(file: Path, text: str) -> None:

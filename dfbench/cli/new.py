@@ -7,7 +7,8 @@ from pathlib import Path
 import rich_click as click
 
 from dfbench.console import output
-from dfbench.scaffold import Kind, new_package
+from dfbench.defaults import chosen_plugins, chosen_plugins_folder
+from dfbench.scaffold import Kind, check_free, new_package
 
 _FOLDER = click.argument("folder", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
 
@@ -34,6 +35,9 @@ def dataset(*, name: str, folder: Path | None) -> None:
 
 
 def _write(kind: Kind, name: str, folder: Path | None, trial: str) -> None:
+    from dfbench.plugins import PluginHost
+
+    check_free(kind, name, PluginHost.of(chosen_plugins(folder=chosen_plugins_folder())))
     written = new_package(kind, name, folder)
     for file in sorted(file for file in written.rglob("*") if file.is_file()):
         output().print(str(file), markup=False)

@@ -47,13 +47,14 @@ def suite_group() -> None:
     seeds = [0, 1, 2]
     precision = "fp32"  # or "bf16": arithmetic of backbones and estimators in fits
     compile = false     # let torch.compile make the code of their networks
+    plugins = ["mine.py"]  # plugin files, as by --plugin
     [budget]      # settings of the shared budget, e.g. steps = 300
     [teachers]    # settings of the teachers, e.g. steps = 400
     [run]         # device, threads, jobs, timeout, memory_limit_gib
 
     A dataset's entry takes image_size, classes, alternative_classes, alternative, holdout,
     duplicate_photos, skip_unreadable and, in place of the suite's, scenarios, budget and teachers.
-    The path of a dataset starts at the file.
+    Paths of datasets and plugins start at the file.
     """  # noqa: D301  # click takes a backspace for "leave these lines as they are"
 
 

@@ -185,9 +185,11 @@ def _of_suite(records: list[Record], path: Path, sources: PluginSources) -> list
     from dfbench.suites.file import read_suite
     from dfbench.suites.membership import of_suite
 
+    file = read_suite(path)
+    sources = sources.with_files(*file.plugin_files)
     host = PluginHost.of(sources)
     host.require(sources.files)
-    chosen = of_suite(records, read_suite(path), host)
+    chosen = of_suite(records, file, host)
     if not chosen:
         raise InvalidInput(
             f"none of the {len(records)} records is of a run of {str(path)!r}; make them: dfbench "

@@ -44,9 +44,9 @@ def only_row(target: Target, sources: PluginSources) -> tuple[PluginHost, str]:
 
 
 def _file_rows(file: Path, sources: PluginSources) -> tuple[PluginHost, tuple[str, ...]]:
-    files = tuple(dict.fromkeys((*sources.files, file)))
-    host = PluginHost.of(sources.model_copy(update={"files": files}))
-    host.require(files)
+    sources = sources.with_files(file)
+    host = PluginHost.of(sources)
+    host.require(sources.files)
     offered = next(plugin.methods for plugin in host.plugins if plugin.file == file)
     if not offered:
         raise InvalidInput(

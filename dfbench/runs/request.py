@@ -54,6 +54,10 @@ class PluginSources(BaseModel):
     """Names of plugins or distributions outside of which none is loaded, but those of `files`."""
     classes: tuple[ClassSource, ...] = ()
 
+    def with_files(self, *files: Path) -> PluginSources:
+        """These and more plugin files, each once."""
+        return self.model_copy(update={"files": tuple(dict.fromkeys((*self.files, *files)))})
+
     def narrowed(self, plugin: str) -> PluginSources:
         """These without any plugin of another name."""
         files = tuple(file for file in self.files if file.stem == plugin)

@@ -105,6 +105,8 @@ class Suite(_Part):
     """What a suite file says."""
 
     title: str = ""
+    plugins: tuple[_Name, ...] = ()
+    """Plugin files; a path starts at the suite file."""
     methods: Annotated[tuple[Annotated[MethodEntry, _entry("method")], ...], Field(min_length=1)]
     datasets: Annotated[tuple[Annotated[DatasetEntry, _entry("dataset")], ...], Field(min_length=1)]
     scenarios: Annotated[tuple[_Name, ...], Field(min_length=1)] = (CLOSED,)
@@ -128,6 +130,11 @@ class SuiteFile:
     suite: Suite
     lines: Mapping[KeyPath, int]
 
+    @property
+    def plugin_files(self) -> tuple[Path, ...]:
+        """The plugin files it names, as absolute paths."""
+        return tuple(_plugin_file(self.path, name) for name in self.suite.plugins)
+
     def invalid(self, faults: Iterable[tuple[KeyPath, str]]) -> InvalidSuite:
         """The error for faults of keys: a line each, that names file, line and key."""
         return _invalid(self.path, self.lines, faults)
@@ -145,7 +152,7 @@ def read_suite(path: Path) -> SuiteFile:
         suite = Suite.model_validate(content)
     except ValidationError as fault:
         raise _invalid(path, lines, _explained(fault)) from fault
-    contradictions = list(_contradictions(suite))
+    contradictions = [*_contradictions(suite), *_missing_plugins(path, suite)]
     if contradictions:
         raise _invalid(path, lines, contradictions)
     return SuiteFile(path, suite, lines)
@@ -213,7 +220,7 @@ _TABLES: Mapping[str, type[BaseModel]] = {
 
 def _contradictions(suite: Suite) -> Iterator[tuple[KeyPath, str]]:
     """What is wrong although every key is of the right type."""
-    for axis in ("methods", "datasets", "seeds"):
+    for axis in ("plugins", "methods", "datasets", "seeds"):
         yield from _repeated((axis,), getattr(suite, axis))
     parts: list[tuple[KeyPath, Suite | DatasetEntry]] = [((), suite)]
     parts += [(("datasets", place), entry) for place, entry in enumerate(suite.datasets)]
@@ -225,6 +232,18 @@ def _contradictions(suite: Suite) -> Iterator[tuple[KeyPath, str]]:
             if "." in key:
                 text = "budget and teachers are no method's; settings of theirs: [budget] steps=300"
                 yield ("methods", place, "config", key), text
+
+
+def _missing_plugins(path: Path, suite: Suite) -> Iterator[tuple[KeyPath, str]]:
+    for place, name in enumerate(suite.plugins):
+        file = _plugin_file(path, name)
+        if not file.is_file():
+            text = f"no such plugin file: {str(file)!r}; allowed: a path that starts at the suite"
+            yield ("plugins", place), text
+
+
+def _plugin_file(path: Path, name: str) -> Path:
+    return (path.parent / Path(name).expanduser()).resolve()
 
 
 def _repeated(axis: KeyPath, items: Sequence[Any]) -> Iterator[tuple[KeyPath, str]]:

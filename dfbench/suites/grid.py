@@ -57,6 +57,7 @@ def grid(file: SuiteFile, around: Surroundings) -> list[Cell]:
 
 def _cells(file: SuiteFile, around: Surroundings) -> Iterator[Cell]:
     suite = file.suite
+    plugins = around.plugins.with_files(*file.plugin_files)
     for d, dataset in enumerate(suite.datasets):
         data = _data(dataset, file.path.parent, around.data_root)
         shared = _prefixed("budget", suite.budget | dataset.budget)
@@ -74,7 +75,7 @@ def _cells(file: SuiteFile, around: Surroundings) -> Iterator[Cell]:
                     threads=around.threads or suite.run.threads,
                     precision=suite.precision,
                     compile=suite.compile,
-                    plugins=around.plugins,
+                    plugins=plugins,
                     places=around.places,
                 )
                 yield Cell(request, ("methods", m), ("datasets", d), (*own, "scenarios", s))

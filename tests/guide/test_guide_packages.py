@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -10,7 +12,10 @@ from pathlib import Path
 
 import pytest
 from bench import ALTERNATIVE, BENCHMARK, TINY, Bench
+from plugin_text import method_text
 
+import dfbench
+from dfbench.distribution import DISTRIBUTION
 from dfbench.errors import InvalidInput
 from dfbench.scaffold import new_package
 
@@ -52,6 +57,103 @@ def test_name_that_is_none_is_refused(name: str, tmp_path: Path) -> None:
     assert not (tmp_path / "there").exists()
 
 
+@pytest.mark.parametrize("name", ["none", "true", "class", "json", "colorsys", "sbir", "x" * 65])
+def test_name_that_makes_no_package_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match=r"allowed: .*e\.g\. dfbench new dataset my-dataset"):
+        new_package("dataset", name, tmp_path / "there")
+    assert not (tmp_path / "there").exists()
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "owner"),
+    [
+        ("method", "crossx", "the method of plugin 'baselines'"),
+        ("method", "classifier-only", "the method of plugin 'baselines'"),
+        ("dataset", "shapes", "the dataset of plugin 'datasets'"),
+        ("dataset", "sketchy-ext", "the dataset of plugin 'datasets'"),
+        ("method", "datasets", "a plugin that is installed"),
+        ("dataset", "benchmarks", "a module 'dfbench_benchmarks' is installed"),
+        ("method", "mine", "the method of plugin 'myfile' (- -)"),
+        ("method", "a.b", "lower case"),
+    ],
+)
+def test_name_that_is_taken_is_refused(
+    kind: str, name: str, owner: str, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (bench.place / "plugins").mkdir()
+    bench.plugin(method_text("mine"), "myfile").rename(bench.place / "plugins" / "myfile.py")
+    monkeypatch.setenv("DFBENCH_PLUGINS_DIR", str(bench.place / "plugins"))
+    monkeypatch.chdir(bench.place)
+    line = bench.call("new", kind, name).refused()
+    assert owner in line
+    assert f"dfbench new {kind} my-{kind}" in line
+    assert not (bench.place / f"dfbench-{name}").exists()
+
+
+def test_a_dataset_may_have_the_name_of_a_method(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(bench.place)
+    assert bench.call("new", "dataset", "crossx").status == 0
+
+
+def test_distribution_has_one_name_in_code_and_packages() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["name"] == DISTRIBUTION
+    example = tomllib.loads((EXAMPLE / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert example["dependencies"] == [f"{DISTRIBUTION}>={dfbench.__version__}"]
+
+
+def test_nothing_tells_to_install_the_stranger_that_is_called_dfbench() -> None:
+    """On the package index `dfbench` is another project."""
+    names = ("dfbench", "plugins", "benchmarks", "tests")
+    files = [ROOT / "README.md", ROOT / "pyproject.toml"]
+    files += [file for name in names for file in (ROOT / name).rglob("*") if file.is_file()]
+    wrong = re.compile(r"""(install\s+['"]?|['"])dfbench\s*(\[[a-z]|[<>=~!]=)""")
+    texts = {file: file.read_bytes().decode(errors="ignore") for file in files}
+    assert not [file for file, text in texts.items() if wrong.search(text)]
+
+
+def test_new_package_is_installed_with_its_dependencies_beside_a_wheel_of_dfbench(
+    tmp_path: Path, shell: dict[str, str]
+) -> None:
+    """Without an index: a dependency on any other name than the wheel's could not be met."""
+    source, wheels = tmp_path / "source", tmp_path / "wheels"
+    left_out = shutil.ignore_patterns("__pycache__", "*.egg-info", "build")
+    for name in ("dfbench", "plugins", "benchmarks"):
+        shutil.copytree(ROOT / name, source / name, ignore=left_out)
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    pip = (sys.executable, "-m", "pip")
+    quiet = ("-q", "--disable-pip-version-check", "--no-index", "--no-build-isolation")
+    build = (*pip, "wheel", *quiet, "--no-deps", "-w", wheels, source)
+    _run(*build, env=shell, cwd=tmp_path)
+    (wheel,) = wheels.iterdir()
+    python = _environment(tmp_path, shell)
+    install = (*pip, "--python", python, "install", *quiet)
+    _run(*install, "--no-deps", "--ignore-installed", wheel, env=shell, cwd=tmp_path)
+    package = new_package("method", "my-method", tmp_path / "method")
+    _run(*install, package, env=shell, cwd=tmp_path)
+    code = "import dfbench; print(dfbench.__file__); from dfbench.cli import main; main()"
+    listed = _run(python, "-c", code, "list", "plugins", env=shell, cwd=tmp_path)
+    where, _, listed = listed.partition("\n")
+    assert Path(where).is_relative_to(tmp_path / "venv")
+    assert re.search(rf"baselines +{DISTRIBUTION} +\S+ +works", listed)
+    assert re.search(r"my-method +dfbench-my-method +0\.1\.0 +works", listed)
+    # Its templates and its pages are in the wheel too.
+    _run(python, "-c", code, "new", "dataset", "my-data", env=shell, cwd=tmp_path)
+
+
+def _environment(place: Path, env: dict[str, str]) -> Path:
+    """The Python of an environment that is fresh but for what is heavy: torch and the like."""
+    _run(sys.executable, "-m", "venv", "--without-pip", place / "venv", env=env, cwd=place)
+    python = place / "venv" / "bin" / "python"
+    own, ours = "sysconfig.get_path('purelib')", sysconfig.get_path("purelib")
+    site = _run(python, "-c", f"import sysconfig; print({own})", env=env, cwd=place).strip()
+    Path(site, "ours.pth").write_text(f"import site; site.addsitedir({ours!r})\n")
+    return python
+
+
 def _run(*command: str | Path, env: dict[str, str], cwd: Path) -> str:
     ended = subprocess.run(
         list(map(str, command)), env=env, cwd=cwd, capture_output=True, text=True, check=False
@@ -64,13 +166,8 @@ def _run(*command: str | Path, env: dict[str, str], cwd: Path) -> str:
 def test_packages_are_installed_checked_run_and_tabled_in_a_fresh_environment(
     tmp_path: Path, cache: Path, pictures: Path, shell: dict[str, str]
 ) -> None:
-    """Fresh but for what is heavy: torch and the like are those of this interpreter."""
     env = {**shell, "DFBENCH_CACHE": str(cache)}
-    _run(sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv", env=env, cwd=tmp_path)
-    python = tmp_path / "venv" / "bin" / "python"
-    own, ours = "sysconfig.get_path('purelib')", sysconfig.get_path("purelib")
-    site = _run(python, "-c", f"import sysconfig; print({own})", env=env, cwd=tmp_path).strip()
-    Path(site, "ours.pth").write_text(f"import site; site.addsitedir({ours!r})\n")
+    python = _environment(tmp_path, env)
     # A copy, because the build leaves its things beside the sources.
     example = tmp_path / "example"
     for file in EXAMPLE.rglob("*"):
