@@ -8,33 +8,20 @@ import os
 import stat
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from dfbench.errors import DfbenchError
+from dfbench.file_errors import concerns, told_faults, write_fault
 
-OUT_OF_SPACE = (errno.ENOSPC, errno.EDQUOT)
-"""Error numbers of a disk, or of a user's share of it, that is full."""
 _SUFFIX = ".tmp"
+_PROBE = b"\0" * 4096
 _ENDLESS = {
     stat.S_ISFIFO: "a named pipe",
     stat.S_ISSOCK: "a socket",
     stat.S_ISCHR: "a device",
     stat.S_ISBLK: "a device",
 }
-
-
-class DiskFull(DfbenchError):
-    """No space is left where something had to be written."""
-
-
-def no_space(target: Path) -> DiskFull:
-    """The error for a file that finds no room."""
-    return DiskFull(
-        f"no space left to write {target.name} in {target.parent}; "
-        "free some space or choose another folder, then repeat the same command"
-    )
 
 
 def finite(file: Path) -> Path:
@@ -56,14 +43,15 @@ def read_file(file: Path) -> bytes:
 
 
 @contextmanager
-def room_for(target: Path) -> Iterator[None]:
-    """Raises `DiskFull` if the block finds no room for `target`."""
+def writing(target: Path) -> Iterator[None]:
+    """Raises `FileFault`, or its `DiskFull`, if the block cannot write `target`."""
     try:
         yield
     except OSError as fault:
-        if fault.errno in OUT_OF_SPACE:
-            raise no_space(target) from fault
-        raise
+        told = write_fault(fault, target) if concerns(fault, target) else None
+        if told is None:
+            raise
+        raise told from fault
 
 
 @contextmanager
@@ -71,17 +59,41 @@ def atomic_path(target: Path) -> Iterator[Path]:
     """A temporary path beside `target` that takes its name when the block ends without error.
 
     The folder is made if needed. On an error the temporary file goes and `target` stays as it
-    was. Raises `DiskFull` when no space is left.
+    was. Raises `FileFault`, or its `DiskFull`, for a place that cannot be written to.
     """
-    writer = f"{os.getpid()}-{threading.get_ident()}"
-    temporary = target.with_name(f".{target.name}.{writer}{_SUFFIX}")
+    temporary = _temporary(target)
     try:
-        with room_for(target):
+        with writing(target):
             target.parent.mkdir(parents=True, exist_ok=True)
             yield temporary
             temporary.replace(target)
     finally:
-        temporary.unlink(missing_ok=True)
+        _remove(temporary)
+
+
+def check_writable(target: Path) -> None:
+    """Raise `FileFault` unless a file of this name could be written now; nothing is left behind.
+
+    Its folder need not exist: then the nearest one above it is tried. To be called before the work
+    whose result goes there.
+    """
+    try:
+        _try(target)
+    except OSError as fault:
+        told = write_fault(fault, target)
+        if told is None:
+            raise
+        raise told from fault
+
+
+def entries(folder: Path) -> list[Path]:
+    """What is in a folder, sorted; nothing if there is no such folder.
+
+    Raises `FileFault` for one that cannot be read: it is not empty for all we know.
+    """
+    with told_faults(), suppress(FileNotFoundError):
+        return sorted(folder.iterdir())
+    return []
 
 
 def drop_leftovers(folder: Path) -> None:
@@ -95,3 +107,44 @@ def write_json(target: Path, content: Any) -> None:
     text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
     with atomic_path(target) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def _temporary(target: Path) -> Path:
+    writer = f"{os.getpid()}-{threading.get_ident()}"
+    return target.with_name(f".{target.name}.{writer}{_SUFFIX}")
+
+
+def _remove(temporary: Path) -> None:
+    with suppress(OSError):  # what is in the way of it has been told already
+        temporary.unlink(missing_ok=True)
+
+
+def _try(target: Path) -> None:
+    """Write a file where `target` may be written, and remove it. Raises `OSError`."""
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
+    folder = _nearest(target.parent)
+    for name in target.relative_to(folder).parts:
+        with suppress(FileNotFoundError):
+            (folder / name).lstat()  # a name may be too long for the file system
+    probe = folder / _temporary(target).name
+    try:
+        with probe.open("xb") as file:
+            file.write(_PROBE)
+    finally:
+        _remove(probe)
+
+
+def _nearest(folder: Path) -> Path:
+    """The folder, or the nearest above it that exists. Raises `OSError` for what is none."""
+    for place in (folder, *folder.parents):
+        try:
+            mode = place.stat().st_mode
+        except FileNotFoundError:
+            if place.is_symlink():
+                raise  # a link to nowhere, in whose place no folder can be made
+            continue
+        if not stat.S_ISDIR(mode):
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(place))
+        return place
+    return Path()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 import dfbench
 from dfbench.distribution import DISTRIBUTION
 from dfbench.errors import InvalidInput
-from dfbench.files import atomic_path
+from dfbench.files import atomic_path, check_writable
 from dfbench.hookspecs import is_offer_name
 
 if TYPE_CHECKING:
@@ -38,7 +38,8 @@ def new_package(kind: Kind, name: str, folder: Path | None) -> Path:
     """Write a package that offers one method or dataset, and return its folder.
 
     `folder` defaults to the distribution's name, `dfbench-NAME`, in the current folder. Raises
-    `InvalidInput` for a name that cannot be one and for a folder that is not empty.
+    `InvalidInput` for a name that cannot be one and for a folder that is not empty, `FileFault` for
+    one that cannot be written to.
     """
     _check_name(kind, name)
     distribution = f"dfbench-{name}"
@@ -48,6 +49,7 @@ def new_package(kind: Kind, name: str, folder: Path | None) -> Path:
             f"{str(folder)!r} is there already; allowed: an empty or new folder, dfbench new "
             f"{kind} {name} DIR"
         )
+    check_writable(folder / "pyproject.toml")
     module = distribution.replace("-", "_")
     words = {
         "name": name,

@@ -105,10 +105,13 @@ def _pair(
 def _questions(
     records: list[Record], results: Path, folders: RunFolders, resamples: int, *, write: bool
 ) -> list[Layout]:
+    from dfbench.files import check_writable
     from dfbench.reporting.answers import how_to_read
-    from dfbench.reporting.comparison_file import read_comparisons, write_comparisons
+    from dfbench.reporting.comparison_file import FILE, read_comparisons, write_comparisons
     from dfbench.reporting.page import answer_table, answered_tables
 
+    if write:
+        check_writable(results / FILE)
     asked = answered_tables(records)
     if not asked:
         raise InvalidInput(

@@ -112,6 +112,7 @@ def import_teacher(
     """
     from dataclasses import replace
 
+    from dfbench.files import check_writable
     from dfbench.teachers.class_list import class_list
     from dfbench.teachers.description import TeacherDescription, channel_values, checked_size
     from dfbench.teachers.identities import network_file
@@ -127,11 +128,13 @@ def import_teacher(
         std=channel_values("std", std),
         image_size=checked_size(input_size),
     )
+    networks = (cache or user_cache()) / "teachers"
+    check_writable(target or network_file(networks, "0" * 32))
     teacher, facts = imported_teacher(checkpoint, said, entry)
     measurement = None if images is None else measured(teacher, images)
     if measurement is not None:
         facts = replace(facts, accuracy=measurement.accuracy)
-    file = target or network_file((cache or user_cache()) / "teachers", facts.identity)
+    file = target or network_file(networks, facts.identity)
     save_tensors(file, teacher.network.state_dict(), facts)
     _tell(facts, measurement, file, form)
 

@@ -164,9 +164,11 @@ def run(
         note(line)
     chosen = [item for item in suite.items() if item.missing or _retried(item, retry)]
     if chosen:
+        from dfbench.runs.places import check_places
         from dfbench.suites.local_run import Limits, run_locally
         from dfbench.suites.ray_run import run_on_ray
 
+        check_places(item.run.plan for item in chosen if item.run.plan)
         defaults = suite.file.suite.run
         limits = Limits(timeout or defaults.timeout, memory_limit or defaults.memory_limit_gib)
         do = run_locally if choice is None else partial(run_on_ray, choice=choice)

@@ -210,11 +210,12 @@ def _by_overlap(records: list[Record], metrics: tuple[str, ...]) -> list[Layout]
 
 
 def _write_page(page: Path, results: Path, records: list[Record]) -> None:
-    from dfbench.files import atomic_path
+    from dfbench.files import atomic_path, check_writable
     from dfbench.reporting.comparison_file import keep_current, read_comparisons
     from dfbench.reporting.page import PREAMBLE, results_page, wanted
     from dfbench.text_file import read_text
 
+    check_writable(page)
     asked = wanted(records)
     kept = keep_current(read_comparisons(results), asked, (r.eval_id for r in records))
     for line in kept.stale:

@@ -10,8 +10,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from dfbench import console
-from dfbench.datasets.cache_file import cache_file
-from dfbench.files import read_file
+from dfbench.files import atomic_path, check_writable, read_file
 
 Digests = dict[Path, str | None]
 _Index = dict[str, list[str]]
@@ -24,9 +23,11 @@ def file_digests(files: Sequence[Path], root: Path, index: Path) -> Digests:
 
     Digests are remembered in the file `index` with size, modification and change time (which a
     program cannot set back), by path relative to `root`. A damaged index is ignored; one that
-    cannot be written raises `DiskFull` or `InvalidInput`.
+    cannot be written raises `FileFault`.
     """
     known = _read(index)
+    if not known:
+        check_writable(index)
     settled_before = (time.time() - _SETTLED) * 1e9
     digests: Digests = {}
     fresh: _Index = {}
@@ -46,7 +47,7 @@ def file_digests(files: Sequence[Path], root: Path, index: Path) -> Digests:
                         fresh[name] = [stamp, digest]
             advance(1)
     if fresh:
-        with cache_file(index) as temporary:
+        with atomic_path(index) as temporary:
             temporary.write_text(json.dumps(known | fresh), encoding="utf-8")
     return digests
 

@@ -66,7 +66,8 @@ def open_files(collection: FileCollection, request: DatasetRequest) -> DecodedFi
     of every class is at most that large, else to 64 px.
 
     Raises `InvalidInput` for a class too small to divide and, unless `request.skip_unreadable`,
-    for images that cannot be decoded, when all others are; `DiskFull` if the cache has no room.
+    for images that cannot be decoded, when all others are; `FileFault` if the cache cannot be
+    written to.
     """
     items, notes, missing = _items(collection, request)
     size = _fitting(items) if request.image_size is None else request.image_size

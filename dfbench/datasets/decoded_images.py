@@ -9,19 +9,18 @@ which takes a core a second for some 4 GB.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from itertools import groupby, islice
 from pathlib import Path
 
 import numpy as np
 
 from dfbench.console import note
-from dfbench.datasets.cache_file import writing_to
 from dfbench.datasets.chunk import Chunk, ChunkTask, DamagedChunkError, Row, open_chunk
 from dfbench.datasets.pack import Images
 from dfbench.datasets.preparation import prepare_chunks
 from dfbench.errors import InvalidInput
-from dfbench.files import drop_leftovers
+from dfbench.files import drop_leftovers, entries
 from dfbench.locks import FileLock
 
 _CHUNK_IMAGES = 512
@@ -87,7 +86,9 @@ class DecodedImages:
         """Read the headers of all chunks; those that have none that can be read."""
         chunks: list[Chunk] = []
         damaged: list[Path] = []
-        for path in sorted(self._folder.glob("*.pack")):
+        for path in entries(self._folder):
+            if path.suffix != ".pack":
+                continue
             try:
                 chunks.append(open_chunk(path))
             except DamagedChunkError:
@@ -128,10 +129,8 @@ class DecodedImages:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         waiting = f"images in '{self._folder}' are being prepared by another process: waiting"
-        with ExitStack() as held:
-            with writing_to(self._folder):
-                held.enter_context(FileLock(self._folder / ".lock", waiting))
-                drop_leftovers(self._folder)
+        with FileLock(self._folder / ".lock", waiting):
+            drop_leftovers(self._folder)
             yield
 
     def _tasks(self) -> list[ChunkTask]:

@@ -25,7 +25,8 @@ def open_folder(request: DatasetRequest) -> Dataset:
 
     Raises `InvalidInput` for a folder that is missing, empty or too small, for classes that do
     not fit together, and, unless `request.skip_unreadable`, for an image that cannot be decoded;
-    `UnknownName` for a class that is not there; `DiskFull` if the cache has no room.
+    `UnknownName` for a class that is not there; `FileFault` if the cache cannot
+    be written to.
     """
     root = named_folder(request)
     folders = class_folders(root)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass
 from hashlib import blake2b
 from math import prod
@@ -18,8 +17,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from dfbench.datasets.cache_file import cache_file, writing_to
 from dfbench.errors import InvalidInput
+from dfbench.files import atomic_path
 from dfbench.locks import FileLock
 
 _MAGIC = b"DFBPACK1"
@@ -50,8 +49,7 @@ class Contents:
 def opened(path: Path, build: Callable[[], Contents]) -> Pack:
     """Open the pack at `path`; if it is absent, cut short or damaged, build and write it first.
 
-    Raises `DiskFull` if no space is left for it and `InvalidInput` if it cannot be written for
-    another reason, each naming the folder and the remedy.
+    Raises `FileFault` if it cannot be written and `InvalidInput` if it does not read back.
     """
     pack = _read(path) or _made(path, build)
     if pack is None:
@@ -64,9 +62,7 @@ def opened(path: Path, build: Callable[[], Contents]) -> Pack:
 
 def _made(path: Path, build: Callable[[], Contents]) -> Pack | None:
     waiting = f"'{path.name}' is being made by another process: waiting"
-    with ExitStack() as held:
-        with writing_to(path.parent):
-            held.enter_context(FileLock(path.with_name(f".{path.name}.lock"), waiting))
+    with FileLock(path.with_name(f".{path.name}.lock"), waiting):
         pack = _read(path)
         if pack is None:
             write_pack(path, build())
@@ -113,7 +109,7 @@ def layout_of(path: Path) -> Layout:
 
 
 def write_pack(path: Path, contents: Contents) -> None:
-    """Write a pack, whole or not at all. Raises `DiskFull` or `InvalidInput` as `opened` does."""
+    """Write a pack, whole or not at all. Raises `FileFault`."""
     entries: dict[str, dict[str, Any]] = {}
     offset = 0
     arrays = {name: np.ascontiguousarray(array) for name, array in contents.arrays.items()}
@@ -129,7 +125,7 @@ def write_pack(path: Path, contents: Contents) -> None:
         }
     ).encode()
 
-    with cache_file(path) as temporary, temporary.open("wb") as file:
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
         file.write(_MAGIC + len(header).to_bytes(8, "little") + header)
         for array in arrays.values():
             file.write(array.data)

@@ -37,7 +37,7 @@ class Checkpoints:
     def save(self, step: int, state: Mapping[str, Any]) -> None:
         """Store a state from which the loop goes on at `step`, in place of the older one.
 
-        The newer one stays untouched. Raises `DiskFull`, `PluginFault` for a state that is more
+        The newer one stays untouched. Raises `FileFault`, `PluginFault` for a state that is more
         than tensors, numbers, texts and containers of these, and `OSError` if what was written
         does not read back.
         """

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from dfbench.datasets.dataset import MODALITIES
 from dfbench.errors import InvalidInput
-from dfbench.files import room_for
+from dfbench.files import check_writable, entries, writing
 from dfbench.networks.chain import state_of
 from dfbench.retrieval.card import CARD_FILE, Card, card_of
 from dfbench.retrieval.finding import FoundRun
@@ -22,6 +22,8 @@ from dfbench.retrieval.model import RetrievalModel
 from dfbench.runs.job import ENCODERS_FILE
 
 ONNX_FILES = {modality: f"{modality}.onnx" for modality in MODALITIES}
+_PLACE = ".export-"
+"""Begins the name of the folder beside the target in which an export is made."""
 _FILES = (ENCODERS_FILE, *ONNX_FILES.values(), CARD_FILE)
 
 
@@ -49,10 +51,11 @@ def export(
         from dfbench.retrieval.onnx_file import check_installed
 
         check_installed()
-    model = load(run.folder)
     _check_target(target, run)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with room_for(target), TemporaryDirectory(prefix=".export-", dir=target.parent) as place:
+    model = load(run.folder)
+    with writing(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+    with writing(target), TemporaryDirectory(prefix=_PLACE, dir=target.parent) as place:
         card = _write(model, run, Path(place), onnx=onnx, licence=licence)
         names = sorted(file.name for file in Path(place).iterdir())
         target.mkdir(exist_ok=True)
@@ -102,12 +105,14 @@ def _write_onnx(model: RetrievalModel, place: Path) -> None:
 
 
 def _check_target(target: Path, run: FoundRun) -> None:
-    """Raise `InvalidInput` unless the folder is new, empty or an export."""
+    """Raise `InvalidInput` or `FileFault` unless the folder is new, empty or an export."""
     if target.exists() and not target.is_dir():
         raise InvalidInput(f"{str(target)!r} is a file; allowed: a folder, with -o DIR")
     if target.is_dir() and target.resolve() == run.folder.resolve():
         raise InvalidInput(f"{str(target)!r} is the run itself; allowed: another folder, -o DIR")
-    if target.is_dir() and any(target.iterdir()) and not (target / CARD_FILE).is_file():
+    check_writable(target.with_name(f"{_PLACE}{target.name}"))
+    check_writable(target / CARD_FILE)
+    if entries(target) and not (target / CARD_FILE).is_file():
         raise InvalidInput(
             f"{str(target)!r} holds other files; allowed: a new or empty folder, or that of an "
             "earlier export, with -o DIR"

@@ -8,6 +8,7 @@ from itertools import takewhile
 from pathlib import Path
 
 from dfbench.errors import InvalidInput, UnknownName
+from dfbench.files import entries
 from dfbench.retrieval.card import CARD_FILE
 from dfbench.runs.job import ENCODERS_FILE
 from dfbench.runs.record import Record
@@ -60,9 +61,10 @@ def find_run(named: str, results: Path, runs: Path) -> FoundRun:
 def _known(results: Path, runs: Path) -> dict[str, FoundRun]:
     """Runs by the name of their folder: those with a record, and those with a folder alone."""
     known = {}
-    for folder in sorted(runs.glob("*/*/")):
-        if (folder / ENCODERS_FILE).is_file():
-            known[folder.name] = FoundRun(folder, None)
+    for dataset in entries(runs):
+        for folder in entries(dataset) if dataset.is_dir() else ():
+            if (folder / ENCODERS_FILE).is_file():
+                known[folder.name] = FoundRun(folder, None)
     for record in ResultStore(results):
         name, label = record.data.name, record.row.label
         folder = run_folder(runs, name, label, record.seed, record.fit_id)

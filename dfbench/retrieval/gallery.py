@@ -53,8 +53,8 @@ def open_gallery(root: Path, model: RetrievalModel, cache: Path) -> Gallery:
     `cache`, by encoder and content: a file that is new or changed is embedded, no other is read.
     Whatever was done is kept if it is interrupted.
 
-    Raises `InvalidInput` for what is no folder or holds no image that can be read, `DiskFull` if
-    the cache has no room.
+    Raises `InvalidInput` for what is no folder or holds no image that can be read, `FileFault`
+    if the cache cannot be written to.
     """
     files = _image_files(root)
     place = cache / "galleries"

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from dfbench.datasets.cache_file import cache_file
+from dfbench.files import atomic_path
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,8 @@ def read_embedded(file: Path) -> Embedded:
 
 
 def write_embedded(file: Path, embedded: Embedded) -> None:
-    """Write it whole or not at all. Raises `DiskFull` or `InvalidInput` if that cannot be done."""
+    """Write it whole or not at all. Raises `FileFault`."""
     told = {"digests": list(embedded.rows), "faults": embedded.faults}
     rows = np.stack(list(embedded.rows.values())) if embedded.rows else np.empty((0, 0), np.float32)
-    with cache_file(file) as temporary:
+    with atomic_path(file) as temporary:
         temporary.write_bytes(save({"rows": rows}, {"dfbench": json.dumps(told)}))

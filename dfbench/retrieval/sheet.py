@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from dfbench.datasets.picture import UnreadableImageError
 from dfbench.errors import InvalidInput
-from dfbench.files import atomic_path
+from dfbench.files import atomic_path, check_writable
 from dfbench.retrieval.gallery import Gallery
 from dfbench.retrieval.search import Hit
 from dfbench.retrieval.thumbnail import thumbnail
@@ -23,17 +23,19 @@ _INK, _FAINT, _EDGE = (30, 30, 30), (110, 110, 110), (205, 205, 205)
 
 
 def check_sheet(target: Path) -> None:
-    """Raise `InvalidInput` for a file whose suffix says no format of `FORMATS`."""
+    """Raise `InvalidInput` for a suffix that is none of `FORMATS`, `FileFault` for the place."""
     if target.suffix.lower() not in FORMATS:
         raise InvalidInput(
             f"cannot draw {str(target)!r}; allowed: a file that ends in {', '.join(FORMATS)}"
         )
+    check_writable(target)
 
 
 def save_sheet(target: Path, sketch: Path, gallery: Gallery, hits: Sequence[Hit]) -> None:
     """Draw the sketch beside its hits, best first, each with rank, score and path.
 
-    Raises `InvalidInput` as `check_sheet` does and for a file that is gone by now, and `DiskFull`.
+    Raises `InvalidInput` as `check_sheet` does and for a file that is gone by now, and
+    `FileFault`.
     """
     check_sheet(target)
     columns = min(_COLUMNS, len(hits))

@@ -12,14 +12,15 @@ from typing import Literal
 from pydantic import BaseModel, ValidationError
 
 from dfbench.errors import DfbenchError, PluginFault
-from dfbench.files import atomic_path, no_space
+from dfbench.file_errors import no_space
+from dfbench.files import atomic_path, check_writable
 from dfbench.plugin_probe import exit_text
 from dfbench.plugins import PluginHost
 from dfbench.runs.job import (
     JOB_FILE,
-    NO_SPACE,
     OUTCOME_FILE,
     TRACEBACK_FILE,
+    UNTOLD,
     Description,
     Fault,
     Outcome,
@@ -89,7 +90,8 @@ def call(
         temporary.write_text(content.model_dump_json(indent=1), encoding="utf-8")
     command = [sys.executable, "-P", "-m", "dfbench.runs", verb, str(folder), str(os.getpid())]
     ending = supervise(command, supervision or Supervision(), attend, inherit)
-    if ending.status == NO_SPACE:
+    if ending.status == UNTOLD:
+        check_writable(folder / OUTCOME_FILE)
         raise no_space(folder / OUTCOME_FILE)
     outcome = _outcome(folder / OUTCOME_FILE, verb, ending)
     if outcome.fault is not None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from dfbench.console import note
 from dfbench.datasets.dataset import MODALITIES
 from dfbench.errors import PluginFault
+from dfbench.file_errors import FileFault
 from dfbench.files import drop_leftovers
 from dfbench.learning.checkpoint import drop_checkpoints
 from dfbench.reporting.pictures import save_retrievals
@@ -20,6 +21,7 @@ from dfbench.runs.handover import handed_over
 from dfbench.runs.job import TRAINING_FOLDER, Job
 from dfbench.runs.lock import LOCK_FILE, RunLock
 from dfbench.runs.memory import call_fit
+from dfbench.runs.places import check_places
 from dfbench.runs.plan import Plan
 from dfbench.runs.ranking import Embeddings, Ranking, rank, read_embeddings
 from dfbench.runs.record import Record
@@ -97,21 +99,34 @@ def execute(
     only what it keeps to be looked at is given that.
     Only one process at a time does the same run: the others wait and take its record. The state
     of the run is kept in its folder, whatever happens. Threads may execute different plans.
+    Raises `FileFault` before anything is computed if its places cannot be written to.
     """
     supervision = supervision or Supervision()
     found = _finished(plan)
-    if found and not (lacks_showcase(plan.folder) or _again(plan, force=force, pairs=pairs)):
+    if found and not _again(plan, force=force, pairs=pairs):
+        _complete(plan, supervision)
         return found
+    check_places((plan,))
     with RunLock(plan.folder, supervision.stop) as lock:
         found = _finished(plan)
-        if found and not _again(plan, force=force, pairs=pairs):  # done, or it was waited for
-            if lacks_showcase(plan.folder):
-                exhibit_later(plan)
+        if found and not _again(plan, force=force, pairs=pairs):  # it was waited for
             return found
         if found and not _begun(plan.folder):
             _clear(plan.folder)
         drop_leftovers(plan.folder)
         return _done(plan, found.record if found else None, supervision, lock)
+
+
+def _complete(plan: Plan, supervision: Supervision) -> None:
+    """Give a finished run what it only keeps to be looked at, if it lacks that."""
+    if not lacks_showcase(plan.folder):
+        return
+    try:
+        with RunLock(plan.folder, supervision.stop):
+            if lacks_showcase(plan.folder):
+                exhibit_later(plan)
+    except FileFault as fault:
+        note(f"{plan.row.label}: best and worst queries cannot be kept ({fault})")
 
 
 def _finished(plan: Plan) -> Run | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dfbench.datasets.dataset import MODALITIES, Modality
 from dfbench.datasets.image_array import ImageArray
-from dfbench.files import room_for
+from dfbench.files import writing
 from dfbench.runs.shared_arrays import MakeArray, array_file, shared_arrays, shared_images
 
 _REQUEST_FILE = "fitted"
@@ -36,12 +36,12 @@ def handed_over(folder: Path, arrays: Mapping[str, MakeArray]) -> Iterator[Calla
 
 
 def awaited_images(folder: Path) -> dict[Modality, ImageArray]:
-    """Ask for the test images of both modalities, and wait for them. Raises `DiskFull`.
+    """Ask for the test images of both modalities, and wait for them. Raises `FileFault`.
 
     They can be read as long as they are lent.
     """
     request = folder / _REQUEST_FILE
-    with room_for(request):
+    with writing(request):
         request.touch()
     while not all(array_file(folder, modality).exists() for modality in MODALITIES):
         _pause()

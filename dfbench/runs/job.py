@@ -23,7 +23,7 @@ TRACEBACK_FILE = "traceback.txt"
 ENCODERS_FILE = "encoders.safetensors"
 TRAINING_FOLDER = "training"
 """Holds curves, and checkpoints as long as a fit is not recorded."""
-NO_SPACE = 74
+UNTOLD = 74
 """Exit status of a process for whose outcome the disk has no room."""
 
 
@@ -208,7 +208,7 @@ class Unfinished(Exception):
 
 
 def leave_outcome(folder: Path, outcome: Outcome) -> None:
-    """Write the answer of a child process into its folder. Raises `DiskFull`."""
+    """Write the answer of a child process into its folder. Raises `FileFault`."""
     with atomic_path(folder / OUTCOME_FILE) as temporary:
         temporary.write_text(outcome.model_dump_json(indent=1), encoding="utf-8")
 

@@ -13,7 +13,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from dfbench.errors import DfbenchError
-from dfbench.files import DiskFull, atomic_path
+from dfbench.file_errors import FileFault
+from dfbench.files import atomic_path
 from dfbench.runs.lock import held
 from dfbench.runs.supervision import ProcessEnded, RunTimeout
 
@@ -91,7 +92,7 @@ def read_state(folder: Path) -> RunState | None:
 
 
 def write_state(folder: Path, state: RunState) -> None:
-    """Store the state of the run in a folder. Raises `DiskFull`."""
+    """Store the state of the run in a folder. Raises `FileFault`."""
     with atomic_path(folder / STATE_FILE) as temporary:
         temporary.write_text(state.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
@@ -118,8 +119,8 @@ def kept_state(folder: Path, subject: Subject | None = None) -> Iterator[Attempt
             "seconds": round(time.monotonic() - clock, 1),
             "peak_memory_mib": attempting.peak_memory_mib,
         }
-        # On a full disk the state stays `running` without a process, which is understood too.
-        with suppress(DiskFull):
+        # If it cannot be written it stays `running` without a process, which is understood too.
+        with suppress(FileFault):
             ended = attempting.elsewhere or running.model_copy(update={**passed, **more})
             write_state(folder, ended.model_copy(update={"subject": subject}))
 

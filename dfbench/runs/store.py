@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dfbench.errors import InvalidInput
-from dfbench.files import atomic_path, read_file
+from dfbench.files import atomic_path, entries, read_file
 from dfbench.runs.record import Record
 from dfbench.runs.record_file import NotARecord, read_record, record_text
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9.]+")
-_FILES = "*/*.json"
+_SUFFIX = ".json"
 _KEY_LENGTH = 12
 
 
@@ -34,7 +34,8 @@ class Problem:
 class ResultStore:
     """Records below a folder, `<dataset>/<row>-s<seed>-<eval_id>.json`.
 
-    The folder is looked at once for each store; what other processes add later is not seen.
+    The folder is looked at once for each store; what other processes add later is not seen. Raises
+    `FileFault` for a folder that cannot be read.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -58,7 +59,8 @@ class ResultStore:
     def write(self, record: Record) -> Path:
         """Store a record, replacing that of the same identity; returns its file."""
         key = record.eval_id[:_KEY_LENGTH]
-        path = self.folder / file_name(record.data.name) / f"{record_name(record)}.json"
+        label, seed = record.row.label, record.seed
+        path = record_file(self.folder, record.data.name, label, seed, record.eval_id)
         with atomic_path(path) as temporary:
             temporary.write_text(record_text(record), encoding="utf-8")
         named = self._named().setdefault(key, [])
@@ -78,15 +80,19 @@ class ResultStore:
 
     def _contents(self) -> list[Record | Problem]:
         if self._read is None:
-            self._read = [_read(path) for path in sorted(self.folder.glob(_FILES))]
+            self._read = [_read(path) for path in self._files()]
         return self._read
 
     def _named(self) -> dict[str, list[Path]]:
         if self._index is None:
             self._index = {}
-            for path in sorted(self.folder.glob(_FILES)):
+            for path in self._files():
                 self._index.setdefault(_key(path), []).append(path)
         return self._index
+
+    def _files(self) -> list[Path]:
+        folders = [entry for entry in entries(self.folder) if entry.is_dir()]
+        return [f for folder in folders for f in entries(folder) if f.suffix == _SUFFIX]
 
 
 def file_name(label: str) -> str:
@@ -100,12 +106,21 @@ def file_name(label: str) -> str:
 
 def record_name(record: Record) -> str:
     """Name of a record's file, without its ending."""
-    return f"{file_name(record.row.label)}-s{record.seed}-{record.eval_id[:_KEY_LENGTH]}"
+    return _stem(record.row.label, record.seed, record.eval_id)
+
+
+def record_file(results: Path, dataset: str, label: str, seed: int, eval_id: str) -> Path:
+    """The file of a run's record, below the folder of all records."""
+    return results / file_name(dataset) / f"{_stem(label, seed, eval_id)}{_SUFFIX}"
 
 
 def run_folder(runs: Path, dataset: str, label: str, seed: int, fit_id: str) -> Path:
     """Where the heavy things of a run lie, below the folder of all runs."""
-    return runs / file_name(dataset) / f"{file_name(label)}-s{seed}-{fit_key(fit_id)}"
+    return runs / file_name(dataset) / _stem(label, seed, fit_id)
+
+
+def _stem(label: str, seed: int, identity: str) -> str:
+    return f"{file_name(label)}-s{seed}-{fit_key(identity)}"
 
 
 def fit_key(fit_id: str) -> str:

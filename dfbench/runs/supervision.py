@@ -16,7 +16,7 @@ from typing import IO
 import psutil
 
 from dfbench.errors import DfbenchError
-from dfbench.files import room_for
+from dfbench.files import writing
 
 _GLANCE_SECONDS = 0.1
 _MEASURE_SECONDS = 0.5
@@ -161,9 +161,10 @@ def _sink(log: Path | None) -> Iterator[IO[bytes] | None]:
     if log is None:
         yield None
         return
-    with room_for(log):
+    with writing(log):
         log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as sink:
+        sink = log.open("ab")
+    with sink:
         yield sink
 
 

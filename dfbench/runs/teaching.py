@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from dfbench.datasets.dataset import MODALITIES
 from dfbench.errors import InvalidInput
+from dfbench.files import check_writable
 from dfbench.runs.child import call
 from dfbench.runs.job import Lesson
 from dfbench.runs.numerics import pin_numerics
@@ -52,6 +53,9 @@ def _ensured(
     found = _stored(session, wanted)
     if len(found) == len(wanted):
         return found
+    for name, identity in wanted.items():
+        if name not in found:
+            check_writable(session.network_file(identity))
     lesson = Lesson(
         request=session.request,
         datasets=dict(session.offers),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dfbench.console import note
 from dfbench.errors import PluginFault
-from dfbench.files import drop_leftovers
+from dfbench.files import check_writable, drop_leftovers
 from dfbench.learning.checkpoint import drop_checkpoints
 from dfbench.runs.execute import ingredients_of, job_of
 from dfbench.runs.job import ENCODERS_FILE, TRAINING_FOLDER
@@ -30,6 +30,8 @@ def fit_unscored(
     of the run is kept in its folder, and its lock held, as by `dfbench.runs.execute`.
     """
     supervision, folder = supervision or Supervision(), plan.folder
+    if force or not _fitted(folder):
+        check_writable(folder / ENCODERS_FILE)
     with RunLock(folder, supervision.stop) as lock:
         if force or not _fitted(folder):
             drop_leftovers(folder)

@@ -13,12 +13,12 @@ from pathlib import Path
 import torch
 
 from dfbench.errors import PluginFault
-from dfbench.files import OUT_OF_SPACE, DiskFull
+from dfbench.file_errors import OUT_OF_SPACE, FileFault
 from dfbench.plugin_code import describe_fault, plugin_faults
 from dfbench.runs.job import (
     JOB_FILE,
-    NO_SPACE,
     TRACEBACK_FILE,
+    UNTOLD,
     Fault,
     Lesson,
     Outcome,
@@ -74,6 +74,6 @@ def main(verb: str, folder: Path) -> int:
         outcome = Outcome(fault=Fault(message=describe_fault(fault), of_plugin=by_plugin))
     try:
         leave_outcome(folder, outcome)
-    except DiskFull:
-        return NO_SPACE
+    except FileFault:
+        return UNTOLD
     return 0 if outcome.fault is None else 1

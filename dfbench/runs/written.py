@@ -51,7 +51,7 @@ def write_down(folder: Path, encoders: Encoders, setting: Setting, job: Job) -> 
     """Leave in a run's folder how to build its encoders again, or why that cannot be said.
 
     Encoders count as written down only if what is built again maps noise to the same embeddings.
-    Leaves torch's global generator alone. Raises `DiskFull`.
+    Leaves torch's global generator alone. Raises `FileFault`.
     """
     chains: dict[Modality, Chain] = {}
     obstacle = None

@@ -7,7 +7,7 @@ from contextlib import suppress
 from graphlib import TopologicalSorter
 from typing import Protocol
 
-from dfbench.files import DiskFull
+from dfbench.file_errors import FileFault
 from dfbench.runs.lock import held
 from dfbench.runs.state import RunState, read_state, write_state
 from dfbench.suites.executors.executor import Executor
@@ -117,8 +117,8 @@ class _Schedule:
             subject=plan.subject,
         )
         if not held(folder):  # what another process is doing there is its to tell
-            # Without room on the disk the run counts as planned, which is as true.
-            with suppress(DiskFull):
+            # Where nothing can be written the run counts as planned, which is as true.
+            with suppress(FileFault):
                 write_state(folder, state)
         self._end(key, TaskResult(state=state))
 

@@ -13,6 +13,7 @@ from dfbench.errors import InvalidInput
 from dfbench.files import atomic_path
 from dfbench.teachers.facts import IMPORTED, TEACHER, NetworkFacts, read_header
 from dfbench.teachers.identities import network_file
+from dfbench.teachers.listing import networks_in
 
 Given = Mapping[Modality, NetworkFacts]
 """Both teachers of a run, or none where they are to be trained."""
@@ -58,7 +59,9 @@ def stored_teacher(name: str, folder: Path) -> tuple[Path, NetworkFacts]:
     path = Path(name)
     if path.is_file():
         return path, _facts(path)
-    found = sorted(folder.glob(f"{name}*.safetensors")) if _PREFIX.fullmatch(name) else []
+    found = []
+    if _PREFIX.fullmatch(name):
+        found = [file for file in networks_in(folder) if file.name.startswith(name)]
     if len(found) != 1:
         many = f"{len(found)} networks whose identity begins with" if found else "no network"
         raise InvalidInput(

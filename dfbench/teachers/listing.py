@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dfbench import files
 from dfbench.teachers.facts import NetworkFacts, read_header
 
 
@@ -48,10 +49,15 @@ def entry_of(path: Path) -> Entry | None:
     return Entry(path, header.facts, status.st_size, status.st_mtime) if header else None
 
 
+def networks_in(folder: Path) -> list[Path]:
+    """Files that may be networks, sorted. Raises `FileFault` for a folder that cannot be read."""
+    return [path for path in files.entries(folder) if path.suffix == ".safetensors"]
+
+
 def entries(folder: Path) -> tuple[list[Entry], list[Path]]:
     """The networks of a folder, the youngest first, and the files there that are none."""
     found, strange = [], []
-    for path in folder.glob("*.safetensors"):
+    for path in networks_in(folder):
         entry = entry_of(path)
         if entry is None:
             strange.append(path)

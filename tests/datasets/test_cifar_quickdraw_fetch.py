@@ -17,7 +17,7 @@ from dfbench.datasets.cifar_quickdraw.fetching import fetch
 from dfbench.datasets.cifar_quickdraw.server import FetchFault, Server
 from dfbench.datasets.cifar_quickdraw.source import NAME, Source
 from dfbench.errors import InvalidInput
-from dfbench.files import DiskFull
+from dfbench.file_errors import DiskFull
 
 CAT = "/numpy_bitmap/cat.npy"
 HEADER = 128

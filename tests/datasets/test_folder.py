@@ -13,6 +13,7 @@ from PIL import Image
 from dfbench.datasets import MODALITIES, Dataset, DatasetRequest
 from dfbench.datasets.folder import open_folder
 from dfbench.errors import DfbenchError, InvalidInput, UnknownName
+from dfbench.file_errors import FileFault
 
 Maker = Callable[..., Path]
 
@@ -172,7 +173,7 @@ def test_full_disk_leaves_a_clear_line_and_no_file(
 def test_cache_that_cannot_be_a_folder_is_named(make_folder: Maker) -> None:
     root = make_folder({"cat": 4, "dog": 4})
     (root.parent / "cache").write_text("in the way")
-    with pytest.raises(InvalidInput, match=r"image cache in '.*cache.*' cannot be written"):
+    with pytest.raises(FileFault, match=r"cannot write '.*cache.*': a .* file, not a folder"):
         opened(root)
 
 

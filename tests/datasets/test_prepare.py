@@ -19,7 +19,7 @@ from PIL import Image
 from dfbench.datasets import Dataset, DatasetRequest, chunk, decoded_images
 from dfbench.datasets.folder import open_folder
 from dfbench.errors import DfbenchError, InvalidInput
-from dfbench.files import DiskFull
+from dfbench.file_errors import DiskFull, FileFault
 
 Maker = Callable[..., Path]
 CLASSES = {"cat": 6, "dog": 6}
@@ -234,7 +234,7 @@ def test_flipped_byte_in_large_images_is_an_error_where_nothing_can_be_written(
     data[-5] ^= 1
     path.write_bytes(data)
     monkeypatch.setattr(os, "open", _read_only)
-    with pytest.raises(InvalidInput, match=r"image cache in '.*' cannot be written \(Read-only"):
+    with pytest.raises(FileFault, match=r"cannot write '.*px-v\d+': read-only file system"):
         pixels(dataset)
 
 
@@ -250,7 +250,7 @@ def test_prepared_images_can_be_read_from_a_cache_that_is_read_only(
     expected = pixels(opened(root))
     monkeypatch.setattr(os, "open", _read_only)  # how locks are made
     assert pixels(opened(root)) == expected
-    with pytest.raises(InvalidInput, match=r"cannot be written .*choose another cache folder"):
+    with pytest.raises(FileFault, match=r"cannot write .*choose another place"):
         opened(root, image_size=16)
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from dfbench.errors import Diverged, PluginFault
-from dfbench.files import DiskFull
+from dfbench.file_errors import DiskFull
 from dfbench.learning import loop as loops
 from dfbench.learning.checkpoint import Checkpoints
 from dfbench.learning.loop import Loops, RandomState, TrainingLoop

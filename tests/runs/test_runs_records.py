@@ -9,7 +9,7 @@ import pytest
 from synthetic import synthetic_record
 
 from dfbench.errors import InvalidInput
-from dfbench.files import DiskFull
+from dfbench.file_errors import DiskFull
 from dfbench.runs import store as store_module
 from dfbench.runs.record import SCHEMA_VERSION, Record
 from dfbench.runs.store import ResultStore, file_name

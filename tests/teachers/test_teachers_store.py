@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 
 from dfbench.datasets.alternative import AlternativeImages
 from dfbench.errors import InvalidInput
-from dfbench.files import DiskFull
+from dfbench.file_errors import DiskFull
 from dfbench.learning.batches import to_unit
 from dfbench.networks import Classifier, Normaliser
 from dfbench.teachers.identities import Supply

@@ -57,21 +57,14 @@ def fetch(source: Source, home: Path, server: Server) -> tuple[Piece, ...]:
     """Fetch what is missing or damaged into `home`; returns what came, nothing if all was there.
 
     One process at a time. Bytes that have come are kept whatever happens: a second call goes on.
-    Raises `FetchFault` for a server that cannot be reached or gives something else, `DiskFull` if
-    there is no room.
+    Raises `FetchFault` for a server that cannot be reached or gives something else, `FileFault`
+    if `home` cannot be written to.
     """
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-        with FileLock(home / ".lock", f"another process fetches into '{home}': waiting for it"):
-            wanted = [piece for piece in pieces(source, home) if not _is_sound(piece)]
-            for piece in wanted:
-                with console.transfer(piece.title, piece.length) as advance:
-                    piece.fetch(server, advance)
-    except OSError as fault:
-        raise InvalidInput(
-            f"'{home}' cannot be written ({fault.strerror or fault}): make it writable, or choose "
-            "another folder with --data-root"
-        ) from fault
+    with FileLock(home / ".lock", f"another process fetches into '{home}': waiting for it"):
+        wanted = [piece for piece in pieces(source, home) if not _is_sound(piece)]
+        for piece in wanted:
+            with console.transfer(piece.title, piece.length) as advance:
+                piece.fetch(server, advance)
     return tuple(wanted)
 
 

@@ -10,7 +10,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from dfbench.errors import InvalidInput
-from dfbench.files import atomic_path
+from dfbench.files import atomic_path, check_writable
 
 FORMATS = ("png", "pdf", "svg")
 COLUMN, PAGE = 3.5, 7.2
@@ -56,11 +56,15 @@ _UNDATED: dict[str, dict[str, None]] = {
 
 
 def check_target(target: Path) -> str:
-    """The format of a file by its name. Raises `InvalidInput` for one that is not written."""
+    """The format of a file by its name.
+
+    Raises `InvalidInput` for one that is not written, `FileFault` for a place that cannot be.
+    """
     form = target.suffix.lower().removeprefix(".")
     if form not in FORMATS:
         endings = ", ".join(f".{known}" for known in FORMATS)
         raise InvalidInput(f"-o {str(target)!r}; allowed: a name that ends in {endings}")
+    check_writable(target)
     return form
 
 

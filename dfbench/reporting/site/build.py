@@ -55,7 +55,7 @@ def build(
     """Write the report of records and unfinished runs.
 
     `advance` is called with the number of pages of runs that are written.
-    Raises `InvalidInput` for a folder that holds other files, and `DiskFull`.
+    Raises `InvalidInput` for a folder that holds other files, and `FileFault`.
     """
     check_target(report)
     begin(report)

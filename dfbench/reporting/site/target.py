@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from dfbench.errors import InvalidInput
-from dfbench.files import write_json
+from dfbench.files import check_writable, entries, write_json
 
 MANIFEST = "report.json"
 """Lists the files of a report, so that the next one can remove what it no longer has."""
@@ -15,8 +15,9 @@ _MAKER = "dfbench report"
 
 
 def check_target(report: Path) -> None:
-    """Raise `InvalidInput` for a folder with files that no report wrote."""
-    if not report.is_dir() or not any(report.iterdir()) or _listed(report) is not None:
+    """Raise `InvalidInput` for a folder with files that no report wrote, `FileFault` for none."""
+    check_writable(report / MANIFEST)
+    if not entries(report) or _listed(report) is not None:
         return
     raise InvalidInput(
         f"-o {str(report)!r} holds files that no report wrote; allowed: a new or empty folder, or "
