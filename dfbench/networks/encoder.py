@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 from torch import Tensor, nn
 from torch.nn import functional
 
 from dfbench.networks.backbones import new_backbone
+from dfbench.networks.frozen_statistics import freeze_statistics
 from dfbench.networks.normaliser import Normaliser
 from dfbench.networks.portions import over_batch
 from dfbench.networks.precision import convolutions
@@ -29,8 +30,6 @@ class Encoder(nn.Module):
     """Maps images `[B, 3, H, W]` in [0, 1] to unit embeddings `[B, embedding_dim]`.
 
     `network` names the backbone, made for images of `image_size` pixels.
-    With `frozen_statistics` its batch normalisation always uses the running statistics it has:
-    those of generated images drift from the real ones.
     """
 
     def __init__(
@@ -40,7 +39,21 @@ class Encoder(nn.Module):
         self.normaliser = normaliser
         self.backbone = new_backbone(network, image_size)
         self.head = nn.Linear(self.backbone.feature_dim, embedding_dim)
-        self.frozen_statistics = False
+        self._frozen_statistics = False
+
+    @property
+    def frozen_statistics(self) -> bool:
+        """Whether batch normalisation always uses the running statistics it has.
+
+        They then stay as they are, in training mode too: those of generated images drift from the
+        real ones.
+        """
+        return self._frozen_statistics
+
+    @frozen_statistics.setter
+    def frozen_statistics(self, frozen: bool) -> None:
+        self._frozen_statistics = frozen
+        freeze_statistics(self.backbone, frozen=frozen)
 
     def forward(self, images: Tensor) -> Tensor:
         return self.encode(images).embeddings
@@ -56,11 +69,3 @@ class Encoder(nn.Module):
     def as_parts(self) -> tuple[nn.Module, ...]:
         """What it applies one after the other; see `dfbench.networks.chain`."""
         return self.normaliser, self.backbone, self.head, UnitNorm()
-
-    def train(self, mode: bool = True) -> Self:
-        super().train(mode)
-        if self.frozen_statistics:
-            for module in self.backbone.modules():
-                if isinstance(module, nn.BatchNorm2d):
-                    module.eval()
-        return self

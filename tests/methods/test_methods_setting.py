@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -18,9 +19,12 @@ from dfbench_baselines.crossx import CrossX, CrossXConfig
 from dfbench_baselines.gaussian_prior import GaussianPrior
 from dfbench_baselines.meta_data import MetaData
 from dfbench_baselines.unimodal_distillation import UnimodalDistillation
-from toy import setting_of, untrained_teacher
+from torch import Tensor
+from toy import setting_of, toy_setting, untrained_teacher
 
+from dfbench.datasets import Modality
 from dfbench.errors import UndeclaredNeed
+from dfbench.learning.loop import RandomState
 from dfbench.learning.objectives.queue import QueueAndProxies
 from dfbench.learning.pool import Pairs
 from dfbench.method import Method, MethodConfig, Need, Setting
@@ -136,6 +140,57 @@ def test_encoder_from_its_teacher_has_its_backbone_and_frozen_statistics(
     assert all(torch.equal(own[name], teachers[name]) for name in own)
     assert encoder.frozen_statistics
     assert all(p.requires_grad for p in encoder.parameters())
+
+
+class _Killed(Exception):
+    pass
+
+
+def _students_that_choose_their_images(setting: Setting, steps: int | None) -> dict[str, Tensor]:
+    """Weights and statistics of students that learn from the images they are least sure of.
+
+    They classify before their first step, and are killed after `steps` of them.
+    """
+    students = setting.new_students()
+    draws = setting.generator("draws")
+    done = 0
+
+    def draw() -> Pairs:
+        nonlocal done
+        if done == steps:
+            raise _Killed
+        done += 1
+        images = torch.rand(16, 3, 16, 16, generator=draws)
+        with torch.no_grad():
+            unsure = students.classify("photo", images).softmax(dim=1).amax(dim=1).argsort()[:8]
+        return Pairs(images[unsure], images[unsure])
+
+    with suppress(_Killed):
+        setting.teach(students, draw, {"draws": RandomState(draws)})
+    return dict(students.state_dict())
+
+
+def test_students_that_classify_before_a_step_resume_as_if_never_killed(tmp_path: Path) -> None:
+    whole = _students_that_choose_their_images(toy_setting(tmp_path / "whole", steps=8), None)
+    killed = [toy_setting(tmp_path / "killed", steps=8, checkpoint_seconds=0) for _ in range(2)]
+    _students_that_choose_their_images(killed[0], 5)
+    resumed = _students_that_choose_their_images(killed[1], None)
+    assert all(torch.equal(resumed[name], value) for name, value in whole.items())
+
+
+@pytest.mark.parametrize("modality", ["photo", "sketch"])
+def test_new_encoder_and_new_students_keep_their_teachers_statistics_before_any_train(
+    modality: Modality, make_setting: MakeSetting
+) -> None:
+    setting = make_setting()
+    own = setting.teacher(modality).network.backbone.state_dict()
+    students = setting.new_students()
+    students.classify(modality, _images())
+    encoder = setting.new_encoder(modality)
+    encoder(_images())
+    for made in (encoder, getattr(students, modality)):
+        after = made.backbone.state_dict()
+        assert all(torch.equal(after[name], own[name]) for name in own if "running" in name)
 
 
 def test_random_encoder_shares_nothing_with_its_teacher(make_setting: MakeSetting) -> None:

@@ -1,7 +1,12 @@
 from __future__ import annotations
 
+import pickle
+from collections.abc import Callable
+from copy import deepcopy
+
 import pytest
 import torch
+from torch import nn
 
 from dfbench.errors import InvalidConfig, UnknownName
 from dfbench.networks import (
@@ -139,6 +144,75 @@ def test_encoder_keeps_its_statistics_in_training_exactly_if_they_are_frozen(fro
     encoder(torch.rand(4, 3, 32, 32))
     same = [torch.equal(a, b) for a, b in zip(before, _statistics(encoder), strict=True)]
     assert all(same) is frozen
+
+
+def _moves_statistics(encoder: Encoder) -> bool:
+    before = _statistics(encoder)
+    encoder.backbone(torch.rand(4, 3, 32, 32))
+    return not all(torch.equal(a, b) for a, b in zip(before, _statistics(encoder), strict=True))
+
+
+def _modes_set_by_hand(encoder: Encoder) -> None:
+    for module in encoder.modules():
+        module.training = True
+
+
+WAYS_INTO_TRAINING: dict[str, Callable[[Encoder], object]] = {
+    "as it was made": lambda encoder: encoder,
+    "train() of the encoder": lambda encoder: encoder.train(),
+    "train() of its backbone": lambda encoder: encoder.backbone.train(),
+    "train() after eval()": lambda encoder: encoder.eval().train(),
+    "train() of a module around it": lambda encoder: nn.ModuleList([encoder]).train(),
+    "train() of every layer": lambda encoder: encoder.apply(lambda layer: layer.train()),
+    "training set by hand": _modes_set_by_hand,
+}
+
+
+@pytest.mark.parametrize("way", WAYS_INTO_TRAINING)
+@pytest.mark.parametrize("network", ["resnet-tiny", "resnet18"])
+def test_frozen_statistics_stay_whatever_mode_the_encoder_is_in(way: str, network: str) -> None:
+    encoder = Encoder(network, Normaliser.of("photo"), 8, 32)
+    assert _moves_statistics(encoder)
+    encoder.frozen_statistics = True
+    WAYS_INTO_TRAINING[way](encoder)
+    assert not _moves_statistics(encoder)
+
+
+def _pickled(encoder: Encoder) -> Encoder:
+    copy: Encoder = pickle.loads(pickle.dumps(encoder))  # noqa: S301  # written a line ago
+    return copy
+
+
+@pytest.mark.parametrize("copied", [deepcopy, _pickled])
+def test_copy_of_an_encoder_has_its_statistics_frozen_too(
+    copied: Callable[[Encoder], Encoder],
+) -> None:
+    encoder = Encoder("resnet-tiny", Normaliser.of("photo"), 8, 32)
+    encoder.frozen_statistics = True
+    copy = copied(encoder.train()).train()
+    assert copy.frozen_statistics
+    assert not _moves_statistics(copy)
+    images = torch.rand(2, 3, 32, 32)
+    assert torch.equal(copy(images), encoder(images))
+
+
+def test_released_statistics_move_again_in_training_only() -> None:
+    encoder = Encoder("resnet-tiny", Normaliser.of("photo"), 8, 32)
+    encoder.frozen_statistics = True
+    encoder.frozen_statistics = False
+    assert _moves_statistics(encoder)
+    assert not _moves_statistics(encoder.eval())
+
+
+def test_frozen_encoder_computes_the_same_in_training_and_evaluation() -> None:
+    torch.manual_seed(0)
+    encoder = Encoder("resnet-tiny", Normaliser.of("photo"), 8, 32)
+    encoder(torch.rand(4, 3, 32, 32))
+    encoder.frozen_statistics = True
+    images = torch.rand(4, 3, 32, 32)
+    first = encoder(images)
+    assert torch.equal(first, encoder.train()(images))
+    assert torch.equal(first, encoder.eval()(images))
 
 
 def test_encoder_with_frozen_statistics_still_learns() -> None:
