@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from dfbench.files import absolute
 from dfbench.runs.request import PluginSources
 
 PLUGINS = "DFBENCH_PLUGINS"
@@ -16,13 +17,13 @@ def user_cache() -> Path:
     """The user's cache folder."""
     from platformdirs import user_cache_path
 
-    return user_cache_path("dfbench", appauthor=False)
+    return absolute(user_cache_path("dfbench", appauthor=False))
 
 
 def chosen_cache() -> Path:
     """The folder that `DFBENCH_CACHE` names, else the user's."""
     named = os.environ.get("DFBENCH_CACHE")
-    return Path(named) if named else user_cache()
+    return absolute(Path(named)) if named else user_cache()
 
 
 def chosen_plugins(files: Iterable[Path] = (), folder: Path | None = None) -> PluginSources:
@@ -32,8 +33,8 @@ def chosen_plugins(files: Iterable[Path] = (), folder: Path | None = None) -> Pl
     """
     names = os.environ.get(PLUGINS)
     return PluginSources(
-        files=tuple(Path(file).resolve() for file in files),
-        folder=folder.resolve() if folder else None,
+        files=tuple(absolute(Path(file)).resolve() for file in files),
+        folder=absolute(folder).resolve() if folder else None,
         only=None if names is None else tuple(filter(None, map(str.strip, names.split(",")))),
     )
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from dfbench.errors import InvalidInput
 from dfbench.file_errors import concerns, told_faults, write_fault
 
 _SUFFIX = ".tmp"
@@ -22,6 +23,8 @@ _ENDLESS = {
     stat.S_ISCHR: "a device",
     stat.S_ISBLK: "a device",
 }
+_UMASK = os.umask(0o077)
+os.umask(_UMASK)  # nothing but setting it tells what it is
 
 
 def finite(file: Path) -> Path:
@@ -42,6 +45,21 @@ def read_file(file: Path) -> bytes:
     return finite(file).read_bytes()
 
 
+def absolute(path: Path) -> Path:
+    """The path from the root of the file system, seen from the current folder as it is now.
+
+    Names stay as they are, links too. Raises `InvalidInput` for a relative path where the current
+    folder has been removed.
+    """
+    try:
+        return path.absolute()
+    except FileNotFoundError as fault:
+        raise InvalidInput(
+            f"{str(path)!r} begins in the current folder, which has been removed; allowed: a path "
+            "from the root, or cd to a folder that is there and repeat the command"
+        ) from fault
+
+
 @contextmanager
 def writing(target: Path) -> Iterator[None]:
     """Raises `FileFault`, or its `DiskFull`, if the block cannot write `target`."""
@@ -55,6 +73,19 @@ def writing(target: Path) -> Iterator[None]:
 
 
 @contextmanager
+def own_umask() -> Iterator[None]:
+    """Files and folders that the block makes have the permissions that this process began with.
+
+    A plugin may have set another umask, by which dfbench could not read its own files.
+    """
+    others = os.umask(_UMASK)
+    try:
+        yield
+    finally:
+        os.umask(others)
+
+
+@contextmanager
 def atomic_path(target: Path) -> Iterator[Path]:
     """A temporary path beside `target` that takes its name when the block ends without error.
 
@@ -63,7 +94,7 @@ def atomic_path(target: Path) -> Iterator[Path]:
     """
     temporary = _temporary(target)
     try:
-        with writing(target):
+        with writing(target), own_umask():
             target.parent.mkdir(parents=True, exist_ok=True)
             yield temporary
             temporary.replace(target)

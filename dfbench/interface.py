@@ -16,7 +16,7 @@ from dfbench.runs.execute import Run, execute
 from dfbench.runs.numerics import pinned_numerics
 from dfbench.runs.plan import plan_rows
 from dfbench.runs.request import DataChoice, Places, Precision, RunRequest
-from dfbench.runs.settings import configure
+from dfbench.runs.settings import absolute_files, configure
 from dfbench.runs.supervision import Supervision
 from dfbench.scenarios import CLOSED
 
@@ -71,7 +71,9 @@ def run(
     request = RunRequest(
         method=label,
         data=choice,
-        settings={**own, **{key: _text(value) for key, value in (settings or {}).items()}},
+        settings=absolute_files(
+            {**own, **{key: _text(value) for key, value in (settings or {}).items()}}
+        ),
         scenario=scenario,
         seed=seed,
         device=device,

@@ -12,7 +12,7 @@ from dfbench.cli.key_values import key_values
 from dfbench.cli.options import cache_option, format_option, plugin_options, plugin_sources
 from dfbench.conformance.check import CHECKS, chosen_checks
 from dfbench.console import messages, output, print_json, progress
-from dfbench.defaults import user_cache
+from dfbench.runs.settings import absolute_files
 
 if TYPE_CHECKING:
     from dfbench.conformance.kit import Verdict
@@ -61,7 +61,7 @@ def check(
     verbose: bool,
     plugin_files: tuple[Path, ...],
     plugins_dir: Path | None,
-    cache: Path | None,
+    cache: Path,
     form: str,
 ) -> int:
     """Exit status: 0 if all checks pass."""
@@ -72,15 +72,17 @@ def check(
     from dfbench.evaluation.devices import chosen_device
 
     chosen_device(device)
+    given = absolute_files(key_values("--set", settings, "KEY=VALUE, e.g. --set rounds=4"))
+    expectations = key_values("--expect-failure", expected, "CHECK=REASON")
     host, labels = rows_of(target, plugin_sources(plugin_files, plugins_dir))
     verdicts: dict[str, list[Verdict]] = {}
     for label in labels:
         examination = examined(
             host,
             label,
-            settings=key_values("--set", settings, "KEY=VALUE, e.g. --set rounds=4"),
-            expected_failures=key_values("--expect-failure", expected, "CHECK=REASON"),
-            cache=cache or user_cache(),
+            settings=given,
+            expected_failures=expectations,
+            cache=cache,
             device=device,
         )
         with examination as row, progress(f"checking {label}", len(checks)) as advance:

@@ -9,7 +9,9 @@ from typing import Any
 
 import rich_click as click
 
+from dfbench.cli.path import AbsolutePath
 from dfbench.errors import InvalidConfig, unknown_name
+from dfbench.files import absolute
 from dfbench.text_file import read_text
 
 Command = Callable[..., Any]
@@ -20,7 +22,7 @@ def data_root_option(command: Command) -> Command:
     """Add `--data-root`, the folder of published datasets."""
     option = click.option(
         "--data-root",
-        type=click.Path(path_type=Path),
+        type=AbsolutePath(),
         envvar="DFBENCH_DATA",
         show_envvar=True,
         metavar="PATH",
@@ -36,14 +38,14 @@ def data_root_or_configured(given: Path | None) -> Path | None:
     Raises `InvalidConfig` if the file cannot be read, `UnknownName` for a key it may not have.
     """
     if given is not None:
-        return given.expanduser()
+        return absolute(given.expanduser())
     file = configuration_file()
     root = _content(file).get("data-root")
     if root is None:
         return None
     if not isinstance(root, str):
         raise InvalidConfig(f"data-root = {root!r} in '{file}'; allowed: data-root = \"PATH\"")
-    return file.parent / Path(root).expanduser()
+    return absolute(file.parent / Path(root).expanduser())
 
 
 def configuration_file() -> Path:

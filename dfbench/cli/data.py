@@ -15,7 +15,6 @@ from dfbench.cli.options import cache_option, format_option
 from dfbench.cli.prepare import prepare
 from dfbench.console import note, print_json
 from dfbench.datasets.split import HoldoutName
-from dfbench.defaults import user_cache
 from dfbench.errors import unknown_name
 
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ data_group.add_command(prepare)
 @click.argument("dataset")
 @data_root_option
 @cache_option
-def fetch(*, dataset: str, data_root: Path | None, cache: Path | None) -> None:
+def fetch(*, dataset: str, data_root: Path | None, cache: Path) -> None:
     """Fetch the files of DATASET (cifar-quickdraw) that are not there yet.
 
     They go into the data root, where one is given, else into the cache folder. What was fetched
@@ -87,7 +86,7 @@ def verify(
     *,
     dataset: str,
     data_root: Path | None,
-    cache: Path | None,
+    cache: Path,
     classes: tuple[str, ...] | None,
     holdout: HoldoutName,
     duplicate_photos: bool,
@@ -123,9 +122,9 @@ def verify(
     sys.exit(0 if condition.usable else 1)
 
 
-def _images(cache: Path | None) -> Path:
+def _images(cache: Path) -> Path:
     """The image cache, as a run has it."""
-    return (cache or user_cache()) / "images"
+    return cache / "images"
 
 
 def _condition(name: str, request: DatasetRequest, looks: Looks) -> Condition:

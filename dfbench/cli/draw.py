@@ -16,7 +16,6 @@ from dfbench.cli.retrieval_options import (
     note_left_out,
 )
 from dfbench.console import note, output
-from dfbench.defaults import user_cache
 
 
 @click.command()
@@ -53,7 +52,7 @@ def draw(
     device: str,
     results: Path,
     runs: Path,
-    cache: Path | None,
+    cache: Path,
 ) -> None:
     """Draw on a page in your browser, and see your nearest photos as the pen lifts.
 
@@ -63,7 +62,7 @@ def draw(
     from dfbench.retrieval import find_run, load, open_gallery
 
     model = load(find_run(named, results, runs).folder, device=device)
-    photos = open_gallery(gallery, model, cache or user_cache())
+    photos = open_gallery(gallery, model, cache)
     note_left_out(photos.left_out)
     with DrawServer(PhotoSearch(model, photos, count), port) as server:
         output().print(server.url, markup=False, soft_wrap=True)

@@ -9,6 +9,7 @@ import rich_click as click
 
 from dfbench import console
 from dfbench.cli.choice import Choice
+from dfbench.cli.path import AbsolutePath
 
 _K_OF_ALL = 200
 
@@ -16,20 +17,18 @@ _K_OF_ALL = 200
 @click.command()
 @click.option(
     "--queries",
-    type=click.Path(path_type=Path),
+    type=AbsolutePath(),
     required=True,
     help="Sketches: .npz or .safetensors with `embeddings` and `labels`, or .npy.",
 )
 @click.option(
     "--gallery",
-    type=click.Path(path_type=Path),
+    type=AbsolutePath(),
     required=True,
     help="Photos, in the same form.",
 )
-@click.option("--query-labels", type=click.Path(path_type=Path), help="Labels of a .npy, [Q] .npy.")
-@click.option(
-    "--gallery-labels", type=click.Path(path_type=Path), help="Labels of a .npy, [G] .npy."
-)
+@click.option("--query-labels", type=AbsolutePath(), help="Labels of a .npy, [Q] .npy.")
+@click.option("--gallery-labels", type=AbsolutePath(), help="Labels of a .npy, [G] .npy.")
 @click.option(
     "--metric",
     "metrics",

@@ -7,6 +7,7 @@ from pathlib import Path
 import rich_click as click
 
 from dfbench.cli.options import format_option, results_option, runs_option
+from dfbench.cli.path import AbsolutePath
 from dfbench.cli.retrieval_options import named_run_option
 from dfbench.console import note, output, print_json
 
@@ -17,7 +18,7 @@ from dfbench.console import note, output, print_json
     "-o",
     "--output",
     "target",
-    type=click.Path(path_type=Path),
+    type=AbsolutePath(),
     metavar="DIR",
     help="Folder to write; default: export-ROW-sSEED-IDENTITY.",
 )

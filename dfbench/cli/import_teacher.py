@@ -9,9 +9,9 @@ import rich_click as click
 
 from dfbench.cli.choice import Choice
 from dfbench.cli.options import cache_option, format_option
+from dfbench.cli.path import AbsolutePath
 from dfbench.console import note, output, print_json
 from dfbench.datasets.modality import MODALITIES, Modality
-from dfbench.defaults import user_cache
 
 if TYPE_CHECKING:
     from dfbench.teachers.facts import NetworkFacts
@@ -36,7 +36,7 @@ class Values(click.ParamType[tuple[float, ...]]):
 
 
 @click.command("import")
-@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.argument("checkpoint", type=AbsolutePath())
 @click.option("--modality", type=Choice(MODALITIES), required=True, help="What it classifies.")
 @click.option(
     "--network",
@@ -78,13 +78,13 @@ class Values(click.ParamType[tuple[float, ...]]):
 )
 @click.option(
     "--images",
-    type=click.Path(path_type=Path),
+    type=AbsolutePath(),
     help="Folder of held-out images, <class>/*: its accuracy on them is told.",
 )
 @click.option(
     "--output",
     "target",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=AbsolutePath(dir_okay=False),
     help="File to write; default: the cache, where its identity finds it.",
 )
 @cache_option
@@ -101,7 +101,7 @@ def import_teacher(
     entry: str | None,
     images: Path | None,
     target: Path | None,
-    cache: Path | None,
+    cache: Path,
     form: str,
 ) -> None:
     """Make a teacher of CHECKPOINT, a file of weights.
@@ -128,7 +128,7 @@ def import_teacher(
         std=channel_values("std", std),
         image_size=checked_size(input_size),
     )
-    networks = (cache or user_cache()) / "teachers"
+    networks = cache / "teachers"
     check_writable(target or network_file(networks, "0" * 32))
     teacher, facts = imported_teacher(checkpoint, said, entry)
     measurement = None if images is None else measured(teacher, images)

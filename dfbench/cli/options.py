@@ -9,12 +9,13 @@ from typing import Any
 import rich_click as click
 
 from dfbench.cli.choice import Choice
-from dfbench.defaults import chosen_plugins
+from dfbench.cli.path import AbsolutePath
+from dfbench.defaults import chosen_plugins, user_cache
 from dfbench.runs.request import PluginSources
 
 Command = Callable[..., Any]
-_FILE = click.Path(path_type=Path, dir_okay=False)
-_FOLDER = click.Path(path_type=Path, file_okay=False)
+_FILE = AbsolutePath(dir_okay=False)
+_FOLDER = AbsolutePath(file_okay=False)
 
 
 def plugin_options(command: Command) -> Command:
@@ -61,11 +62,12 @@ runs_option = click.option(
 cache_option = click.option(
     "--cache",
     type=_FOLDER,
+    default=user_cache,
     envvar="DFBENCH_CACHE",
     show_envvar=True,
     help="Folder of decoded images and trained teachers; default: the user's cache folder.",
 )
-"""`--cache`; None, its default, stands for `user_cache()`."""
+"""`--cache`, the folder of what can be made again."""
 
 
 def format_option(*formats: str) -> Callable[[Command], Command]:

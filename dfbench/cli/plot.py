@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from dfbench.cli.options import results_option, runs_option
+from dfbench.cli.path import AbsolutePath
 from dfbench.cli.records import (
     chosen_records,
     dataset_option,
@@ -94,7 +95,7 @@ def _figure_options(command: Command) -> Command:
         "-o",
         "--output",
         "target",
-        type=click.Path(path_type=Path, dir_okay=False),
+        type=AbsolutePath(dir_okay=False),
         required=True,
         metavar="FILE",
         help="File to write: FILE.png, .pdf or .svg.",

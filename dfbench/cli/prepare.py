@@ -16,7 +16,6 @@ from dfbench.cli.options import (
     plugin_sources,
 )
 from dfbench.console import note, output, print_json
-from dfbench.defaults import user_cache
 from dfbench.runs.request import DataChoice
 
 if TYPE_CHECKING:
@@ -58,7 +57,7 @@ def prepare(
     processes: int | None,
     plugin_files: tuple[Path, ...],
     plugins_dir: Path | None,
-    cache: Path | None,
+    cache: Path,
     form: str,
 ) -> None:
     """Decode and resize the images of DATASET into the cache, where runs read them.
@@ -78,7 +77,7 @@ def prepare(
         duplicate_photos=duplicate_photos,
     )
     offer = _offer(choice.kind, plugin_files, plugins_dir)
-    opened = open_choice(choice, offer, cache or user_cache(), processes)
+    opened = open_choice(choice, offer, cache, processes)
     for line in opened.notes:
         note(line)
     content = _content(opened)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from dfbench.cli.options import cache_option, format_option, results_option, runs_option
+from dfbench.cli.path import AbsolutePath
 from dfbench.cli.retrieval_options import (
     device_option,
     gallery_option,
@@ -16,7 +17,6 @@ from dfbench.cli.retrieval_options import (
     note_left_out,
 )
 from dfbench.console import note, print_json
-from dfbench.defaults import user_cache
 
 if TYPE_CHECKING:
     from dfbench.retrieval import Hit
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @gallery_option
 @click.option(
     "--sketch",
-    type=click.Path(path_type=Path),
+    type=AbsolutePath(),
     required=True,
     metavar="FILE",
     help="An image of the sketch: dark strokes on white.",
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     "-o",
     "--output",
     "sheet",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=AbsolutePath(dir_okay=False),
     metavar="FILE",
     help="Draw sketch and photos: FILE.png, .jpg or .webp.",
 )
@@ -64,7 +64,7 @@ def query(
     device: str,
     results: Path,
     runs: Path,
-    cache: Path | None,
+    cache: Path,
     form: str,
 ) -> None:
     """Rank your own photos for a sketch, with the encoders of a finished run.
@@ -79,7 +79,7 @@ def query(
         check_sheet(sheet)
     model = load(find_run(named, results, runs).folder, device=device)
     drawing = read_sketch(sketch, model.about.image_size)
-    photos = open_gallery(gallery, model, cache or user_cache())
+    photos = open_gallery(gallery, model, cache)
     note_left_out(photos.left_out)
     hits = ranked(model, photos, drawing.pixels, count)
     for line in drawing.notes:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from dfbench.cli.options import format_option, results_option, runs_option
+from dfbench.cli.path import AbsolutePath
 from dfbench.cli.records import (
     chosen_records,
     dataset_option,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     "-o",
     "--output",
     "target",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=AbsolutePath(file_okay=False),
     default=Path("report"),
     show_default=True,
     metavar="DIR",

@@ -9,6 +9,7 @@ from typing import Any
 import rich_click as click
 
 from dfbench.cli.choice import Choice
+from dfbench.cli.path import AbsolutePath
 from dfbench.console import note
 
 Command = Callable[..., Any]
@@ -25,7 +26,7 @@ named_run_option = click.option(
 """`--run`, a finished run or an export."""
 gallery_option = click.option(
     "--gallery",
-    type=click.Path(path_type=Path),
+    type=AbsolutePath(),
     required=True,
     metavar="FOLDER",
     help="Your photos: all images in the folder and in folders below it.",

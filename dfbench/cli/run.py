@@ -29,9 +29,9 @@ from dfbench.cli.options import (
 from dfbench.console import note, output, print_json
 from dfbench.datasets.modality import Modality
 from dfbench.datasets.split import HoldoutName
-from dfbench.defaults import user_cache
 from dfbench.errors import InvalidConfig
 from dfbench.runs.request import NO_IMAGES, DataChoice, Places, Precision, RunRequest
+from dfbench.runs.settings import absolute_files
 from dfbench.runs.supervision import Supervision
 from dfbench.scenarios import CLOSED
 
@@ -164,7 +164,7 @@ def run(
     plugins_dir: Path | None,
     results: Path,
     runs: Path,
-    cache: Path | None,
+    cache: Path,
     form: str,
 ) -> None:
     """Train one row of the table and score it.
@@ -192,7 +192,7 @@ def run(
     request = RunRequest(
         method=method,
         data=data,
-        settings=key_values("--set", settings, "KEY=VALUE, e.g. --set rounds=4"),
+        settings=absolute_files(key_values("--set", settings, "KEY=VALUE, e.g. --set rounds=4")),
         scenario=scenario,
         teachers=teachers,
         seed=seed,
@@ -202,7 +202,7 @@ def run(
         compile=compiled,
         devices=devices,
         plugins=plugin_sources(plugin_files, plugins_dir),
-        places=Places(results=results, runs=runs, cache=cache or user_cache()),
+        places=Places(results=results, runs=runs, cache=cache),
     )
     supervision = Supervision(
         timeout=timeout,

@@ -20,8 +20,8 @@ from dfbench.cli.options import (
     results_option,
     runs_option,
 )
+from dfbench.cli.path import AbsolutePath
 from dfbench.console import note, print_json
-from dfbench.defaults import user_cache
 from dfbench.errors import InvalidInput
 from dfbench.runs.request import Places
 
@@ -83,7 +83,7 @@ def _suite_options(command: Command) -> Command:
             help="A row, dataset, scenario or seed=N, with * and ?; may be repeated: patterns of "
             "one kind are alternatives, patterns of different kinds must all hold.",
         ),
-        click.argument("file", type=click.Path(path_type=Path)),
+        click.argument("file", type=AbsolutePath()),
     ):
         command = option(command)
     return command
@@ -205,13 +205,13 @@ def _opened(
     data_root: Path | None,
     results: Path,
     runs: Path,
-    cache: Path | None,
+    cache: Path,
 ) -> OpenSuite:
     from dfbench.suites.grid import Surroundings
     from dfbench.suites.suite import open_suite
 
     around = Surroundings(
-        places=Places(results=results, runs=runs, cache=cache or user_cache()),
+        places=Places(results=results, runs=runs, cache=cache),
         data_root=data_root_or_configured(data_root),
         plugins=plugin_sources(plugin_files, plugins_dir),
         device=device,

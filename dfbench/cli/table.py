@@ -16,6 +16,7 @@ from dfbench.cli.options import (
     results_option,
     runs_option,
 )
+from dfbench.cli.path import AbsolutePath
 from dfbench.cli.records import (
     chosen_records,
     dataset_option,
@@ -52,7 +53,7 @@ _LACKING = {
 @scenario_option
 @click.option(
     "--suite",
-    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    type=AbsolutePath(dir_okay=False, exists=True),
     metavar="FILE",
     help="Only records of runs of this suite file.",
 )
@@ -72,7 +73,7 @@ _LACKING = {
 )
 @click.option(
     "--page",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=AbsolutePath(dir_okay=False),
     help="Write the page of results instead: the folder's preamble.md, all tables, and the "
     "comparisons that `dfbench compare --write` stored.",
 )

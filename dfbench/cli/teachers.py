@@ -21,8 +21,8 @@ from dfbench.cli.key_values import key_values
 from dfbench.cli.options import cache_option, format_option, plugin_options, plugin_sources
 from dfbench.console import note, print_json
 from dfbench.datasets.split import HoldoutName
-from dfbench.defaults import user_cache
 from dfbench.runs.request import DataChoice, Places, RunRequest
+from dfbench.runs.settings import absolute_files
 from dfbench.scenarios import CLOSED
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def train(
     skip_unreadable: bool,
     plugin_files: tuple[Path, ...],
     plugins_dir: Path | None,
-    cache: Path | None,
+    cache: Path,
     form: str,
 ) -> None:
     """Train both teachers of a dataset, unless they are in the cache.
@@ -93,7 +93,6 @@ def train(
     from dfbench.runs.teaching import ensure_teachers
     from dfbench.teachers.listing import entry_of
 
-    place = Path()
     request = RunRequest(
         method="",
         data=DataChoice(
@@ -106,13 +105,15 @@ def train(
             root=data_root_or_configured(data_root),
             holdout=holdout,
         ),
-        settings=key_values("--set", settings, "KEY=VALUE, e.g. --set teachers.steps=400"),
+        settings=absolute_files(
+            key_values("--set", settings, "KEY=VALUE, e.g. --set teachers.steps=400")
+        ),
         scenario=scenario,
         seed=seed,
         device=device,
         threads=threads,
         plugins=plugin_sources(plugin_files, plugins_dir),
-        places=Places(results=place, runs=place, cache=cache or user_cache()),
+        places=Places(results=cache, runs=cache, cache=cache),
     )
     session = open_session(request)
     trained = [entry_of(network.path) for network in ensure_teachers(session).values()]
@@ -122,7 +123,7 @@ def train(
 @teachers_group.command("list")
 @cache_option
 @format_option("text", "markdown", "json")
-def list_(*, cache: Path | None, form: str) -> None:
+def list_(*, cache: Path, form: str) -> None:
     """List the networks of the cache, the youngest first."""
     from dfbench.teachers.listing import entries
 
@@ -136,7 +137,7 @@ def list_(*, cache: Path | None, form: str) -> None:
 @click.argument("teacher")
 @cache_option
 @format_option("text", "json")
-def show(*, teacher: str, cache: Path | None, form: str) -> None:
+def show(*, teacher: str, cache: Path, form: str) -> None:
     """Show one network whole: TEACHER is a file, or the beginning of an identity."""
     from dfbench.reporting.layout import Layout, print_layouts
     from dfbench.teachers.given import stored_teacher
@@ -154,8 +155,8 @@ def show(*, teacher: str, cache: Path | None, form: str) -> None:
 teachers_group.add_command(import_teacher)
 
 
-def _folder(cache: Path | None) -> Path:
-    return (cache or user_cache()) / "teachers"
+def _folder(cache: Path) -> Path:
+    return cache / "teachers"
 
 
 def _print(title: str, entries: list[Entry], form: str) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dfbench.conformance.check import Check, chosen_checks
+from dfbench.runs.settings import absolute_files
 
 if TYPE_CHECKING:
     from dfbench.conformance.kit import Examination
@@ -71,7 +72,9 @@ class Subject:
         self.name = target.__name__ if isinstance(target, type) else Path(target).name
         self.only = only
         self._target = target
-        self._settings = {key: str(value) for key, value in (settings or {}).items()}
+        self._settings = absolute_files(
+            {key: str(value) for key, value in (settings or {}).items()}
+        )
         self._expected = expected_failures or {}
         self._plugins = plugins
         self._stack = stack
@@ -97,6 +100,7 @@ class Subject:
         from dfbench.defaults import chosen_cache, chosen_plugins, chosen_plugins_folder
 
         if self._examined is None:
+            cache = chosen_cache()  # before a plugin is imported that may change what it depends on
             sources = chosen_plugins(self._plugins, chosen_plugins_folder())
             host, label = only_row(self._target, sources)
             examination = examined(
@@ -104,7 +108,7 @@ class Subject:
                 label,
                 settings=self._settings,
                 expected_failures=self._expected,
-                cache=chosen_cache(),
+                cache=cache,
             )
             self._examined = self._stack.enter_context(examination)
         return self._examined

@@ -25,13 +25,14 @@ def _end_with(parent: int) -> None:
 
 
 if __name__ == "__main__":
+    folder = Path(sys.argv[2]).absolute()  # code of a plugin may go to another one
     try:
         # Last, so that no file of the folder hides a module; a plugin may import what is beside it.
         sys.path.append(str(Path.cwd()))
         threading.Thread(target=_end_with, args=(int(sys.argv[3]),), daemon=True).start()
         from dfbench.runs.worker import main
 
-        status = main(sys.argv[1], Path(sys.argv[2]))
+        status = main(sys.argv[1], folder)
     except KeyboardInterrupt:
         status = 1
     with suppress(OSError):  # the log may have no room for it; the outcome is told elsewhere

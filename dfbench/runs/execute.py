@@ -27,15 +27,18 @@ from dfbench.runs.ranking import Embeddings, Ranking, rank, read_embeddings
 from dfbench.runs.record import Record
 from dfbench.runs.recording import Ingredients, make_record
 from dfbench.runs.shared_arrays import shared_arrays
-from dfbench.runs.showcase import lacks_showcase
+from dfbench.runs.showcase import SHOWCASE_FOLDER, lacks_showcase
 from dfbench.runs.state import RunState, failure, kept_state, read_state
 from dfbench.runs.store import ResultStore
 from dfbench.runs.supervision import Supervision
 from dfbench.runs.supplies import source_pairs, supplied_arrays
 from dfbench.runs.teaching import ensure_networks
-from dfbench.runs.test_images import TestImages
+from dfbench.runs.test_images import LABELS_FILE, TestImages
 from dfbench.teachers.identities import supplies_of
 from dfbench.teachers.store import StoredNetwork
+
+RETRIEVALS_FILE = "pictures/retrievals.png"
+"""In a run's folder: a few queries with their best photos."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,7 @@ def execute(
     supervision = supervision or Supervision()
     found = _finished(plan)
     if found and not _again(plan, force=force, pairs=pairs):
-        _complete(plan, supervision)
+        _complete(plan, found.record, supervision)
         return found
     check_places((plan,))
     with RunLock(plan.folder, supervision.stop) as lock:
@@ -117,14 +120,14 @@ def execute(
         return _done(plan, found.record if found else None, supervision, lock)
 
 
-def _complete(plan: Plan, supervision: Supervision) -> None:
+def _complete(plan: Plan, record: Record, supervision: Supervision) -> None:
     """Give a finished run what it only keeps to be looked at, if it lacks that."""
     if not lacks_showcase(plan.folder):
         return
     try:
         with RunLock(plan.folder, supervision.stop):
             if lacks_showcase(plan.folder):
-                exhibit_later(plan)
+                exhibit_later(plan, record)
     except FileFault as fault:
         note(f"{plan.row.label}: best and worst queries cannot be kept ({fault})")
 
@@ -179,7 +182,8 @@ def _fit_and_rank(
 ) -> Record:
     folder = plan.folder
     ingredients = ingredients_of(plan, networks)
-    images = TestImages(plan.session.test_images(), plan.computation)
+    images = TestImages.shuffled(plan.session.test_images())
+    _forget_ranking(folder)
     with (
         shared_arrays(folder, supplied_arrays(plan)) as arrays,
         handed_over(folder, images.arrays()) as attend,
@@ -190,6 +194,7 @@ def _fit_and_rank(
     facts = outcome.facts
     if facts is None:
         raise RuntimeError("a fit without fault leaves its facts")
+    images.save_labels(folder)
     started = time.monotonic()
     embeddings: dict[str, Embeddings] = {}
     rankings: dict[str, Ranking] = {}
@@ -197,10 +202,18 @@ def _fit_and_rank(
         embeddings[name] = read_embeddings(folder, name, images, plan.row.label)
         rankings[name] = rank(plan, images, embeddings[name], similarity, name)
     seconds = time.monotonic() - started
-    save_retrievals(folder / "pictures" / "retrievals.png", images.sets, rankings[""].top)
+    save_retrievals(folder / RETRIEVALS_FILE, images.sets, rankings[""].top)
     values = rankings[""].evaluation.per_query["map@all"]
     exhibit(plan, images, embeddings[""], facts.similarities[""], values)
     return make_record(plan, ingredients, images.sets, facts, rankings, seconds, attempts)
+
+
+def _forget_ranking(folder: Path) -> None:
+    """Remove what an attempt without a record left of labels, for the next fit works there."""
+    (folder / LABELS_FILE).unlink(missing_ok=True)
+    shutil.rmtree(folder / SHOWCASE_FOLDER, ignore_errors=True)
+    for file in (*folder.glob("per_query*.npz"), folder / RETRIEVALS_FILE):
+        file.unlink(missing_ok=True)
 
 
 def ingredients_of(plan: Plan, networks: Mapping[str, StoredNetwork]) -> Ingredients:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from hashlib import blake2b
 from pathlib import Path
 
 import torch
@@ -12,9 +13,10 @@ from torch import Tensor, nn
 import dfbench
 from dfbench.artefacts import Artefacts
 from dfbench.datasets.dataset import MODALITIES, Modality
-from dfbench.datasets.image_array import ImageArray
+from dfbench.datasets.image_array import ImageArray, joined
 from dfbench.errors import PluginFault
 from dfbench.files import atomic_path
+from dfbench.learning.batches import batch_of
 from dfbench.learning.group import ProcessGroup
 from dfbench.learning.group_checkpoints import loops_of
 from dfbench.learning.loop import Loops, TrainingLoop
@@ -162,16 +164,37 @@ def _embed(
     """Leave the embeddings of all test images, of which each process makes its share."""
     images = _test_images(job, folder, group)
     device = torch.device(job.device)
+    orders = {modality: _order(some, device) for modality, some in images.items()}
+    arranged = {m: joined([(images[m], order.numpy())]) for m, order in orders.items()}
     for name, reading in readings.items():
         embeddings: dict[str, Tensor] = {}
         for modality in MODALITIES:
-            encoder, some = getattr(reading, modality), images[modality]
+            encoder, some = getattr(reading, modality), arranged[modality]
             rows = group.rows(len(some)) if group and len(some) >= group.size else None
             part = embedded(encoder, some, job.row, device, modality, rows)
-            embeddings[modality] = _together(part, len(some), job, group) if rows else part
+            found = _together(part, len(some), job, group) if rows else part
+            embeddings[modality] = torch.empty_like(found)
+            embeddings[modality][orders[modality]] = found
         if job.leader is None:
             with atomic_path(embeddings_file(folder, name)) as temporary:
                 temporary.write_bytes(save(embeddings))
+
+
+def _order(images: ImageArray, device: torch.device) -> Tensor:
+    """`[N]`, in which order images are embedded: on a CPU that of their contents.
+
+    There the last bits of an embedding depend on its place in a batch, and a repeated run, whose
+    images come in another order, has to give the same bits.
+    """
+    if device.type != "cpu":
+        return torch.arange(len(images))
+    size = batch_of(images.shape[-1])
+    keys = [
+        blake2b(image.tobytes(), digest_size=16).digest()
+        for start in range(0, len(images), size)
+        for image in images[start : start + size]
+    ]
+    return torch.tensor(sorted(range(len(keys)), key=keys.__getitem__), dtype=torch.int64)
 
 
 def _together(part: Tensor, count: int, job: Job, group: ProcessGroup | None) -> Tensor:

@@ -45,7 +45,7 @@ def read_embeddings(folder: Path, reading: str, images: TestImages, label: str) 
     restored: Embeddings = {}
     for modality in MODALITIES:
         rows = stored[modality]
-        fault = _fault(rows, len(images.order(modality)))
+        fault = _fault(rows, len(images.orders[modality]))
         if fault:
             raise PluginFault(f"method {label!r}: its {modality} embeddings {fault}; not scored")
         widths.add(rows.shape[1])
@@ -91,7 +91,7 @@ def rank(
     best = top_k(
         embeddings["sketch"], embeddings["photo"], min(TOP, len(gallery)), similarity=similarity
     )
-    return Ranking(evaluation, _digest(embeddings), np.asarray(best))
+    return Ranking(evaluation, embeddings_digest(embeddings), np.asarray(best))
 
 
 def query_groups(division: ClassDivision | None, queries: ImageSet) -> dict[str, NDArray[np.bool_]]:
@@ -124,6 +124,14 @@ def chance_levels(
     return {name: score["map@all"].value for name, score in scores.items()}
 
 
+def embeddings_digest(embeddings: Embeddings) -> str:
+    """BLAKE2 of the embeddings of both modalities, in the dataset's order."""
+    digest = blake2b(digest_size=16)
+    for modality in MODALITIES:
+        digest.update(np.ascontiguousarray(embeddings[modality]).tobytes())
+    return digest.hexdigest()
+
+
 def _fault(rows: NDArray[np.generic], count: int) -> str | None:
     if rows.ndim != 2 or len(rows) != count or not rows.shape[1]:
         return f"have shape {list(rows.shape)}; allowed: [{count}, D]"
@@ -133,10 +141,3 @@ def _fault(rows: NDArray[np.generic], count: int) -> str | None:
     if not finite.all():
         return f"are not finite (NaN or infinite) for {int((~finite).sum())} of {count} images"
     return None
-
-
-def _digest(embeddings: Embeddings) -> str:
-    digest = blake2b(digest_size=16)
-    for modality in MODALITIES:
-        digest.update(np.ascontiguousarray(embeddings[modality]).tobytes())
-    return digest.hexdigest()

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from dfbench.datasets.modality import Modality
 from dfbench.datasets.split import HoldoutName
+from dfbench.files import absolute
 from dfbench.scenarios import CLOSED, canonical
 
 NO_IMAGES = "no-images"
@@ -17,16 +18,20 @@ Precision = Literal["fp32", "bf16"]
 """Arithmetic of backbones and estimators in a fit; all else is float32 in either."""
 
 
+AbsolutePath = Annotated[Path, AfterValidator(absolute)]
+"""A path that stays where it is, whatever folder the process goes to afterwards."""
+
+
 class Places(BaseModel):
     """The folders a run reads and writes."""
 
     model_config = ConfigDict(frozen=True)
 
-    results: Path
+    results: AbsolutePath
     """Records, small and meant for git."""
-    runs: Path
+    runs: AbsolutePath
     """Heavy things: encoders, embeddings, pictures, checkpoints."""
-    cache: Path
+    cache: AbsolutePath
     """Decoded images and trained teachers; safe to delete."""
 
 
@@ -77,9 +82,9 @@ class DataChoice(BaseModel):
     skip_unreadable: bool = False
     alternative: str | None = None
     """Another dataset that provides the alternative classes."""
-    base: Path = Path()
+    base: AbsolutePath = Field(default_factory=lambda: absolute(Path()))
     """The folder in which a relative PATH begins."""
-    root: Path | None = None
+    root: AbsolutePath | None = None
     """Data root: the folder under which published datasets lie."""
     holdout: HoldoutName = "fifth"
     """Which images of a class are its test part."""

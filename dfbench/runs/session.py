@@ -38,7 +38,7 @@ from dfbench.teachers.recipe import PRETRAINED_IMAGE_SIZE, TeacherRecipe
 if TYPE_CHECKING:
     from dfbench.teachers.store import TeacherStore
 
-FALLBACK = DataChoice(name="shapes")
+FALLBACK = DataChoice(name="shapes", base=Path("/"))
 """The dataset whose spare classes serve where no others are to be had."""
 
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from dfbench.budget import Budget
 from dfbench.errors import InvalidConfig, unknown_name
+from dfbench.files import absolute
 from dfbench.teachers.recipe import PRETRAINED_BUDGET, TeacherRecipe
 
 Model = TypeVar("Model", bound=BaseModel)
+
+WEIGHTS = "teachers.weights"
+"""The setting that names a file."""
 
 
 def configure(
@@ -81,6 +86,14 @@ def split_settings(settings: Mapping[str, str]) -> dict[str, dict[str, str]]:
         else:
             parts[""][key] = value
     return parts
+
+
+def absolute_files(settings: Mapping[str, str]) -> dict[str, str]:
+    """Settings in which the file of `teachers.weights` has its absolute path."""
+    found = dict(settings)
+    if found.get(WEIGHTS):
+        found[WEIGHTS] = str(absolute(Path(found[WEIGHTS])))
+    return found
 
 
 def _explain(fault: ValidationError, given: Mapping[str, str], owner: str, prefix: str) -> str:

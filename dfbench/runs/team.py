@@ -17,7 +17,7 @@ import torch
 from pydantic import ValidationError
 
 from dfbench.errors import DfbenchError, InvalidInput, PluginFault
-from dfbench.files import atomic_path
+from dfbench.files import atomic_path, own_umask
 from dfbench.learning.group import ProcessGroup, joined_group
 from dfbench.runs.job import JOB_FILE, OUTCOME_FILE, Fault, Job, Outcome, Unfinished, leave_outcome
 
@@ -128,7 +128,8 @@ class _Followers:
 
 
 def _started(job: Job, folder: Path) -> subprocess.Popen[bytes]:
-    folder.mkdir(parents=True)
+    with own_umask():
+        folder.mkdir(parents=True)
     with atomic_path(folder / JOB_FILE) as temporary:
         temporary.write_text(job.model_dump_json(indent=1), encoding="utf-8")
     command = [sys.executable, "-P", "-m", "dfbench.runs", "fit", str(folder), str(os.getpid())]

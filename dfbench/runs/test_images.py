@@ -22,24 +22,47 @@ LABELS_FILE = "labels.npz"
 
 @dataclass(frozen=True)
 class TestImages:
-    """The test images of one fit, in an order that only the parent knows."""
+    """The test images of one attempt at a fit, in an order that only the parent knows."""
 
     __test__ = False  # not a pytest class
 
     sets: Mapping[Modality, ImageSet]
     """Queries (sketches) and gallery (photos)."""
-    secret: str
-    """What the order depends on."""
+    orders: Mapping[Modality, NDArray[np.int64]]
+    """By modality, `[N]`: place i of the shuffled images holds test image `order[i]`."""
 
-    def order(self, modality: Modality) -> NDArray[np.int64]:
-        """`[N]`: place i of the shuffled images holds test image `order[i]`."""
-        seed = derive_seed("test image order", self.secret, modality)
-        return np.random.default_rng(seed).permutation(len(self.sets[modality]))
+    @classmethod
+    def shuffled(cls, sets: Mapping[Modality, ImageSet]) -> TestImages:
+        """In a new order, drawn from the entropy of the system.
+
+        It follows from nothing that the process of a method is told or can compute: not from the
+        run's identity, and not from its seed.
+        """
+        random = np.random.default_rng()
+        return cls(sets, {m: random.permutation(len(sets[m])) for m in MODALITIES})
+
+    @classmethod
+    def stored(cls, sets: Mapping[Modality, ImageSet], folder: Path) -> TestImages:
+        """In the order that `save_labels` stored.
+
+        Raises `OSError`, `KeyError`, `ValueError` or `BadZipFile` if it cannot be read.
+        """
+        with (folder / LABELS_FILE).open("rb") as file, np.load(file) as stored:
+            return cls(sets, {m: stored[f"{m}_order"] for m in MODALITIES})
+
+    @classmethod
+    def of_identity(cls, sets: Mapping[Modality, ImageSet], computation: str) -> TestImages:
+        """In the order that earlier versions derived from a run's identity."""
+        seeds = {m: derive_seed("test image order", computation, m) for m in MODALITIES}
+        return cls(
+            sets,
+            {m: np.random.default_rng(seeds[m]).permutation(len(sets[m])) for m in MODALITIES},
+        )
 
     def restored(self, modality: Modality, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         """Rows `[N, D]` computed from the shuffled images, in the dataset's order."""
         restored = np.empty_like(rows)
-        restored[self.order(modality)] = rows
+        restored[self.orders[modality]] = rows
         return restored
 
     def arrays(self) -> dict[str, MakeArray]:
@@ -47,16 +70,16 @@ class TestImages:
         return {modality: partial(self._shuffled, modality) for modality in MODALITIES}
 
     def save_labels(self, folder: Path) -> None:
-        """Leave in a run's folder what its other files are read by.
+        """Leave in a run's folder what its other files are read by, once its fit has ended.
 
         By modality, `[N]`, indices into the classes of the run's record, in the dataset's order, in
         which values of queries are stored too; and by `photo_order` and `sketch_order`, which of
         these images each row of the stored embeddings is of.
         """
         arrays: dict[str, NDArray[np.int64]] = {m: self.sets[m].labels for m in MODALITIES}
-        arrays |= {f"{modality}_order": self.order(modality) for modality in MODALITIES}
+        arrays |= {f"{modality}_order": self.orders[modality] for modality in MODALITIES}
         with atomic_path(folder / LABELS_FILE) as temporary, temporary.open("wb") as file:
             np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # numpy's stub takes the names for its own flag
 
     def _shuffled(self, modality: Modality) -> ImageArray:
-        return joined([(self.sets[modality].images, self.order(modality))])
+        return joined([(self.sets[modality].images, self.orders[modality])])

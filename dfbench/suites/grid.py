@@ -8,6 +8,7 @@ from itertools import product
 from pathlib import Path
 
 from dfbench.runs.request import DataChoice, Places, PluginSources, RunRequest
+from dfbench.runs.settings import absolute_files
 from dfbench.suites.file import DatasetEntry, SuiteFile
 from dfbench.suites.positions import KeyPath
 
@@ -61,7 +62,7 @@ def _cells(file: SuiteFile, around: Surroundings) -> Iterator[Cell]:
     for d, dataset in enumerate(suite.datasets):
         data = _data(dataset, file.path.parent, around.data_root)
         shared = _prefixed("budget", suite.budget | dataset.budget)
-        shared |= _prefixed("teachers", suite.teachers | dataset.teachers)
+        shared |= absolute_files(_prefixed("teachers", suite.teachers | dataset.teachers))
         own: KeyPath = ("datasets", d) if dataset.scenarios else ()
         for s, scenario in enumerate(dataset.scenarios or suite.scenarios):
             for seed, (m, method) in product(suite.seeds, enumerate(suite.methods)):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from bench import BENCHMARK, Bench
 from PIL import Image
+from safetensors.numpy import load_file, save_file
 
 from dfbench.runs.showcase import (
     QUERIES_FILE,
@@ -17,6 +18,7 @@ from dfbench.runs.showcase import (
     read_confusion,
     read_showcase,
 )
+from dfbench.seeds import derive_seed
 
 
 def test_best_median_and_worst_are_of_different_classes_where_there_are_some() -> None:
@@ -62,16 +64,50 @@ def test_a_run_keeps_a_line_of_thumbnails_for_each_query_it_shows(quick_bench: B
 def test_a_finished_run_without_showcase_is_given_it_and_not_repeated(quick_bench: Bench) -> None:
     before = quick_bench.record("classifier-only")
     folder = _folder(quick_bench)
-    kept = {
-        file: file.read_bytes()
-        for file in (*(folder / SHOWCASE_FOLDER).iterdir(), folder / "labels.npz")
-    }
+    kept = {file: file.read_bytes() for file in (folder / SHOWCASE_FOLDER).iterdir()}
     times = {file: file.stat().st_mtime_ns for file in folder.glob("embeddings*")}
     for file in kept:
         file.unlink()
     assert quick_bench.record("classifier-only") == before
     assert {file: file.read_bytes() for file in kept} == kept
     assert {file: file.stat().st_mtime_ns for file in times} == times
+
+
+def test_run_of_an_earlier_version_is_given_a_showcase_by_the_order_it_derived(
+    quick_bench: Bench,
+) -> None:
+    record = quick_bench.record("classifier-only")
+    folder = _folder(quick_bench)
+    kept = {file: file.read_bytes() for file in (folder / SHOWCASE_FOLDER).iterdir()}
+    _reorder_as_earlier_versions(folder, record["fit_id"])
+    for file in (*kept, folder / "labels.npz"):
+        file.unlink()
+    assert quick_bench.record("classifier-only") == record
+    assert {file: file.read_bytes() for file in kept} == kept
+    assert (folder / "labels.npz").is_file()
+
+
+def test_run_whose_order_is_lost_is_not_shown_in_a_wrong_one(quick_bench: Bench) -> None:
+    quick_bench.record("classifier-only")
+    folder = _folder(quick_bench)
+    (folder / SHOWCASE_FOLDER / QUERIES_FILE).unlink()
+    (folder / "labels.npz").unlink()
+    finished = quick_bench.run("classifier-only")
+    assert finished.status == 0
+    assert "the order of its test images was not kept" in finished.err
+    assert not (folder / SHOWCASE_FOLDER / QUERIES_FILE).is_file()
+
+
+def _reorder_as_earlier_versions(folder: Path, fit_id: str) -> None:
+    """Put the embeddings of a run into the order that followed from its identity."""
+    file = folder / "embeddings.safetensors"
+    embeddings = load_file(file)
+    with np.load(folder / "labels.npz") as stored:
+        for modality, rows in embeddings.items():
+            seed = derive_seed("test image order", fit_id, modality)
+            derived = np.random.default_rng(seed).permutation(len(rows))
+            embeddings[modality] = rows[np.argsort(stored[f"{modality}_order"])][derived]
+    save_file(embeddings, file)
 
 
 def test_what_is_broken_in_the_folder_of_a_finished_run_is_said(quick_bench: Bench) -> None:

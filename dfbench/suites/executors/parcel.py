@@ -18,10 +18,9 @@ from dfbench.runs.plan import Plan
 from dfbench.runs.request import Places, PluginSources, RunRequest
 from dfbench.runs.row import Row
 from dfbench.runs.session import Sessions
+from dfbench.runs.settings import WEIGHTS
 from dfbench.runs.supervision import Supervision
 from dfbench.suites.tasks import Task
-
-_WEIGHTS = "teachers.weights"
 
 
 class Parcel(BaseModel):
@@ -119,8 +118,8 @@ def run_name(plan: Plan, path: Path) -> str:
 def given_files(request: RunRequest) -> dict[str, Path]:
     """By name, the files that the user gave for a run."""
     files = _plugin_files(request)
-    if _WEIGHTS in request.settings:
-        files.append(Path(request.settings[_WEIGHTS]))
+    if WEIGHTS in request.settings:
+        files.append(Path(request.settings[WEIGHTS]))
     return {f"given/{number}/{file.name}": file for number, file in enumerate(files)}
 
 
@@ -134,8 +133,8 @@ def _with_files(request: RunRequest, moved: Callable[[Path], Path]) -> RunReques
     """The request with other paths for the files that were given; a folder becomes its files."""
     settings = dict(request.settings)
     plugins = PluginSources(files=tuple(moved(file) for file in _plugin_files(request)))
-    if _WEIGHTS in settings:
-        settings[_WEIGHTS] = str(moved(Path(settings[_WEIGHTS])))
+    if WEIGHTS in settings:
+        settings[WEIGHTS] = str(moved(Path(settings[WEIGHTS])))
     return request.model_copy(update={"plugins": plugins, "settings": settings})
 
 
