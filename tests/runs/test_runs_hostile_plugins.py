@@ -60,6 +60,61 @@ def test_scores_of_its_own_are_refused(scores: str, quick_bench: Bench) -> None:
     assert not list(quick_bench.results.rglob("*.json"))
 
 
+@pytest.mark.parametrize(
+    ("raised", "told"),
+    [
+        ("__import__('asyncio').CancelledError()", "CancelledError"),
+        ("GeneratorExit('over')", "GeneratorExit: over"),
+        ("KeyboardInterrupt", "KeyboardInterrupt"),
+        ("SystemExit(0)", "SystemExit: 0"),
+        ("type('Odd', (BaseException,), {})('odd')", "Odd: odd"),
+        ("StopIteration", "StopIteration"),
+    ],
+)
+def test_whatever_fit_raises_is_the_methods_fault(
+    raised: str, told: str, quick_bench: Bench
+) -> None:
+    line = quick_bench.run("pixels", "--plugin", plugin(quick_bench, f"raise {raised}")).refused()
+    assert f"method 'pixels' of plugin 'someplugin' -: fit() raised {told}" in line
+
+
+@pytest.mark.parametrize("raised", ["KeyboardInterrupt", "SystemExit(3)", "GeneratorExit"])
+def test_whatever_an_encoder_raises_is_the_methods_fault(raised: str, quick_bench: Bench) -> None:
+    fit = f"""class Raises(nn.Module):
+            def forward(self, x):
+                raise {raised}
+        return dfbench.Encoders(Raises(), Raises())"""
+    line = quick_bench.run("pixels", "--plugin", plugin(quick_bench, fit)).refused()
+    assert f"encoder raised {raised.replace('(3)', ': 3')}" in line
+
+
+def test_broken_plugins_of_the_folder_leave_the_run_of_another_alone(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = bench.place / "plugins"
+    folder.mkdir()
+    harmful = {
+        "leaves": "import os\nos._exit(0)",
+        "cancels": "import asyncio\nraise asyncio.CancelledError",
+        "colorsys": "raise ValueError",
+        "shallow": "import sys\nsys.setrecursionlimit(60)",
+        "crashes": "import ctypes\nctypes.string_at(0)",
+    }
+    for name, text in harmful.items():
+        (folder / f"{name}.py").write_text(text)
+    monkeypatch.setenv("DFBENCH_PLUGINS_DIR", str(folder))
+    assert bench.record("classifier-only")["row"]["name"] == "classifier-only"
+    line = bench.run("pixels").refused()
+    assert "unknown method 'pixels'" in line
+    assert "broken plugins offer is not known: cancels, colorsys, crashes, leaves" in line
+
+
+def test_named_plugin_that_leaves_is_named(bench: Bench) -> None:
+    file = plugin(bench, head="os._exit(0)")
+    line = bench.run("pixels", "--plugin", file).refused()
+    assert f"plugin file {file!r} does not work: its process ended without an answer" in line
+
+
 def test_patched_metrics_and_output_on_all_channels_change_nothing_in_a_json_record(
     bench: Bench,
 ) -> None:
@@ -133,7 +188,6 @@ def test_list_waits_for_no_thread_and_prints_nothing_of_a_plugin(
     assert listed.returncode == 0, listed.stderr
     assert "crossx" in {row["name"] for row in json.loads(listed.stdout)[0]["methods"]}
     assert "hello" in listed.stderr
-    assert "left behind by a plugin: endless" in listed.stderr
 
 
 def test_embeddings_written_by_a_method_are_written_over(quick_bench: Bench) -> None:

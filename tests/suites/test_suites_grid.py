@@ -36,6 +36,17 @@ def cells(tmp_path: Path) -> list[Cell]:
     return grid(read_suite(file), Surroundings(places, None, PluginSources(), device="cpu"))
 
 
+def test_plugins_of_the_file_come_after_those_of_the_command_line(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.py").touch()
+    file = tmp_path / "suite.toml"
+    file.write_text('plugins = ["one.py", "./two.py"]\n' + TEXT, encoding="utf-8")
+    places = Places(results=Path("r"), runs=Path("x"), cache=Path("c"))
+    sources = PluginSources(files=(Path("/given.py"), tmp_path / "two.py"))
+    found = grid(read_suite(file), Surroundings(places, None, sources))[0].request.plugins.files
+    assert found == (Path("/given.py"), tmp_path / "two.py", tmp_path / "one.py")
+
+
 def _labels(cells: list[Cell]) -> list[tuple[str, str, int]]:
     return [(c.request.method, c.request.data.kind, c.request.seed) for c in cells]
 

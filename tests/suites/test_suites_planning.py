@@ -9,6 +9,7 @@ import sys
 
 import pytest
 from bench import Bench
+from plugin_text import method_text
 from suite_bench import WriteSuite, places, reasons, statuses, suite
 
 from dfbench.runs import plan as planning
@@ -102,6 +103,31 @@ def test_network_that_is_not_to_be_had_is_named_with_its_line(
     at = next(n for n, row in enumerate(text.splitlines(), 1) if "resnet-tini" in row)
     assert f"suite.toml line {at}, key teachers.network: unknown network 'resnet-tini'" in line
     assert not quick_bench.runs.exists()
+
+
+def test_plugins_of_the_file_start_at_the_file_and_reach_every_verb_and_child(
+    quick_bench: Bench, write_suite: WriteSuite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (quick_bench.place / "deep").mkdir()
+    quick_bench.plugin(method_text("plain"), "plainly")
+    named = 'plugins = ["../plainly.py"]'
+    file = write_suite('["plain"]', "[71]", named, name="deep/suite.toml")
+    monkeypatch.chdir("/")
+    for verb, state in (("plan", "planned"), ("run", "done"), ("status", "done")):
+        finished = suite(quick_bench, verb, file, "--format", "json")
+        assert finished.status == 0, finished.err
+        assert statuses(finished) == {("plain", 71): state}
+    twice = suite(quick_bench, "plan", file, "--plugin", str(quick_bench.place / "plainly.py"))
+    assert twice.status == 0, twice.err
+    table = quick_bench.call("table", "--results", str(quick_bench.results), "--suite", str(file))
+    assert "Plain" in table.out, table.err
+
+
+def test_broken_plugin_of_the_file_is_one_line(quick_bench: Bench, write_suite: WriteSuite) -> None:
+    quick_bench.plugin("raise GeneratorExit", "shattered")
+    file = write_suite('["crossx"]', "[71]", 'plugins = ["shattered.py"]')
+    line = suite(quick_bench, "plan", file).refused()
+    assert "shattered.py' does not work: GeneratorExit" in line
 
 
 def test_path_of_a_dataset_starts_at_the_suite_file(
