@@ -21,6 +21,8 @@ from dfbench.errors import PluginFault
 hookspec = HookspecMarker("dfbench")
 hookimpl = HookimplMarker("dfbench")
 
+NO_IMAGES = "no-images"
+"""Stands for the name of a dataset where there is none; no dataset can have it."""
 _NAME = re.compile(r"[a-z0-9]+([-_][a-z0-9]+)*")
 _NAME_LENGTH = 64
 _TARGET = re.compile(r"[^:]+:[^:.]+(\.[^:.]+)*")
@@ -66,6 +68,8 @@ class DatasetSpec:
 
     def __post_init__(self) -> None:
         _check_fields(self)
+        if self.name == NO_IMAGES:
+            raise _wrong(self, "name", "another: this one stands for no dataset")
         if self.argument is not None and not _is_line(self.argument):
             raise _wrong(self, "argument", "None, or one line of text, e.g. 'PATH'")
 

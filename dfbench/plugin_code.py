@@ -176,7 +176,7 @@ def _noted_interrupt() -> Iterator[_Interrupt]:
         yield handler
         return
     if handler is not signal.default_int_handler:
-        yield _Interrupt(came=True)
+        yield _Interrupt(came=callable(handler))  # an ignored signal never comes
         return
     interrupt = _Interrupt()
     signal.signal(signal.SIGINT, interrupt)
@@ -212,15 +212,17 @@ def _results_kept() -> Iterator[None]:
 def _state_kept() -> Iterator[None]:
     streams = {name: getattr(sys, name) for name in _STREAMS}
     handlers = _handlers()
-    folder, depth, filters = Path.cwd(), sys.getrecursionlimit(), list(warnings.filters)
+    folder, depth, filters = _working_folder(), sys.getrecursionlimit(), list(warnings.filters)
     mask, language = _umask(), locale.setlocale(locale.LC_ALL)
     try:
         yield
     finally:
         sys.setrecursionlimit(max(depth, sys.getrecursionlimit()))
-        os.chdir(folder)
+        if folder is not None:
+            os.chdir(folder)
         os.umask(mask)
-        locale.setlocale(locale.LC_ALL, language)
+        if locale.setlocale(locale.LC_ALL) != language:
+            locale.setlocale(locale.LC_ALL, language)
         for name, value in streams.items():
             setattr(sys, name, value)
         for number, handler in handlers.items():
@@ -235,6 +237,13 @@ def _handlers() -> dict[signal.Signals, Any]:
         return {}
     found = {number: signal.getsignal(number) for number in _SIGNALS}
     return {number: handler for number, handler in found.items() if handler is not None}
+
+
+def _working_folder() -> str | None:
+    try:
+        return os.getcwd()  # noqa: PTH109  # as text, to go back to
+    except OSError:
+        return None  # it was removed, and there is no way back
 
 
 def _umask() -> int:

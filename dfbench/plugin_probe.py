@@ -233,7 +233,7 @@ def _main(name: str, kind: str, value: str) -> None:
     """Import a plugin and leave the answer on what was standard output."""
     signal.alarm(round(IMPORT_SECONDS) * 2)  # whoever started this process may be gone
     # Last, so that no file of the folder hides a module; a plugin file may import what is beside.
-    sys.path.append(str(Path.cwd()))
+    sys.path.append("")
     answers = os.dup(1)
     lead_to_standard_error(1)
     source = Source(name, value, Path(value) if kind == "file" else None)

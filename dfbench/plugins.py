@@ -215,7 +215,12 @@ def _in_files(
     there = [] if folder is None else sorted(folder.glob("*.py"))
     for file in dict.fromkeys((*there, *named)):
         wanted = only is None or file.stem in only or file in named
-        yield Plugin(file.stem, "-", str(file), file, wanted=wanted)
+        yield Plugin(_printable(file.stem), "-", _printable(str(file)), file, wanted=wanted)
+
+
+def _printable(name: str) -> str:
+    """A file's name, with the bytes that are no text written out."""
+    return name.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
 def _check_only(

@@ -95,6 +95,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Plugin]:
     (folder / "dangling.py").symlink_to("nowhere")
     (folder / "latin.py").write_bytes("x = 'é'\n".encode("latin-1"))
     (folder / "null.py").write_bytes(b"x = 1\0\n")
+    Path(os.fsdecode(bytes(folder) + b"/\xff.py")).write_text("raise ValueError")
     host = PluginHost(folder=folder)
     imported = [getattr(module, "__file__", None) or "" for module in list(sys.modules.values())]
     assert not [file for file in imported if file.startswith(str(folder))]
@@ -124,6 +125,7 @@ def test_plugin_that_alters_only_its_own_process_works(name: str, found: dict[st
         ("dangling", "no such plugin file"),
         ("latin", "SyntaxError"),
         ("null", "null"),
+        ("\\xff", "ValueError"),
     ],
 )
 def test_file_that_is_no_module_is_listed_as_broken(
@@ -187,6 +189,11 @@ def test_spec_with_a_wrong_field_is_refused_where_it_is_made(field: str, value: 
 def test_argument_of_a_dataset_is_one_line_or_none(argument: object) -> None:
     with pytest.raises(PluginFault, match="DatasetSpec has argument="):
         DatasetSpec("mine", "Mine", "mine:open", argument)  # type: ignore[arg-type]  # on purpose
+
+
+def test_no_dataset_has_the_name_that_stands_for_none() -> None:
+    with pytest.raises(PluginFault, match="DatasetSpec has name='no-images'"):
+        DatasetSpec("no-images", "None", "mine:open")
 
 
 def test_labels_beside_may_be_a_list() -> None:
@@ -289,6 +296,7 @@ def test_nothing_that_plugins_print_gets_into_json(tmp_path: Path, shell: dict[s
     text = f"import atexit, os\n{loud}\natexit.register(os.write, 1, b'at exit')\n"
     spec = _offering("loud", text).replace("    yield", f"    {loud}\n    yield")
     _write(tmp_path, "loud", spec)
+    _write(tmp_path, "shattered", "raise GeneratorExit")
     listed = subprocess.run(
         [sys.executable, "-c", MAIN, "list", "methods", "--format", "json"],
         env={**shell, "DFBENCH_PLUGINS_DIR": str(tmp_path)},
@@ -298,6 +306,7 @@ def test_nothing_that_plugins_print_gets_into_json(tmp_path: Path, shell: dict[s
     )
     assert "loud" in {row["name"] for row in json.loads(listed.stdout)[0]["methods"]}
     assert listed.stderr.count("echoed") == 2
+    assert "plugin 'shattered' does not work: GeneratorExit" in listed.stderr
 
 
 def test_file_of_the_working_folder_hides_no_module_of_python(

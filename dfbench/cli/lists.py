@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from dfbench.cli.options import format_option, plugin_options, plugin_sources
+from dfbench.console import note
 
 if TYPE_CHECKING:
     from dfbench.plugins import Plugin
@@ -29,7 +30,8 @@ def methods(*, plugin_files: tuple[Path, ...], plugins_dir: Path | None, form: s
         {"name": name, "title": offer.spec.title, "plugin": offer.plugin.name}
         for name, offer in host.methods.items()
     ]
-    notes = ("variants, settings and needs of one: dfbench describe NAME", *_broken(host))
+    _warn_of_broken(host)
+    notes = ("variants, settings and needs of one: dfbench describe NAME",)
     _show("methods", ("name", "title", "plugin"), rows, notes, form)
 
 
@@ -47,7 +49,8 @@ def datasets(*, plugin_files: tuple[Path, ...], plugins_dir: Path | None, form: 
         }
         for name, offer in host.datasets.items()
     ]
-    _show("datasets", ("name", "title", "plugin"), rows, _broken(host), form)
+    _warn_of_broken(host)
+    _show("datasets", ("name", "title", "plugin"), rows, (), form)
 
 
 @list_group.command()
@@ -92,12 +95,10 @@ def _host(files: tuple[Path, ...], folder: Path | None) -> Any:
     return PluginHost.of(sources)
 
 
-def _broken(host: Any) -> tuple[str, ...]:
-    return tuple(
-        f"plugin {plugin.name!r} does not work: {plugin.error}"
-        for plugin in host.plugins
-        if plugin.error
-    )
+def _warn_of_broken(host: Any) -> None:
+    for plugin in host.plugins:
+        if plugin.error:
+            note(f"plugin {plugin.name!r} does not work: {plugin.error}")
 
 
 def _show(

@@ -30,7 +30,8 @@ from dfbench.console import note, output, print_json
 from dfbench.datasets.modality import Modality
 from dfbench.datasets.split import HoldoutName
 from dfbench.errors import InvalidConfig
-from dfbench.runs.request import NO_IMAGES, DataChoice, Places, Precision, RunRequest
+from dfbench.hookspecs import NO_IMAGES
+from dfbench.runs.request import DataChoice, Places, Precision, RunRequest
 from dfbench.runs.settings import absolute_files
 from dfbench.runs.supervision import Supervision
 from dfbench.scenarios import CLOSED

@@ -28,7 +28,7 @@ if __name__ == "__main__":
     folder = Path(sys.argv[2]).absolute()  # code of a plugin may go to another one
     try:
         # Last, so that no file of the folder hides a module; a plugin may import what is beside it.
-        sys.path.append(str(Path.cwd()))
+        sys.path.append("")
         threading.Thread(target=_end_with, args=(int(sys.argv[3]),), daemon=True).start()
         from dfbench.runs.worker import main
 

@@ -12,8 +12,6 @@ from dfbench.datasets.split import HoldoutName
 from dfbench.files import absolute
 from dfbench.scenarios import CLOSED, canonical
 
-NO_IMAGES = "no-images"
-"""Stands for the name of a dataset where there is none."""
 Precision = Literal["fp32", "bf16"]
 """Arithmetic of backbones and estimators in a fit; all else is float32 in either."""
 

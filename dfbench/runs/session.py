@@ -16,6 +16,7 @@ from dfbench.datasets.dataset import MODALITIES, Dataset, ImageSet, Modality
 from dfbench.datasets.no_images import NoImages
 from dfbench.datasets.selection import images_of
 from dfbench.errors import DfbenchError
+from dfbench.hookspecs import NO_IMAGES
 from dfbench.runs.arithmetic import Arithmetic
 from dfbench.runs.given import (
     accuracies,
@@ -26,7 +27,7 @@ from dfbench.runs.given import (
 )
 from dfbench.runs.job import DatasetAnswer
 from dfbench.runs.opening import open_choice
-from dfbench.runs.request import NO_IMAGES, DataChoice, RunRequest
+from dfbench.runs.request import DataChoice, RunRequest
 from dfbench.runs.settings import shared_settings, split_settings
 from dfbench.scenarios import parse_scenario
 from dfbench.scenarios.division import ClassDivision, Situation
