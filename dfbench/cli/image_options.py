@@ -15,12 +15,15 @@ Command = Callable[..., Any]
 def class_options(command: Command) -> Command:
     """Add `--classes` and `--alternative-classes`."""
     benchmark = click.option(
-        "--classes", type=Names(), help="Benchmark classes, separated by commas, or all."
+        "--classes",
+        type=Names(),
+        help="Benchmark classes, separated by commas (a name with a comma in double quotes), or "
+        "all.",
     )
     spare = click.option(
         "--alternative-classes",
         type=Names(),
-        help="Spare classes of the dataset, separated by commas.",
+        help="Spare classes of the dataset, separated by commas (likewise).",
     )
     return benchmark(spare(command))
 

@@ -6,9 +6,11 @@ from typing import Any
 
 import rich_click as click
 
+from dfbench.datasets.names import listed_names
+
 
 class Names(click.ParamType[tuple[str, ...]]):
-    """Names separated by commas: `cat,dog`."""
+    """Names separated by commas: `cat,dog`, with quotes where needed (see `listed_names`)."""
 
     name = "text"
 
@@ -17,4 +19,4 @@ class Names(click.ParamType[tuple[str, ...]]):
     ) -> tuple[str, ...]:
         """The names, without blanks around them."""
         del param, ctx
-        return tuple(name.strip() for name in str(value).split(",") if name.strip())
+        return listed_names(str(value))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from pathlib import Path
 
 from dfbench.datasets.dataset import DatasetRequest
+from dfbench.datasets.names import encodable
 from dfbench.errors import InvalidInput
 
 
@@ -20,6 +22,15 @@ def check_classes(title: str, benchmark: Collection[str], alternative: Collectio
         raise InvalidInput(
             f"{len(benchmark)} benchmark classes of {title}: a classifier needs two or more "
             "(see: --classes)"
+        )
+
+
+def check_place(folder: Path) -> None:
+    """Raise `InvalidInput` for a path that cannot be written into a run's files."""
+    if not encodable(str(folder.absolute())):
+        raise InvalidInput(
+            f"the path {str(folder.absolute())!a} is not UTF-8, so that no run can record it: "
+            "rename the folder, or name it by a link"
         )
 
 

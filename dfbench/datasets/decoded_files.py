@@ -29,6 +29,7 @@ from dfbench.datasets.decoding import VERSION as DECODING
 from dfbench.datasets.file_faults import closed as why_closed
 from dfbench.datasets.folder_images import FolderImages, Item, Role
 from dfbench.datasets.image_array import ImageArray, Images, LazyImages
+from dfbench.datasets.names import encodable
 from dfbench.datasets.picture import UnreadableImageError
 from dfbench.datasets.split import A_FIFTH, Holdout
 from dfbench.errors import InvalidInput
@@ -179,6 +180,7 @@ def _items(
     root = collection.root
     every = [file for group in collection.files.values() for file in group]
     digests = file_digests(every, root, request.cache / f"folder-{_place(root)}.json")
+    digests |= {file: None for file in every if not encodable(str(file))}
     shut = [file for file, digest in digests.items() if digest is None]
     if shut and not request.skip_unreadable:
         reason = why_closed(shut[0]) or "cannot be opened"

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from dfbench import console
 from dfbench.datasets.decoding import decoded
+from dfbench.datasets.names import encodable
 from dfbench.datasets.picture import UnreadableImageError
 from dfbench.errors import InvalidInput
 from dfbench.files import finite
@@ -52,7 +53,9 @@ def duplicates(files: Sequence[Path]) -> tuple[tuple[Path, ...], ...]:
 
 
 def closed(file: Path) -> str | None:
-    """Why a file holds nothing that can be read; None if it does."""
+    """Why a file cannot be used, as far as is known without reading it; None if it can."""
+    if not encodable(str(file)):
+        return "its path is not UTF-8"
     try:
         if not finite(file).stat().st_size:
             return "empty file"

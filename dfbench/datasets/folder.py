@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dfbench.datasets.choices import check_unpublished
+from dfbench.datasets.choices import check_place, check_unpublished
 from dfbench.datasets.dataset import MODALITIES, Dataset, DatasetRequest
 from dfbench.datasets.decoded_files import FileCollection, open_files
 from dfbench.datasets.folder_classes import selected
 from dfbench.datasets.folder_layout import class_folders, image_files
+from dfbench.datasets.names import composed
 from dfbench.datasets.split import A_FIFTH, EVERYTHING
 from dfbench.errors import InvalidInput
 
@@ -38,7 +39,7 @@ def open_folder(request: DatasetRequest) -> Dataset:
         for name in selection.benchmark + selection.alternative
     }
     collection = FileCollection(
-        name=f"folder:{root.resolve().name}",
+        name=f"folder:{composed(root.resolve().name)}",
         root=root,
         files=files,
         benchmark=selection.benchmark,
@@ -55,4 +56,5 @@ def named_folder(request: DatasetRequest) -> Path:
         raise InvalidInput("dataset 'folder' needs a path: folder:PATH")
     if request.holdout != "all":
         check_unpublished("a folder", request)
+    check_place(Path(request.argument))
     return Path(request.argument).expanduser()

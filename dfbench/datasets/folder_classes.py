@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from dfbench.datasets.class_list import matching
 from dfbench.datasets.dataset import MODALITIES, DatasetRequest
 from dfbench.datasets.folder_layout import Folders
-from dfbench.datasets.names import normalised
+from dfbench.datasets.names import composed, name_error, normalised
 from dfbench.errors import InvalidInput, unknown_name
 
 _ALL = ("all",)
@@ -28,13 +28,15 @@ def selected(folders: Folders, request: DatasetRequest) -> Selection:
     """The classes asked for; else those of a packaged class list; else all.
 
     A list is applied if it has exactly the folder's classes and `request.classes` is None.
-    Raises `InvalidInput` for a class in one modality only, for a benchmark class that is also an
+    Raises `InvalidInput` for a name that cannot be written or that holds an invisible character,
+    for a class in one modality only, for a benchmark class that is also an
     alternative one, for fewer than two classes; `UnknownName` for a class that is not there.
     """
     notes: tuple[str, ...] = ()
-    alternative = request.alternative_classes
+    asked = _composed(request.classes)
+    alternative = _composed(request.alternative_classes)
     names = _names(folders)
-    known = matching(names) if request.classes is None and not _lonely(folders, names) else None
+    known = matching(names) if asked is None and not _lonely(folders, names) else None
     if known is not None:
         benchmark = known.benchmark
         alternative = known.alternative if alternative is None else alternative
@@ -42,14 +44,18 @@ def selected(folders: Folders, request: DatasetRequest) -> Selection:
             f"class list {known.name} applied: {len(benchmark)} benchmark and "
             f"{len(alternative)} alternative of {len(names)} classes (--classes all: every class)",
         )
-    elif request.classes in (None, _ALL):
-        spare = set(alternative or ()) if request.classes is None else set()
+    elif asked in (None, _ALL):
+        spare = set(alternative or ()) if asked is None else set()
         benchmark = tuple(name for name in names if name not in spare)
     else:
-        benchmark = request.classes or ()
+        benchmark = asked or ()
     chosen = Selection(tuple(sorted(set(benchmark))), tuple(sorted(set(alternative or ()))), notes)
     _check(chosen, folders)
     return chosen
+
+
+def _composed(names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    return None if names is None else tuple(composed(name) for name in names)
 
 
 def _names(folders: Folders) -> list[str]:
@@ -65,6 +71,11 @@ def _check(chosen: Selection, folders: Folders) -> None:
     for name in (*chosen.benchmark, *chosen.alternative):
         if name not in names:
             raise unknown_name("class", name, names, "the folders under photo/ and sketch/")
+        if (error := name_error(name)) is not None:
+            raise InvalidInput(
+                f"class folder {name!a} cannot be a class: {error}; rename it, or leave it "
+                "out with --classes"
+            )
     lonely = _lonely(folders, (*chosen.benchmark, *chosen.alternative))
     if lonely:
         there, missing = MODALITIES if lonely[0] in folders["photo"] else MODALITIES[::-1]

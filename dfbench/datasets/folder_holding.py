@@ -11,6 +11,7 @@ from dfbench.datasets.folder import named_folder
 from dfbench.datasets.folder_classes import Selection, selected
 from dfbench.datasets.folder_layout import Folders, class_folders, image_files
 from dfbench.datasets.known.class_folders import Problem
+from dfbench.datasets.names import composed
 from dfbench.errors import InvalidInput
 
 
@@ -43,7 +44,7 @@ def _read(root: Path, request: DatasetRequest) -> Holding:
         for modality in MODALITIES
     }
     return Holding(
-        name=f"folder:{root.resolve().name}",
+        name=f"folder:{composed(root.resolve().name)}",
         root=root,
         layouts={m: f"{m} (folder)" for m in MODALITIES},
         files=files,

@@ -8,6 +8,7 @@ from pathlib import Path
 from PIL import Image
 
 from dfbench.datasets.dataset import MODALITIES, Modality
+from dfbench.datasets.names import composed
 from dfbench.errors import InvalidInput
 
 Folders = dict[Modality, dict[str, Path]]
@@ -15,10 +16,11 @@ _ARCHIVES = frozenset({".zip", ".7z", ".rar", ".tar", ".gz", ".tgz", ".bz2", ".x
 
 
 def class_folders(root: Path) -> Folders:
-    """Class folders of both modalities by name; hidden ones are not classes.
+    """Class folders of both modalities by composed name; hidden ones are not classes.
 
-    Raises `InvalidInput` if `root` or one of its modality folders does not exist, and for a link
-    that leads nowhere or an archive that is not unpacked among the class folders.
+    Raises `InvalidInput` if `root` or one of its modality folders does not exist, for a link that
+    leads nowhere or an archive that is not unpacked among the class folders, and for two folders
+    whose names differ by their Unicode form only.
     """
     if root.is_file():
         raise InvalidInput(
@@ -36,7 +38,20 @@ def class_folders(root: Path) -> Folders:
             raise _no_modality(root, modality)
         entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
         _check_entries(entries)
-        found[modality] = {entry.name: entry for entry in entries if entry.is_dir()}
+        found[modality] = _by_name([entry for entry in entries if entry.is_dir()])
+    return found
+
+
+def _by_name(folders: list[Path]) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for folder in sorted(folders):
+        first = found.setdefault(composed(folder.name), folder)
+        if first != folder:
+            raise InvalidInput(
+                f"'{folder.parent}' holds class {composed(folder.name)!r} twice, as "
+                f"{first.name!a} and as {folder.name!a}, two Unicode forms of one name: "
+                "put the images of both into one of them"
+            )
     return found
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
+from dfbench.datasets.names import composed
 from dfbench.errors import InvalidInput
 
 Label: TypeAlias = int | str
@@ -45,7 +46,8 @@ class Relevance:
 def relevance(queries: Labels, gallery: Labels, n_queries: int, n_gallery: int) -> Relevance:
     """Number the labels of both sides alike.
 
-    Labels are integers or strings, one for each embedding. Raises `InvalidInput` for another
+    Labels are integers or strings, one for each embedding; strings are compared in Unicode's
+    composed form. Raises `InvalidInput` for another
     length or type, for strings on one side only, and if no query has a relevant photo at all.
     """
     sides = [_array("query", queries, n_queries), _array("gallery", gallery, n_gallery)]
@@ -74,8 +76,13 @@ def _array(side: str, given: Labels, length: int) -> npt.NDArray[Any]:
     if labels.dtype.kind in "iu":
         return labels.astype(np.int64)
     if labels.dtype.kind in "UT" or all(isinstance(label, str) for label in labels):
-        return labels.astype(np.str_)
+        return _composed(labels.astype(np.str_))
     raise InvalidInput(
         f"{side} labels have dtype {labels.dtype}; allowed: integers or strings;"
         " give class indices or class names"
     )
+
+
+def _composed(labels: npt.NDArray[np.str_]) -> npt.NDArray[np.str_]:
+    names, numbers = np.unique(labels, return_inverse=True)
+    return np.array([composed(name) for name in names.tolist()], dtype=np.str_)[numbers]

@@ -18,6 +18,7 @@ from dfbench.datasets.contents import file_digests
 from dfbench.datasets.decoding import READER, decoded
 from dfbench.datasets.file_faults import closed
 from dfbench.datasets.folder_layout import is_image_name
+from dfbench.datasets.names import encodable
 from dfbench.datasets.picture import UnreadableImageError
 from dfbench.errors import InvalidInput
 from dfbench.retrieval.gallery_cache import Embedded, read_embedded, write_embedded
@@ -65,7 +66,7 @@ def open_gallery(root: Path, model: RetrievalModel, cache: Path) -> Gallery:
     embedded = _completed(read_embedded(store).only(wanted), wanted, model, store)
     kept, left_out = [], {}
     for file, digest in digests.items():
-        if digest in embedded.rows:
+        if digest in embedded.rows and encodable(str(file)):
             kept.append((file, embedded.rows[digest]))
         else:
             known = embedded.faults.get(digest or "")

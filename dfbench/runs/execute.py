@@ -29,7 +29,7 @@ from dfbench.runs.recording import Ingredients, make_record
 from dfbench.runs.shared_arrays import shared_arrays
 from dfbench.runs.showcase import SHOWCASE_FOLDER, lacks_showcase
 from dfbench.runs.state import RunState, failure, kept_state, read_state
-from dfbench.runs.store import ResultStore
+from dfbench.runs.store import ResultStore, run_folder
 from dfbench.runs.supervision import Supervision
 from dfbench.runs.supplies import source_pairs, supplied_arrays
 from dfbench.runs.teaching import ensure_networks
@@ -133,8 +133,15 @@ def _complete(plan: Plan, record: Record, supervision: Supervision) -> None:
 
 
 def _finished(plan: Plan) -> Run | None:
-    found = ResultStore(plan.session.request.places.results).find(plan.eval_id)
-    return Run(found[1], found[0], plan.folder, found[1], reused=True) if found else None
+    places = plan.session.request.places
+    found = ResultStore(places.results).find(plan.eval_id)
+    if found is None:
+        return None
+    path, record = found
+    # The same images may have had another folder's name when the run was made.
+    name, label = record.data.name, record.row.label
+    folder = run_folder(places.runs, name, label, record.seed, record.fit_id)
+    return Run(record, path, folder, record, reused=True)
 
 
 def _again(plan: Plan, *, force: bool, pairs: bool) -> bool:

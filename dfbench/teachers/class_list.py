@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from dfbench.datasets.names import listed_names
 from dfbench.errors import InvalidInput
 from dfbench.teachers.description import checked_classes
 from dfbench.text_file import read_text
@@ -47,7 +48,7 @@ def class_list(text: str) -> tuple[str, ...]:
         return checked_classes(_from_file(Path(text)))
     if "," not in text or text.lower().endswith(_ENDINGS):
         _check_no_file(text)
-    return checked_classes(text.split(","))
+    return checked_classes(listed_names(text))
 
 
 def _check_no_file(text: str) -> None:
@@ -77,7 +78,7 @@ def _from_file(file: Path) -> Sequence[str]:
         return _from_structure(text, who)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if len(lines) == 1 and "," in lines[0]:
-        return lines[0].split(",")
+        return listed_names(lines[0])
     return _without_numbers(lines, who)
 
 

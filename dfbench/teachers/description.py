@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dfbench.datasets.dataset import Modality
-from dfbench.datasets.names import normalised
+from dfbench.datasets.names import name_error, normalised
 from dfbench.errors import InvalidInput
 
 _CHANNELS = 3
@@ -36,6 +36,11 @@ def checked_classes(given: Sequence[str]) -> tuple[str, ...]:
     names = [name.strip() for name in given if name.strip()]
     spellings: dict[str, str] = {}
     for name in names:
+        if (error := name_error(name)) is not None:
+            raise InvalidInput(
+                f"class {name!a} of the class list cannot be used: {error}; allowed: names of "
+                "visible characters"
+            )
         plain = normalised(name)
         if plain in spellings:
             first = spellings[plain]

@@ -1,11 +1,11 @@
-"""Named pipes, sockets, devices and link loops among images and records: reported, never waited for."""
+"""Named pipes, sockets, devices and link loops among images and records are never waited for."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -45,8 +45,9 @@ SPECIAL = {
 
 
 @pytest.fixture(params=SPECIAL.items(), ids=["pipe", "socket", "device", "loop"])
-def special(request: pytest.FixtureRequest) -> Iterator[tuple[str, Callable[[Path], None]]]:
-    yield request.param
+def special(request: pytest.FixtureRequest) -> tuple[str, Callable[[Path], None]]:
+    found: tuple[str, Callable[[Path], None]] = request.param
+    return found
 
 
 Special = tuple[str, Callable[[Path], None]]
@@ -61,9 +62,7 @@ def test_image_that_is_no_file_is_named_and_can_be_left_out(
     request = DatasetRequest(cache=root.parent / "cache", argument=str(root))
     with pytest.raises(InvalidInput, match=rf"0a\.png' \({told}\).*--skip-unreadable"):
         open_folder(request)
-    skipping = DatasetRequest(
-        cache=root.parent / "cache", argument=str(root), skip_unreadable=True
-    )
+    skipping = DatasetRequest(cache=root.parent / "cache", argument=str(root), skip_unreadable=True)
     assert "1 unreadable image files left out" in open_folder(skipping).notes
 
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from dfbench.datasets.dataset import Modality
+from dfbench.datasets.names import composed
 
 Holds = Literal["sketch", "photo", "extended"]
 """What a place holds; `extended` is the added photos, mostly with the original ones."""
@@ -127,12 +128,12 @@ class KnownDataset(_Fact):
 
 
 def class_key(name: str) -> str:
-    """Letters and digits of a name, in lower case: the same for all spellings of a class.
+    """Letters and digits of a composed name, in lower case: one for all spellings of a class.
 
     >>> class_key("hot-air_balloon") == class_key("Hot Air Balloon") == class_key("hotairballoon")
     True
     """
-    return "".join(letter for letter in name.lower() if letter.isalnum())
+    return "".join(letter for letter in composed(name).lower() if letter.isalnum())
 
 
 @cache
