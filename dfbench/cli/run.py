@@ -216,13 +216,15 @@ def run(
 def _run(
     request: RunRequest, supervision: Supervision, *, alone: bool, force: bool, form: str
 ) -> None:
-    from dfbench.reporting.summary import print_run
-    from dfbench.runs.execute import execute
-    from dfbench.runs.numerics import pin_numerics
     from dfbench.runs.plan import plan_rows
 
     unscored = request.data.name == NO_IMAGES
     plans = plan_rows(request, beside=not alone and not unscored)
+    # Only here, for they import torch: what is wrong with a request is told before.
+    from dfbench.reporting.summary import print_run
+    from dfbench.runs.execute import execute
+    from dfbench.runs.numerics import pin_numerics
+
     pin_numerics(plans[-1].session.threads, request.seed)
     for line in plans[-1].notes:
         note(line)

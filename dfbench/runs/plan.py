@@ -17,7 +17,7 @@ from dfbench.runs.child import describe
 from dfbench.runs.job import Description, Fault, Question, RowAnswer, RowQuestion
 from dfbench.runs.request import DataChoice, RunRequest
 from dfbench.runs.row import Row
-from dfbench.runs.session import FALLBACK, Session, Sessions
+from dfbench.runs.session import FALLBACK, Session, Sessions, requested_settings
 from dfbench.runs.settings import split_settings
 from dfbench.runs.state import Subject
 from dfbench.runs.store import run_folder
@@ -155,8 +155,10 @@ class Refusal:
 def plan_rows(request: RunRequest, *, beside: bool) -> list[Plan]:
     """The requested row last, preceded, with `beside`, by those its plugin wants beside it.
 
-    Plugins are asked in a process of their own, before any data is read.
+    Plugins are asked in a process of their own, before any data is read, and the settings that
+    rows share are checked before that.
     """
+    requested_settings(request)
     planned = plan_requests([request], beside=beside).plans[0]
     if isinstance(planned, Refusal):
         raise planned.fault
@@ -201,6 +203,7 @@ def plan_requests(requests: Sequence[RunRequest], *, beside: bool = False) -> Pl
 
 def open_session(request: RunRequest) -> Session:
     """The session of a request, whatever its method. Raises `DfbenchError` if it has none."""
+    requested_settings(request)
     question = Question(
         rows=(),
         datasets=tuple(sorted({FALLBACK.kind} | _dataset_kinds(request.data))),

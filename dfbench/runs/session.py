@@ -167,6 +167,12 @@ class Session:
         )
 
 
+def requested_settings(request: RunRequest) -> tuple[Budget, TeacherRecipe]:
+    """The settings that rows share. Raises `UnknownName` or `InvalidConfig`; imports no torch."""
+    parts = split_settings(request.settings)
+    return shared_settings(parts["budget"], parts["teachers"])
+
+
 class Sessions:
     """Sessions of several requests: each dataset is opened once, equal sessions are one."""
 
@@ -190,7 +196,7 @@ class Sessions:
             *(tuple(sorted(parts[owner].items())) for owner in ("budget", "teachers")),
         )
         if key not in self._sessions:
-            budget, recipe = shared_settings(parts["budget"], parts["teachers"])
+            budget, recipe = requested_settings(request)
             given = given_teachers(request.teachers, request.places.cache / "teachers")
             choice = checked_choice(request, given)
             if recipe.pretrained and choice.image_size is None:
