@@ -137,8 +137,8 @@ class Setting:
 
         Its network, normaliser and input size are those of its teacher.
 
-        Initialised from its own teacher (statistics of batch normalisation frozen) or randomly;
-        the linear head is random in either case.
+        Initialised from its own teacher (statistics of batch normalisation frozen, in training mode
+        too) or randomly; the linear head is random in either case.
         """
         teacher = self.teacher(modality).network
         with self.seeded(f"{modality} encoder"):
@@ -269,7 +269,11 @@ class Setting:
 
 
 class Method(ABC):
-    """A row of the table: turns two teachers into a photo encoder and a sketch encoder."""
+    """A row of the table: turns two teachers into a photo encoder and a sketch encoder.
+
+    It is built as `Method(config)`, when a run is planned and in the process that fits. An
+    `__init__` of its own passes `config` on to this one and derives all else from it.
+    """
 
     name: ClassVar[str]
     """What `--method` takes."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dfbench.conformance.check import Check, chosen_checks
+from dfbench.files import absolute
 from dfbench.runs.settings import absolute_files
 
 if TYPE_CHECKING:
@@ -71,12 +72,14 @@ class Subject:
     ) -> None:
         self.name = target.__name__ if isinstance(target, type) else Path(target).name
         self.only = only
+        if not isinstance(target, type) and Path(target).suffix == ".py":
+            target = absolute(Path(target))
         self._target = target
         self._settings = absolute_files(
             {key: str(value) for key, value in (settings or {}).items()}
         )
         self._expected = expected_failures or {}
-        self._plugins = plugins
+        self._plugins = [absolute(Path(file)) for file in plugins]
         self._stack = stack
         self._examined: Examination | None = None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dfbench.errors import InvalidInput
+from dfbench.files import absolute
 from dfbench.plugins import PluginHost
 from dfbench.runs.class_source import class_source
 from dfbench.runs.request import ClassSource, PluginSources
@@ -23,9 +24,9 @@ def rows_of(target: Target, sources: PluginSources) -> tuple[PluginHost, tuple[s
         return _class_rows(class_source(target), sources)
     file = Path(target)
     if file.suffix == ".py" or file.is_file():
-        return _file_rows(file.resolve(), sources)
+        return _file_rows(absolute(file).resolve(), sources)
     if ":" in str(target):
-        return _class_rows(ClassSource(target=str(target), path=Path.cwd()), sources)
+        return _class_rows(ClassSource(target=str(target), path=absolute(Path())), sources)
     host = PluginHost.of(sources)
     host.require(sources.files)
     host.method(str(target).partition("[")[0])

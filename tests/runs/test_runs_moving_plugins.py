@@ -12,6 +12,9 @@ from bench import ALTERNATIVE, BENCHMARK, TINY, Bench
 from plugin_text import method_text
 
 import dfbench
+from dfbench.cli.configuration import data_root_or_configured
+from dfbench.cli.path import AbsolutePath
+from dfbench.defaults import chosen_cache, chosen_plugins, chosen_plugins_folder
 from dfbench.errors import DfbenchError
 from dfbench.runs.execute import execute
 from dfbench.runs.request import DataChoice, Places
@@ -208,6 +211,27 @@ def test_run_whose_folder_is_removed_ends_with_a_message(body: str, faulty: Any)
     with pytest.raises(DfbenchError, match="was removed while the run was going on"):
         execute(faulty.plan)
     assert faulty.results == []
+
+
+def test_folders_named_by_the_environment_are_seen_from_where_the_command_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("CACHE", "DATA", "PLUGINS_DIR"):
+        monkeypatch.setenv(f"DFBENCH_{name}", name.lower())
+    monkeypatch.chdir(tmp_path)
+    assert chosen_cache() == tmp_path / "cache"
+    assert chosen_plugins(folder=chosen_plugins_folder()).folder == tmp_path / "plugins_dir"
+    assert data_root_or_configured(Path(os.environ["DFBENCH_DATA"])) == tmp_path / "data"
+
+
+def test_home_is_that_of_the_start_and_names_with_a_tilde_are_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    paths = {"~/x": "home/x", "a/~/x": "a/~/x", "~nobody-here/x": "~nobody-here/x"}
+    for given, expected in paths.items():
+        assert AbsolutePath().convert(given, None, None) == tmp_path / expected
 
 
 def test_requests_hold_absolute_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
