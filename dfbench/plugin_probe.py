@@ -152,7 +152,7 @@ class _Probe:
         self._output.seek(0)
         try:
             return _decoded(json.loads(self._output.read()))
-        except (ValueError, TypeError, KeyError, PluginFault):
+        except (ValueError, TypeError, KeyError, AttributeError, PluginFault):
             status = exit_text(self._process.returncode)
             return Answer(error=f"its process ended without an answer ({status})")
 
