@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from typing import TypeVar
@@ -14,7 +15,7 @@ from PIL import Image, UnidentifiedImageError
 
 from dfbench.datasets.bare_file import bare
 from dfbench.datasets.picture import UnreadableImageError, upright
-from dfbench.files import read_file
+from dfbench.files import finite, read_file
 
 VERSION = 1
 """Part of fingerprints: raised whenever a decoded pixel of ordinary images may change."""
@@ -53,6 +54,8 @@ def longest_side(file: Path) -> int:
 
     Raises `UnreadableImageError` if the file does not begin as an image.
     """
+    with suppress(Exception):  # Pillow's readers raise whatever a broken file makes them
+        return _opened(finite(file), lambda image: max(image.size))
     return read_picture(image_content(file), lambda image: max(image.size))
 
 
@@ -73,23 +76,25 @@ def read_picture(
     `UnreadableImageError` if that does not help.
     """
     try:
-        return _opened(content, use, formats)
+        return _opened(BytesIO(content), use, formats)
     except Exception as fault:  # Pillow's readers raise whatever a broken file makes them
         rest = bare(content)
         if rest is None or rest == content:
             raise UnreadableImageError(_reason(content, fault)) from fault
         try:
-            return _opened(rest, use, formats)
+            return _opened(BytesIO(rest), use, formats)
         except Exception as second:  # as above
             raise UnreadableImageError(_reason(content, second)) from second
 
 
 def _opened(
-    content: bytes, use: Callable[[Image.Image], _T], formats: tuple[str, ...] | None
+    file: BytesIO | Path,
+    use: Callable[[Image.Image], _T],
+    formats: tuple[str, ...] | None = None,
 ) -> _T:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        with Image.open(BytesIO(content), formats=formats) as image:
+        with Image.open(file, formats=formats) as image:
             return use(image)
 
 

@@ -147,6 +147,18 @@ def test_identity_does_not_depend_on_where_things_lie(quick_bench: Bench, tmp_pa
     assert second["data"]["name"] == "folder:other-name"
 
 
+def test_images_under_another_folder_name_get_the_pictures_of_their_run(
+    quick_bench: Bench,
+) -> None:
+    quick_bench.record("classifier-only")
+    moved = quick_bench.pictures.with_name("moved")
+    quick_bench.pictures.rename(moved)
+    again = quick_bench.run("classifier-only", "--dataset", f"folder:{moved}")
+    assert "already done" in again.err
+    named = next(line for line in again.err.splitlines() if line.startswith("pictures: "))
+    assert (Path(named.removeprefix("pictures: ")) / "retrievals.png").is_file()
+
+
 def test_run_leaves_networks_without_pickles_and_pictures(quick_bench: Bench) -> None:
     record = quick_bench.record("crossx")
     (folder,) = (path.parent for path in quick_bench.runs.rglob("outcome.json"))
