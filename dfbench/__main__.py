@@ -1,5 +1,8 @@
 """`python -m dfbench`: the command line."""
 
+from __future__ import annotations
+
 from dfbench.cli import main
 
-main()
+if __name__ == "__main__":
+    main()

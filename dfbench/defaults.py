@@ -6,7 +6,8 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from dfbench.files import absolute
+from dfbench.errors import InvalidInput
+from dfbench.files import absolute, entries
 from dfbench.runs.request import PluginSources
 
 PLUGINS = "DFBENCH_PLUGINS"
@@ -29,8 +30,17 @@ def chosen_cache() -> Path:
 def chosen_plugins(files: Iterable[Path] = (), folder: Path | None = None) -> PluginSources:
     """Plugin files and a folder, as absolute paths for other processes, and `DFBENCH_PLUGINS`.
 
-    That variable set to nothing loads none but `files`.
+    That variable set to nothing loads none but `files`. Raises `InvalidInput` for a folder that is
+    not there and `FileFault` for one that cannot be read.
     """
+    if folder is not None and not folder.is_dir():
+        what = "is a file" if folder.exists() else "does not exist"
+        raise InvalidInput(
+            f"folder of plugins {str(folder)!r} {what}; allowed: a folder of Python files, with "
+            "--plugins-dir DIR or DFBENCH_PLUGINS_DIR (without it: unset DFBENCH_PLUGINS_DIR)"
+        )
+    if folder is not None:
+        entries(folder)
     names = os.environ.get(PLUGINS)
     return PluginSources(
         files=tuple(absolute(Path(file)).resolve() for file in files),

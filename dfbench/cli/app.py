@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 from collections.abc import Set
+from contextlib import suppress
 from typing import NoReturn
 
 import rich_click as click
@@ -29,9 +30,13 @@ from dfbench.cli.table import table
 from dfbench.cli.teachers import teachers_group
 from dfbench.console import error, note
 from dfbench.errors import DfbenchError
+from dfbench.file_errors import told_faults
+from dfbench.streams import Output, ReaderGone, prepare_streams, release_streams
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells have it."""
+UNREAD = 141
+"""Exit status where nobody reads the output to its end, likewise."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -67,14 +72,18 @@ for verb in (
 
 def main() -> None:
     """Entry point: a user's mistake is one line and status 2, never a traceback."""
+    prepare_streams()
     before = set(threading.enumerate())
     try:
-        status = app.main(standalone_mode=False)
+        with told_faults():
+            status = app.main(standalone_mode=False)
+            Output().flush()
     except DfbenchError as fault:
         error(str(fault))
         status = 2
     except click.ClickException as fault:
-        fault.show()
+        with suppress(OSError):  # standard error may take nothing; the status tells
+            fault.show()
         status = fault.exit_code
     except (KeyboardInterrupt, click.Abort):
         error(
@@ -82,6 +91,9 @@ def main() -> None:
             "from there"
         )
         status = INTERRUPTED
+    except (ReaderGone, BrokenPipeError):
+        status = UNREAD
+    release_streams()
     _leave(status if isinstance(status, int) else 0, before)
 
 
@@ -90,7 +102,6 @@ def _leave(status: int, before: Set[threading.Thread]) -> NoReturn:
     left = [t.name for t in set(threading.enumerate()) - before if not t.daemon]
     if left:
         note(f"not waited for, left behind by a plugin: {', '.join(sorted(left))}")
-        sys.stdout.flush()
-        sys.stderr.flush()
+        release_streams()
         os._exit(status)
     sys.exit(status)

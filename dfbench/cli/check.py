@@ -101,11 +101,15 @@ def _print(label: str, verdicts: list[Verdict], *, verbose: bool) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    names = max(len(verdict.check.name) for verdict in verdicts)
     table = Table.grid(padding=(0, 2))
+    table.add_column(min_width=max(map(len, _STYLES)))
+    table.add_column(min_width=names)
+    table.add_column(overflow="fold")
     for verdict in verdicts:
         table.add_row(
             Text(verdict.status, style=_STYLES[verdict.status]),
-            Text(verdict.check.name, no_wrap=True),
+            Text(verdict.check.name),
             Text(verdict.remark or verdict.check.rule),
         )
     output().print(Text(label, style="bold"))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import rich_click as click
 
-from dfbench import console
 from dfbench.cli.choice import Choice
 from dfbench.cli.path import AbsolutePath
+from dfbench.console import print_json, write
+from dfbench.streams import printable
 
 _K_OF_ALL = 200
 
@@ -89,5 +89,7 @@ def evaluate(
         bootstrap=bootstrap,
         seed=seed,
     )
-    text = json.dumps(as_document(result), indent=2) if style == "json" else as_text(result)
-    console.output().print(text, markup=False)
+    if style == "json":
+        print_json(as_document(result))
+    else:
+        write(printable(as_text(result)) + "\n")

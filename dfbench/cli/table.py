@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +22,7 @@ from dfbench.cli.records import (
     say_unfinished,
     scenario_option,
 )
-from dfbench.console import note
+from dfbench.console import note, write
 from dfbench.errors import InvalidInput, unknown_name
 
 if TYPE_CHECKING:
@@ -141,7 +140,7 @@ def table(
     if form == "csv":
         from dfbench.reporting.delimited import leaderboard_csv, overlap_csv
 
-        sys.stdout.write((overlap_csv if kind == "overlap" else leaderboard_csv)(layouts))
+        write((overlap_csv if kind == "overlap" else leaderboard_csv)(layouts))
         note("what the numbers mean, and under which conditions they hold: --format json")
         say_unfinished(unfinished)
     else:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from dfbench.console import output, print_json
+from dfbench.console import output, print_json, print_line, write
+from dfbench.streams import Output, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 Rank = Literal["best", "second"]
 RANKS = "of each section and column the best in bold, the second underlined"
 """What a face that marks ranks says of them."""
-_LEAST_NAME = 16
-"""Letters of a column of words that the narrowest terminal shows in a line."""
 _GAP = 3
 """Blanks between two columns."""
 _WORD = re.compile(r"[a-z]{2}")
@@ -81,11 +80,12 @@ def print_layouts(layouts: list[Layout], form: str) -> None:
     elif form == "html":
         from dfbench.reporting.html import html
 
-        output().print(html(layouts), markup=False, soft_wrap=True)
+        encoding = Output().encoding
+        write(html(layouts).encode(encoding, "xmlcharrefreplace").decode(encoding) + "\n")
     elif form == "latex":
         from dfbench.reporting.latex import latex
 
-        output().print(latex(layouts), markup=False, soft_wrap=True)
+        write(latex(layouts) + "\n")
     else:
         show = _markdown if form == "markdown" else _text
         for layout in layouts:
@@ -97,10 +97,16 @@ def _text(layout: Layout) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    layout = _printable(layout)
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     header = layout.whole_header("\n")
     for column, (name, side) in enumerate(zip(header, layout.alignment(), strict=True)):
-        table.add_column(Text(name), justify=side, no_wrap=not _has_words(layout, column))
+        table.add_column(
+            Text(name),
+            justify=side,
+            no_wrap=not _has_words(layout, column),
+            min_width=_least_width(layout, column),
+        )
     for heading, places in layout.parts():
         if heading:
             table.add_row(Text(heading, style="italic"))
@@ -108,34 +114,48 @@ def _text(layout: Layout) -> None:
             table.add_row(*map(Text, layout.rows[place]))
         table.add_section()
     console = output()
-    console.print(Text(layout.title, style="bold"))
-    with _at_least(_least_width(layout)) as console:
+    print_line(console, Text(layout.title, style="bold"))
+    columns = range(len(header))
+    with _at_least(sum(_least_width(layout, c) + _GAP for c in columns) + _GAP, console):
         console.print(table)
     for line in layout.notes:
-        console.print(Text(line, style="dim"))
+        print_line(console, Text(line, style="dim"))
     console.print()
 
 
+def _printable(layout: Layout) -> Layout:
+    """The table in letters that standard output has, so that its columns are as wide as shown."""
+    return replace(
+        layout,
+        title=printable(layout.title),
+        header=tuple(map(printable, layout.header)),
+        rows=tuple(tuple(map(printable, row)) for row in layout.rows),
+        notes=tuple(map(printable, layout.notes)),
+        sections=tuple((printable(title), length) for title, length in layout.sections),
+        spans=tuple((printable(title), width) for title, width in layout.spans),
+    )
+
+
 @contextmanager
-def _at_least(width: int) -> Iterator[Console]:
-    """The console of results, made so wide: a terminal breaks the lines where a table cannot."""
-    console = output()
+def _at_least(width: int, console: Console) -> Iterator[None]:
+    """Make a console so wide: a terminal breaks the lines where a table cannot."""
     before = console.width
     console.width = max(before, width)
     try:
-        yield console
+        yield
     finally:
         console.width = before
 
 
-def _least_width(layout: Layout) -> int:
-    """Letters that a line needs for all numbers, and for words as far as they can be broken."""
-    width = 0
-    for column, name in enumerate(layout.whole_header("\n")):
-        cells = (*name.split("\n"), *(row[column] for row in layout.rows))
-        widest = max(map(len, cells))
-        width += min(widest, _LEAST_NAME) if _has_words(layout, column) else widest
-    return width + _GAP * (len(layout.header) + 1)
+def _least_width(layout: Layout, column: int) -> int:
+    """Letters that a column needs: for its longest word, or, if it is of numbers, its widest."""
+    from rich.cells import cell_len
+
+    header = layout.whole_header("\n")[column]
+    cells = [*header.split("\n"), *(row[column] for row in layout.rows)]
+    if _has_words(layout, column):
+        cells = [word for cell in cells for word in cell.split()]
+    return max(map(cell_len, cells), default=1)
 
 
 def _has_words(layout: Layout, column: int) -> bool:
@@ -173,4 +193,4 @@ def _literal(text: str) -> str:
 
 
 def _markdown(layout: Layout) -> None:
-    output().print(markdown(layout), markup=False, soft_wrap=True)
+    write(markdown(layout) + "\n")
