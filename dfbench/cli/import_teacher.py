@@ -142,6 +142,11 @@ def import_teacher(
 def _tell(facts: NetworkFacts, measurement: Measurement | None, file: Path, form: str) -> None:
     if measurement is not None and measurement.unknown:
         note(f"folders of classes that it does not know: {', '.join(measurement.unknown)}")
+    if measurement is not None and measurement.no_better_than_chance:
+        note(
+            f"no better than chance on these {measurement.images} images: check the order of "
+            "--classes, --mean, --std and --input-size"
+        )
     if form == "json":
         print_json(
             {

@@ -17,6 +17,8 @@ from dfbench.teachers.listing import networks_in
 
 Given = Mapping[Modality, NetworkFacts]
 """Both teachers of a run, or none where they are to be trained."""
+_MOST = 4
+"""Networks told of those that one prefix fits."""
 _PREFIX = re.compile(r"[0-9a-f]{4,32}")
 
 
@@ -62,10 +64,15 @@ def stored_teacher(name: str, folder: Path) -> tuple[Path, NetworkFacts]:
     found = []
     if _PREFIX.fullmatch(name):
         found = [file for file in networks_in(folder) if file.name.startswith(name)]
-    if len(found) != 1:
-        many = f"{len(found)} networks whose identity begins with" if found else "no network"
+    if len(found) > 1:
+        told = "; ".join(_told(path) for path in found[:_MOST])
         raise InvalidInput(
-            f"{many} {name!r}; allowed: a file that dfbench teachers import wrote, or the "
+            f"{len(found)} networks whose identity begins with {name!r} ({told}); allowed: more of "
+            "the identity of one of them (see: dfbench teachers list)"
+        )
+    if not found:
+        raise InvalidInput(
+            f"no network {name!r}; allowed: a file that dfbench teachers import wrote, or the "
             "beginning (four digits or more) of an identity (see: dfbench teachers list)"
         )
     return found[0], _facts(found[0])
@@ -77,7 +84,8 @@ def _given(modality: Modality, name: str, folder: Path) -> NetworkFacts:
         what = f"{facts.modality} teacher" if facts.kind in (TEACHER, IMPORTED) else facts.kind
         raise InvalidInput(
             f"--{modality}-teacher {name!r} holds a {what}; allowed: a {modality} teacher (see: "
-            "dfbench teachers list)"
+            "dfbench teachers list; a checkpoint becomes one by dfbench teachers import --modality "
+            f"{modality})"
         )
     from dfbench.teachers.stored import read_facts  # torch, which a run without given ones spares
 
@@ -91,6 +99,16 @@ def _given(modality: Modality, name: str, folder: Path) -> NetworkFacts:
         with atomic_path(kept) as temporary:
             shutil.copyfile(path, temporary)
     return facts
+
+
+def _told(path: Path) -> str:
+    """One network in a few words: what a user tells it from others by."""
+    header = read_header(path)
+    if header is None:
+        return f"{path.stem[:16]}: damaged"
+    facts = header.facts
+    modality = f"{facts.modality} " if facts.modality else ""
+    return f"{path.stem[:16]}: {modality}{facts.kind}, {facts.origin or facts.network}"
 
 
 def _facts(path: Path) -> NetworkFacts:

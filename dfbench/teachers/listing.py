@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ class Entry:
             "origin": facts.origin,
             "seconds": facts.seconds,
             "bytes": self.bytes,
-            "changed": self.changed,
+            "changed": datetime.fromtimestamp(self.changed, UTC).isoformat(timespec="seconds"),
             "file": str(self.path),
         }
 

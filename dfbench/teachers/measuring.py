@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import sqrt
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,8 +30,16 @@ class Measurement(NamedTuple):
     images: int
     classes: int
     """Classes of the teacher that there are images of."""
+    told_apart: int
+    """Classes of the teacher, with images or without."""
     unknown: tuple[str, ...]
     """Folders of classes that it does not know, left out."""
+
+    @property
+    def no_better_than_chance(self) -> bool:
+        """Whether guessing among its classes does as well, within two standard deviations."""
+        chance = 1 / self.told_apart
+        return self.accuracy <= chance + 2 * sqrt(chance * (1 - chance) / self.images)
 
 
 def measured(teacher: Teacher, folder: Path) -> Measurement:
@@ -48,7 +57,7 @@ def measured(teacher: Teacher, folder: Path) -> Measurement:
             hits += _hits(teacher, part)
             advance(len(part))
     classes = len({label for _, label in files})
-    return Measurement(hits / len(files), len(files), classes, unknown)
+    return Measurement(hits / len(files), len(files), classes, len(teacher.classes), unknown)
 
 
 def _files(teacher: Teacher, folder: Path) -> tuple[list[tuple[Path, int]], tuple[str, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from bench import ALTERNATIVE, BENCHMARK, TINY, TINY_CROSSX, Bench, Finished
 from safetensors.torch import save_file
 from torch.nn import functional
 
-from dfbench.datasets.dataset import Modality
+from dfbench.datasets.dataset import MODALITIES, Modality
 from dfbench.datasets.decoding import decoded
 from dfbench.networks import Classifier, Normaliser
 from dfbench.teachers.fitting import published_names
@@ -23,13 +24,16 @@ ORDERS: dict[Modality, tuple[str, ...]] = {
 }
 """Labels as two owners have them: neither sorted, nor spelt alike."""
 SIZES: dict[Modality, int] = {"photo": 32, "sketch": 24}
+README = Path(__file__).resolve().parents[2] / "README.md"
 MEAN, STD = (0.4, 0.5, 0.6), (0.3, 0.3, 0.2)
 
 
-def _owned(modality: Modality, network: str, pictures: Path, steps: int) -> Classifier:
+def _owned(
+    modality: Modality, network: str, pictures: Path, steps: int, size: int | None = None
+) -> Classifier:
     """A classifier as its owner trained it, for a few steps, in its own label order and size."""
     torch.manual_seed(len(modality))
-    size = SIZES[modality]
+    size = size or SIZES[modality]
     own = Classifier(network, Normaliser(MEAN, STD), len(BENCHMARK), size)
     images, labels = [], []
     for label, name in enumerate(ORDERS[modality]):
@@ -168,7 +172,7 @@ def test_imported_teachers_are_as_right_as_their_owners_found_them(
     assert record["metrics"]["map@all"]["value"] > 0.8 > record["chance"] + 0.3
 
 
-def test_students_learn_from_imported_teachers_with_alternative_images(
+def test_students_learn_from_imported_teachers_with_the_alternative_images_that_are_named(
     quick_bench: Bench, pictures: Path, test_set: Path, teachers: list[str]
 ) -> None:
     other = quick_bench.place / "other"
@@ -176,13 +180,85 @@ def test_students_learn_from_imported_teachers_with_alternative_images(
         for name in ALTERNATIVE:
             shutil.copytree(pictures / modality / name, other / modality / name)
     data = ("--dataset", f"folder:{test_set}")
-    refused = _run(quick_bench, "crossx", *data, *teachers).refused()
-    assert "alternative images are needed" in refused
-    assert "--alternative DATASET" in refused
     done = _run(quick_bench, "crossx", *data, "--alternative", f"folder:{other}", *teachers)
     assert done.status == 0, done.err
     assert done.json["data"]["alternative"] == "folder:other"
     assert done.json["supplies"]["modality classifier"]
+    assert "alternative images: shapes" not in done.err
+
+
+def _printed_commands() -> list[list[str]]:
+    """The commands that the README prints for two classifiers, as words."""
+    section = README.read_text(encoding="utf-8").split("## Your own two classifiers")[1]
+    return [shlex.split(line) for line in section.split("```")[1].strip().splitlines()]
+
+
+def _quick(words: list[str], named: dict[str, str]) -> list[str]:
+    """A printed command with a small network and the names that stand for a user's own."""
+    small = {"torchvision:resnet18": "resnet-tiny", "64": "32", "folder:TEST": "folder:test-set"}
+    return [named.get(word, small.get(word, word)) for word in words[1:]]
+
+
+def test_readme_runs_from_two_checkpoints_and_a_test_set_alone(
+    quick_bench: Bench, pictures: Path, test_set: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = test_set.parent
+    monkeypatch.chdir(home)
+    photo, sketch, run = _printed_commands()
+    named = {"PHOTO-ID": "", "SKETCH-ID": ""}
+    for modality, words in (("photo", photo), ("sketch", sketch)):
+        own = _owned(modality, "resnet-tiny", pictures, 10, size=32)
+        _checkpoint(own, home / words[3])
+        classes = home / words[words.index("--classes") + 1]
+        classes.write_text("\n".join(ORDERS[modality]), encoding="utf-8")
+        cache = ("--cache", str(quick_bench.cache))
+        done = quick_bench.call(*_quick(words, {}), *cache, "--format", "json")
+        assert done.status == 0, done.err
+        named[f"{modality.upper()}-ID"] = done.json["identity"][:12]
+    words = _quick(run, named)
+    assert words[:3] == ["run", "--method", "crossx"]
+    done = _run(quick_bench, "crossx", *words[3:])
+    assert done.status == 0, done.err
+    assert done.json["data"]["alternative"] == "shapes (spare)"
+    assert "alternative images: shapes (spare), 10 classes that no teacher knows" in done.err
+    unscored = words[3 : words.index("--dataset")] + words[words.index("--dataset") + 2 :]
+    done = _run(quick_bench, "crossx", *unscored)
+    assert done.status == 0, done.err
+    assert Path(done.json["encoders"]).is_file()
+
+
+def test_default_alternative_images_are_of_classes_that_no_teacher_knows(
+    quick_bench: Bench, owned: dict[Modality, Path]
+) -> None:
+    lists = {"photo": "Snail,boat,cup", "sketch": "cup,boat,ice_cream"}
+    named = []
+    for modality in MODALITIES:
+        told = _import(
+            quick_bench, modality, owned[modality], "resnet-tiny", classes=lists[modality]
+        )
+        named += [f"--{modality}-teacher", told["identity"]]
+    done = _run(quick_bench, "alternative-data", *named)
+    assert done.status == 0, done.err
+    (line,) = (line for line in done.err.splitlines() if line.startswith("alternative images"))
+    assert "8 classes" in line
+    assert "snail" not in line
+    assert "ice-cream" not in line
+
+
+def test_rows_that_need_no_alternative_images_have_none_drawn(
+    quick_bench: Bench, test_set: Path, teachers: list[str], tmp_path: Path
+) -> None:
+    kept = quick_bench.cache / "teachers"
+    fresh = tmp_path / "cache"
+    shutil.copytree(kept, fresh / "teachers")
+    done = _run(
+        quick_bench,
+        "classifier-posterior",
+        *("--dataset", f"folder:{test_set}", *teachers, "--cache", str(fresh)),
+    )
+    assert done.status == 0, done.err
+    assert done.json["data"]["alternative"] is None
+    assert not list((fresh / "images").glob("shapes*"))
 
 
 def test_without_any_dataset_encoders_are_fitted_once_and_nothing_is_scored(
@@ -238,6 +314,11 @@ def test_teachers_of_partly_different_classes_divide_the_dataset(
     )
     assert done.status == 0, done.err
     division = done.json["division"]
+    assert "closed" not in done.err
+    told = "2 classes known to both teachers, 1 to the photo teacher only, 1 to the sketch teacher"
+    assert f"classes of the external teachers: {told} only" in done.err
+    table = quick_bench.call("table", "--results", str(quick_bench.results)).out
+    assert "external teachers of overlap 0.50, 4 classes" in table
     assert division["shared"] == ["cup", "sun"]
     assert (division["photo_only"], division["sketch_only"]) == (["boat"], ["house"])
     assert set(done.json["groups"]) == {"shared", "photo-only", "sketch-only"}
@@ -253,6 +334,13 @@ def test_what_cannot_be_given_is_refused(
 
     assert "without --sketch-teacher" in line(*data, *teachers[:2])
     assert "holds a photo teacher" in line(*data, *teachers[:2], "--sketch-teacher", teachers[1])
+    for beginning in ("abcd1", "abcd2"):
+        shutil.copy(teachers[1], quick_bench.cache / "teachers" / f"{beginning:0<32}.safetensors")
+    two = line(*data, "--photo-teacher", "abcd", *teachers[2:])
+    assert "2 networks whose identity begins with 'abcd'" in two
+    assert "abcd100000000000: photo imported teacher, photo.pth" in two
+    for beginning in ("abcd1", "abcd2"):
+        (quick_bench.cache / "teachers" / f"{beginning:0<32}.safetensors").unlink()
     assert "no network 'fffff'" in line(*data, *teachers[:2], "--sketch-teacher", "fffff")
     assert "import a checkpoint first" in line(
         *data, *teachers[:2], "--sketch-teacher", str(owned["sketch"])
