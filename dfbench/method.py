@@ -251,6 +251,16 @@ class Setting:
         images: Tensor = self._supply(Need.ALTERNATIVE_DATA)[modality]
         return images
 
+    def by_knowledge(self, known: nn.Module, unknown: nn.Module) -> nn.Module:
+        """An encoder that embeds an image by `known` if its class is known, else by `unknown`.
+
+        Known means to the teacher of the image's modality. The encoder gives both embeddings of one
+        width and the harness, which has the labels, keeps one. Needs `KNOWN_CLASS_ORACLE`.
+        """
+        either: Callable[[nn.Module, nn.Module], nn.Module]
+        either = self._supply(Need.KNOWN_CLASS_ORACLE)
+        return either(known, unknown)
+
     def training_images(self, modality: Modality) -> tuple[Tensor, Tensor]:
         """A teacher's training images, uint8 `[N, 3, H, W]`, and labels; needs `TRAINING_DATA`.
 

@@ -25,6 +25,8 @@ class Need(StrEnum):
     """The network that both teachers started from, with the head it learned other classes by."""
     GENERATED_PAIRS = "generated pairs"
     """The pairs that a finished run generated."""
+    KNOWN_CLASS_ORACLE = "known-class oracle"
+    """Whether the teacher of its modality knows a test image's class: a bound, not a method."""
     TRAINING_DATA = "training data"
     """The teachers' own training images and labels: a data-dependent reference."""
 
@@ -39,3 +41,5 @@ FROM_TRAINING_IMAGES = frozenset(
     }
 )
 """Needs that nobody can supply for teachers made elsewhere, which come without their images."""
+REFERENCES = frozenset({Need.KNOWN_CLASS_ORACLE, Need.TRAINING_DATA})
+"""Needs that make a row a reference: it uses what no data-free method has."""

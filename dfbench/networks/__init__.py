@@ -9,13 +9,22 @@ from dfbench.networks.estimator import Estimator
 from dfbench.networks.modality import ModalityNet
 from dfbench.networks.normaliser import NORMALISATION, Normaliser
 from dfbench.networks.placement import placed
-from dfbench.networks.readings import Centred, OverUnion, SoftmaxAt, UnitNorm
+from dfbench.networks.readings import (
+    ByKnowledge,
+    Centred,
+    OpenUnion,
+    OverUnion,
+    SoftmaxAt,
+    UnitNorm,
+    UnknownShare,
+)
 from dfbench.networks.resnet import ResNet
 from dfbench.networks.small_resnet import ResidualBlock, SmallResNet
 
 __all__ = [
     "NORMALISATION",
     "Backbone",
+    "ByKnowledge",
     "Centred",
     "Classifier",
     "Encoder",
@@ -23,6 +32,7 @@ __all__ = [
     "Estimator",
     "ModalityNet",
     "Normaliser",
+    "OpenUnion",
     "OverUnion",
     "ResNet",
     "ResidualBlock",
@@ -30,6 +40,7 @@ __all__ = [
     "SmallResNet",
     "SoftmaxAt",
     "UnitNorm",
+    "UnknownShare",
     "backbone_names",
     "new_backbone",
     "placed",

@@ -16,7 +16,14 @@ from torch import Tensor, nn
 from dfbench.networks.backbone import Backbone
 from dfbench.networks.backbones import new_backbone
 from dfbench.networks.normaliser import Normaliser
-from dfbench.networks.readings import Centred, OverUnion, SoftmaxAt, UnitNorm
+from dfbench.networks.readings import (
+    Centred,
+    OpenUnion,
+    OverUnion,
+    SoftmaxAt,
+    UnitNorm,
+    UnknownShare,
+)
 
 
 class UnwrittenEncoder(Exception):
@@ -110,6 +117,29 @@ class UnionPart(_Part):
         return OverUnion(self.columns, self.count)
 
 
+class OpenUnionPart(_Part):
+    """`OpenUnion`."""
+
+    part: Literal["open union"] = "open union"
+    columns: tuple[int, ...]
+    others: tuple[int, ...]
+    count: int = Field(ge=1)
+    temperature: float = Field(gt=0)
+    unknown: UnknownShare
+    threshold: float
+
+    def build(self) -> nn.Module:
+        """The part."""
+        return OpenUnion(
+            self.columns,
+            self.others,
+            self.count,
+            temperature=self.temperature,
+            unknown=self.unknown,
+            threshold=self.threshold,
+        )
+
+
 Part = Annotated[
     NormaliserPart
     | BackbonePart
@@ -117,7 +147,8 @@ Part = Annotated[
     | UnitNormPart
     | CentredPart
     | SoftmaxPart
-    | UnionPart,
+    | UnionPart
+    | OpenUnionPart,
     Field(discriminator="part"),
 ]
 Chain = tuple[Part, ...]
@@ -134,6 +165,15 @@ _WRITERS: Mapping[type[nn.Module], Callable[[Any], dict[str, Any]]] = {
     Centred: lambda _: {"part": "centred"},
     SoftmaxAt: lambda it: {"part": "softmax", "temperature": it.temperature},
     OverUnion: lambda it: {"part": "over union", "columns": it.columns, "count": it.count},
+    OpenUnion: lambda it: {
+        "part": "open union",
+        "columns": it.columns,
+        "others": it.others,
+        "count": it.count,
+        "temperature": it.temperature,
+        "unknown": it.unknown,
+        "threshold": it.threshold,
+    },
 }
 
 

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import log
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+UnknownShare = Literal["max-posterior", "entropy", "energy"]
+"""How the share of "none of these classes" is estimated from logits `l` with softmax `p`.
+
+1 - max_c p_c; the entropy of p over log K, of K classes; sigmoid(t - log sum_c exp l_c) at a
+threshold t.
+"""
 
 
 class UnitNorm(nn.Module):
@@ -50,3 +59,65 @@ class OverUnion(nn.Module):
         count = rows.shape[0]
         index = torch.tensor(self.columns, device=rows.device).expand(count, -1)
         return rows.new_zeros(count, self.count).scatter(1, index, rows)
+
+
+class OpenUnion(nn.Module):
+    """Logits `[B, K]` as open-set posteriors over a union of classes, `[B, count]`.
+
+    Column k of the softmax becomes column `columns[k]`, times 1 - u; the columns `others`, classes
+    that only another classifier knows, share u, the estimated share of "none of mine". Without any
+    there is no u: the rows are those of `SoftmaxAt` and `OverUnion`.
+    """
+
+    def __init__(
+        self,
+        columns: Sequence[int],
+        others: Sequence[int],
+        count: int,
+        *,
+        temperature: float = 1.0,
+        unknown: UnknownShare = "max-posterior",
+        threshold: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.columns, self.others, self.count = tuple(columns), tuple(others), count
+        self.temperature, self.unknown, self.threshold = temperature, unknown, threshold
+
+    def forward(self, logits: Tensor) -> Tensor:
+        logits = logits / self.temperature
+        own = logits.softmax(dim=1)
+        if not self.others:
+            return self._spread(logits.new_zeros(logits.shape[0], self.count), self.columns, own)
+        share = self.share(logits)[:, None]
+        others = (share / len(self.others)).expand(-1, len(self.others))
+        union = logits.new_zeros(logits.shape[0], self.count)
+        return self._spread(
+            self._spread(union, self.columns, (1 - share) * own), self.others, others
+        )
+
+    def share(self, logits: Tensor) -> Tensor:
+        """U `[B]` of logits at the temperature."""
+        if self.unknown == "energy":
+            return (self.threshold - logits.logsumexp(dim=1)).sigmoid()
+        if self.unknown == "max-posterior":
+            return 1 - logits.softmax(dim=1).amax(dim=1)
+        posterior, most = logits.softmax(dim=1), log(max(2, logits.shape[1]))
+        return -(posterior * logits.log_softmax(dim=1)).sum(dim=1) / most
+
+    def _spread(self, union: Tensor, columns: Sequence[int], rows: Tensor) -> Tensor:
+        index = torch.tensor(columns, device=rows.device).expand(rows.shape[0], -1)
+        return union.scatter(1, index, rows)
+
+
+class ByKnowledge(nn.Module):
+    """Two embeddings of images side by side, `[B, 2 D]`, of which the harness keeps one.
+
+    The first where the class of an image is known to the teacher of its modality, else the second.
+    """
+
+    def __init__(self, known: nn.Module, unknown: nn.Module) -> None:
+        super().__init__()
+        self.known, self.unknown = known, unknown
+
+    def forward(self, images: Tensor) -> Tensor:
+        return torch.cat([self.known(images), self.unknown(images)], dim=1)

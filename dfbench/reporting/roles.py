@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from dfbench.need import Need
+from dfbench.need import REFERENCES
 from dfbench.runs.record import Record
 from dfbench.runs.row import Row, parse_label
 
@@ -32,7 +32,7 @@ class Roles:
 
     def section(self, row: Row) -> str:
         """One of `SECTIONS`: the rows that are compared with each other."""
-        if Need.TRAINING_DATA.value in row.needs:
+        if REFERENCES & {*row.needs}:
             return REFERENCE
         return UNTRAINED if {row.label, row.name} & self.untrained else TRAINED
 

@@ -15,6 +15,7 @@ from dfbench.errors import PluginFault
 from dfbench.file_errors import FileFault
 from dfbench.files import drop_leftovers
 from dfbench.learning.checkpoint import drop_checkpoints
+from dfbench.need import Need
 from dfbench.reporting.pictures import save_retrievals
 from dfbench.runs.exhibit import exhibit, exhibit_later
 from dfbench.runs.handover import handed_over
@@ -23,7 +24,13 @@ from dfbench.runs.lock import LOCK_FILE, RunLock
 from dfbench.runs.memory import call_fit
 from dfbench.runs.places import check_places
 from dfbench.runs.plan import Plan
-from dfbench.runs.ranking import Embeddings, Ranking, rank, read_embeddings
+from dfbench.runs.ranking import (
+    Embeddings,
+    Ranking,
+    keep_by_knowledge,
+    rank,
+    read_embeddings,
+)
 from dfbench.runs.record import Record
 from dfbench.runs.recording import Ingredients, make_record
 from dfbench.runs.shared_arrays import shared_arrays
@@ -206,6 +213,8 @@ def _fit_and_rank(
     embeddings: dict[str, Embeddings] = {}
     rankings: dict[str, Ranking] = {}
     for name, similarity in facts.similarities.items():
+        if plan.needs(Need.KNOWN_CLASS_ORACLE):
+            keep_by_knowledge(folder, name, images, plan.session.division, plan.row.label)
         embeddings[name] = read_embeddings(folder, name, images, plan.row.label)
         rankings[name] = rank(plan, images, embeddings[name], similarity, name)
     seconds = time.monotonic() - started

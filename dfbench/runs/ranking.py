@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import load
+from safetensors.numpy import load, save
 
 from dfbench.datasets.dataset import MODALITIES, ImageSet, Modality
 from dfbench.errors import DfbenchError, PluginFault
@@ -56,6 +56,41 @@ def read_embeddings(folder: Path, reading: str, images: TestImages, label: str) 
             f"{sorted(widths)}; allowed: one width D"
         )
     return restored
+
+
+def keep_by_knowledge(
+    folder: Path, reading: str, images: TestImages, division: ClassDivision | None, label: str
+) -> None:
+    """Replace the stored embeddings of a reading that come in twos by those that hold.
+
+    Of `[N, 2 D]` the first D where the teacher of the modality knows the class of the image, else
+    the others; for methods that declared `Need.KNOWN_CLASS_ORACLE`. Raises `PluginFault`, naming
+    the method, for an odd width.
+    """
+    file = embeddings_file(folder, reading)
+    stored = load(file.read_bytes())
+    for modality in MODALITIES:
+        rows, order = stored[modality], images.order(modality)
+        if rows.ndim != 2 or len(rows) != len(order) or rows.shape[1] % 2:
+            raise PluginFault(
+                f"method {label!r}: its {modality} embeddings have shape {list(rows.shape)}; "
+                f"allowed: [{len(order)}, 2 D], as setting.by_knowledge() makes them"
+            )
+        known = _known(images.sets[modality], division, modality)[order]
+        halves = rows.reshape(len(rows), 2, -1)
+        stored[modality] = np.ascontiguousarray(halves[np.arange(len(rows)), np.where(known, 0, 1)])
+    with atomic_path(file) as temporary:
+        temporary.write_bytes(save(stored))
+
+
+def _known(
+    images: ImageSet, division: ClassDivision | None, modality: Modality
+) -> NDArray[np.bool_]:
+    """`[N]`, whether the teacher of a modality knows the class of each image."""
+    if division is None:
+        return np.ones(len(images), np.bool_)
+    known = [name in division.known(modality) for name in images.classes]
+    return np.array(known, np.bool_)[images.labels]
 
 
 def rank(

@@ -15,6 +15,7 @@ from dfbench.artefacts import load_pairs
 from dfbench.datasets.dataset import MODALITIES
 from dfbench.learning.pool import PairPool
 from dfbench.need import Need
+from dfbench.networks import ByKnowledge
 from dfbench.runs.job import Job
 from dfbench.teachers.identities import Supply
 from dfbench.teachers.stored import load_joint_classifier, load_modality_classifier, load_records
@@ -29,6 +30,7 @@ def read_supplies(job: Job, device: torch.device) -> dict[Need, Any]:
         Need.INITIAL_CLASSIFIER: partial(_joint_classifier, Supply.INITIAL_CLASSIFIER),
         Need.ACTIVATION_RECORDS: _activation_records,
         Need.ALTERNATIVE_DATA: _alternative_images,
+        Need.KNOWN_CLASS_ORACLE: _oracle,
         Need.TRAINING_DATA: _training_images,
         Need.GENERATED_PAIRS: _generated_pairs,
     }
@@ -64,6 +66,12 @@ def _training_images(job: Job, device: torch.device) -> Any:
     return {
         m: (_images(job, f"training-{m}"), _array(job, f"training-labels-{m}")) for m in MODALITIES
     }
+
+
+def _oracle(job: Job, device: torch.device) -> Any:
+    """How a method offers the harness two embeddings; what the harness knows stays there."""
+    del job, device
+    return ByKnowledge
 
 
 def _generated_pairs(job: Job, device: torch.device) -> Any:

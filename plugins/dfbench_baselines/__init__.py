@@ -25,6 +25,11 @@ def dfbench_methods() -> tuple[MethodSpec, ...]:
             "dfbench_baselines.classifiers:ClassifierPosterior",
         ),
         MethodSpec(
+            "open-posterior",
+            "Open Posterior (ours)",
+            "dfbench_baselines.open_posterior:OpenPosterior",
+        ),
+        MethodSpec(
             "averaging-weights",
             "Averaging Weights",
             "dfbench_baselines.averaging:AveragingWeights",

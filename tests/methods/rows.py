@@ -15,7 +15,7 @@ from toy import CLASSES, toy_images, toy_teacher
 from dfbench.datasets.dataset import MODALITIES, ImageSet, Modality
 from dfbench.learning.pool import PairPool
 from dfbench.method import Method, Need
-from dfbench.networks import ModalityNet
+from dfbench.networks import ByKnowledge, ModalityNet
 from dfbench.plugins import load_target
 from dfbench.teachers.records import ActivationRecords, record_activations
 
@@ -69,6 +69,7 @@ def supplies(
         Need.INITIAL_CLASSIFIER: {m: toy_teacher(m) for m in MODALITIES},
         Need.ACTIVATION_RECORDS: {m: _records(m, known[m]) for m in MODALITIES},
         Need.ALTERNATIVE_DATA: images,
+        Need.KNOWN_CLASS_ORACLE: ByKnowledge,
         Need.TRAINING_DATA: {
             m: _known(m, known[m], tuple(sorted({*photo, *sketch}))) for m in MODALITIES
         },

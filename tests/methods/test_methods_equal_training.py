@@ -15,7 +15,13 @@ from dfbench.learning.pool import Pairs
 from dfbench.learning.students import Students
 from dfbench.method import Need, Setting
 
-UNTRAINED = {"classifier-only", "classifier-logits", "classifier-posterior", "averaging-weights"}
+UNTRAINED = {
+    "averaging-weights",
+    "classifier-logits",
+    "classifier-only",
+    "classifier-posterior",
+    "open-posterior",
+}
 """Rows that combine teachers."""
 OWN_MANNER = {"crossx[released]", "quadruplet"}
 """Rows that train by means of their own: it is their point."""

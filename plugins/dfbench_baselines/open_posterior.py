@@ -1,0 +1,157 @@
+"""The class posterior when the teachers do not know the same classes: a method of this package."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional
+
+from dfbench.datasets.dataset import MODALITIES, Modality
+from dfbench.errors import InvalidConfig
+from dfbench.method import Method, MethodConfig, Need, Setting
+from dfbench.networks import Encoders, OpenUnion, UnknownShare
+from dfbench.teachers.teacher import Teacher
+from dfbench_baselines.classifiers import PosteriorConfig
+
+_NOISE_IMAGES = 256
+
+
+class OpenPosteriorConfig(PosteriorConfig):
+    """Settings of the open-set posterior."""
+
+    unknown: UnknownShare = "max-posterior"
+    """How u, the probability that an image is of none of the teacher's classes, is estimated:
+    1 - max_c p_c; the entropy of p over its maximum; or by energy, u = sigmoid(t - E) with
+    E = log sum_c exp l_c of the logits l, where t is the mean of E over images of uniform noise,
+    which show what no evidence for any class looks like."""
+    features: float = Field(default=0.0, ge=0)
+    """Weight of the cosine of penultimate features, added to the score. Features of two teachers
+    are comparable only as far as both come from one initialisation."""
+    oracle: bool = False
+    """Take u from the labels of the test images, 1 or 0: a bound, with a need of its own."""
+
+
+class OverTeacher(nn.Module):
+    """Posterior `[B, C]` over the union of classes, from the logits of a teacher."""
+
+    def __init__(self, teacher: Teacher, union: nn.Module) -> None:
+        super().__init__()
+        self.teacher, self.union = teacher, union
+
+    def forward(self, images: Tensor) -> Tensor:
+        posterior: Tensor = self.union(self.teacher(images).logits)
+        return posterior
+
+    def as_parts(self) -> tuple[nn.Module, ...]:
+        """What it applies one after the other."""
+        network = self.teacher.network
+        return network.normaliser, network.backbone, network.head, self.union
+
+
+class WithFeatures(nn.Module):
+    """The same posterior, then the unit vector of features `[B, D]` times sqrt(`weight`).
+
+    So the inner product adds `weight` times the cosine of features.
+    """
+
+    def __init__(self, teacher: Teacher, union: nn.Module, weight: float) -> None:
+        super().__init__()
+        self.teacher, self.union, self.weight = teacher, union, weight
+
+    def forward(self, images: Tensor) -> Tensor:
+        output = self.teacher(images)
+        direction = functional.normalize(output.features, dim=1)
+        return torch.cat([self.union(output.logits), self.weight**0.5 * direction], dim=1)
+
+
+class AllUnknown(nn.Module):
+    """Logits `[B, K]` to the open-set posterior `[B, count]` of an image that is known unknown."""
+
+    def __init__(self, others: Sequence[int], count: int) -> None:
+        super().__init__()
+        self.others, self.count = list(others), count
+
+    def forward(self, logits: Tensor) -> Tensor:
+        union = logits.new_zeros(logits.shape[0], self.count)
+        union[:, self.others] = 1 / len(self.others)
+        return union
+
+
+class OpenPosterior(Method):
+    """Class posteriors over the union of classes, with a share for "none of mine"; ours.
+
+    Let the sketch teacher know the classes S and the photo teacher P. Sought is the score
+    P(same class) = sum of P(c | sketch) P(c | photo) over c in S or P. The softmax q over S is
+    P(c | sketch, c in S), hence P(c | sketch) = (1 - u) q_c, where u = P(c not in S | sketch).
+    Of the n classes in P but not in S the sketch teacher knows only the sum u: each gets u / n.
+    With q~ thus made, and p~ likewise, the score is <q~, p~>: encoders without training or needs.
+
+    Where P = S there is no u, and the row is `classifier-posterior`. `oracle` takes the true u, 0
+    or 1: what is left to gain by a better estimate.
+    """
+
+    name = "open-posterior"
+    title = "Open Posterior (ours)"
+    version = 1
+    Config = OpenPosteriorConfig
+    config: OpenPosteriorConfig
+    variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "entropy": {"unknown": "entropy"},
+        "energy": {"unknown": "energy"},
+        "features": {"features": 0.3},
+        "oracle": {"oracle": True},
+    }
+
+    @classmethod
+    def needs(cls, config: MethodConfig) -> frozenset[Need]:
+        asked = isinstance(config, OpenPosteriorConfig) and config.oracle
+        return frozenset({Need.KNOWN_CLASS_ORACLE} if asked else ())
+
+    def fit(self, setting: Setting) -> Encoders:
+        self._check_features(setting)
+        return Encoders(self._encoder(setting, "photo"), self._encoder(setting, "sketch"), "inner")
+
+    def _check_features(self, setting: Setting) -> None:
+        dims = {m: setting.teacher(m).network.backbone.feature_dim for m in MODALITIES}
+        if self.config.features and len(set(dims.values())) > 1:
+            raise InvalidConfig(
+                f"features={self.config.features} with teachers whose features have widths {dims}; "
+                "allowed: teachers of one width; here: --set features=0"
+            )
+
+    def _encoder(self, setting: Setting, modality: Modality) -> nn.Module:
+        teacher, classes = setting.teacher(modality), setting.classes
+        columns = [classes.index(name) for name in teacher.classes]
+        others = [place for place in range(len(classes)) if place not in columns]
+        union = OpenUnion(
+            columns,
+            others if not self.config.oracle else (),
+            len(classes),
+            temperature=self.config.temperature,
+            unknown=self.config.unknown,
+            threshold=self._energy_of_noise(setting, modality) if others else 0.0,
+        )
+        known = self._over(teacher, union)
+        if not self.config.oracle:
+            return known
+        unknown = self._over(teacher, AllUnknown(others, len(classes))) if others else known
+        return setting.by_knowledge(known, unknown)
+
+    def _over(self, teacher: Teacher, union: nn.Module) -> nn.Module:
+        weight = self.config.features
+        return WithFeatures(teacher, union, weight) if weight else OverTeacher(teacher, union)
+
+    @torch.no_grad()
+    def _energy_of_noise(self, setting: Setting, modality: Modality) -> float:
+        """Mean log sum_c exp l_c of noise; 0 where it is not asked for."""
+        if self.config.unknown != "energy":
+            return 0.0
+        size = (_NOISE_IMAGES, 3, setting.image_size, setting.image_size)
+        generator = setting.generator(f"{modality} noise")
+        noise = torch.rand(size, generator=generator, device=setting.device)
+        logits = setting.teacher(modality)(noise).logits / self.config.temperature
+        return float(logits.logsumexp(dim=1).mean())
