@@ -18,9 +18,10 @@ import torch
 import triton  # type: ignore[import-untyped]  # Triton ships no types
 from torch import Tensor
 
+from dfbench.evaluation.bins import MAGIC
 from dfbench.evaluation.groups import Places, Ranked, starts_of, tie_groups
 from dfbench.evaluation.kernels import count_keys, write_keys
-from dfbench.evaluation.similarity import KEY_STEPS, Scoring
+from dfbench.evaluation.similarity import Scoring
 from dfbench.evaluation.task import Task
 
 _BYTES_PER_POSITIVE = 64
@@ -36,17 +37,18 @@ class _Factors:
     scale: Tensor
     slope: Tensor
     square: Tensor
-    constant: Tensor
+    magic: Tensor
 
     @classmethod
     def of(cls, scoring: Scoring) -> _Factors:
-        norms, photos = scoring.query_scale, scoring.gallery.norms
-        bias = scoring.bias
+        queries = scoring.query_scale
+        photos = torch.ones(len(scoring.gallery), device=queries.device)
+        penalty = scoring.penalty
         return cls(
-            torch.ones_like(photos) if scoring.photo_scale is None else scoring.photo_scale,
-            torch.zeros_like(norms) if bias is None else bias.slope,
-            torch.zeros_like(photos) if bias is None else bias.square,
-            torch.zeros_like(norms) if bias is None else bias.constant,
+            photos if scoring.photo_scale is None else scoring.photo_scale,
+            torch.zeros_like(queries) if penalty is None else penalty.slope,
+            torch.zeros_like(photos) if penalty is None else penalty.square,
+            photos * MAGIC if scoring.magic is None else scoring.magic,
         )
 
 
@@ -65,7 +67,7 @@ class _Batch:
         rows = self.rows[part].to(photos.device)
         left = self.left[part]
         f = self.factors
-        arrays = (left, photos, f.scale[at], f.slope[rows], f.square[at], f.constant[rows])
+        arrays = (left, photos, f.scale[at], f.slope[rows], f.square[at], f.magic[at])
         return (*arrays, len(left), len(photos), left.shape[1])
 
 
@@ -123,11 +125,11 @@ def _thresholds(batch: _Batch) -> tuple[Tensor, Tensor]:
         at = index.to(photos.device)
         arguments = batch.arguments(slice(start, start + size), photos, at)
         write_keys[grid](*arguments, out, bq=_BLOCK_Q, bg=_BLOCK_G, bd=_BLOCK_D)
-        packed = (out.long() + KEY_STEPS + 4 << _PHOTO_BITS) + at
+        packed = (out.long() + 2**31 << _PHOTO_BITS) + at
         parts.append(packed.sort(dim=1).values.view(-1))
         start += size
     flat = torch.cat(parts)
-    keys = (flat >> _PHOTO_BITS) - KEY_STEPS - 4
+    keys = (flat >> _PHOTO_BITS) - 2**31
     return keys.int(), (flat & (1 << _PHOTO_BITS) - 1).int()
 
 

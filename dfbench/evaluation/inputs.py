@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -18,21 +18,29 @@ Array: TypeAlias = npt.NDArray[Any] | Tensor
 BLOCK = 8192
 """Rows that are converted at a time when embeddings are not float32 already."""
 
-_LARGEST_NORM = 1e18
-_SMALLEST_NORM = 1e-18
+_CACHED = 256
+"""Rows that are summed at a time, few enough for the processor's cache."""
+_ORDINARY = (2.0**-50, 2.0**50)
+"""Norms whose squares and products neither overflow nor underflow float32."""
+_MOST_APART = 2.0**60
 
 
 @dataclass(frozen=True)
 class Vectors:
-    """Finite embeddings [N, D], read in blocks as float32; made by `vectors`."""
+    """Finite embeddings [N, D], read in blocks as float32; made by `vectors`.
+
+    Row n is `scale[n] * source[n] - origin`, computed when it is asked for.
+    """
 
     name: str
     source: Array
     device: torch.device
     norms: Tensor
-    """Euclidean norms, [N], float32, on the device."""
+    """Euclidean norms, [N], float64, on the device."""
+    scale: Tensor | None = None
+    """[N], float64; None for 1."""
     origin: Tensor | None = None
-    """Subtracted from every row, [D], float32; None for no shift."""
+    """[D], float64; None for 0."""
 
     def __len__(self) -> int:
         return int(self.source.shape[0])
@@ -42,16 +50,22 @@ class Vectors:
         """Components of a row."""
         return int(self.source.shape[1])
 
+    @property
+    def ordinary(self) -> bool:
+        """Whether float32 products and squares of all rows are within its range."""
+        return bool((_is_ordinary(self.norms) | (self.norms == 0)).all())
+
     def rows(self, start: int, stop: int) -> Tensor:
         """Rows [stop - start, D], float32, on the device; a view where nothing has to be done."""
-        block = _float32(self.source[start:stop], self.device)
-        return block if self.origin is None else block - self.origin
+        return self._moved(self.source[start:stop], slice(start, stop))
 
     def take(self, index: Tensor) -> Tensor:
         """Rows [len(index), D], float32, on the device, for indices on the CPU."""
-        at: Any = index.numpy() if isinstance(self.source, np.ndarray) else index
-        block = _float32(self.source[at], self.device)
-        return block if self.origin is None else block - self.origin
+        return self._moved(self._picked(index), index)
+
+    def exact(self, index: Tensor) -> Tensor:
+        """Rows [len(index), D] in float64, without the rounding of `take`."""
+        return self._precise(self._picked(index), index)
 
     def blocks(self) -> list[tuple[int, int]]:
         """Bounds of consecutive blocks that cover all rows."""
@@ -62,35 +76,64 @@ class Vectors:
 
         Threads meet at the end of every piece, so fewer pieces wait less.
         """
-        ready = self.origin is None and _is_ready(self.source, self.device)
+        unmoved = self.scale is None and self.origin is None
+        ready = unmoved and _is_ready(self.source, self.device)
         return [(0, len(self))] if ready else self.blocks()
+
+    def scaled(self, scale: Tensor) -> Vectors:
+        """The same rows times `scale` [N]; of embeddings as given, before any `centred`."""
+        return replace(self, norms=self.norms * scale.abs(), scale=scale)
 
     def centred(self, origin: Tensor) -> Vectors:
         """The same rows minus `origin`, with their own norms."""
-        moved = Vectors(self.name, self.source, self.device, self.norms, origin)
-        norms = torch.cat([_norms(moved.rows(*bounds)) for bounds in self.blocks()])
-        return Vectors(self.name, self.source, self.device, norms, origin)
+        moved = replace(self, origin=origin)
+        return replace(moved, norms=moved.squares().sqrt())
 
-    def mean(self) -> Tensor:
-        """Mean row, [D], float32, summed in float64."""
-        sums = [self.rows(*bounds).double().sum(0) for bounds in self.blocks()]
-        return (torch.stack(sums).sum(0) / len(self)).float()
+    def squares(self) -> Tensor:
+        """Squared norms, [N], summed in float64: exact for integers."""
+        starts = range(0, len(self), _CACHED)
+        rows = (self.rows(start, min(start + _CACHED, len(self))) for start in starts)
+        return torch.cat([block.double().square_().sum(1) for block in rows])
+
+    def _picked(self, index: Tensor) -> Array:
+        at: Any = index.numpy() if isinstance(self.source, np.ndarray) else index
+        return self.source[at]
+
+    def _moved(self, block: Array, at: Tensor | slice) -> Tensor:
+        if self.scale is None and self.origin is None:
+            return _float32(block, self.device)
+        if self.scale is None and self.origin is not None and block.dtype.itemsize <= 4:
+            # A component of the data, so float32 holds it, and one subtraction rounds once.
+            return _float32(block, self.device) - self.origin.float()
+        return self._precise(block, at).float()
+
+    def _precise(self, block: Array, at: Tensor | slice) -> Tensor:
+        rows = _tensor(block, self.device, torch.float64)
+        if self.scale is not None:
+            where = at.to(self.device) if isinstance(at, Tensor) else at
+            rows = rows * self.scale[where, None]
+        return rows if self.origin is None else rows - self.origin
 
 
 def vectors(name: str, data: Array, device: torch.device) -> Vectors:
     """Check embeddings; `name` ("queries") is what messages call them.
 
-    float32 is used as it is; float64 is rounded to it; half precision and integers are converted
-    exactly (integers beyond 2^24 are rounded). Raises `InvalidInput` for anything that is not a
-    matrix of such numbers, for no rows or no columns, and for a row with NaN, infinity or a norm
-    of 1e18 and above, naming the first such row.
+    float32 is used as it is; float64 is rounded to it, after scaling and centring where these are
+    needed; half precision and integers are converted exactly (integers beyond 2^24 are rounded).
+    Raises `InvalidInput` for anything that is not a matrix of such numbers, for no rows or no
+    columns, and for a row with NaN or infinity, naming the first such row.
     """
     _check_matrix(name, data)
     unchecked = Vectors(name, data, device, torch.empty(0))
-    norms = torch.cat([_norms(unchecked.rows(*bounds)) for bounds in unchecked.spans()])
-    bad = (~(norms < _LARGEST_NORM)).nonzero()
-    if len(bad):
-        _refuse_row(unchecked, int(bad[0]))
+    norms = torch.cat([_norms(unchecked.rows(*at)) for at in unchecked.spans()]).double()
+    strange = (~_is_ordinary(norms)).nonzero().squeeze(1).cpu()
+    for index in torch.split(strange, BLOCK):
+        rows = unchecked.exact(index)
+        bad = (~rows.isfinite().all(1)).nonzero()
+        if len(bad):
+            _refuse_row(name, int(index[bad[0]]), rows[bad[0, 0]])
+        largest = rows.abs().amax(1).clamp(min=torch.finfo(torch.float64).tiny)
+        norms[index.to(device)] = largest * (rows / largest[:, None]).norm(dim=1)
     return Vectors(name, data, device, norms)
 
 
@@ -105,11 +148,23 @@ def check_pair(queries: Vectors, gallery: Vectors) -> None:
 
 def check_directions(checked: Vectors) -> None:
     """Raise `InvalidInput`, naming the row, if a row is zero and so has no direction for cosine."""
-    zero = (checked.norms < _SMALLEST_NORM).nonzero()
+    zero = (checked.norms == 0).nonzero()
     if len(zero):
         raise InvalidInput(
             f"{checked.name} row {int(zero[0])} is zero ({len(zero)} such rows); cosine needs a"
             " direction; drop these rows or use similarity 'inner' or 'euclidean'"
+        )
+
+
+def check_norms(checked: Vectors, typical: Tensor) -> None:
+    """Raise `InvalidInput`, naming the row, for a norm too far above the gallery's median."""
+    far = (checked.norms > _MOST_APART * typical).nonzero()
+    if len(far):
+        row = int(far[0])
+        raise InvalidInput(
+            f"{checked.name} row {row} has a norm of {float(checked.norms[row]):.3g}, the gallery's"
+            f" median is about {float(typical):.3g}; allowed: at most {_MOST_APART:.3g} times that;"
+            " drop the row or use similarity 'cosine'"
         )
 
 
@@ -136,16 +191,10 @@ def _check_matrix(name: str, data: Array) -> None:
         )
 
 
-def _refuse_row(unchecked: Vectors, row: int) -> None:
-    values = unchecked.rows(row, row + 1)
-    if values.isfinite().all():
-        raise InvalidInput(
-            f"{unchecked.name} row {row} has a norm of {_LARGEST_NORM:g} or more; allowed: below;"
-            " rescale the embeddings"
-        )
+def _refuse_row(name: str, row: int, values: Tensor) -> None:
     kind = "NaN" if values.isnan().any() else "infinity"
     raise InvalidInput(
-        f"{unchecked.name} row {row} holds {kind} (as float32); allowed: finite numbers;"
+        f"{name} row {row} holds {kind}; allowed: finite numbers;"
         " look for overflow or division by zero in the encoder"
     )
 
@@ -162,11 +211,19 @@ def _is_ready(source: Array, device: torch.device) -> bool:
     return source.device == device and source.dtype == torch.float32
 
 
+def _is_ordinary(norms: Tensor) -> Tensor:
+    return (norms > _ORDINARY[0]) & (norms < _ORDINARY[1])
+
+
 def _float32(block: Array, device: torch.device) -> Tensor:
+    return _tensor(block, device, torch.float32)
+
+
+def _tensor(block: Array, device: torch.device, dtype: torch.dtype) -> Tensor:
     if isinstance(block, np.ndarray):
         # torch refuses read-only memory and foreign byte orders; such blocks are copied.
         block = torch.from_numpy(_writable(block))
-    return block.detach().to(device=device, dtype=torch.float32)
+    return block.detach().to(device=device, dtype=dtype)
 
 
 def _writable(block: npt.NDArray[Any]) -> npt.NDArray[Any]:

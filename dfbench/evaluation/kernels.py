@@ -11,16 +11,13 @@ All read queries [n_q, dim], photos [n_g, dim] and the factors of a scoring (see
 import triton  # type: ignore[import-untyped]
 import triton.language as tl  # type: ignore[import-untyped]
 
-_MAGIC = tl.constexpr(12582912.0)
-_MAGIC_BITS = tl.constexpr(0x4B400000)
-
 
 @triton.jit
 def _tile_keys(
-    queries, photos, scale, slope, square, constant, n_q, n_g, dim,
+    queries, photos, scale, slope, square, magic, n_q, n_g, dim,
     first_q, first_g, bq: tl.constexpr, bg: tl.constexpr, bd: tl.constexpr,
 ):  # fmt: skip
-    """Negated integer keys of a tile, [bq, bg]; 1.5 * 2^23 rounds half to even."""
+    """Keys of a tile, [bq, bg]: integers in the order of the rounded values."""
     at_q = first_q + tl.arange(0, bq)
     at_g = first_g + tl.arange(0, bg)
     products = tl.zeros((bq, bg), dtype=tl.float32)
@@ -44,20 +41,22 @@ def _tile_keys(
         tl.load(slope + at_q, mask=of_q, other=0.0)[:, None]
         * tl.load(square + at_g, mask=of_g, other=0.0)[None, :]
     )
-    values += tl.load(constant + at_q, mask=of_q, other=0.0)[:, None]
-    return (values + _MAGIC).to(tl.int32, bitcast=True) - _MAGIC_BITS
+    rounding = tl.load(magic + at_g, mask=of_g, other=0.0)[None, :]
+    values = (values + rounding) - rounding
+    bits = values.to(tl.int32, bitcast=True)
+    return bits ^ ((bits >> 31) & 0x7FFFFFFF)
 
 
 @triton.jit
 def write_keys(
-    queries, photos, scale, slope, square, constant, n_q, n_g, dim, out,
+    queries, photos, scale, slope, square, magic, n_q, n_g, dim, out,
     bq: tl.constexpr, bg: tl.constexpr, bd: tl.constexpr,
 ):  # fmt: skip
     """The keys of all pairs into `out` [n_q, n_g], int32."""
     first_q = tl.program_id(0) * bq
     first_g = tl.program_id(1) * bg
     keys = _tile_keys(
-        queries, photos, scale, slope, square, constant, n_q, n_g, dim, first_q, first_g, bq, bg, bd
+        queries, photos, scale, slope, square, magic, n_q, n_g, dim, first_q, first_g, bq, bg, bd
     )
     at_q = (first_q + tl.arange(0, bq))[:, None]
     at_g = (first_g + tl.arange(0, bg))[None, :]
@@ -66,7 +65,7 @@ def write_keys(
 
 @triton.jit
 def count_keys(
-    queries, photos, scale, slope, square, constant, n_q, n_g, dim,
+    queries, photos, scale, slope, square, magic, n_q, n_g, dim,
     thresholds, owners, begin, end, first_photo, below, equal, before,
     steps: tl.constexpr, ordered: tl.constexpr,
     bq: tl.constexpr, bg: tl.constexpr, bd: tl.constexpr,
@@ -81,7 +80,7 @@ def count_keys(
     first_q = tl.program_id(1) * bq
     first_g = tl.program_id(0) * bg
     keys = _tile_keys(
-        queries, photos, scale, slope, square, constant, n_q, n_g, dim, first_q, first_g, bq, bg, bd
+        queries, photos, scale, slope, square, magic, n_q, n_g, dim, first_q, first_g, bq, bg, bd
     )
     at_q = first_q + tl.arange(0, bq)
     at_g = first_g + tl.arange(0, bg)

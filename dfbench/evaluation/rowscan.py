@@ -1,11 +1,10 @@
 """One query's products into the counts of its positives: round, look up, count.
 
-The products become integers by one addition (a float32 near 1.5 * 2^23 has a step of 1, so adding
-that rounds to the nearest integer and leaves it in the low bits). All that a metric needs follows
-from how many negatives stand behind each number of positives. A table of bins tells that number
-for nearly all photos in one gather; the few negatives that share a bin with a positive are
-searched for among the positives. Only those few and the positives are sorted: a sort of the row
-costs as much as all of this on some processors and five times as much on others.
+All that a metric needs follows from how many negatives stand behind each number of positives. A
+table of bins tells that number for nearly all photos in one gather; the few negatives that share a
+bin with a positive are searched for among the positives. Only those few and the positives are
+sorted: a sort of the row costs as much as all of this on some processors and five times as much on
+others.
 """
 
 from __future__ import annotations
@@ -16,13 +15,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from dfbench.evaluation.bins import SHARED, BinTable, KeyArray, step_type
+from dfbench.evaluation.bins import MAGIC, SHARED, BinTable, ValueArray, step_type
 from dfbench.evaluation.labels import IntArray
-from dfbench.evaluation.similarity import Scoring
-
-FloatArray = npt.NDArray[np.float32]
-
-_MAGIC = np.float32(1.5 * 2**23)
+from dfbench.evaluation.similarity import Penalty, Scoring, ordered_bits
 
 
 @dataclass(frozen=True)
@@ -41,6 +36,21 @@ class Row:
     """Rank of each positive, from 1, [R], when tied photos keep the gallery's order; if asked."""
 
 
+class _Penalties:
+    """Penalties of the photos for a query; kept, since slopes are powers of two and few differ."""
+
+    def __init__(self, penalty: Penalty) -> None:
+        self._slope, self._square = penalty.slope.tolist(), _numpy(penalty.square)
+        self._last = 1.0
+        self._penalties = self._square
+
+    def __call__(self, query: int) -> ValueArray:
+        if self._slope[query] != self._last:
+            self._last = self._slope[query]
+            self._penalties = self._square * np.float32(self._last)
+        return self._penalties
+
+
 class RowScan:
     """Scans rows of one gallery, reusing its buffers; one instance serves one thread.
 
@@ -51,68 +61,78 @@ class RowScan:
     def __init__(
         self, scoring: Scoring, most_positives: int, *, ordered: bool, at_once: int
     ) -> None:
-        self._photo_scale = _numpy(scoring.photo_scale)
-        self._bias = scoring.bias
-        self._square = _numpy(scoring.bias.square) if scoring.bias else None
+        self._photo_scale = _numpy(scoring.photo_scale) if scoring.photo_scale is not None else None
+        self._penalties = _Penalties(scoring.penalty) if scoring.penalty else None
+        self._magic = _numpy(scoring.magic) if scoring.magic is not None else None
         self._twins = scoring.twins
         self._ordered = ordered
         n_photos = len(scoring.gallery)
         # Some five bins a photo: more cost as much to fill as they save in searches.
         self._table_bits = n_photos.bit_length() + 2
         self._values = np.empty(n_photos, dtype=np.float32)
-        self._bins = np.empty(n_photos, dtype=np.int32)
         self._steps = np.empty(n_photos, dtype=step_type(most_positives))
-        parts = [torch.split(torch.from_numpy(a), at_once) for a in (self._bins, self._steps)]
-        self._parts = list(zip(*parts, strict=True))
+        bins = torch.empty(n_photos, dtype=torch.int32)
+        self._parts = list(
+            zip(
+                np.split(self._values, range(at_once, n_photos, at_once)),
+                torch.split(bins, at_once),
+                torch.split(torch.from_numpy(self._steps), at_once),
+                strict=True,
+            )
+        )
 
-    def __call__(self, query: int, products: FloatArray, photos: IntArray) -> Row:
+    def __call__(self, query: int, products: ValueArray, photos: IntArray) -> Row:
         """Scan the products [G] of a query whose positives are `photos`, ascending."""
-        keys = self._rounded(query, products)
-        positives = keys.take(photos)
+        values = self._rounded(query, products)
+        positives = values.take(photos)
         positives.sort()
-        behind = self._behind(keys, positives)
+        behind = self._behind(positives)
         self._steps[photos] = 0
         shared = np.flatnonzero(self._steps == SHARED)
-        negatives = keys.take(shared)
+        negatives = values.take(shared)
         negatives.sort()
-        rank = self._ranks(keys, behind, photos, shared) if self._ordered else None
+        rank = self._ranks(values, behind, photos, shared) if self._ordered else None
         return _tie_groups(positives, negatives, behind, rank)
 
     def _ranks(
-        self, keys: KeyArray, behind: IntArray, photos: IntArray, shared: IntArray
+        self, values: ValueArray, behind: IntArray, photos: IntArray, shared: IntArray
     ) -> IntArray:
         """Ranks of the positives `photos`, given the negatives in their bins."""
-        places = _in_order(keys, photos).searchsorted(_in_order(keys, shared))
+        places = _in_order(values, photos).searchsorted(_in_order(values, shared))
         return _running_sum(behind, places) + np.arange(1, len(photos) + 1)
 
-    def _rounded(self, query: int, products: FloatArray) -> KeyArray:
+    def _rounded(self, query: int, products: ValueArray) -> ValueArray:
+        """Negated values of a query in steps of their photos; plus `MAGIC` if these are all 1."""
         values = self._values
         if self._photo_scale is not None:
             products = np.multiply(products, self._photo_scale, out=values)
-        if self._bias is not None and self._square is not None:
-            shift = np.multiply(self._square, np.float32(self._bias.slope[query]))
-            shift += products
-            products = np.add(shift, np.float32(self._bias.constant[query]), out=values)
-        np.add(products, _MAGIC, out=values)
+        if self._penalties is not None:
+            products = np.add(products, self._penalties(query), out=values)
+        if self._magic is None:
+            np.add(products, np.float32(MAGIC), out=values)
+        else:
+            np.add(products, self._magic, out=values)
+            np.subtract(values, self._magic, out=values)
         if self._twins is not None:
             values[self._twins.copies.numpy()] = values[self._twins.originals.numpy()]
-        return values.view(np.int32)
+        return values
 
-    def _behind(self, keys: KeyArray, positives: KeyArray) -> IntArray:
+    def _behind(self, positives: ValueArray) -> IntArray:
         """How many photos stand behind just i positives, [R + 1]; without those in shared bins."""
-        table = BinTable.of(positives, self._table_bits, self._steps.dtype)
-        table.bins(keys, out=self._bins)
-        counts = [table.look_up(bins, out=steps) for bins, steps in self._parts]
+        table = BinTable.of(
+            positives, self._table_bits, self._steps.dtype, whole=self._magic is None
+        )
+        counts = [table.look_up(*part) for part in self._parts]
         total: IntArray = sum(counts[1:], start=counts[0])[::2].numpy()
         return total
 
 
 def _tie_groups(
-    positives: KeyArray, negatives: KeyArray, behind: IntArray, rank: IntArray | None
+    positives: ValueArray, negatives: ValueArray, behind: IntArray, rank: IntArray | None
 ) -> Row:
-    """Tie groups of ascending keys: all positives, and the negatives that share their bins."""
+    """Tie groups of ascending values: all positives, the negatives that share their bins."""
     places = positives.searchsorted(negatives, side="right")
-    # Place 0 has none at or above; index -1 is the last positive then, whose key is larger.
+    # Place 0 has none at or above; index -1 is the last positive then, whose value is larger.
     nearest = places - 1
     tied = nearest[positives.take(nearest) == negatives]
     first = np.empty(len(positives) + 1, dtype=np.bool_)
@@ -134,14 +154,15 @@ def _running_sum(behind: IntArray, places: IntArray) -> IntArray:
     return counts[:-1].cumsum()
 
 
-def _in_order(keys: KeyArray, photos: IntArray) -> npt.NDArray[np.int64]:
+def _in_order(values: ValueArray, photos: IntArray) -> npt.NDArray[np.int64]:
     """Keys of some photos, ascending, with gallery indices in the low bits."""
-    packed = keys.take(photos).astype(np.int64)
+    keys = ordered_bits(torch.from_numpy(values.take(photos))).numpy()
+    packed = keys.astype(np.int64)
     packed <<= 32
     packed |= photos
     packed.sort()
     return packed
 
 
-def _numpy(values: object) -> FloatArray | None:
-    return None if values is None else np.asarray(values)
+def _numpy(values: torch.Tensor) -> ValueArray:
+    return np.asarray(values)

@@ -1,16 +1,19 @@
-"""Similarities scaled to [-1, 1] and the integer keys that rank: rint(2^20 s).
+"""Similarities as float32 values that are rounded to steps, and the integer keys of their order.
 
-A matrix product gives equal pairs unequal last bits, so photos are ranked by integer keys. The
-scale depends on the data but on no tile, block or order:
+A matrix product gives equal pairs unequal last bits, so similarities are rounded before they are
+compared. The step follows from what float32 can decide about the pair, its own |q| |g|, and not
+from the gallery's largest norm; it depends on no tile, block or order:
 
-- `cosine`: s = <q, g> / (|q| |g|);
-- `inner`: s = <q, g> / (|q| M), M the largest norm in the gallery (a query's own norm never
-  changes its ranking, so it may differ by query); 0 where |q| M = 0;
-- `euclidean`: s = 1 - 2 |q - g|^2 / (|q| + M)^2 after subtracting the gallery's mean row from
-  both, which leaves distances alone and keeps digits; the same as cosine on centred unit vectors;
-  0 where |q| + M = 0. The key resolves squared distances to (|q| + M)^2 / 2^21.
+- `cosine`: <q, g> / (|q| |g|) in steps of 2^-20;
+- `inner`: <q, g> in steps of 2^-21 [q] [g], where [x] is the smallest power of two above |x|;
+- `euclidean`: <q, g> - |g|^2 / 2, which orders the photos of a query as -|q - g| does, in steps of
+  2^-21 max([q], [t] / 2) [g], t of the gallery's median norm.
 
-Keys are stored negated, so that ascending order is best first.
+Scaling by powers of two keeps exact ties exact. Where all photos lie close together in comparison
+to their distance from the origin, `crowd_centre` is subtracted first: <q, g - m> ranks as <q, g>
+does, |(q - m) - (g - m)| as |q - g|, and cosine as the distance of the normalised embeddings.
+
+Values are stored negated, so that ascending order is best first.
 """
 
 from __future__ import annotations
@@ -23,31 +26,32 @@ import torch
 from torch import Tensor
 
 from dfbench.errors import unknown_name
-from dfbench.evaluation.inputs import Vectors, check_directions
+from dfbench.evaluation.bins import MAGIC
+from dfbench.evaluation.crowding import crowd_centre
+from dfbench.evaluation.inputs import Vectors, check_directions, check_norms
 from dfbench.evaluation.twins import Twins, find_twins
 
 SIMILARITIES = ("cosine", "inner", "euclidean")
-KEY_STEPS = 2**20
-"""Keys lie in [-2^20 - 2, 2^20 + 2]: the fp32 product may pass 1 by its rounding error."""
 
-_VANISHING = 1e-36
-"""Products of norms below this count as zero: their inverse would overflow float32."""
+_COSINE_STEPS = 2**20
+_STEPS = 2**21
 
 
 @dataclass(frozen=True)
-class Bias:
-    """Added to the product for Euclidean distance: `slope[q] * square[g] + constant[q]`."""
+class Penalty:
+    """Added to the product for distances: `slope[q] * square[g]`."""
 
     slope: Tensor
+    """A power of two for each query, [Q], float32."""
     square: Tensor
-    constant: Tensor
+    """|g|^2 / 2, [G], float32."""
 
 
 @dataclass(frozen=True)
 class Scoring:
-    """How a product of embeddings becomes a negated, unrounded key.
+    """How a product of embeddings becomes a negated value and its key.
 
-    key(q, g) = <query_scale[q] q, g> * photo_scale[g] + bias(q, g), ascending = best first.
+    value(q, g) = <query_scale[q] q, g> * photo_scale[g] + penalty(q, g), ascending = best first.
     """
 
     queries: Vectors
@@ -56,7 +60,9 @@ class Scoring:
     """[Q], float32."""
     photo_scale: Tensor | None = None
     """[G], float32; None for 1."""
-    bias: Bias | None = None
+    penalty: Penalty | None = None
+    magic: Tensor | None = None
+    """`MAGIC` times the step of each photo, [G], float32; None for steps of 1."""
     twins: Twins | None = None
 
     def scaled_queries(self, rows: Tensor) -> Tensor:
@@ -71,58 +77,102 @@ class Scoring:
             torch.mm(left, self.gallery.rows(start, stop).T, out=out[:, start:stop])
         return out
 
-    def finish(self, rows: Tensor, products: Tensor) -> Tensor:
-        """Unrounded negated keys, in place of the products, [len(rows), G]."""
+    def keys(self, rows: Tensor, products: Tensor) -> Tensor:
+        """Keys of the products, which are overwritten, [len(rows), G], int32."""
         if self.photo_scale is not None:
             products *= self.photo_scale
-        if self.bias is not None:
-            at = rows.to(products.device)
-            products += self.bias.slope[at, None] * self.bias.square
-            products += self.bias.constant[at, None]
+        if self.penalty is not None:
+            slope = self.penalty.slope[rows.to(products.device)]
+            products += slope[:, None] * self.penalty.square
+        magic = MAGIC if self.magic is None else self.magic
+        products += magic
+        products -= magic
         if self.twins is not None:
             products[:, self.twins.copies] = products[:, self.twins.originals]
-        return products
+        return ordered_bits(products)
+
+
+def ordered_bits(values: Tensor) -> Tensor:
+    """Integers in the order of float32 values without NaN and negative zeros, int32."""
+    bits = values.view(torch.int32)
+    return (bits >> 31).bitwise_and_(0x7FFFFFFF).bitwise_xor_(bits)
 
 
 def scoring(queries: Vectors, gallery: Vectors, similarity: str) -> Scoring:
     """The scoring of a similarity.
 
     Raises `UnknownName` for a similarity outside `SIMILARITIES` and `InvalidInput` for a zero row
-    under cosine.
+    under cosine and for norms too far apart for float32 under the others.
     """
     if similarity not in _SCORINGS:
         raise unknown_name("similarity", similarity, SIMILARITIES, "dfbench evaluate --help")
     made = _SCORINGS[similarity](queries, gallery)
-    return replace(made, twins=find_twins(gallery))
+    return replace(made, twins=find_twins(made.gallery))
 
 
 def _cosine(queries: Vectors, gallery: Vectors) -> Scoring:
     check_directions(queries)
     check_directions(gallery)
-    return Scoring(queries, gallery, -KEY_STEPS / queries.norms, 1 / gallery.norms)
+    directions = queries.scaled(1 / queries.norms), gallery.scaled(1 / gallery.norms)
+    centre = crowd_centre(directions[1])
+    if centre is not None:
+        return _distances(directions[0].centred(centre), directions[1].centred(centre))
+    if not (queries.ordinary and gallery.ordinary):
+        queries, gallery = directions
+    return Scoring(
+        queries, gallery, -_COSINE_STEPS / queries.norms.float(), 1 / gallery.norms.float()
+    )
 
 
 def _inner(queries: Vectors, gallery: Vectors) -> Scoring:
-    return Scoring(queries, gallery, -KEY_STEPS * _inverse(queries.norms * gallery.norms.max()))
+    typical = _typical_power(gallery)
+    check_norms(gallery, typical)
+    if not gallery.ordinary:
+        gallery = gallery.scaled(1 / typical.expand(len(gallery)))
+    centre = crowd_centre(gallery)
+    if centre is not None:
+        gallery = gallery.centred(centre)
+    scale = -1 / _powers(queries.norms)
+    if not queries.ordinary:
+        queries, scale = queries.scaled(-scale), -torch.ones_like(scale)
+    return Scoring(queries, gallery, scale.float(), magic=_magic(gallery))
 
 
 def _euclidean(queries: Vectors, gallery: Vectors) -> Scoring:
-    origin = gallery.mean()
-    queries, gallery = queries.centred(origin), gallery.centred(origin)
-    unit = KEY_STEPS * 2 * _inverse((queries.norms + gallery.norms.max()) ** 2)
-    bias = Bias(
-        slope=unit,
-        square=gallery.norms**2,
-        constant=unit * queries.norms**2 - KEY_STEPS * (unit > 0).float(),
-    )
-    return Scoring(queries, gallery, -2 * unit, None, bias)
+    typical = _typical_power(gallery)
+    check_norms(queries, typical)
+    check_norms(gallery, typical)
+    if not (queries.ordinary and gallery.ordinary):
+        queries = queries.scaled(1 / typical.expand(len(queries)))
+        gallery = gallery.scaled(1 / typical.expand(len(gallery)))
+    centre = crowd_centre(gallery)
+    if centre is not None:
+        queries, gallery = queries.centred(centre), gallery.centred(centre)
+    return _distances(queries, gallery)
+
+
+def _distances(queries: Vectors, gallery: Vectors) -> Scoring:
+    scale = (1 / torch.maximum(_powers(queries.norms), _typical_power(gallery) / 2)).float()
+    penalty = Penalty(slope=scale, square=(gallery.squares() / 2).float())
+    return Scoring(queries, gallery, -scale, penalty=penalty, magic=_magic(gallery))
 
 
 _SCORINGS = {"cosine": _cosine, "inner": _inner, "euclidean": _euclidean}
 
 
-def _inverse(values: Tensor) -> Tensor:
-    return torch.where(values > _VANISHING, 1 / values, 0.0)
+def _magic(gallery: Vectors) -> Tensor:
+    return (MAGIC / _STEPS * _powers(gallery.norms)).float()
+
+
+def _typical_power(gallery: Vectors) -> Tensor:
+    """[t] of the median norm of the rows that are not zero; 1 without any."""
+    norms = gallery.norms[gallery.norms > 0]
+    return _powers(norms.median() if len(norms) else norms.new_ones(()))
+
+
+def _powers(norms: Tensor) -> Tensor:
+    """[x]: the smallest power of two above each norm, exactly; 1 for 0."""
+    return torch.where(norms > 0, norms / torch.frexp(norms).mantissa, 1.0)
 
 
 @contextmanager

@@ -40,15 +40,15 @@ def top_k(
         step = max(1, TILE_BYTES[place.type] // (_BYTES_PER_PAIR * n_photos))
         buffer = torch.empty((min(step, len(sides[0])), n_photos), device=place)
         best = [
-            _best(made.finish(rows, made.products(rows, out=buffer[: len(rows)])), k)
+            _best(made.keys(rows, made.products(rows, out=buffer[: len(rows)])), k)
             for rows in torch.split(torch.arange(len(sides[0])), step)
         ]
     return np.concatenate(best)
 
 
-def _best(values: Tensor, k: int) -> IntArray:
-    photo = torch.arange(values.shape[1], device=values.device)
-    unique = values.round_().long().bitwise_left_shift_(32).bitwise_or_(photo)
+def _best(keys: Tensor, k: int) -> IntArray:
+    photo = torch.arange(keys.shape[1], device=keys.device)
+    unique = keys.long().bitwise_left_shift_(32).bitwise_or_(photo)
     best = unique.topk(k, largest=False, sorted=True).values & 0xFFFFFFFF
     found: IntArray = best.cpu().numpy()
     return found

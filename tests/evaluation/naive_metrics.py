@@ -15,13 +15,13 @@ Ints = npt.NDArray[np.int64]
 
 
 def keys_of(queries: Array, gallery: Array, similarity: str = "cosine") -> Ints:
-    """Keys rint(2^20 s) [Q, G], larger = better, from the same products as the engine's."""
+    """Integer keys [Q, G], larger = better, from the same products as the engine's."""
     cpu = torch.device("cpu")
     sides = vectors("queries", queries, cpu), vectors("gallery", gallery, cpu)
     made = scoring(*sides, similarity)
     rows = torch.arange(len(sides[0]))
     products = made.products(rows, out=torch.empty(len(sides[0]), len(sides[1])))
-    return -made.finish(rows, products).round().long().numpy()
+    return -made.keys(rows, products).long().numpy()
 
 
 def ranked_relevance(keys: Ints, relevant: npt.NDArray[np.bool_]) -> list[int]:

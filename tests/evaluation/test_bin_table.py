@@ -1,6 +1,9 @@
 """The table of bins against a search: exact wherever a photo shares no bin with a positive."""
 
+from collections.abc import Callable
+
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 from hypothesis import given, settings
@@ -8,11 +11,28 @@ from hypothesis import strategies as st
 
 from dfbench.evaluation.bins import SHARED, BinTable, step_type
 
-BASE = int(np.float32(1.5 * 2**23).view(np.int32))
+Values = npt.NDArray[np.float32]
+BASE = np.float32(1.5 * 2**23)
 
 
-@settings(max_examples=100, deadline=None)
+def whole(rng: np.random.Generator, spread: int, positives: int) -> tuple[Values, Values]:
+    """Positives and others as cosine has them: whole numbers beside 1.5 * 2^23."""
+    own = rng.integers(-spread, spread, size=positives)
+    others = rng.integers(-(2**20), 2**20, size=200)
+    return BASE + own.astype(np.float32), BASE + others.astype(np.float32)
+
+
+def of_all_sizes(rng: np.random.Generator, spread: int, positives: int) -> tuple[Values, Values]:
+    """Positives and others of both signs whose sizes differ by many powers of ten."""
+    own, others = (
+        rng.normal(size=size) * 10 ** rng.uniform(-20, 15, size=size) for size in (positives, 200)
+    )
+    return (own / spread).astype(np.float32), others.astype(np.float32)
+
+
+@settings(max_examples=200, deadline=None)
 @given(
+    made=st.sampled_from([whole, of_all_sizes]),
     seed=st.integers(0, 2**32 - 1),
     spread=st.sampled_from([1, 3, 300, 2**20]),
     positives=st.integers(1, 60),
@@ -20,21 +40,36 @@ BASE = int(np.float32(1.5 * 2**23).view(np.int32))
     dtype=st.sampled_from([np.int16, np.int32]),
 )
 def test_step_is_twice_the_positives_below_or_odd_where_a_positive_shares_the_bin(
-    seed: int, spread: int, positives: int, bits: int, dtype: type[np.int16] | type[np.int32]
+    made: Callable[[np.random.Generator, int, int], tuple[Values, Values]],
+    seed: int,
+    spread: int,
+    positives: int,
+    bits: int,
+    dtype: type[np.int16] | type[np.int32],
 ) -> None:
-    rng = np.random.default_rng(seed)
-    own = BASE + np.sort(rng.integers(-spread, spread, size=positives)).astype(np.int32)
-    keys = BASE + rng.integers(-(2**20), 2**20, size=200).astype(np.int32)
-    keys = np.concatenate([keys, own, own - 1, own + 1]).astype(np.int32)
-    table = BinTable.of(own, bits, dtype)
-    bins, steps = np.empty_like(keys), torch.empty(len(keys), dtype=table.steps.dtype)
-    table.bins(keys, out=bins)
-    counts = table.look_up(torch.from_numpy(bins), out=steps)
-    shared = np.isin((keys - table.start) >> table.shift, (own - table.start) >> table.shift)
+    own, others = made(np.random.default_rng(seed), spread, positives)
+    own.sort()
+    beside = [np.nextafter(own, np.float32(end)) for end in (-np.inf, np.inf)]
+    values = np.concatenate([others, own, *beside])
+    table = BinTable.of(own, bits, dtype, whole=made is whole)
+    steps = torch.empty(len(values), dtype=table.steps.dtype)
+    places = torch.empty(len(values), dtype=torch.int32)
+    counts = table.look_up(values, places, out=steps)
+    bins = places.numpy()
+    shared = np.isin(bins, bins[len(others) : len(others) + positives])
     np.testing.assert_array_equal(steps.numpy()[shared], SHARED)
-    np.testing.assert_array_equal(steps.numpy()[~shared], 2 * own.searchsorted(keys[~shared]))
+    np.testing.assert_array_equal(steps.numpy()[~shared], 2 * own.searchsorted(values[~shared]))
     np.testing.assert_array_equal(counts, np.bincount(steps.numpy(), minlength=2 * positives + 1))
-    assert len(table.steps) <= 2**bits + 3
+    assert len(table.steps) <= 2**bits + 4
+
+
+@pytest.mark.parametrize("values", [[0.0], [-1e-38], [3e18, 3e18], [-2e36, 2e36], [1e-37, 1e-37]])
+def test_positives_at_any_end_of_float32_fall_into_shared_bins(values: list[float]) -> None:
+    own = np.array(values, np.float32)
+    table = BinTable.of(own, 18, np.int32, whole=False)
+    bins, steps = torch.empty((2, len(own)), dtype=torch.int32)
+    table.look_up(own, bins, out=steps)
+    assert steps.tolist() == [SHARED] * len(own)
 
 
 @pytest.mark.parametrize("positives", [1, 2**14 - 1, 2**14, 10**6])
