@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -64,12 +65,10 @@ def printer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Printer:
 def test_table_is_whole_and_aligned_in_every_encoding(
     command: str, encoding: str, printer: Printer
 ) -> None:
-    lines = printer.text(COMMANDS[command], encoding).splitlines()
-    plain = printer.text(COMMANDS[command]).splitlines()
-    rows = lines[2:6]
-    assert len({len(row) for row in rows}) == 1
-    for row, same in zip(lines[-3:], plain[-3:], strict=True):
-        assert row.split()[:1] == same.split()[:1]
+    printed = printer.text(COMMANDS[command], encoding)
+    plain = printer.text(COMMANDS[command])
+    assert len({len(row) for row in printed.splitlines()[2:6]}) == 1
+    assert re.findall("[A-Za-z_]{2,}", printed) == re.findall("[A-Za-z_]{2,}", plain)
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
@@ -121,7 +120,7 @@ def test_full_output_is_one_line(
     assert "same command" in lines[0]
 
 
-@pytest.mark.parametrize("command", FULL)
+@pytest.mark.parametrize("command", FULL.keys() - {"version"})  # which click prints by itself
 def test_reader_that_leaves_early_ends_the_command_without_a_word(
     command: str, printer: Printer, capsys: pytest.CaptureFixture[str]
 ) -> None:

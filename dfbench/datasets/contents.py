@@ -12,6 +12,8 @@ from pathlib import Path
 from dfbench import console
 from dfbench.files import atomic_path, check_writable, read_file
 
+_FEWEST = 2048
+"""Digests that are worth a write of their own while more are made."""
 Digests = dict[Path, str | None]
 _Index = dict[str, list[str]]
 _SETTLED = 2.0
@@ -45,11 +47,19 @@ def file_digests(files: Sequence[Path], root: Path, index: Path) -> Digests:
                     digests[file] = digest = digest_of(read_file(file))
                     if max(stat.st_mtime_ns, stat.st_ctime_ns) < settled_before:
                         fresh[name] = [stamp, digest]
+            if len(fresh) >= max(_FEWEST, len(known)):  # so that all writes cost twice the last
+                known |= fresh
+                fresh = {}
+                _write(index, known)
             advance(1)
     if fresh:
-        with atomic_path(index) as temporary:
-            temporary.write_text(json.dumps(known | fresh), encoding="utf-8")
+        _write(index, known | fresh)
     return digests
+
+
+def _write(index: Path, content: _Index) -> None:
+    with atomic_path(index) as temporary:
+        temporary.write_text(json.dumps(content), encoding="utf-8")
 
 
 def digest_of(content: bytes) -> str:

@@ -21,11 +21,20 @@ from dfbench.datasets.folder_layout import is_image_name
 from dfbench.datasets.names import encodable
 from dfbench.datasets.picture import UnreadableImageError
 from dfbench.errors import InvalidInput
-from dfbench.retrieval.gallery_cache import Embedded, read_embedded, write_embedded
+from dfbench.file_errors import file_fault
+from dfbench.files import check_writable
+from dfbench.retrieval.gallery_cache import (
+    Embedded,
+    read_embedded,
+    write_embedded,
+    write_part,
+)
 from dfbench.retrieval.model import RetrievalModel
 
 _BATCH = 64
 """Photos that are decoded and embedded together."""
+_PART_PHOTOS = 512
+"""Photos that are embedded between two writes: what a killed process loses at most."""
 _PATIENCE = 2.0
 """Seconds that embedding may take before a progress bar shows."""
 
@@ -52,7 +61,7 @@ def open_gallery(root: Path, model: RetrievalModel, cache: Path) -> Gallery:
 
     Hidden files and folders are passed over, links to folders not followed. Embeddings are kept in
     `cache`, by encoder and content: a file that is new or changed is embedded, no other is read.
-    Whatever was done is kept if it is interrupted.
+    What was done is kept if it is interrupted, or killed but for the last part of it.
 
     Raises `InvalidInput` for what is no folder or holds no image that can be read, `FileFault`
     if the cache cannot be written to.
@@ -86,7 +95,7 @@ def _image_files(root: Path) -> list[Path]:
         what = "is a file" if root.exists() else "does not exist"
         raise InvalidInput(f"gallery {str(root)!r} {what}; allowed: a folder of photos")
     files = []
-    for folder, folders, names in os.walk(root):
+    for folder, folders, names in os.walk(root, onerror=_tell_closed):
         folders[:] = [name for name in folders if not name.startswith(".")]
         files += [
             Path(folder, name) for name in names if is_image_name(name) and not name.startswith(".")
@@ -99,6 +108,13 @@ def _image_files(root: Path) -> list[Path]:
     return sorted(files)
 
 
+def _tell_closed(fault: OSError) -> None:
+    told = file_fault(fault)
+    if told is None:
+        raise fault
+    console.note(f"left out, with all that is in it: {told}")
+
+
 def _completed(
     known: Embedded, wanted: Mapping[str, Path], model: RetrievalModel, store: Path
 ) -> Embedded:
@@ -106,6 +122,8 @@ def _completed(
     missing = [digest for digest in wanted if digest not in known]
     if not missing:
         return known
+    check_writable(store)
+    fresh = Embedded()
     try:
         with (
             console.progress("embedding photos", len(missing), after=_PATIENCE) as advance,
@@ -113,10 +131,18 @@ def _completed(
         ):
             for start in range(0, len(missing), _BATCH):
                 part = missing[start : start + _BATCH]
-                _embed(part, [wanted[digest] for digest in part], model, known, pool)
+                _embed(part, [wanted[digest] for digest in part], model, fresh, pool)
                 advance(len(part))
-    finally:
-        write_embedded(store, known)
+                if len(fresh) >= _PART_PHOTOS:
+                    write_part(store, fresh)
+                    known.update(fresh)
+                    fresh = Embedded()
+    except BaseException:
+        if len(fresh):
+            write_part(store, fresh)
+        raise
+    known.update(fresh)
+    write_embedded(store, known)
     return known
 
 

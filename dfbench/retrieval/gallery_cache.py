@@ -1,6 +1,7 @@
 """Embeddings of photos on disk, by the digest of their file; one file for a folder and an encoder.
 
-Like all of the cache it can be deleted, and what is damaged counts as absent.
+While they are made, parts lie beside that file, so that a killed process loses the last part at
+most. Like all of the cache they can be deleted, and what is damaged counts as absent.
 """
 
 from __future__ import annotations
@@ -8,14 +9,17 @@ from __future__ import annotations
 import json
 from collections.abc import Container
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
+from safetensors.numpy import save_file
 
-from dfbench.files import atomic_path
+from dfbench.files import atomic_path, entries
+
+_PART = ".part-"
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,14 @@ class Embedded:
     def __contains__(self, digest: str) -> bool:
         return digest in self.rows or digest in self.faults
 
+    def __len__(self) -> int:
+        return len(self.rows) + len(self.faults)
+
+    def update(self, others: Embedded) -> None:
+        """Add what is known of others."""
+        self.rows.update(others.rows)
+        self.faults.update(others.faults)
+
     def only(self, wanted: Container[str]) -> Embedded:
         """What is known of these."""
         return Embedded(
@@ -39,7 +51,32 @@ class Embedded:
 
 
 def read_embedded(file: Path) -> Embedded:
-    """What the file holds; nothing if it is absent or damaged."""
+    """What a file and its parts hold; nothing of what is absent or damaged."""
+    known = _read(file)
+    for part in _parts(file):
+        known.update(_read(part))
+    return known
+
+
+def write_part(file: Path, embedded: Embedded) -> None:
+    """Write what was made since the last part, whole or not at all. Raises `FileFault`."""
+    name = blake2b("".join((*embedded.rows, *embedded.faults)).encode(), digest_size=8).hexdigest()
+    _write(file.with_name(f"{file.stem}{_PART}{name}{file.suffix}"), embedded)
+
+
+def write_embedded(file: Path, embedded: Embedded) -> None:
+    """Write all in place of file and parts, whole or not at all. Raises `FileFault`."""
+    parts = _parts(file)
+    _write(file, embedded)
+    for part in parts:
+        part.unlink(missing_ok=True)
+
+
+def _parts(file: Path) -> list[Path]:
+    return [one for one in entries(file.parent) if one.name.startswith(f"{file.stem}{_PART}")]
+
+
+def _read(file: Path) -> Embedded:
     try:
         with safe_open(file, "np") as stored:
             rows = stored.get_tensor("rows")
@@ -50,9 +87,8 @@ def read_embedded(file: Path) -> Embedded:
         return Embedded()
 
 
-def write_embedded(file: Path, embedded: Embedded) -> None:
-    """Write it whole or not at all. Raises `FileFault`."""
+def _write(file: Path, embedded: Embedded) -> None:
     told = {"digests": list(embedded.rows), "faults": embedded.faults}
     rows = np.stack(list(embedded.rows.values())) if embedded.rows else np.empty((0, 0), np.float32)
     with atomic_path(file) as temporary:
-        temporary.write_bytes(save({"rows": rows}, {"dfbench": json.dumps(told)}))
+        save_file({"rows": rows}, temporary, {"dfbench": json.dumps(told)})
