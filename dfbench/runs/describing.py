@@ -27,7 +27,7 @@ def describe(question: Question) -> Description:
     is not there.
     """
     # This process is for the plugins that the user named; what was merely found is kept out of it.
-    host = PluginHost.of(question.plugins, here={file.stem for file in question.plugins.files})
+    host = PluginHost.of(question.plugins, here=question.plugins.named)
     host.require(question.plugins.files, question.plugins.classes)
     return Description(
         rows=tuple(_row_answer(host, asked) for asked in question.rows),

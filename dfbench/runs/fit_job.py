@@ -52,8 +52,9 @@ from dfbench.teachers.stored import load_teacher
 def fit(folder: Path) -> Outcome:
     """Fit the method of a job and embed its images. Raises `Unfinished` and `DfbenchError`."""
     job = Job.model_validate_json((folder / JOB_FILE).read_text())
-    plugin = job.row.plugin
-    host = PluginHost.of(job.plugins.narrowed(plugin), here=(plugin,))
+    # The method's plugin and those that the user named; what was merely found is left out.
+    sources = job.plugins.model_copy(update={"only": (job.row.plugin,)})
+    host = PluginHost.of(sources, here={job.row.plugin, *sources.named})
     _, method = resolve(host, job.row.label, {})
     method.config = method.Config.model_validate(job.row.config)
     shared_cores = job.devices if job.device == "cpu" else 1

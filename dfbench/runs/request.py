@@ -61,10 +61,10 @@ class PluginSources(BaseModel):
         """These and more plugin files, each once."""
         return self.model_copy(update={"files": tuple(dict.fromkeys((*self.files, *files)))})
 
-    def narrowed(self, plugin: str) -> PluginSources:
-        """These without any plugin of another name."""
-        files = tuple(file for file in self.files if file.stem == plugin)
-        return self.model_copy(update={"files": files, "only": (plugin,)})
+    @property
+    def named(self) -> frozenset[str]:
+        """Names of the plugins that were named outright, by their files."""
+        return frozenset(file.stem for file in self.files)
 
 
 class DataChoice(BaseModel):

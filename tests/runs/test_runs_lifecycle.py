@@ -83,7 +83,7 @@ def test_crossx_resumes_at_every_step_with_the_same_numbers(
         save(self, next_step)
         if next_step < self.steps:
             stops.append(next_step)
-            raise KeyboardInterrupt
+            signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr(loop.TrainingLoop, "save", stop_each_time)
     for _ in range(20):
