@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from dfbench.defaults import chosen_cache, chosen_plugins, chosen_plugins_folder
 from dfbench.errors import DfbenchError, InvalidConfig, InvalidInput
+from dfbench.file_errors import told_faults
 from dfbench.method import Method, MethodConfig
 from dfbench.runs.class_source import class_source
 from dfbench.runs.execute import Run, execute
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 StrPath = str | os.PathLike[str]
 
 
+@told_faults()
 def run(
     method: str | type[Method] | Method,
     dataset: str,
@@ -56,7 +58,7 @@ def run(
     is not repeated unless `force`d. `Run.record` holds the scores
     (`run(...).record.metrics["map@all"].value`), `Run.folder` encoders and pictures.
 
-    Raises `DfbenchError`: what is wrong with the request, or with the method.
+    Raises `DfbenchError`: what is wrong with the request, with the method, or with a folder.
     """
     label, own, sources = _row(method)
     choice = DataChoice(
@@ -91,6 +93,7 @@ def run(
         return execute(plan, force=force, supervision=Supervision(timeout=timeout))
 
 
+@told_faults()
 def table(
     results: StrPath = "results", *, dataset: str | None = None, scenario: str | None = None
 ) -> DataFrame:

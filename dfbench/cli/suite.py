@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -227,7 +228,8 @@ def _show(suite: OpenSuite, form: str) -> list[Item]:
     from dfbench.suites.report import suite_layout
 
     items = suite.items()
-    layout = suite_layout(suite.title, items, networks_to_train(items))
+    command = shlex.join(["dfbench", "suite", "run", str(suite.file.path)])
+    layout = suite_layout(suite.title, items, networks_to_train(items), command)
     if form == "json":
         print_json(layout.content)
     else:

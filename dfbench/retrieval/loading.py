@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from dfbench.datasets.dataset import MODALITIES, Modality
 from dfbench.errors import InvalidInput
 from dfbench.evaluation.devices import chosen_device
+from dfbench.file_errors import told_faults
 from dfbench.files import read_file
 from dfbench.model_file import read_model
 from dfbench.networks import placed
@@ -24,6 +25,7 @@ from dfbench.runs.job import ENCODERS_FILE
 from dfbench.runs.written import WRITTEN_FILE, WrittenEncoders, read_written
 
 
+@told_faults()
 def load(path: str | os.PathLike[str], *, device: str = "cpu") -> RetrievalModel:
     """The encoders in the folder of an export or of a finished run; nothing in it is executed.
 

@@ -97,14 +97,18 @@ def call(
     if outcome.fault is not None:
         if outcome.fault.interrupted:
             raise KeyboardInterrupt
-        raise _error(outcome.fault)
+        raise _error(outcome.fault, folder if verb == "fit" else None)
     return outcome
 
 
-def _error(fault: Fault) -> DfbenchError:
+def _error(fault: Fault, kept: Path | None) -> DfbenchError:
+    """The error of a fault; `kept` is the folder whose traceback outlives this call."""
     if fault.images is not None:
         return OutOfDeviceMemory(fault.message, fault.images)
-    return (PluginFault if fault.of_plugin else DfbenchError)(fault.message)
+    message = fault.message
+    if kept is not None and (kept / TRACEBACK_FILE).is_file():
+        message += f" (traceback: {kept / TRACEBACK_FILE})"
+    return (PluginFault if fault.of_plugin else DfbenchError)(message)
 
 
 def _outcome(file: Path, verb: Verb, ending: Ending) -> Outcome:
@@ -116,8 +120,8 @@ def _outcome(file: Path, verb: Verb, ending: Ending) -> Outcome:
         except ValidationError:
             fault = f"left an answer that is none ({OUTCOME_FILE})"
     raise ChildDied(
-        f"the process {_WORK[verb]} {fault}; nothing was scored, and the same command goes on "
-        "from its last checkpoint",
+        f"the process {_WORK[verb]} {fault}; nothing was scored",
+        "the same command goes on from its last checkpoint",
         ending.peak_memory_mib,
     )
 

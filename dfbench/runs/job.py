@@ -20,6 +20,8 @@ from dfbench.teachers.identities import Supply
 JOB_FILE = "job.json"
 OUTCOME_FILE = "outcome.json"
 TRACEBACK_FILE = "traceback.txt"
+LOG_FILE = "log.txt"
+"""Output of the processes of a suite's run, in its folder."""
 ENCODERS_FILE = "encoders.safetensors"
 TRAINING_FOLDER = "training"
 """Holds curves, and checkpoints as long as a fit is not recorded."""

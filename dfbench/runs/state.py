@@ -137,8 +137,9 @@ def kept_state(folder: Path, subject: Subject | None = None) -> Iterator[Attempt
 
 def failure(fault: BaseException) -> RunState:
     """The state that an error leaves a run in."""
-    if isinstance(fault, RunTimeout):
-        return RunState(status="timeout", reason=str(fault))
+    if isinstance(fault, ProcessEnded):
+        status: Status = "timeout" if isinstance(fault, RunTimeout) else "failed"
+        return RunState(status=status, reason=fault.reason)
     if isinstance(fault, DfbenchError):
         return RunState(status="failed", reason=str(fault))
     if isinstance(fault, Exception):

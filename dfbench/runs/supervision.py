@@ -46,8 +46,10 @@ class Supervision:
 class ProcessEnded(DfbenchError):
     """A process that did not end by itself with an answer."""
 
-    def __init__(self, message: str, peak_memory_mib: float) -> None:
-        super().__init__(message)
+    def __init__(self, reason: str, advice: str, peak_memory_mib: float) -> None:
+        super().__init__(f"{reason}; {advice}")
+        self.reason = reason
+        """Without what to do, which is another thing for a run of a suite."""
         self.peak_memory_mib = peak_memory_mib
         """The most that it was seen to hold."""
 
@@ -116,14 +118,15 @@ def _watched(
             raise KeyboardInterrupt
         if supervision.timeout is not None and time.monotonic() - started > supervision.timeout:
             raise RunTimeout(
-                f"not done after {supervision.timeout:g} s, the time it was given; the same "
-                "command goes on from its last checkpoint (--timeout gives it more)",
+                f"not done after {supervision.timeout:g} s, the time it was given",
+                "the same command goes on from its last checkpoint (--timeout gives it more)",
                 meter.peak_mib,
             )
         if supervision.memory_mib is not None and held > supervision.memory_mib:
             raise MemoryExceeded(
                 f"its process held {held:.0f} MiB of memory, more than the {supervision.memory_mib}"
-                " MiB it was given; try smaller settings, or --memory-limit for more",
+                " MiB it was given",
+                "try smaller settings, or --memory-limit for more",
                 meter.peak_mib,
             )
 

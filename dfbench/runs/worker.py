@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from dfbench.errors import PluginFault
+from dfbench.errors import DfbenchError, PluginFault
 from dfbench.file_errors import OUT_OF_SPACE, FileFault
 from dfbench.plugin_code import describe_fault, plugin_faults
 from dfbench.runs.job import (
@@ -58,6 +58,11 @@ def _ran_short(cause: BaseException | None) -> bool:
     return isinstance(cause, MemoryError | torch.OutOfMemoryError)
 
 
+def _keep_traceback(folder: Path) -> None:
+    with suppress(OSError):  # its place may be what went wrong
+        (folder / TRACEBACK_FILE).write_text(traceback.format_exc(), encoding="utf-8")
+
+
 def main(verb: str, folder: Path) -> int:
     """Do one verb; the outcome file tells how it went, the exit status only whether it did."""
     try:
@@ -68,8 +73,8 @@ def main(verb: str, folder: Path) -> int:
     except Unfinished as end:
         outcome = Outcome(fault=end.fault)
     except Exception as fault:  # noqa: BLE001  # the border: whatever happened is told as data
-        with suppress(OSError):
-            (folder / TRACEBACK_FILE).write_text(traceback.format_exc(), encoding="utf-8")
+        if isinstance(fault, PluginFault) or not isinstance(fault, DfbenchError):
+            _keep_traceback(folder)
         by_plugin = isinstance(fault, PluginFault) and not _ran_short(fault.__cause__)
         outcome = Outcome(fault=Fault(message=describe_fault(fault), of_plugin=by_plugin))
     try:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from dfbench.console import messages, note
+from dfbench.reporting.cells import duration
 from dfbench.suites.tasks import Task, TaskResult
 
 if TYPE_CHECKING:
@@ -19,9 +21,19 @@ class Lines:
     def __init__(self, total: int) -> None:
         self._total = total
         self._ended = 0
+        self._since: dict[tuple[str, str | None], float] = {}
 
     def begun(self, task: Task) -> None:
-        """A run says itself that it begins."""
+        """Say that a network is being trained; a run says itself that it begins."""
+        self._since[task.key] = time.monotonic()
+        if task.network is not None:
+            note(f"training {task.title}")
+
+    def still(self, tasks: Sequence[Task]) -> None:
+        """Say what is going on, and for how long."""
+        now = time.monotonic()
+        going = (f"{task.title} ({duration(now - self._since[task.key])})" for task in tasks)
+        note(f"[{self._ended}/{self._total}] going on: {', '.join(going)}")
 
     def ended(self, task: Task, result: TaskResult) -> None:
         """Say how a task ended, and the reason if it failed."""
@@ -45,6 +57,9 @@ class Bars:
         """Add a line."""
         self._going[task.key] = self._bars.add_task(task.title, total=None)
 
+    def still(self, tasks: Sequence[Task]) -> None:
+        """The bars say it."""
+
     def ended(self, task: Task, result: TaskResult) -> None:
         """Take the line away and say how the task ended."""
         if task.key in self._going:
@@ -57,7 +72,7 @@ class Bars:
 def watched(total: int, *, alone: bool) -> Iterator[Lines | Bars]:
     """Lines, or bars on a terminal unless runs show their own there (`alone`)."""
     console = messages()
-    if alone or not console.is_terminal:
+    if alone or not console.is_interactive:
         yield Lines(total)
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn

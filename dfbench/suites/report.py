@@ -8,15 +8,21 @@ from typing import Any
 
 from dfbench.reporting.cells import duration
 from dfbench.reporting.layout import Layout
+from dfbench.runs.job import LOG_FILE
 from dfbench.suites.inventory import STATUSES, Item
 
 _AXES = ("row", "dataset", "scenario")
+_RETRIED = ("failed", "timeout")
+"""States of runs that are done again if --retry asks for it."""
 _HEADER = ("seed", "identity", "state", "time")
 
 
-def suite_layout(title: str, items: Sequence[Item], networks: Mapping[str, str]) -> Layout:
-    """The table of a suite: runs, totals, networks to be trained, reasons.
+def suite_layout(
+    title: str, items: Sequence[Item], networks: Mapping[str, str], command: str
+) -> Layout:
+    """The table of a suite: runs, totals, networks to be trained, reasons, how to try again.
 
+    `command` is what does the runs of the suite.
     A dataset or scenario that all runs have in common stands in the title.
     """
     axes = [_axes(item) for item in items]
@@ -29,7 +35,7 @@ def suite_layout(title: str, items: Sequence[Item], networks: Mapping[str, str])
             (*(names[axis] for axis in shown), *_texts(item))
             for names, item in zip(axes, items, strict=True)
         ),
-        notes=(_totals(items), *_networks(networks), *_reasons(items)),
+        notes=(_totals(items), *_networks(networks), *_reasons(items), *_again(items, command)),
         content=_suite_content(title, items, networks),
         text_columns=len(shown),
     )
@@ -122,7 +128,25 @@ def _networks(networks: Mapping[str, str]) -> list[str]:
 def _reasons(items: Sequence[Item]) -> list[str]:
     return [
         f"{item.run.label} on {item.run.dataset}, seed {item.run.request.seed}: {item.status}: "
-        f"{item.reason}"
+        f"{item.reason}{_log(item)}"
         for item in items
         if item.reason
     ]
+
+
+def _log(item: Item) -> str:
+    """Where the output of a failed run's processes is."""
+    if item.run.plan is None or item.missing or item.status not in _RETRIED:
+        return ""
+    log = item.run.plan.folder / LOG_FILE
+    return f" (log: {log})" if log.is_file() else ""
+
+
+def _again(items: Sequence[Item], command: str) -> list[str]:
+    """The command that tries again what is not missing, but failed."""
+    ended = {item.status for item in items if not item.missing}.intersection(_RETRIED)
+    if not ended:
+        return []
+    how = "all" if len(ended) > 1 else next(iter(ended))
+    more = " --timeout TIME" if "timeout" in ended else ""
+    return [f"to do these again, from their last checkpoints: {command} --retry {how}{more}"]

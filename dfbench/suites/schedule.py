@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import suppress
 from graphlib import TopologicalSorter
@@ -14,12 +15,17 @@ from dfbench.suites.executors.executor import Executor
 from dfbench.suites.graph import TaskGraph
 from dfbench.suites.tasks import Task, TaskResult
 
+_MINUTE = 60.0
+
 
 class Observer(Protocol):
     """Whoever wants to know how far a suite is."""
 
     def begun(self, task: Task) -> None:
         """A task was handed to the executor."""
+
+    def still(self, tasks: Sequence[Task]) -> None:
+        """A minute passed in which no task ended; these are going on."""
 
     def ended(self, task: Task, result: TaskResult) -> None:
         """A task ended, well or not, or is left out because one before it failed."""
@@ -75,7 +81,9 @@ class _Schedule:
             self._ready.extend(self._sorter.get_ready())
             self._begin()
             if self._going:
-                ended, _ = wait(self._going, return_when=FIRST_COMPLETED)
+                ended, _ = wait(self._going, _MINUTE, FIRST_COMPLETED)
+                if not ended:
+                    self._observer.still([self._graph.tasks[key] for key in self._going.values()])
                 for future in ended:
                     self._end(self._going.pop(future), future.result())
         for future in list(self._going):

@@ -9,6 +9,7 @@ from dataclasses import replace
 from queue import SimpleQueue
 
 from dfbench.runs.execute import attempt
+from dfbench.runs.job import LOG_FILE
 from dfbench.runs.lock import held
 from dfbench.runs.plan import Plan
 from dfbench.runs.state import RunState, failure
@@ -17,8 +18,6 @@ from dfbench.runs.teaching import ensure_networks
 from dfbench.suites.executors.threads import ThreadedExecutor
 from dfbench.suites.tasks import Task, TaskResult
 
-LOG_FILE = "log.txt"
-"""Output of a run's processes, in its folder."""
 Environment = Mapping[str, str]
 
 
