@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+import errno
+import fcntl
+import os
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 
 import pytest
 
+from dfbench import locks
+from dfbench.file_errors import FileFault
 from dfbench.locks import FileLock, is_locked
 
 
@@ -70,3 +76,80 @@ def test_waiting_is_said_once_and_ends_when_it_is_stopped(
         with pytest.raises(KeyboardInterrupt), FileLock(tmp_path / "lock", "in the way", stop):
             pass
     assert capsys.readouterr().err.count("in the way") == 1
+
+
+@pytest.fixture(params=[errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS])
+def lockless(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """A folder on a file system without locks, as Lustre without `flock` and some of NFS."""
+    place = tmp_path / "lustre"
+    place.mkdir()
+    real = fcntl.flock
+
+    def flock(descriptor: int, operation: int) -> None:
+        if Path(f"/proc/self/fd/{descriptor}").readlink().is_relative_to(place):
+            raise OSError(request.param, os.strerror(request.param))
+        real(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "local"))
+    (tmp_path / "local").mkdir()
+    monkeypatch.setattr(locks, "_told_devices", set())
+    return place
+
+
+def test_processes_are_kept_apart_without_locks_of_the_file_system_and_it_is_said_once(
+    lockless: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = lockless / "run" / ".lock"
+    stop = threading.Event()
+    with FileLock(path, "waiting"):
+        assert is_locked(path)
+        stop.set()
+        with pytest.raises(KeyboardInterrupt), FileLock(path, "in the way", stop):
+            pass
+    assert not is_locked(path)
+    with FileLock(path, "waiting") as lock:
+        assert lock.descriptor
+    assert list(path.parent.iterdir()) == []
+    assert capsys.readouterr().err.count("has no file locks: processes on this machine") == 1
+
+
+def test_two_threads_never_hold_a_lock_at_once_without_locks_of_the_file_system(
+    lockless: Path,
+) -> None:
+    inside, most = [], []
+
+    def work() -> None:
+        for _ in range(5):
+            with FileLock(lockless / "lock", "waiting"):
+                inside.append(1)
+                most.append(len(inside))
+                inside.pop()
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == [1] * 15
+
+
+def test_locks_of_two_files_are_two_without_locks_of_the_file_system(lockless: Path) -> None:
+    with FileLock(lockless / "a", "waiting"):
+        assert not is_locked(lockless / "b")
+        with FileLock(lockless / "b", "waiting"):
+            assert is_locked(lockless / "a")
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EROFS, errno.ESTALE, errno.ENOSPC])
+def test_lock_that_cannot_be_made_is_one_line(
+    code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(path: object, *_: object) -> int:
+        raise OSError(code, os.strerror(code), str(path))
+
+    monkeypatch.setattr(os, "open", refused)
+    with pytest.raises(FileFault, match="write"), FileLock(tmp_path / "lock", "waiting"):
+        pass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -65,7 +66,11 @@ def test_show_tells_one_network_whole(trained: Bench) -> None:
     assert by_identity == by_file
     assert by_file["mean"] == pytest.approx([0.85] * 3)
     assert by_file["parameters"] > 1000
-    assert "resnet-tiny" in trained.call("teachers", "show", teacher["file"]).out
+    printed = trained.call("teachers", "show", teacher["file"]).out
+    assert "resnet-tiny" in printed
+    assert re.search(r"changed +20\d\d-\d\d-\d\d \d\d:\d\d:\d\d", printed)
+    trained.monkeypatch.setenv("COLUMNS", "40")
+    assert teacher["file"] in trained.call("teachers", "show", teacher["file"]).out.split()
 
 
 def test_show_refuses_what_is_no_network_or_damaged(trained: Bench) -> None:

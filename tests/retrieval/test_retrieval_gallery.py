@@ -12,6 +12,7 @@ from stand_in import stand_in_run
 import dfbench
 from dfbench.datasets.decoding import decoded
 from dfbench.errors import InvalidInput
+from dfbench.file_errors import FileFault
 from dfbench.retrieval import RetrievalModel, open_gallery, ranked
 from dfbench.retrieval import gallery as gallery_module
 
@@ -113,6 +114,61 @@ def test_interrupted_embedding_keeps_what_was_done(
     decoded_files.clear()
     assert len(open_gallery(own_photos, model, tmp_path).files) == 10
     assert len(decoded_files) == 5
+
+
+def test_killed_embedding_goes_on_after_its_last_part(
+    own_photos: Path,
+    model: RetrievalModel,
+    tmp_path: Path,
+    decoded_files: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole = open_gallery(own_photos, model, tmp_path / "other")
+    monkeypatch.setattr(gallery_module, "_BATCH", 2)
+    monkeypatch.setattr(gallery_module, "_PART_PHOTOS", 4)
+    real, calls = RetrievalModel.encode_photos, []
+
+    def encode(self: RetrievalModel, pictures: Any) -> Any:
+        calls.append(len(pictures))
+        if len(calls) == 4:
+            kept = tmp_path / "kept"  # what is on disk when the process is killed here
+            shutil.copytree(tmp_path / "galleries", kept / "galleries")
+            raise KeyboardInterrupt
+        return real(self, pictures)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RetrievalModel, "encode_photos", encode)
+        with pytest.raises(KeyboardInterrupt):
+            open_gallery(own_photos, model, tmp_path)
+    for place, left in ((tmp_path / "kept", 5), (tmp_path, 3)):
+        decoded_files.clear()
+        again = open_gallery(own_photos, model, place)
+        assert len(decoded_files) == left
+        assert np.allclose(again.embeddings, whole.embeddings, atol=1e-5)
+        stored = list((place / "galleries").glob("*.safetensors"))
+        assert len(stored) == 1  # the parts have become one file
+
+
+def test_damaged_part_is_made_again(
+    own_photos: Path, model: RetrievalModel, tmp_path: Path, decoded_files: list[str]
+) -> None:
+    first = open_gallery(own_photos, model, tmp_path)
+    (store,) = (tmp_path / "galleries").glob("*.safetensors")
+    part = store.with_name(f"{store.stem}.part-0.safetensors")
+    part.write_bytes(store.read_bytes()[:-7])
+    store.unlink()
+    decoded_files.clear()
+    assert np.array_equal(open_gallery(own_photos, model, tmp_path).embeddings, first.embeddings)
+    assert len(decoded_files) == 9
+
+
+def test_index_that_cannot_be_written_is_refused_before_a_photo_is_embedded(
+    own_photos: Path, model: RetrievalModel, tmp_path: Path, decoded_files: list[str]
+) -> None:
+    (tmp_path / "galleries").write_text("in the way")
+    with pytest.raises(FileFault, match="a file, not a folder"):
+        open_gallery(own_photos, model, tmp_path)
+    assert decoded_files == []
 
 
 def test_unreadable_files_are_left_out_with_their_reason(

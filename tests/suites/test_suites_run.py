@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,11 +12,17 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from bench import Bench
 from suite_bench import WriteSuite, places, reasons, statuses, suite
+
+from dfbench.runs.child import ChildDied
+from dfbench.runs.state import failure
+from dfbench.runs.supervision import MemoryExceeded, ProcessEnded, RunTimeout
+from dfbench.suites import progress
 
 MOODY = """
 # Methods that do as they like; `mended` beside this file makes the failing one work.
@@ -154,6 +161,54 @@ def test_failure_is_kept_until_it_is_to_be_tried_again(
     retried = suite(quick_bench, "run", file, *moody, "--retry", "failed", "--format", "json")
     assert retried.status == 0, retried.err
     assert set(statuses(retried).values()) == {"done"}
+
+
+def test_failure_names_its_traceback_and_the_command_that_tries_it_again(
+    quick_bench: Bench, write_suite: WriteSuite, moody: tuple[str, str]
+) -> None:
+    file = write_suite('["failing", "steady"]')
+    finished = suite(quick_bench, "run", file, *moody)
+    assert finished.status == 1
+    (named,) = re.findall(r"not today \(traceback: (\S+)\)", finished.out)
+    assert "ValueError: not today" in Path(named).read_text()
+    again = f"dfbench suite run {file} --retry failed"
+    assert f"to do these again, from their last checkpoints: {again}" in finished.out.splitlines()
+    assert "same command" not in finished.out
+    (quick_bench.place / "mended").touch()
+    mended = suite(quick_bench, "run", file, *moody, "--retry", "failed")
+    assert mended.status == 0, mended.err
+    assert "--retry" not in mended.out
+
+
+@pytest.mark.parametrize(
+    ("fault", "status"),
+    [
+        (ChildDied("the process died (SIGSEGV)", "the same command goes on", 0.0), "failed"),
+        (MemoryExceeded("it held too much", "try --memory-limit", 0.0), "failed"),
+        (RunTimeout("not done after 5 s", "the same command goes on", 0.0), "timeout"),
+    ],
+)
+def test_reason_of_a_run_is_free_of_advice_that_fits_one_command_only(
+    fault: ProcessEnded, status: str
+) -> None:
+    state = failure(fault)
+    assert state.status == status
+    assert state.reason == str(fault).partition(";")[0]
+
+
+def test_suite_without_a_terminal_says_what_is_going_on(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: 7.0))
+    task = SimpleNamespace(key=("a", "photo teacher"), network="photo teacher", title="T on D")
+    lines = progress.Lines(3)
+    lines.begun(task)  # type: ignore[arg-type]  # what of a task is printed
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: 127.0))
+    lines.still([task])  # type: ignore[list-item]  # likewise
+    assert capsys.readouterr().err.splitlines() == [
+        "training T on D",
+        "[0/3] going on: T on D (2 min 0 s)",
+    ]
 
 
 def test_fail_fast_leaves_the_rest_planned(
