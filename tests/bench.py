@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
 BENCHMARK = ("boat", "cup", "sun")
 ALTERNATIVE = ("house", "key")
@@ -25,6 +27,13 @@ TINY = {
 }
 """Settings of teachers and budget that train for a moment."""
 TINY_CROSSX = {"rounds": "2", "estimator_steps": "4", "estimator_batch": "8"}
+
+
+def stored_embeddings(folder: Path) -> dict[str, Any]:
+    """Embeddings `[N, D]` of a run's folder by modality, in the dataset's order."""
+    stored = load_file(folder / "embeddings.safetensors")
+    with np.load(folder / "labels.npz") as labels:
+        return {m: rows[np.argsort(labels[f"{m}_order"])] for m, rows in stored.items()}
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,7 @@ def test_dataset_that_is_not_there_is_quoted_with_what_is_allowed(
         ),
         (
             "teachers.weights=w.pth",
-            "teachers.weights='w.pth' with teachers.initialisation=alternative; allowed only with",
+            "w.pth' with teachers.initialisation=alternative; allowed only with",
         ),
         ("teachers.network=resnet-mimi", "unknown network 'resnet-mimi'; did you mean 'resnet-mi"),
         ("rounds", "--set 'rounds'; allowed: --set KEY=VALUE"),

@@ -54,9 +54,9 @@ def test_unreadable_photos_are_named_and_counted(query: Query, own_photos: Path)
     ("arguments", "told"),
     [
         (("--run", "abcd"), "unknown run 'abcd'; nearest: crossx-s0-"),
-        (("--gallery", "nowhere"), "gallery 'nowhere' does not exist; allowed: a folder of photos"),
-        (("--sketch", "none.png"), "sketch 'none.png' cannot be read"),
-        (("-o", "sheet.doc"), "cannot draw 'sheet.doc'; allowed: a file that ends in .png"),
+        (("--gallery", "nowhere"), "nowhere' does not exist; allowed: a folder of photos"),
+        (("--sketch", "none.png"), "none.png' cannot be read"),
+        (("-o", "sheet.doc"), "sheet.doc'; allowed: a file that ends in .png"),
     ],
     ids=["run", "gallery", "sketch", "sheet"],
 )

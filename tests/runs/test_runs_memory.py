@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from bench import Bench
+from bench import Bench, stored_embeddings
 from plugin_text import method_text
-from safetensors.numpy import load
 
 from dfbench.learning import loop
 from dfbench.networks.small_resnet import SmallResNet
@@ -36,7 +35,7 @@ def memory_for(monkeypatch: pytest.MonkeyPatch) -> Limit:
 
 def _embeddings(bench: Bench) -> dict[str, Any]:
     (file,) = bench.runs.rglob("crossx-s0-*/embeddings.safetensors")
-    return load(file.read_bytes())
+    return stored_embeddings(file.parent)
 
 
 def test_fit_that_does_not_fit_ends_in_micro_batches_as_it_would_in_whole_ones(
