@@ -49,12 +49,17 @@ def alternative_source(
         classes = (*other.classes, *other.alternative_classes)
         return _from(dataset, other, other.name, classes, _everything(other), known)
     spare = dataset if dataset.alternative_classes else shapes()
-    name = f"{spare.name} (spare)"
+    name = spare_of(spare.name)
 
     def parts(modality: Modality) -> tuple[ImageSet, ...]:
         return (spare.alternative(modality),)
 
     return _from(dataset, spare, name, spare.alternative_classes, parts, known)
+
+
+def spare_of(dataset: str) -> str:
+    """How records name the spare classes of a dataset."""
+    return f"{dataset} (spare)"
 
 
 def _everything(other: Dataset) -> Callable[[Modality], tuple[ImageSet, ...]]:

@@ -105,7 +105,6 @@ def make_record(
 
 def _data(plan: Plan, images: Mapping[Modality, ImageSet]) -> DataRecord:
     session, dataset = plan.session, plan.session.dataset
-    used = not session.alternative_on_demand or plan.needs_alternative_images
     return DataRecord(
         name=dataset.name,
         fingerprint=dataset.fingerprint,
@@ -113,7 +112,7 @@ def _data(plan: Plan, images: Mapping[Modality, ImageSet]) -> DataRecord:
         image_size=dataset.image_size,
         queries=len(images["sketch"]),
         gallery=len(images["photo"]),
-        alternative=session.alternative.source if used else None,
+        alternative=session.alternative_name,
         notes=dataset.notes,
     )
 

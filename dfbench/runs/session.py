@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from dfbench.budget import Budget
 from dfbench.cores import available_cores
-from dfbench.datasets.alternative import AlternativeImages, alternative_source
+from dfbench.datasets.alternative import AlternativeImages, alternative_source, spare_of
 from dfbench.datasets.dataset import MODALITIES, Dataset, ImageSet, Modality
 from dfbench.datasets.no_images import NoImages
 from dfbench.datasets.selection import images_of
@@ -68,6 +68,14 @@ class Session:
     def alternative(self) -> AlternativeImages:
         """Images of other classes. Raises `InvalidInput` if there are none."""
         return self.find_alternative()
+
+    @property
+    def alternative_name(self) -> str:
+        """Where they come from, for the record: the same for all methods of a session.
+
+        They are not opened for it where only some methods need them.
+        """
+        return spare_of(FALLBACK.name) if self.alternative_on_demand else self.alternative.source
 
     @property
     def numerics(self) -> str:
