@@ -56,6 +56,10 @@ def builder(name: str) -> Builder:
     if not at:
         return build
     if manner == _FITTED:
+        if plain in _BACKBONES:
+            raise InvalidInput(
+                f"network {name!r} fits itself to the image size already; allowed: {plain}"
+            )
         return partial(_fitted, name, build)
     if not manner.isdecimal() or not 1 <= int(manner) <= _LARGEST:
         raise InvalidInput(
@@ -68,9 +72,10 @@ def builder(name: str) -> Builder:
 def _fitted(name: str, build: Builder, image_size: int) -> Backbone:
     backbone = build(image_size)
     if not isinstance(backbone, LibraryBackbone):
+        own = name.partition("@")[0].partition(":")[2]
         raise InvalidInput(
-            f"network {name!r} fits itself to the image size already; allowed: the name without "
-            f"@{_FITTED}"
+            f"network {name!r} keeps its strides; allowed: {own}, which fits itself to the image "
+            "size"
         )
     backbone.fit(image_size)
     return backbone

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from dfbench.learning.augment import crop_and_flip
-from dfbench.learning.batch_norm import StatisticsMatch
+from dfbench.learning.batch_norm import StatisticsMatch, moments
 from dfbench.learning.pool import PairPool, Pairs, to_bytes
 
 
@@ -160,3 +160,22 @@ def test_pool_state_restores_it() -> None:
 def test_bytes_are_the_nearest_levels() -> None:
     images = torch.tensor([-0.1, 0.0, 0.49 / 255, 0.51 / 255, 1.0, 1.2])
     assert to_bytes(images).tolist() == [0, 0, 0, 1, 255, 255]
+
+
+@pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format])
+@pytest.mark.parametrize(
+    "shape", [(6, 32, 16, 16), (5, 3, 7, 9), (1, 4, 2, 2), (2, 5, 1, 1), (3, 1, 4, 6)]
+)
+def test_gradient_of_moments_is_that_of_torch_to_the_last_bit(
+    shape: tuple[int, ...], layout: torch.memory_format
+) -> None:
+    torch.manual_seed(0)
+    maps = torch.randn(shape).contiguous(memory_format=layout)
+    weights = torch.randn(2, shape[1])
+    found = []
+    for function in (moments, lambda m: torch.var_mean(m, dim=(0, 2, 3), correction=0)):
+        leaf = maps.clone().requires_grad_()
+        var, mean = function(leaf)
+        (var * weights[0] + mean * weights[1]).sum().backward()
+        found.append((var, mean, leaf.grad))
+    assert all(torch.equal(ours, theirs) for ours, theirs in zip(*found, strict=True))
