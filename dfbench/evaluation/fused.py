@@ -99,7 +99,7 @@ def _rank_batch(batch: _Batch) -> Ranked:
         count_keys[grid](
             *batch.arguments(slice(None), photos, slice(start, stop)),
             thresholds, owners, begin, begin + relevant, start, below, equal, before,
-            steps=steps, ordered=batch.task.reach > 0,
+            steps=steps, ordered=batch.task.reach > 0, relative=batch.task.scoring.relative,
             bq=_BLOCK_Q, bg=_BLOCK_G, bd=_BLOCK_D,
         )  # fmt: skip
     above = _running_sum(below, begin, row)
@@ -124,7 +124,9 @@ def _thresholds(batch: _Batch) -> tuple[Tensor, Tensor]:
         grid = (triton.cdiv(size, _BLOCK_Q), triton.cdiv(len(index), _BLOCK_G))
         at = index.to(photos.device)
         arguments = batch.arguments(slice(start, start + size), photos, at)
-        write_keys[grid](*arguments, out, bq=_BLOCK_Q, bg=_BLOCK_G, bd=_BLOCK_D)
+        write_keys[grid](
+            *arguments, out, relative=task.scoring.relative, bq=_BLOCK_Q, bg=_BLOCK_G, bd=_BLOCK_D
+        )
         packed = (out.long() + 2**31 << _PHOTO_BITS) + at
         parts.append(packed.sort(dim=1).values.view(-1))
         start += size

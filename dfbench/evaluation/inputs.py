@@ -55,6 +55,11 @@ class Vectors:
         """Whether float32 products and squares of all rows are within its range."""
         return bool((_is_ordinary(self.norms) | (self.norms == 0)).all())
 
+    @property
+    def non_negative(self) -> bool:
+        """Whether no component is negative."""
+        return all(bool((self.rows(*at) >= 0).all()) for at in self.blocks())
+
     def rows(self, start: int, stop: int) -> Tensor:
         """Rows [stop - start, D], float32, on the device; a view where nothing has to be done."""
         return self._moved(self.source[start:stop], slice(start, stop))

@@ -11,11 +11,16 @@ All read queries [n_q, dim], photos [n_g, dim] and the factors of a scoring (see
 import triton  # type: ignore[import-untyped]
 import triton.language as tl  # type: ignore[import-untyped]
 
+from dfbench.evaluation.similarity import RELATIVE_MASK, RELATIVE_START
+
+_RELATIVE_START = tl.constexpr(RELATIVE_START)
+_RELATIVE_MASK = tl.constexpr(RELATIVE_MASK)
+
 
 @triton.jit
 def _tile_keys(
     queries, photos, scale, slope, square, magic, n_q, n_g, dim,
-    first_q, first_g, bq: tl.constexpr, bg: tl.constexpr, bd: tl.constexpr,
+    first_q, first_g, relative: tl.constexpr, bq: tl.constexpr, bg: tl.constexpr, bd: tl.constexpr,
 ):  # fmt: skip
     """Keys of a tile, [bq, bg]: integers in the order of the rounded values."""
     at_q = first_q + tl.arange(0, bq)
@@ -41,6 +46,8 @@ def _tile_keys(
         tl.load(slope + at_q, mask=of_q, other=0.0)[:, None]
         * tl.load(square + at_g, mask=of_g, other=0.0)[None, :]
     )
+    if relative:
+        return (_RELATIVE_START - values.to(tl.int32, bitcast=True)) | _RELATIVE_MASK
     rounding = tl.load(magic + at_g, mask=of_g, other=0.0)[None, :]
     values = (values + rounding) - rounding
     bits = values.to(tl.int32, bitcast=True)
@@ -50,14 +57,15 @@ def _tile_keys(
 @triton.jit
 def write_keys(
     queries, photos, scale, slope, square, magic, n_q, n_g, dim, out,
-    bq: tl.constexpr, bg: tl.constexpr, bd: tl.constexpr,
+    relative: tl.constexpr, bq: tl.constexpr, bg: tl.constexpr, bd: tl.constexpr,
 ):  # fmt: skip
     """The keys of all pairs into `out` [n_q, n_g], int32."""
     first_q = tl.program_id(0) * bq
     first_g = tl.program_id(1) * bg
     keys = _tile_keys(
-        queries, photos, scale, slope, square, magic, n_q, n_g, dim, first_q, first_g, bq, bg, bd
-    )
+        queries, photos, scale, slope, square, magic, n_q, n_g, dim, first_q, first_g,
+        relative, bq, bg, bd,
+    )  # fmt: skip
     at_q = (first_q + tl.arange(0, bq))[:, None]
     at_g = (first_g + tl.arange(0, bg))[None, :]
     tl.store(out + at_q.to(tl.int64) * n_g + at_g, keys, mask=(at_q < n_q) & (at_g < n_g))
@@ -67,7 +75,7 @@ def write_keys(
 def count_keys(
     queries, photos, scale, slope, square, magic, n_q, n_g, dim,
     thresholds, owners, begin, end, first_photo, below, equal, before,
-    steps: tl.constexpr, ordered: tl.constexpr,
+    steps: tl.constexpr, ordered: tl.constexpr, relative: tl.constexpr,
     bq: tl.constexpr, bg: tl.constexpr, bd: tl.constexpr,
 ):  # fmt: skip
     """Count, for each of a query's ascending thresholds, the photos on either side.
@@ -80,8 +88,9 @@ def count_keys(
     first_q = tl.program_id(1) * bq
     first_g = tl.program_id(0) * bg
     keys = _tile_keys(
-        queries, photos, scale, slope, square, magic, n_q, n_g, dim, first_q, first_g, bq, bg, bd
-    )
+        queries, photos, scale, slope, square, magic, n_q, n_g, dim, first_q, first_g,
+        relative, bq, bg, bd,
+    )  # fmt: skip
     at_q = first_q + tl.arange(0, bq)
     at_g = first_g + tl.arange(0, bg)
     real = (at_q < n_q)[:, None] & (at_g < n_g)[None, :]

@@ -15,9 +15,15 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from dfbench.evaluation.bins import MAGIC, SHARED, BinTable, ValueArray, step_type
+from dfbench.evaluation.bins import MAGIC, SHARED, BinTable, FloatKeys, Keys, step_type
 from dfbench.evaluation.labels import IntArray
-from dfbench.evaluation.similarity import Penalty, Scoring, ordered_bits
+from dfbench.evaluation.similarity import (
+    RELATIVE_MASK,
+    RELATIVE_START,
+    Penalty,
+    Scoring,
+    ordered_bits,
+)
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,7 @@ class _Penalties:
         self._last = 1.0
         self._penalties = self._square
 
-    def __call__(self, query: int) -> ValueArray:
+    def __call__(self, query: int) -> FloatKeys:
         if self._slope[query] != self._last:
             self._last = self._slope[query]
             self._penalties = self._square * np.float32(self._last)
@@ -64,75 +70,69 @@ class RowScan:
         self._photo_scale = _numpy(scoring.photo_scale) if scoring.photo_scale is not None else None
         self._penalties = _Penalties(scoring.penalty) if scoring.penalty else None
         self._magic = _numpy(scoring.magic) if scoring.magic is not None else None
+        self._relative = scoring.relative
         self._twins = scoring.twins
         self._ordered = ordered
         n_photos = len(scoring.gallery)
         # Some five bins a photo: more cost as much to fill as they save in searches.
         self._table_bits = n_photos.bit_length() + 2
         self._values = np.empty(n_photos, dtype=np.float32)
+        self._bits = self._values.view(np.int32)
+        self._keys: Keys = self._bits if self._magic is None else self._values
         self._steps = np.empty(n_photos, dtype=step_type(most_positives))
         bins = torch.empty(n_photos, dtype=torch.int32)
-        self._parts = list(
-            zip(
-                np.split(self._values, range(at_once, n_photos, at_once)),
-                torch.split(bins, at_once),
-                torch.split(torch.from_numpy(self._steps), at_once),
-                strict=True,
-            )
-        )
+        keys = np.split(self._keys, range(at_once, n_photos, at_once))
+        parts = [torch.split(one, at_once) for one in (bins, torch.from_numpy(self._steps))]
+        self._parts = list(zip(keys, *parts, strict=True))
 
-    def __call__(self, query: int, products: ValueArray, photos: IntArray) -> Row:
+    def __call__(self, query: int, products: FloatKeys, photos: IntArray) -> Row:
         """Scan the products [G] of a query whose positives are `photos`, ascending."""
-        values = self._rounded(query, products)
-        positives = values.take(photos)
+        self._round(query, products)
+        positives = self._keys.take(photos)
         positives.sort()
         behind = self._behind(positives)
         self._steps[photos] = 0
         shared = np.flatnonzero(self._steps == SHARED)
-        negatives = values.take(shared)
+        negatives = self._keys.take(shared)
         negatives.sort()
-        rank = self._ranks(values, behind, photos, shared) if self._ordered else None
+        rank = self._ranks(behind, photos, shared) if self._ordered else None
         return _tie_groups(positives, negatives, behind, rank)
 
-    def _ranks(
-        self, values: ValueArray, behind: IntArray, photos: IntArray, shared: IntArray
-    ) -> IntArray:
+    def _ranks(self, behind: IntArray, photos: IntArray, shared: IntArray) -> IntArray:
         """Ranks of the positives `photos`, given the negatives in their bins."""
-        places = _in_order(values, photos).searchsorted(_in_order(values, shared))
+        places = _in_order(self._keys, photos).searchsorted(_in_order(self._keys, shared))
         return _running_sum(behind, places) + np.arange(1, len(photos) + 1)
 
-    def _rounded(self, query: int, products: ValueArray) -> ValueArray:
-        """Negated values of a query in steps of their photos; plus `MAGIC` if these are all 1."""
+    def _round(self, query: int, products: FloatKeys) -> None:
+        """Keys from products: rounded values, or their bits where these are in the same order."""
         values = self._values
         if self._photo_scale is not None:
             products = np.multiply(products, self._photo_scale, out=values)
         if self._penalties is not None:
             products = np.add(products, self._penalties(query), out=values)
-        if self._magic is None:
+        if self._relative:
+            np.subtract(np.int32(RELATIVE_START), products.view(np.int32), out=self._bits)
+            np.bitwise_or(self._bits, np.int32(RELATIVE_MASK), out=self._bits)
+        elif self._magic is None:
             np.add(products, np.float32(MAGIC), out=values)
         else:
             np.add(products, self._magic, out=values)
             np.subtract(values, self._magic, out=values)
         if self._twins is not None:
-            values[self._twins.copies.numpy()] = values[self._twins.originals.numpy()]
-        return values
+            self._keys[self._twins.copies.numpy()] = self._keys[self._twins.originals.numpy()]
 
-    def _behind(self, positives: ValueArray) -> IntArray:
+    def _behind(self, positives: Keys) -> IntArray:
         """How many photos stand behind just i positives, [R + 1]; without those in shared bins."""
-        table = BinTable.of(
-            positives, self._table_bits, self._steps.dtype, whole=self._magic is None
-        )
+        table = BinTable.of(positives, self._table_bits, self._steps.dtype)
         counts = [table.look_up(*part) for part in self._parts]
         total: IntArray = sum(counts[1:], start=counts[0])[::2].numpy()
         return total
 
 
-def _tie_groups(
-    positives: ValueArray, negatives: ValueArray, behind: IntArray, rank: IntArray | None
-) -> Row:
-    """Tie groups of ascending values: all positives, the negatives that share their bins."""
+def _tie_groups(positives: Keys, negatives: Keys, behind: IntArray, rank: IntArray | None) -> Row:
+    """Tie groups of ascending keys: all positives, and the negatives that share their bins."""
     places = positives.searchsorted(negatives, side="right")
-    # Place 0 has none at or above; index -1 is the last positive then, whose value is larger.
+    # Place 0 has none at or above; index -1 is the last positive then, whose key is larger.
     nearest = places - 1
     tied = nearest[positives.take(nearest) == negatives]
     first = np.empty(len(positives) + 1, dtype=np.bool_)
@@ -154,15 +154,17 @@ def _running_sum(behind: IntArray, places: IntArray) -> IntArray:
     return counts[:-1].cumsum()
 
 
-def _in_order(values: ValueArray, photos: IntArray) -> npt.NDArray[np.int64]:
+def _in_order(keys: Keys, photos: IntArray) -> npt.NDArray[np.int64]:
     """Keys of some photos, ascending, with gallery indices in the low bits."""
-    keys = ordered_bits(torch.from_numpy(values.take(photos))).numpy()
-    packed = keys.astype(np.int64)
+    some = keys.take(photos)
+    if some.dtype == np.float32:
+        some = ordered_bits(torch.from_numpy(some)).numpy()
+    packed = some.astype(np.int64)
     packed <<= 32
     packed |= photos
     packed.sort()
     return packed
 
 
-def _numpy(values: torch.Tensor) -> ValueArray:
+def _numpy(values: torch.Tensor) -> FloatKeys:
     return np.asarray(values)

@@ -6,6 +6,8 @@ from the gallery's largest norm; it depends on no tile, block or order:
 
 - `cosine`: <q, g> / (|q| |g|) in steps of 2^-20;
 - `inner`: <q, g> in steps of 2^-21 [q] [g], where [x] is the smallest power of two above |x|;
+  of embeddings without negative components, such as posteriors, in steps of 2^-20 of the product
+  itself, as sums without cancellation are known;
 - `euclidean`: <q, g> - |g|^2 / 2, which orders the photos of a query as -|q - g| does, in steps of
   2^-21 max([q], [t] / 2) [g], t of the gallery's median norm.
 
@@ -33,6 +35,8 @@ from dfbench.evaluation.twins import Twins, find_twins
 
 SIMILARITIES = ("cosine", "inner", "euclidean")
 
+RELATIVE_START, RELATIVE_MASK = -5, 0x7 - 2**31
+"""(start - bits) | mask rounds the bits of a float32 to multiples of 8 and reverses their order."""
 _COSINE_STEPS = 2**20
 _STEPS = 2**21
 
@@ -61,6 +65,8 @@ class Scoring:
     photo_scale: Tensor | None = None
     """[G], float32; None for 1."""
     penalty: Penalty | None = None
+    relative: bool = False
+    """Steps of 2^-20 of the product; `query_scale` is positive then, and no value is negative."""
     magic: Tensor | None = None
     """`MAGIC` times the step of each photo, [G], float32; None for steps of 1."""
     twins: Twins | None = None
@@ -84,11 +90,13 @@ class Scoring:
         if self.penalty is not None:
             slope = self.penalty.slope[rows.to(products.device)]
             products += slope[:, None] * self.penalty.square
+        if self.twins is not None:
+            products[:, self.twins.copies] = products[:, self.twins.originals]
+        if self.relative:
+            return (RELATIVE_START - products.view(torch.int32)).bitwise_or_(RELATIVE_MASK)
         magic = MAGIC if self.magic is None else self.magic
         products += magic
         products -= magic
-        if self.twins is not None:
-            products[:, self.twins.copies] = products[:, self.twins.originals]
         return ordered_bits(products)
 
 
@@ -132,10 +140,12 @@ def _inner(queries: Vectors, gallery: Vectors) -> Scoring:
     centre = crowd_centre(gallery)
     if centre is not None:
         gallery = gallery.centred(centre)
-    scale = -1 / _powers(queries.norms)
+    scale = 1 / _powers(queries.norms)
     if not queries.ordinary:
-        queries, scale = queries.scaled(-scale), -torch.ones_like(scale)
-    return Scoring(queries, gallery, scale.float(), magic=_magic(gallery))
+        queries, scale = queries.scaled(scale), torch.ones_like(scale)
+    if centre is None and queries.non_negative and gallery.non_negative:
+        return Scoring(queries, gallery, scale.float(), relative=True)
+    return Scoring(queries, gallery, -scale.float(), magic=_magic(gallery))
 
 
 def _euclidean(queries: Vectors, gallery: Vectors) -> Scoring:

@@ -25,11 +25,15 @@ CPU = torch.device("cpu")
 NAMES = (*conventions(20), "prec@500", "map@1:voc")
 
 
-def with_duplicates(similarity: str = "cosine", classes: int = 7, dim: int = 24) -> Task:
+def with_duplicates(similarity: str = "cosine", kind: str = "wide") -> Task:
     """A task with repeated photos, a class without photos and norms of all sizes."""
-    rng = np.random.default_rng(5)
+    rng, dim, classes = np.random.default_rng(5), 24, 7
     queries = rng.normal(size=(61, dim)) * rng.uniform(0.1, 10, size=(61, 1))
     gallery = rng.normal(size=(403, dim)) * rng.uniform(0.1, 10, size=(403, 1))
+    if kind == "positive":
+        queries, gallery = np.exp(queries / 4), np.exp(gallery / 4)
+    if kind == "crowded":
+        queries, gallery = queries + 500, gallery + 500
     gallery[50:90] = gallery[3]
     gallery[200:210] = gallery[190:200]
     labels = rng.integers(classes, size=61), rng.integers(classes - 1, size=403)
@@ -46,12 +50,13 @@ def measured(engine: Engine, task: Task) -> Side:
     return values
 
 
+@pytest.mark.parametrize("kind", ["wide", "positive", "crowded"])
 @pytest.mark.parametrize("similarity", ["cosine", "inner", "euclidean"])
-def test_every_engine_gives_the_same_metrics(similarity: str) -> None:
+def test_every_engine_gives_the_same_metrics(similarity: str, kind: str) -> None:
     pytest.importorskip("triton")
     from dfbench.evaluation.fused import rank_fused
 
-    task = with_duplicates(similarity)
+    task = with_duplicates(similarity, kind)
     expected = measured(rank_on_cpu, task)
     assert measured(rank_in_plain_torch, task) == pytest.approx(expected, abs=1e-9, nan_ok=True)
     assert measured(rank_fused, task) == pytest.approx(expected, abs=1e-9, nan_ok=True)
