@@ -70,7 +70,7 @@ def keep_by_knowledge(
     file = embeddings_file(folder, reading)
     stored = load(file.read_bytes())
     for modality in MODALITIES:
-        rows, order = stored[modality], images.order(modality)
+        rows, order = stored[modality], images.orders[modality]
         if rows.ndim != 2 or len(rows) != len(order) or rows.shape[1] % 2:
             raise PluginFault(
                 f"method {label!r}: its {modality} embeddings have shape {list(rows.shape)}; "
