@@ -84,6 +84,10 @@ class TieGroups:
             _cuts={},
         )
 
+    def tied_pairs(self) -> Tensor:
+        """Pairs of a positive and a negative that tie, of each query, [B]."""
+        return segment_sum(self.positives * (self.size - self.positives), self.lengths)
+
     def of_group(self, per_query: Tensor) -> Tensor:
         """A value of each query, repeated for each of its groups."""
         return per_query.repeat_interleave(self.lengths, output_size=len(self.above))

@@ -18,7 +18,7 @@ from dfbench.evaluation.groups import Ranked
 from dfbench.evaluation.inputs import Array
 from dfbench.evaluation.labels import IntArray, Label, Labels, Relevance
 from dfbench.evaluation.similarity import full_precision
-from dfbench.evaluation.task import prepared
+from dfbench.evaluation.task import Task, prepared
 
 FloatArray = npt.NDArray[np.float64]
 QueryMask = npt.NDArray[np.bool_]
@@ -61,6 +61,10 @@ class Evaluation:
     """Scores of the groups of queries that were asked for, by name; of those that have any."""
     group_sizes: dict[str, int]
     """Queries of each of these groups."""
+    tied_share: float
+    """Share of the pairs of a positive and a negative of a query that tie though their embeddings
+    differ: equal similarities, or closer than float32 decides. Scores are expectations over them.
+    """
 
 
 def evaluate(
@@ -95,7 +99,7 @@ def evaluate(
     with full_precision(place):
         task = prepared(queries, gallery, query_labels, gallery_labels, similarity, place)
         task = replace(task, reach=max(one.reach(task.n_photos) for one in wanted))
-        values = _measured(engine_for(place)(task), wanted, len(queries))
+        values, tied = _measured(engine_for(place)(task), wanted, len(queries))
     relevant = task.relevance
     per_class = [_class_means(column, relevant) for column in values.T]
     ranking = _Ranking(wanted, values, relevant, bootstrap, seed)
@@ -110,6 +114,7 @@ def evaluate(
         photos=len(gallery),
         groups={name: ranking.scores(mask) for name, mask in scored.items()},
         group_sizes={name: int(mask.sum()) for name, mask in scored.items()},
+        tied_share=_tied_share(tied, task),
     )
 
 
@@ -152,14 +157,22 @@ class _Ranking:
         }
 
 
-def _measured(batches: Iterable[Ranked], wanted: Sequence[Metric], n_queries: int) -> FloatArray:
-    """Every metric of every query, [Q, M]; NaN where no batch holds the query."""
-    values = np.full((n_queries, len(wanted)), np.nan)
+def _measured(
+    batches: Iterable[Ranked], wanted: Sequence[Metric], n_queries: int
+) -> tuple[FloatArray, FloatArray]:
+    """Every metric, [Q, M], and the tied pairs, [Q], of every query; NaN for those not ranked."""
+    values = np.full((n_queries, len(wanted) + 1), np.nan)
     for ranked in batches:
-        columns = [one.compute(ranked) for one in wanted]
-        if columns:
-            values[ranked.rows.numpy()] = torch.stack(columns, dim=1).cpu().numpy()
-    return values
+        columns = [one.compute(ranked) for one in wanted] + [ranked.groups.tied_pairs()]
+        values[ranked.rows.numpy()] = torch.stack(columns, dim=1).cpu().numpy()
+    return values[:, :-1], values[:, -1]
+
+
+def _tied_share(tied: FloatArray, task: Task) -> float:
+    counts = task.relevance.counts
+    pairs = float((counts * (task.n_photos - counts)).sum())
+    differing = np.nansum(tied - task.equal_pairs())
+    return float(differing) / pairs if pairs else 0.0
 
 
 def _class_means(values: FloatArray, relevant: Relevance) -> dict[Label, float]:

@@ -11,6 +11,8 @@ from dfbench.evaluation.harness import Evaluation, Score
 SCHEMA_VERSION = 1
 """Of the document; raised when a key is renamed, removed or changes its meaning."""
 
+_MENTIONED = 1e-3
+"""Share of tied pairs from which the table mentions them: fewer move no printed digit."""
 _HEADERS = ("metric", "value", "95% interval", "ceiling", "macro", "ties")
 
 
@@ -20,6 +22,7 @@ def as_document(result: Evaluation) -> dict[str, Any]:
         "schema_version": SCHEMA_VERSION,
         "similarity": result.similarity,
         "photos": result.photos,
+        "tied_share": result.tied_share,
         "skipped_queries": result.skipped.tolist(),
         "metrics": {
             name: {
@@ -49,6 +52,12 @@ def as_text(result: Evaluation) -> str:
         )
         lines.append(
             f"{len(result.skipped)} queries without a photo of their class left out: {shown}"
+        )
+    if result.tied_share >= _MENTIONED:
+        lines.append(
+            f"{result.tied_share:.2%} of (positive, negative) pairs tie though their embeddings"
+            " differ (equal similarity, or closer than float32 decides); their order counts as"
+            " random"
         )
     lines += [
         f"{name}: {definition.formula} [{definition.used_by}; ties: {definition.ties}]"

@@ -42,6 +42,21 @@ class Task:
         """Gallery indices of a query's positives, ascending."""
         return self.relevance.photos[int(self.relevance.queries[query])]
 
+    def equal_pairs(self) -> IntArray:
+        """Pairs of a positive and a negative with equal embeddings, of each query, [Q]."""
+        twins, classes = self.scoring.twins, self.relevance.gallery
+        pairs = np.zeros(len(self.relevance.names), dtype=np.int64)
+        if twins is not None:
+            copies, originals = twins.copies.cpu().numpy(), twins.originals.cpu().numpy()
+            first = np.unique(originals)
+            photos = np.concatenate([first, copies])
+            _, group = np.unique(np.concatenate([first, originals]), return_inverse=True)
+            both = np.stack([group, classes[photos]])
+            (group, of), count = np.unique(both, axis=1, return_counts=True)
+            size = np.bincount(group, weights=count)
+            np.add.at(pairs, of, (count * (size[group] - count)).astype(np.int64))
+        return pairs[self.relevance.queries]
+
     def tile_rows(self, bytes_per_pair: int) -> int:
         """Queries of a tile: tiles are as equal as possible and no larger than the bound."""
         most = max(1, self.tile_bytes // (bytes_per_pair * self.n_photos))
