@@ -43,7 +43,7 @@ class Checkpoint(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class _StateDict:
-    """Tensors that lie side by side in one mapping or list."""
+    """Tensors that lie side by side in one mapping."""
 
     place: str
     """Keys that lead to it, with points; empty at the top."""
