@@ -126,7 +126,6 @@ class OpenUnionPart(_Part):
     count: int = Field(ge=1)
     temperature: float = Field(gt=0)
     unknown: UnknownShare
-    threshold: float
 
     def build(self) -> nn.Module:
         """The part."""
@@ -136,7 +135,6 @@ class OpenUnionPart(_Part):
             self.count,
             temperature=self.temperature,
             unknown=self.unknown,
-            threshold=self.threshold,
         )
 
 
@@ -172,7 +170,6 @@ _WRITERS: Mapping[type[nn.Module], Callable[[Any], dict[str, Any]]] = {
         "count": it.count,
         "temperature": it.temperature,
         "unknown": it.unknown,
-        "threshold": it.threshold,
     },
 }
 

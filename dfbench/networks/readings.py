@@ -10,11 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-UnknownShare = Literal["max-posterior", "entropy", "energy"]
-"""How the share of "none of these classes" is estimated from logits `l` with softmax `p`.
+UnknownShare = Literal["max-posterior", "entropy"]
+"""How the share of "none of these K classes" is estimated from a posterior p.
 
-1 - max_c p_c; the entropy of p over log K, of K classes; sigmoid(t - log sum_c exp l_c) at a
-threshold t.
+1 - max_c p_c, or the entropy of p over log K.
 """
 
 
@@ -77,11 +76,10 @@ class OpenUnion(nn.Module):
         *,
         temperature: float = 1.0,
         unknown: UnknownShare = "max-posterior",
-        threshold: float = 0.0,
     ) -> None:
         super().__init__()
         self.columns, self.others, self.count = tuple(columns), tuple(others), count
-        self.temperature, self.unknown, self.threshold = temperature, unknown, threshold
+        self.temperature, self.unknown = temperature, unknown
 
     def forward(self, logits: Tensor) -> Tensor:
         logits = logits / self.temperature
@@ -97,8 +95,6 @@ class OpenUnion(nn.Module):
 
     def share(self, logits: Tensor) -> Tensor:
         """U `[B]` of logits at the temperature."""
-        if self.unknown == "energy":
-            return (self.threshold - logits.logsumexp(dim=1)).sigmoid()
         if self.unknown == "max-posterior":
             return 1 - logits.softmax(dim=1).amax(dim=1)
         posterior, most = logits.softmax(dim=1), log(max(2, logits.shape[1]))

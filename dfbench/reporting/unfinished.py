@@ -42,13 +42,14 @@ class Unfinished:
     ) -> bool:
         """Whether it is of one of the rows (labels or names of methods), the dataset and scenario.
 
-        What is not given is not asked for. A state of an earlier version knows no more than the
-        names of its folders, and no scenario.
+        What is not given is not asked for. A state of an earlier version tells no more than the
+        names of its folders: it is of no scenario.
         """
         subject, rows = self.state.subject, tuple(rows)
         if subject is None:
             labels = {self.folder.name.rpartition("-s")[0]}
-            right = dataset is None or file_name(dataset) == self.folder.parent.name
+            here = dataset is None or file_name(dataset) == self.folder.parent.name
+            right = here and scenario is None
             rows = tuple(map(file_name, rows))
         else:
             labels = {subject.row, subject.row.partition("[")[0]}

@@ -17,17 +17,13 @@ from dfbench.networks import Encoders, OpenUnion, UnknownShare
 from dfbench.teachers.teacher import Teacher
 from dfbench_baselines.classifiers import PosteriorConfig
 
-_NOISE_IMAGES = 256
-
 
 class OpenPosteriorConfig(PosteriorConfig):
     """Settings of the open-set posterior."""
 
     unknown: UnknownShare = "max-posterior"
     """How u, the probability that an image is of none of the teacher's classes, is estimated:
-    1 - max_c p_c; the entropy of p over its maximum; or by energy, u = sigmoid(t - E) with
-    E = log sum_c exp l_c of the logits l, where t is the mean of E over images of uniform noise,
-    which show what no evidence for any class looks like."""
+    1 - max_c p_c, or the entropy of p over its maximum."""
     features: float = Field(default=0.0, ge=0)
     """Weight of the cosine of penultimate features, added to the score. Features of two teachers
     are comparable only as far as both come from one initialisation."""
@@ -101,7 +97,6 @@ class OpenPosterior(Method):
     config: OpenPosteriorConfig
     variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "entropy": {"unknown": "entropy"},
-        "energy": {"unknown": "energy"},
         "features": {"features": 0.3},
         "oracle": {"oracle": True},
     }
@@ -133,7 +128,6 @@ class OpenPosterior(Method):
             len(classes),
             temperature=self.config.temperature,
             unknown=self.config.unknown,
-            threshold=self._energy_of_noise(setting, modality) if others else 0.0,
         )
         known = self._over(teacher, union)
         if not self.config.oracle:
@@ -144,14 +138,3 @@ class OpenPosterior(Method):
     def _over(self, teacher: Teacher, union: nn.Module) -> nn.Module:
         weight = self.config.features
         return WithFeatures(teacher, union, weight) if weight else OverTeacher(teacher, union)
-
-    @torch.no_grad()
-    def _energy_of_noise(self, setting: Setting, modality: Modality) -> float:
-        """Mean log sum_c exp l_c of noise; 0 where it is not asked for."""
-        if self.config.unknown != "energy":
-            return 0.0
-        size = (_NOISE_IMAGES, 3, setting.image_size, setting.image_size)
-        generator = setting.generator(f"{modality} noise")
-        noise = torch.rand(size, generator=generator, device=setting.device)
-        logits = setting.teacher(modality)(noise).logits / self.config.temperature
-        return float(logits.logsumexp(dim=1).mean())

@@ -20,7 +20,7 @@ from dfbench.networks.chain import rebuilt, written
 
 PHOTO, SKETCH = ("across", "cross"), ("cross", "upright")
 OTHERS = {"photo": CLASSES.index("upright"), "sketch": CLASSES.index("across")}
-ESTIMATES = ("max-posterior", "entropy", "energy")
+ESTIMATES = ("max-posterior", "entropy")
 
 
 def _images(modality: Any, count: int = 12) -> Tensor:
@@ -73,14 +73,10 @@ def test_rows_are_distributions_whose_share_of_the_others_is_u(
         ("entropy", [50.0, 0.0], 0.0),
         ("entropy", [3.0], 0.0),
         ("max-posterior", [3.0], 0.0),
-        ("energy", [1.0], 0.5),
-        ("energy", [-50.0, -50.0], 1.0),
-        ("energy", [50.0, 0.0], 0.0),
     ],
 )
 def test_estimates_of_the_unknown_share(unknown: Any, logits: list[float], share: float) -> None:
     part = OpenUnion(range(len(logits)), [len(logits)], len(logits) + 1, unknown=unknown)
-    part.threshold = 1.0
     assert part.share(torch.tensor([logits])).item() == pytest.approx(share, abs=1e-6)
 
 
@@ -88,15 +84,6 @@ def test_several_unknown_classes_share_alike() -> None:
     part = OpenUnion((2, 0), (1, 3, 4), 5)
     (row,) = part(torch.zeros(1, 2))
     assert row.tolist() == pytest.approx([0.25, 0.5 / 3, 0.25, 0.5 / 3, 0.5 / 3])
-
-
-def test_threshold_of_the_energy_is_that_of_noise(tmp_path: Path) -> None:
-    encoder: Any = _fit(tmp_path, unknown="energy").photo
-    noise = torch.rand(64, 3, 16, 16, generator=torch.Generator().manual_seed(3))
-    share = encoder.union.share(encoder.teacher(noise).logits)
-    assert share.mean().item() == pytest.approx(0.5, abs=0.1)
-    again: Any = _fit(tmp_path / "again", unknown="energy").photo
-    assert again.union.threshold == encoder.union.threshold
 
 
 def test_features_add_their_weighted_cosine_to_the_score(tmp_path: Path) -> None:

@@ -131,6 +131,7 @@ def test_states_of_earlier_versions_are_named_by_their_folders(shelf: Shelf) -> 
     assert found.told.startswith(f"{folder.name}: failed: {REASON}")
     assert found.is_of(["crossx[bn]"], "sketchy")
     assert not found.is_of(["mib"])
+    assert not found.is_of((), "sketchy", "closed")
     assert not found.is_of((), "tuberlin")
 
 
