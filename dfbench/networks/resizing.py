@@ -1,9 +1,13 @@
-"""Images of one size as a network of another takes them, by fixed matrices."""
+"""Images of one size for a network of another, resized by fixed matrices."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
+
+from dfbench.networks.backbone import Backbone
 
 
 def resized(images: Tensor, size: int) -> Tensor:
@@ -26,3 +30,34 @@ def _filter(source: int, target: int, device: torch.device) -> Tensor:
     distances = (places - centres.unsqueeze(1)).abs() / max(scale, 1.0)
     weights = (1 - distances).clamp(min=0)
     return (weights / weights.sum(dim=1, keepdim=True)).float()
+
+
+class Resizing(Backbone):
+    """A backbone behind normalised images resized to `size` x `size` pixels.
+
+    `network` was made for images of that size. What it costs is what they cost, whatever the size
+    of the images that it is given.
+    """
+
+    def __init__(self, network: Backbone, size: int) -> None:
+        super().__init__()
+        self.network = network
+        self.size = size
+        self.feature_dim = network.feature_dim
+        self.published_body = f"network.{network.published_body}"
+        self.published_head = network.published_head
+        self.published_normalisation = network.published_normalisation
+        self.fitted_tensors = network.fitted_tensors
+
+    def in_published_names(self, tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        return self.network.in_published_names(tensors)
+
+    def stage_maps(self, x: Tensor) -> tuple[Tensor, ...]:
+        return self.network.stage_maps(resized(x, self.size))
+
+    def stage_features(self, x: Tensor) -> tuple[Tensor, ...]:
+        return self.network.stage_features(resized(x, self.size))
+
+    def forward(self, x: Tensor) -> Tensor:
+        features: Tensor = self.network(resized(x, self.size))
+        return features

@@ -19,12 +19,12 @@ PRETRAINED_IMAGE_SIZE = 64
 """Pixels of the images of a run whose teachers start from ImageNet weights, unless it says."""
 PRETRAINED: Mapping[str, Any] = {
     "initialisation": "imagenet",
-    "steps": 300,
+    "steps": 150,
     "batch_size": 64,
     "learning_rate": 0.03,
 }
 """Defaults of a recipe that starts from ImageNet weights, where they are not those below."""
-PRETRAINED_BUDGET: Mapping[str, Any] = {"steps": 300, "batch_size": 96}
+PRETRAINED_BUDGET: Mapping[str, Any] = {"steps": 200, "batch_size": 64}
 """Defaults of the budget of encoders that start from such teachers, where they are others."""
 
 

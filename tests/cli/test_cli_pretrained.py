@@ -67,7 +67,7 @@ def test_file_of_other_than_the_networks_weights_is_one_line(
     [
         ("torchvision:alexnet", "cannot take images of 16 px"),
         ("resnet18@fitted", "fits itself to the image size already"),
-        ("resnet18@huge", "the pixels that images are enlarged to, 1 to 1024"),
+        ("resnet18@huge", "the pixels that images are resized to, 1 to 1024"),
         ("resnet-tiny", "allowed with it: efficientnet-lite0"),
     ],
 )

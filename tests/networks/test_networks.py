@@ -80,7 +80,8 @@ def test_estimator_refuses_sizes_it_cannot_double_to(size: int) -> None:
 def test_backbones_pool_any_size_to_their_feature_dim(name: str, size: int) -> None:
     if name.startswith("efficientnet-lite"):
         pytest.importorskip("timm")
-    with torch.device("meta"):  # shapes alone, at once
+    resized = name.startswith("efficientnet-lite") and size < 96  # torch cannot, without numbers
+    with torch.device("cpu" if resized else "meta"):  # shapes alone, at once
         backbone = new_backbone(name, size)
         assert backbone(torch.rand(2, 3, size, size)).shape == (2, backbone.feature_dim)
 

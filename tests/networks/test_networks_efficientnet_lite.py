@@ -179,6 +179,29 @@ def test_statistics_of_all_its_layers_can_be_matched_and_frozen() -> None:
     assert all(torch.equal(b, before[k]) for k, b in encoder.named_buffers() if k in before)
 
 
+@pytest.mark.parametrize(
+    ("name", "size", "seen"),
+    [
+        ("efficientnet-lite0", 32, 96),
+        ("efficientnet-lite0", 64, 96),
+        ("efficientnet-lite2", 64, 96),
+        ("efficientnet-lite0", 96, 96),
+        ("efficientnet-lite0", 128, 128),
+        ("efficientnet-lite0", 224, 224),
+        ("efficientnet-lite0@64", 64, 64),
+        ("efficientnet-lite0@128", 64, 128),
+        ("efficientnet-lite0@64", 224, 64),
+    ],
+)
+def test_small_images_are_enlarged_unless_the_name_says_a_size(
+    name: str, size: int, seen: int
+) -> None:
+    pytest.importorskip("timm")
+    with torch.no_grad():
+        first = new_backbone(name, size).stage_maps(torch.rand(1, 3, size, size))[0]
+    assert first.shape[2] == seen // 2
+
+
 def test_encoder_is_written_down_and_rebuilt() -> None:
     pytest.importorskip("timm")
     torch.manual_seed(0)

@@ -141,8 +141,8 @@ def test_networks_of_several_outputs_or_sizes_they_cannot_take_are_refused() -> 
 
 
 @pytest.mark.parametrize("name", ["resnet18", "resnet-mini", "torchvision:mobilenet_v3_small"])
-@pytest.mark.parametrize("size", [48, 96])
-def test_network_behind_larger_images_sees_them_resized(name: str, size: int) -> None:
+@pytest.mark.parametrize("size", [24, 48, 96])
+def test_network_behind_images_of_another_size_sees_them_resized(name: str, size: int) -> None:
     torch.manual_seed(0)
     backbone = new_backbone(f"{name}@{size}", 32).eval()
     inner = new_backbone(name, size).eval()
