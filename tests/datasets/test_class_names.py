@@ -27,7 +27,8 @@ from dfbench.datasets.names import (
     normalised,
 )
 from dfbench.errors import InvalidInput
-from dfbench.teachers.description import checked_classes, class_list
+from dfbench.teachers.class_list import class_list
+from dfbench.teachers.description import checked_classes
 
 Maker = Callable[[Mapping[str, int]], Path]
 NFC, NFD = "\u00e9clair", "e\u0301clair"

@@ -21,7 +21,7 @@ from dfbench.retrieval.sketch_file import read_sketch
 from dfbench.retrieval.thumbnail import thumbnail
 from dfbench.runs.store import ResultStore
 from dfbench.suites.file import read_suite
-from dfbench.teachers.description import class_list
+from dfbench.teachers.class_list import class_list
 
 Maker = Callable[..., Path]
 
