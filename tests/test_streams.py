@@ -120,7 +120,7 @@ def test_full_output_is_one_line(
     assert "same command" in lines[0]
 
 
-@pytest.mark.parametrize("command", sorted(FULL.keys() - {"version"}))  # which click prints by itself
+@pytest.mark.parametrize("command", sorted(FULL.keys() - {"version"}))  # click prints it
 def test_reader_that_leaves_early_ends_the_command_without_a_word(
     command: str, printer: Printer, capsys: pytest.CaptureFixture[str]
 ) -> None:
