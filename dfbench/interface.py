@@ -124,14 +124,25 @@ def _row(method: str | type[Method] | Method) -> tuple[str, dict[str, str], tupl
             f"method {method!r}; allowed: a row's name, a subclass of dfbench.Method or an object "
             "of one"
         )
-    config = {} if isinstance(method, type) else _settings(method.config)
-    return cls.name, config, (class_source(cls),)
+    if isinstance(method, type):
+        return cls.name, {}, (class_source(cls),)
+    if not isinstance(getattr(method, "config", None), MethodConfig):
+        raise InvalidInput(
+            f"method {method!r} has no configuration; let its __init__(self, config) call "
+            "super().__init__(config)"
+        )
+    return cls.name, _settings(method.config), (class_source(cls),)
 
 
 def _settings(config: MethodConfig) -> dict[str, str]:
     """A configuration as `--set` gives it: what differs from the defaults, as text."""
-    defaults = type(config)()
-    texts = {name: _text(v) for name, v in config if v != getattr(defaults, name)}
+    fields = type(config).model_fields
+    texts = {
+        name: _text(value)
+        for name, value in config
+        if fields[name].is_required()
+        or value != fields[name].get_default(call_default_factory=True)
+    }
     try:
         same = configure(type(config), {}, texts, type(config).__name__) == config
     except DfbenchError:

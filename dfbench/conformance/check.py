@@ -27,14 +27,18 @@ class Check:
     """Checks without which this one cannot be made."""
 
 
+_CLASS = ("class",)
 _FIT = ("fit",)
 _EMBEDDED = ("fit", "embeddings")
 
 CHECKS = (
-    Check("names", "name, title and version are fit for print", "declarations:names"),
-    Check("config", "settings are validated, frozen and documented", "declarations:config"),
-    Check("fit", "fit() makes encoders of what needs() declares", "fits:fit", ("names",)),
+    Check("class", "its class can be imported and made", "declarations:made"),
+    Check("names", "name, title and version are fit for print", "declarations:names", _CLASS),
+    Check("config", "settings are validated, frozen and documented", "declarations:config", _CLASS),
+    Check("construction", "it is made from its configuration", "construction:kept", _CLASS),
+    Check("fit", "fit() makes encoders of what needs() declares", "fits:fit", _CLASS),
     Check("needs", "what it uses is what it declares", "fits:needs", _FIT),
+    Check("configuration", "fit() leaves its configuration as it is", "fits:configuration", _FIT),
     Check("teachers", "both teachers stay as they are", "fits:teachers", _FIT),
     Check("global-randomness", "no global random state is used", "fits:global_randomness", _FIT),
     Check("embeddings", "embeddings are finite and of one width", "encoders:embeddings", _FIT),

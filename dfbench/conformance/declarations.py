@@ -21,6 +21,11 @@ _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _TITLE_LENGTH = 40
 
 
+def made(stage: Stage) -> None:
+    """The class can be imported, and made with its settings."""
+    stage.resolved()
+
+
 def names(stage: Stage) -> None:
     """Name, title and version of the class, and those that its plugin registered."""
     row, method = stage.resolved()
@@ -42,38 +47,37 @@ def names(stage: Stage) -> None:
 
 def config(stage: Stage) -> str:
     """The model of settings: validated, frozen, documented, whole."""
-    model = type(stage.resolved()[1]).Config
+    _, method = stage.resolved()
+    model = type(method).Config
     if not issubclass(model, MethodConfig):
         raise CheckFailed(f"Config is {model!r}; allowed: a subclass of dfbench.MethodConfig")
-    for fault in (*_model_faults(model), *_field_faults(model)):
+    for fault in (*_model_faults(method.config), *_field_faults(model)):
         raise CheckFailed(fault)
     name, _ = parse_label(stage.label)
-    variants = type(stage.resolved()[1]).variants
+    variants = type(method).variants
     for variant in variants:
         try:
-            resolve(stage.host, f"{name}[{variant}]", {})
+            resolve(stage.host, f"{name}[{variant}]", stage.required_settings)
         except DfbenchError as fault:
             raise CheckFailed(f"variant {variant!r}: {fault}") from fault
-    return f"settings: {len(model.model_fields)}, variants: {len(variants)}"
+    told = f"settings: {len(model.model_fields)}, variants: {len(variants)}"
+    required = ", ".join(stage.required_settings)
+    return f"{told}, without default: {required}" if required else told
 
 
-def _model_faults(model: type[MethodConfig]) -> Iterator[str]:
+def _model_faults(config: MethodConfig) -> Iterator[str]:
+    model = type(config)
     if not model.model_config.get("frozen"):
         yield "Config is not frozen; leave model_config as dfbench.MethodConfig has it"
     if model.model_config.get("extra") != "forbid":
         yield "Config takes settings it does not have; leave model_config as MethodConfig has it"
-    required = [name for name, field in model.model_fields.items() if field.is_required()]
-    if required:
-        yield f"settings {', '.join(required)} have no default; give each one"
-        return
-    defaults = model()
     try:
-        again = model.model_validate(defaults.model_dump(mode="json"))
+        again = model.model_validate(config.model_dump(mode="json"))
     except ValidationError as fault:
-        yield f"its own defaults are refused: {' '.join(str(fault).split())}"
+        yield f"its own settings are refused: {' '.join(str(fault).split())}"
         return
-    if again != defaults:
-        yield "its defaults do not come back from JSON as they were; use plain types"
+    if again != config:
+        yield "its settings do not come back from JSON as they were; use plain types"
 
 
 def _field_faults(model: type[MethodConfig]) -> Iterator[str]:
@@ -89,7 +93,7 @@ def _field_faults(model: type[MethodConfig]) -> Iterator[str]:
 
 def _settable(model: type[MethodConfig], name: str, field: FieldInfo) -> bool:
     default: Any = field.get_default(call_default_factory=True)
-    if default is None:
+    if default is None or field.is_required():
         return True
     try:
         return bool(getattr(configure(model, {}, {name: str(default)}, ""), name) == default)

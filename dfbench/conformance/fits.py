@@ -47,6 +47,15 @@ def needs(stage: Stage) -> str:
     return _listed(declared) or "nothing beyond two teachers"
 
 
+def configuration(stage: Stage) -> None:
+    """The configuration is afterwards what the record tells."""
+    if stage.first.altered_settings:
+        raise CheckFailed(
+            f"fit() changed its configuration: {stage.first.altered_settings}; the record tells "
+            "what it was made with, so keep what is computed from it elsewhere"
+        )
+
+
 def teachers(stage: Stage) -> None:
     """Both teachers are afterwards what they were, byte for byte."""
     if stage.first.altered_teachers:

@@ -20,7 +20,7 @@ from dfbench.learning.class_pairs import ClassedImages, ClassPairs
 from dfbench.learning.global_random import GlobalRandomState
 from dfbench.learning.loop import CHECKPOINT_SECONDS, Loops, TrainingLoop
 from dfbench.learning.pool import to_bytes
-from dfbench.method import Method, Setting
+from dfbench.method import Method, MethodConfig, Setting
 from dfbench.need import Need
 from dfbench.networks import Encoders
 from dfbench.plugins import PluginHost
@@ -29,10 +29,10 @@ from dfbench.runs.job import DatasetAnswer, DatasetOffer, Job
 from dfbench.runs.numerics import pinned_numerics
 from dfbench.runs.plan import Plan
 from dfbench.runs.request import DataChoice, Places, PluginSources, RunRequest
-from dfbench.runs.resolve import resolve
+from dfbench.runs.resolve import difference, method_class, resolve
 from dfbench.runs.row import Row
 from dfbench.runs.session import Session, Sessions
-from dfbench.runs.settings import split_settings
+from dfbench.runs.settings import configure, split_settings
 from dfbench.runs.shared_arrays import shared_arrays
 from dfbench.runs.supplied import read_supplies
 from dfbench.runs.supplies import supplied_arrays
@@ -86,6 +86,8 @@ class Fit:
     asked: frozenset[Need]
     """Needs that the method asked for."""
     altered_teachers: tuple[Modality, ...]
+    altered_settings: str
+    """Settings that are no longer those it was made with; empty if all are."""
 
 
 @dataclass(frozen=True)
@@ -124,8 +126,10 @@ class Stage:
     def check_settings(self) -> None:
         """Raise `UnknownName` or `InvalidConfig` for settings that there are not."""
         self._session("closed", self.device)
-        if split_settings(self._settings)[""]:
-            self.resolved()
+        given = split_settings(self._settings)[""]
+        if given:
+            cls, base = method_class(self.host, self.label)
+            configure(cls.Config, base, given, f"method {self.label!r}")
 
     def close(self) -> None:
         """Give back what fits were lent."""
@@ -134,6 +138,13 @@ class Stage:
     def resolved(self) -> tuple[Row, Method]:
         """The row, and a new object of its method."""
         return resolve(self.host, self.label, split_settings(self._settings)[""])
+
+    @property
+    def required_settings(self) -> dict[str, str]:
+        """What was given of the settings that have no default."""
+        fields = method_class(self.host, self.label)[0].Config.model_fields
+        given = split_settings(self._settings)[""]
+        return {name: value for name, value in given.items() if fields[name].is_required()}
 
     @cached_property
     def row(self) -> Row:
@@ -182,6 +193,7 @@ class Stage:
         row, method = self.resolved()
         setting, supplies = self._setting(row, session, self._place / name, make)
         digests, before = teacher_digests(setting), _global_state()
+        given = _content(method.config)
         try:
             encoders = fitted(method, setting, row)
         finally:
@@ -194,6 +206,7 @@ class Stage:
             embeddings=self._embeddings(encoders, session),
             asked=frozenset(supplies.asked),
             altered_teachers=tuple(m for m in MODALITIES if digests[m] != digests_after[m]),
+            altered_settings=difference(given, _content(method.config)),
         )
 
     def _embeddings(self, encoders: Encoders, session: Session) -> dict[str, Tensor]:
@@ -281,6 +294,10 @@ def _pairs(session: Session, folder: Path) -> Path:
     )
     drawn = ClassPairs(photos, sketches, random).draw(_PAIRS)
     return Artefacts(folder / "pairs").save_pairs(to_bytes(drawn.photos), to_bytes(drawn.sketches))
+
+
+def _content(config: object) -> dict[str, Any]:
+    return config.model_dump(mode="json") if isinstance(config, MethodConfig) else {}
 
 
 def _global_state() -> dict[str, object]:

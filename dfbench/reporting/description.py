@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel
@@ -10,7 +11,8 @@ from pydantic.fields import FieldInfo
 from dfbench.budget import Budget
 from dfbench.plugins import PluginHost
 from dfbench.reporting.layout import Layout
-from dfbench.runs.resolve import resolve
+from dfbench.runs.resolve import method_class, resolve
+from dfbench.runs.row import parse_label
 from dfbench.teachers.imagenet import packaged_networks
 from dfbench.teachers.recipe import (
     PRETRAINED,
@@ -22,19 +24,39 @@ from dfbench.teachers.recipe import (
 
 def describe_method(host: PluginHost, label: str) -> list[Layout]:
     """Settings of a row, its method's variants, and the settings that all rows share."""
-    row, method = resolve(host, label, {})
-    title = f"{row.display_title}: method {row.name}, version {row.version}, plugin {row.plugin}"
-    needs = f"needs beyond two teachers: {', '.join(row.needs) or 'nothing'}"
-    from_imagenet = _pretrained_note()
+    cls, base = method_class(host, label)
+    name, variant = parse_label(label)
+    shown = f"{cls.title} [{variant}]" if variant else cls.title
+    plugin = host.method(name).plugin.name
+    title = f"{shown}: method {name}, version {cls.version}, plugin {plugin}"
+    fields = cls.Config.model_fields
+    missing = [key for key, field in fields.items() if field.is_required() and key not in base]
+    if missing:
+        values = {key: base.get(key, field.get_default()) for key, field in fields.items()}
+        values |= dict.fromkeys(missing, "to be given")
+        needs = f"to be given in every run: {' '.join(f'--set {key}=VALUE' for key in missing)}"
+    else:
+        row, method = resolve(host, label, {})
+        values = dict(method.config)
+        needs = f"needs beyond two teachers: {', '.join(row.needs) or 'nothing'}"
+    notes = (_pretrained_note(),)
     variants = tuple(
-        (f"{row.name}[{name}]", ", ".join(f"{k}={v}" for k, v in changes.items()) or "-")
-        for name, changes in method.variants.items()
+        (f"{name}[{key}]", ", ".join(f"{k}={v}" for k, v in changes.items()) or "-")
+        for key, changes in cls.variants.items()
     )
     return [
-        _settings(title, "", method.config, (needs,)),
+        _settings(title, "", cls.Config, values, (needs,)),
         Layout("variants", ("row", "differs in"), variants, (), {"variants": dict(variants)}, 2),
-        _settings("budget, shared by all rows that train", "budget.", Budget(), (from_imagenet,)),
-        _settings("teachers, shared by all rows", "teachers.", TeacherRecipe(), (from_imagenet,)),
+        _settings(
+            "budget, shared by all rows that train", "budget.", Budget, dict(Budget()), notes
+        ),
+        _settings(
+            "teachers, shared by all rows",
+            "teachers.",
+            TeacherRecipe,
+            dict(TeacherRecipe()),
+            notes,
+        ),
     ]
 
 
@@ -48,11 +70,16 @@ def _pretrained_note() -> str:
     )
 
 
-def _settings(title: str, prefix: str, values: BaseModel, notes: tuple[str, ...]) -> Layout:
-    fields = type(values).model_fields
+def _settings(
+    title: str,
+    prefix: str,
+    model: type[BaseModel],
+    values: Mapping[str, Any],
+    notes: tuple[str, ...],
+) -> Layout:
     rows = tuple(
-        (f"{prefix}{name}", str(getattr(values, name)), _type(field), _text(field))
-        for name, field in fields.items()
+        (f"{prefix}{name}", str(values[name]), _type(field), _text(field))
+        for name, field in model.model_fields.items()
     )
     header = ("setting", "value", "type", "meaning")
     content: dict[str, Any] = {

@@ -41,7 +41,7 @@ from dfbench.runs.job import (
 )
 from dfbench.runs.numerics import pin_numerics
 from dfbench.runs.peak_memory import peak_memory_mib
-from dfbench.runs.resolve import resolve
+from dfbench.runs.resolve import rebuilt
 from dfbench.runs.shared_arrays import shared_images
 from dfbench.runs.supplied import read_supplies
 from dfbench.runs.team import team
@@ -55,8 +55,7 @@ def fit(folder: Path) -> Outcome:
     # The method's plugin and those that the user named; what was merely found is left out.
     sources = job.plugins.model_copy(update={"only": (job.row.plugin,)})
     host = PluginHost.of(sources, here={job.row.plugin, *sources.named})
-    _, method = resolve(host, job.row.label, {})
-    method.config = method.Config.model_validate(job.row.config)
+    method = rebuilt(host, job.row)
     shared_cores = job.devices if job.device == "cpu" else 1
     pin_numerics(max(1, job.threads // shared_cores), job.seed)
     with team(job, folder) as group, compiled_networks(enabled=job.compile):

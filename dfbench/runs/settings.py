@@ -36,7 +36,7 @@ def configure(
         if key not in model.model_fields:
             raise unknown_name(f"setting of {owner}", key, model.model_fields, "dfbench describe")
     try:
-        typed = model.model_validate_strings(dict(given))
+        typed = model.model_validate_strings({**_required(model, base), **given})
         values = {key: getattr(typed, key) for key in given}
         return model.model_validate({**base, **values})
     except ValidationError as fault:
@@ -96,7 +96,17 @@ def absolute_files(settings: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
+def _required(model: type[BaseModel], base: Mapping[str, Any]) -> dict[str, str]:
+    """Values of `base`, as text, that a model cannot do without."""
+    return {name: str(base[name]) for name in base if model.model_fields[name].is_required()}
+
+
 def _explain(fault: ValidationError, given: Mapping[str, str], owner: str, prefix: str) -> str:
+    missing = [str(error["loc"][0]) for error in fault.errors() if error["type"] == "missing"]
+    if missing:
+        names = " and ".join(f"{prefix}{name}" for name in missing)
+        give = " ".join(f"--set {prefix}{name}=VALUE" for name in missing)
+        return f"{owner} has no default for {names}; give {give} (see: dfbench describe)"
     first = fault.errors()[0]
     key = ".".join(str(part) for part in first["loc"])
     value = given.get(key, first["input"])

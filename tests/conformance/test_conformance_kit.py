@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from bench import Bench
 
-from dfbench.conformance.check import CHECKS, check_named
+from dfbench.conformance.check import CHECKS, check_named, chosen_checks
 from dfbench.conformance.kit import Verdict, examined
 from dfbench.errors import UnknownName
 from dfbench.plugins import PluginHost
@@ -59,7 +59,19 @@ class Net(nn.Module):
 FIT = "        return dfbench.Encoders(Net(net), Net(net))"
 FORWARD = "        return self.net(x.flatten(1))"
 INIT = "        self.net = net\n"
+DEF = "    def fit(self, setting):\n"
 FAULTS: dict[str, tuple[str, str, str]] = {
+    "class": (DEF, "    def __init__(self):\n        pass\n\n" + DEF, "cannot take its config"),
+    "construction": (
+        DEF,
+        "    def __init__(self, config):\n        super().__init__(Config())\n\n" + DEF,
+        "made with steps=5: its __init__ keeps another configuration than it is given: steps=4",
+    ),
+    "configuration": (
+        FIT,
+        "        self.config = Config(steps=9)\n" + FIT,
+        "fit() changed its configuration: steps=9 where 4 was given",
+    ),
     "names": ('"sound", "Sound", "soundness', '"sound", "Other", "soundness', "the title 'Other'"),
     "config": ("    '''Steps.'''", "", "setting 'steps' has no docstring"),
     "fit": (FIT, "        return net", "fit() returned Linear"),
@@ -98,6 +110,82 @@ FAULTS: dict[str, tuple[str, str, str]] = {
     "chance": (FORWARD, FORWARD + " * 0 + 1", "chance"),
 }
 
+BEFORE_FIT = ("class", "names", "config", "construction", "fit")
+CONSTRUCTIONS = {
+    "derives from the defaults": (
+        "super().__init__(config)\n        self.steps = 2 * self.Config().steps",
+        "its __init__ makes a configuration of its own, Config(steps=4)",
+    ),
+    "derives from settings of its own": (
+        "super().__init__(config)\n        self.steps = Config(steps=config.steps + 1).steps",
+        "its __init__ makes a configuration of its own, Config(steps=5)",
+    ),
+    "doubles a setting": (
+        "super().__init__(Config(steps=2 * config.steps))",
+        "keeps another configuration than it is given: steps=8 where 4 was given",
+    ),
+    "keeps none": ("self.steps = 3", "leaves no configuration in self.config"),
+    "keeps its values only": (
+        "super().__init__(config.model_dump())",
+        "leaves no configuration in self.config",
+    ),
+    "takes it by another name": ("pass", "cannot take its configuration"),
+}
+
+
+@pytest.mark.parametrize("what", CONSTRUCTIONS)
+def test_method_that_is_not_made_from_its_configuration_is_told(
+    what: str, folder: Path, cache: Path, quick: dict[str, str]
+) -> None:
+    body, told = CONSTRUCTIONS[what]
+    arguments = "self, *, settings" if "name" in what else "self, config"
+    text = SOUND.replace(DEF, f"    def __init__({arguments}):\n        {body}\n\n{DEF}")
+    found = verdicts(folder, cache, quick, text, only=("class", "construction"))
+    failed = [v.remark for v in found.values() if v.status == "failed"]
+    assert len(failed) == 1
+    assert told in failed[0]
+
+
+def test_attributes_derived_from_the_configuration_are_no_fault(
+    folder: Path, cache: Path, quick: dict[str, str]
+) -> None:
+    body = "super().__init__(config)\n        self.half = config.steps / 2"
+    text = SOUND.replace(DEF, f"    def __init__(self, config):\n        {body}\n\n{DEF}")
+    found = verdicts(folder, cache, quick, text, only=("construction",))["construction"]
+    assert (found.status, found.remark) == ("passed", "settings changed: steps")
+
+
+def test_setting_without_default_is_asked_for_and_then_checked(
+    folder: Path, cache: Path, quick: dict[str, str]
+) -> None:
+    text = SOUND.replace("steps: int = 4", "steps: int")
+    found = verdicts(folder, cache, quick, text, only=("class", "names", "fit"))
+    assert {v.status for n, v in found.items() if n != "class"} == {"not run"}
+    assert "has no default for steps; give --set steps=VALUE" in found["class"].remark
+    sys.modules.pop("soundness")
+    found = verdicts(
+        folder, cache, {**quick, "steps": "4"}, text, only=("config", "construction", "resume")
+    )
+    assert {v.status for v in found.values()} == {"passed"}
+    assert found["config"].remark.endswith("without default: steps")
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        ('"sound", "Sound", "soundness', '"sound", "Other", "soundness'),
+        ('"sound", "Sound", 1', '"sound", "Sound", 0'),
+        ('"sound", "Sound", 1', '"sound", " Sound", 1'),
+    ],
+)
+def test_fault_of_name_title_or_version_is_told_and_the_other_checks_are_made(
+    fault: tuple[str, str], folder: Path, cache: Path, quick: dict[str, str]
+) -> None:
+    found = verdicts(folder, cache, quick, SOUND.replace(*fault))
+    assert found["names"].status == "failed"
+    others = {v.status for n, v in found.items() if n not in ("names", "chance")}
+    assert others == {"passed"}
+
 
 @pytest.fixture
 def quick() -> dict[str, str]:
@@ -111,7 +199,13 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 
 
 def verdicts(
-    folder: Path, cache: Path, settings: dict[str, str], text: str, **expected: str
+    folder: Path,
+    cache: Path,
+    settings: dict[str, str],
+    text: str,
+    *,
+    only: tuple[str, ...] = (),
+    **expected: str,
 ) -> dict[str, Verdict]:
     file = folder / "soundness.py"
     file.write_text("import itertools\nCALLS = itertools.count()\n" + text, encoding="utf-8")
@@ -119,7 +213,7 @@ def verdicts(
         PluginHost([file]), "sound", settings=settings, expected_failures=expected, cache=cache
     )
     with examination as row:
-        return {check.name: row.verdict(check) for check in CHECKS}
+        return {check.name: row.verdict(check) for check in chosen_checks(only)}
 
 
 def test_sound_method_passes_all_but_chance(
@@ -173,9 +267,7 @@ def test_checks_that_a_failed_one_stands_before_are_not_run(
     found = verdicts(folder, cache, quick, SOUND.replace(FIT, "        1 / 0"))
     assert found["fit"].status == "failed"
     assert "ZeroDivisionError" in (found["fit"].traceback or "")
-    assert {v.status for n, v in found.items() if n not in ("names", "config", "fit")} == {
-        "not run"
-    }
+    assert {v.status for n, v in found.items() if n not in BEFORE_FIT} == {"not run"}
 
 
 def test_expected_failure_is_none_and_has_to_fail(
