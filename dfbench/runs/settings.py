@@ -98,7 +98,8 @@ def absolute_files(settings: Mapping[str, str]) -> dict[str, str]:
 
 def _required(model: type[BaseModel], base: Mapping[str, Any]) -> dict[str, str]:
     """Values of `base`, as text, that a model cannot do without."""
-    return {name: str(base[name]) for name in base if model.model_fields[name].is_required()}
+    required = {name for name, field in model.model_fields.items() if field.is_required()}
+    return {name: str(value) for name, value in base.items() if name in required}
 
 
 def _explain(fault: ValidationError, given: Mapping[str, str], owner: str, prefix: str) -> str:

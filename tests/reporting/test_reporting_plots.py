@@ -212,7 +212,7 @@ def test_one_figure_is_of_one_dataset_and_scenario(full: Shelf) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("bars", "-o", "x.gif"), "'x.gif'; allowed: a name that ends in .png, .pdf, .svg"),
+        (("bars", "-o", "x.gif"), "x.gif'; allowed: a name that ends in .png, .pdf, .svg"),
         (("bars", "-o", "x.png", "--metric", "mpa@all"), "did you mean 'map@all'"),
         (("bars", "-o", "x.png", "--method", "crossy"), "did you mean 'crossx'"),
         (("pr", "-o", "x.png", "--reading", "posteriors"), "did you mean 'posterior'"),

@@ -184,3 +184,34 @@ def test_changed_settings_lead_back_to_what_they_are_of(
 def test_misspelt_setting_of_a_network_with_its_own_defaults_is_told_so() -> None:
     with pytest.raises(UnknownName, match="did you mean 'learning_rate'"):
         shared_settings({}, {"network": "efficientnet-lite0", "learning_rat": "1"})
+
+
+class Required(MethodConfig):
+    width: int
+    steps: int = 10
+
+
+@pytest.mark.parametrize(
+    ("base", "given", "expected"),
+    [
+        ({}, {"width": "3"}, (3, 10)),
+        ({"width": 5}, {}, (5, 10)),
+        ({"width": 5}, {"steps": "7"}, (5, 7)),
+        ({"width": 5}, {"width": "3"}, (3, 10)),
+    ],
+)
+def test_setting_without_default_comes_from_the_variant_or_the_user(
+    base: dict[str, int], given: dict[str, str], expected: tuple[int, int]
+) -> None:
+    config = configure(Required, base, given, "method 'm'")
+    assert (config.width, config.steps) == expected
+
+
+def test_missing_setting_is_named_with_the_option_that_gives_it() -> None:
+    with pytest.raises(InvalidConfig, match="method 'm' has no default for width; give --set wid"):
+        configure(Required, {}, {"steps": "7"}, "method 'm'")
+
+
+def test_variant_with_a_setting_that_does_not_exist_is_one_line() -> None:
+    with pytest.raises(InvalidConfig, match="setting widht=5 of method 'm'"):
+        configure(Config, {"widht": 5}, {"steps": "7"}, "method 'm'")
