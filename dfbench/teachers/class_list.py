@@ -44,7 +44,8 @@ def class_list(text: str) -> tuple[str, ...]:
     cannot be read, for numbers that are no order, for fewer than two names and for two names that
     are the same but for spelling.
     """
-    if os.path.isfile(text):  # noqa: PTH113  # unlike Path, it answers for texts that are no path
+    # Unlike Path, these answer for texts that are no path.
+    if os.path.lexists(text) and not os.path.isdir(text):  # noqa: PTH112
         return checked_classes(_from_file(Path(text)))
     if "," not in text or text.lower().endswith(_ENDINGS):
         _check_no_file(text)

@@ -1,7 +1,7 @@
 """Files of embeddings, and the command that scores them."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,6 @@ import torch
 from click.testing import CliRunner, Result
 from safetensors.torch import save_file
 
-from dfbench import console
 from dfbench.cli.evaluate import evaluate as command
 from dfbench.errors import DfbenchError, InvalidInput
 from dfbench.evaluation import conventions
@@ -96,18 +95,16 @@ def test_npy_without_labels_says_how_to_give_them(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Iterator[Run]:
-    """Runs the command on one pair of files; the console is made anew to meet the runner's."""
+def run(tmp_path: Path) -> Run:
+    """Runs the command on one pair of files."""
     save(tmp_path / "q.npz")
     save(tmp_path / "g.safetensors", np.roll(E, 1, axis=0))
 
     def invoke(*options: str) -> Result:
-        console.output.cache_clear()
         files = ["--queries", str(tmp_path / "q.npz"), "--gallery", str(tmp_path / "g.safetensors")]
         return CliRunner().invoke(command, [*files, "--device", "cpu", *options])
 
-    yield invoke
-    console.output.cache_clear()
+    return invoke
 
 
 def test_command_prints_every_convention_with_its_definition(run: Run) -> None:

@@ -7,15 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-_PERF = Path(__file__).parents[2] / "benchmarks" / "perf"
+_ROOT = Path(__file__).parents[2]
 
 
 def test_benchmark_of_steps_measures_both_manners_of_both_steps(tmp_path: Path) -> None:
     out = tmp_path / "training.json"
     small = "--network resnet-tiny --image-size 16 --estimator-batch 4 --batch 4"
-    command = [sys.executable, str(_PERF / "training.py"), *small.split()]
+    command = [sys.executable, "-m", "benchmarks.perf.training", *small.split()]
     command += ["--steps", "1", "--rounds", "1", "--json", str(out)]
-    subprocess.run(command, capture_output=True, check=True)
+    subprocess.run(command, cwd=_ROOT, capture_output=True, check=True)
     content = json.loads(out.read_text())
     measured = content["seconds a step"]
     assert measured.keys() == {"estimator", "encoder"}
@@ -26,11 +26,11 @@ def test_benchmark_of_steps_measures_both_manners_of_both_steps(tmp_path: Path) 
 
 def test_schedule_that_ends_too_late_is_not_reached() -> None:
     program = """
-import schedules
+from benchmarks.perf import schedules
 points = [{"seconds": 9.0, "map@all": 0.5}, {"seconds": 4.0, "map@all": 0.3}]
 print(schedules.first_reached(points, 0.3), schedules.first_reached(points, 0.6))
 """
     ended = subprocess.run(
-        [sys.executable, "-c", program], cwd=_PERF, capture_output=True, text=True, check=True
+        [sys.executable, "-c", program], cwd=_ROOT, capture_output=True, text=True, check=True
     )
     assert ended.stdout.split() == ["4.0", "None"]

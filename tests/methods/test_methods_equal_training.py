@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from rows import ROWS, quick, supplies
+from torch import nn
 from toy import SIZE, toy_setting
 
 from dfbench.learning.objectives.queue import QueueAndProxies
@@ -54,10 +55,15 @@ def _configuration(students: Students) -> dict[str, Any]:
     state: Any = students.state()
     optimiser, schedule = state["student optimiser"], state["student schedule"]
     return {
-        "encoders": [repr(students.photo), repr(students.sketch)],
+        "encoders": [_layers(students.photo), _layers(students.sketch)],
         "optimiser": (type(optimiser), optimiser.defaults),
         "schedule": (type(schedule), schedule.T_max, schedule.eta_min),
     }
+
+
+def _layers(network: nn.Module) -> list[str]:
+    """Its layers with their sizes, whether or not their statistics are frozen."""
+    return [repr(layer).replace("Frozen", "") for layer in network.modules()]
 
 
 def _rates(students: Students) -> list[float]:
