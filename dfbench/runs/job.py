@@ -26,7 +26,7 @@ ENCODERS_FILE = "encoders.safetensors"
 TRAINING_FOLDER = "training"
 """Holds curves, and checkpoints as long as a fit is not recorded."""
 UNTOLD = 74
-"""Exit status of a process for whose outcome the disk has no room."""
+"""Exit status of a process that could not write its outcome."""
 
 
 class Job(BaseModel):

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from bench import Bench
 
+from dfbench.file_errors import DiskFull
+from dfbench.runs import execute
 from dfbench.runs.execute import attempt
 from dfbench.runs.state import read_state
 from dfbench.runs.supervision import Supervision
@@ -60,14 +62,20 @@ FULL = {
 
 @pytest.mark.parametrize("what", FULL)
 def test_full_disk_is_the_reason_of_the_failure_and_with_room_the_same_command_goes_on(
-    what: str, faulty: Any, undisturbed: dict[str, str], small_disk: SmallDisk
+    what: str,
+    faulty: Any,
+    undisturbed: dict[str, str],
+    small_disk: SmallDisk,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     place, room, file = FULL[what]
     faulty.trains()
     faulty = faulty.at(**{place: small_disk.path / "folder"})
     (small_disk.path / "other").write_bytes(b"takes a page")
-    small_disk.resize(room)
+    # It fills up when all places have been found good.
+    monkeypatch.setattr(execute, "check_places", lambda _: small_disk.resize(room))
     ended = attempt(faulty.plan, supervision=EVERY_STEP)
+    monkeypatch.undo()
     assert ended.run is None
     reason = ended.state.reason or ""
     assert "no space left to write" in reason
@@ -81,6 +89,19 @@ def test_full_disk_is_the_reason_of_the_failure_and_with_room_the_same_command_g
     assert ended.run is not None, ended.state
     assert ended.run.record.digests.model_dump() == undisturbed
     assert ended.run.record.attempts == 2
+
+
+def test_disk_that_is_full_before_the_run_refuses_it_before_anything_is_fitted(
+    faulty: Any, small_disk: SmallDisk
+) -> None:
+    faulty.trains()
+    faulty = faulty.at(results=small_disk.path / "folder")
+    (small_disk.path / "other").write_bytes(b"takes a page")
+    small_disk.resize(4)
+    with pytest.raises(DiskFull, match="no space left to write faulty"):
+        execute.execute(faulty.plan)
+    assert not faulty.plan.folder.exists()
+    assert list(small_disk.path.iterdir()) == [small_disk.path / "other"]
 
 
 DAMAGE = {
