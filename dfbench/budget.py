@@ -6,6 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from dfbench.bounds import MOST_STEPS
+
 
 class Budget(BaseModel):
     """The encoders' initialisation and training; their backbone is that of their teachers."""
@@ -18,7 +20,7 @@ class Budget(BaseModel):
     """Start encoders from their own teacher (frozen normalisation statistics) or from scratch."""
     embedding_dim: int = Field(default=128, ge=2)
     """Width D of the embeddings."""
-    steps: int = Field(default=600, ge=0)
+    steps: int = Field(default=600, ge=0, le=MOST_STEPS)
     """Encoder steps."""
     batch_size: int = Field(default=128, ge=2)
     """Pairs in an encoder step."""

@@ -8,6 +8,7 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from dfbench.bounds import LARGEST_IMAGE, MOST_THREADS, checked_seed, whole_number
 from dfbench.defaults import chosen_cache, chosen_plugins, chosen_plugins_folder
 from dfbench.errors import DfbenchError, InvalidConfig, InvalidInput
 from dfbench.file_errors import told_faults
@@ -60,6 +61,11 @@ def run(
 
     Raises `DfbenchError`: what is wrong with the request, with the method, or with a folder.
     """
+    checked_seed(seed)
+    if threads is not None:
+        whole_number("threads", threads, 1, MOST_THREADS)
+    if image_size is not None:
+        whole_number("image_size", image_size, 16, LARGEST_IMAGE)
     label, own, sources = _row(method)
     choice = DataChoice(
         name=dataset,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import rich_click as click
 
+from dfbench.bounds import LARGEST_SEED
 from dfbench.cli.choice import Choice
 from dfbench.cli.path import AbsolutePath
 from dfbench.console import print_json, write
@@ -41,7 +42,13 @@ _K_OF_ALL = 200
 @click.option(
     "--bootstrap", default=1000, show_default=True, help="Resamples of the queries; 0 for none."
 )
-@click.option("--seed", default=0, show_default=True, help="Seed of the resamples.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0, LARGEST_SEED),
+    default=0,
+    show_default=True,
+    help="Seed of the resamples.",
+)
 @click.option(
     "--format",
     "style",

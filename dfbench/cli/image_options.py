@@ -7,6 +7,7 @@ from typing import Any
 
 import rich_click as click
 
+from dfbench.bounds import LARGEST_IMAGE
 from dfbench.cli.names import Names
 
 Command = Callable[..., Any]
@@ -33,7 +34,7 @@ alternative_option = click.option(
 )
 """`--alternative`."""
 image_size_option = click.option(
-    "--image-size", type=click.IntRange(16), metavar="PX", help="Height and width."
+    "--image-size", type=click.IntRange(16, LARGEST_IMAGE), metavar="PX", help="Height and width."
 )
 """`--image-size`, any."""
 skip_unreadable_option = click.option(

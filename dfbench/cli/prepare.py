@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
+from dfbench.bounds import LARGEST_IMAGE
 from dfbench.cli.configuration import data_root_option, data_root_or_configured
 from dfbench.cli.image_options import class_options, skip_unreadable_option
 from dfbench.cli.options import (
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 @click.argument("dataset")
 @click.option(
     "--image-size",
-    type=click.IntRange(16),
+    type=click.IntRange(16, LARGEST_IMAGE),
     metavar="PX",
     help="Height and width, such as 32, 64, 128 or 224; default: what a run without it takes.",
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
+from dfbench.bounds import LARGEST_SEED, MOST_THREADS
 from dfbench.cli.choice import Choice
 from dfbench.cli.configuration import data_root_option, data_root_or_configured
 from dfbench.cli.duration import Duration
@@ -65,7 +66,7 @@ if TYPE_CHECKING:
     "teacher at every overlap), unseen=0.25 or unseen=SPLIT (queries of classes that no teacher "
     "knows).",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--seed", type=click.IntRange(0, LARGEST_SEED), default=0, show_default=True)
 @click.option(
     "--set",
     "settings",
@@ -75,7 +76,9 @@ if TYPE_CHECKING:
     "(teachers.initialisation=random). See: dfbench describe M.",
 )
 @click.option("--device", type=Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
-@click.option("--threads", type=click.IntRange(1), help="Processor threads; default: all cores.")
+@click.option(
+    "--threads", type=click.IntRange(1, MOST_THREADS), help="Processor threads; default: all cores."
+)
 @click.option(
     "--precision",
     type=Choice(["fp32", "bf16"]),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import rich_click as click
 
+from dfbench.bounds import MOST_THREADS
 from dfbench.cli.choice import Choice
 from dfbench.cli.configuration import data_root_option, data_root_or_configured
 from dfbench.cli.duration import Duration
@@ -68,7 +69,9 @@ def _suite_options(command: Command) -> Command:
         runs_option,
         results_option,
         plugin_options,
-        click.option("--threads", type=click.IntRange(1), help="Processor threads of a run."),
+        click.option(
+            "--threads", type=click.IntRange(1, MOST_THREADS), help="Processor threads of a run."
+        ),
         click.option("--device", type=Choice(["auto", "cpu", "cuda"])),
         click.option(
             "--except",

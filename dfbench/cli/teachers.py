@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
+from dfbench.bounds import LARGEST_SEED, MOST_THREADS
 from dfbench.cli.choice import Choice
 from dfbench.cli.configuration import data_root_option, data_root_or_configured
 from dfbench.cli.image_options import (
@@ -41,7 +42,7 @@ def teachers_group() -> None:
 @teachers_group.command()
 @click.option("--dataset", required=True, metavar="D", help="NAME, or folder:PATH for your images.")
 @click.option("--scenario", default=CLOSED, show_default=True, metavar="S", help="As of a run.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--seed", type=click.IntRange(0, LARGEST_SEED), default=0, show_default=True)
 @click.option(
     "--set",
     "settings",
@@ -50,7 +51,9 @@ def teachers_group() -> None:
     help="A setting of the teachers, e.g. teachers.network=resnet18.",
 )
 @click.option("--device", type=Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
-@click.option("--threads", type=click.IntRange(1), help="Processor threads; default: all cores.")
+@click.option(
+    "--threads", type=click.IntRange(1, MOST_THREADS), help="Processor threads; default: all cores."
+)
 @class_options
 @alternative_option
 @image_size_option

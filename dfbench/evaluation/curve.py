@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from dfbench.errors import InvalidInput
+from dfbench.bounds import whole_number
 from dfbench.evaluation.devices import chosen_device
 from dfbench.evaluation.engines import engine_for
 from dfbench.evaluation.groups import TieGroups
@@ -17,6 +17,8 @@ from dfbench.evaluation.inputs import Array
 from dfbench.evaluation.labels import Labels
 from dfbench.evaluation.similarity import full_precision
 from dfbench.evaluation.task import prepared
+
+_MOST_LEVELS = 10**6
 
 
 @dataclass(frozen=True)
@@ -73,10 +75,7 @@ def precision_by_query(
     device: str = "cpu",
 ) -> npt.NDArray[np.float64]:
     """What `precision_recall` averages, [Q, L]; NaN for a query without a relevant photo."""
-    if levels < 2:
-        raise InvalidInput(
-            f"levels is {levels}; allowed: integers from 2; 11 is the classic choice"
-        )
+    levels = whole_number("levels", levels, 2, _MOST_LEVELS)
     place = chosen_device(device)
     recall = torch.from_numpy(recall_levels(levels)).to(place)
     curves = np.full((len(queries), levels), np.nan)

@@ -18,6 +18,7 @@ from dfbench.metric_version import METRIC_VERSION
 
 DEFAULT_METRICS = ("map@all", "prec@200", "map@200", "prec@100", "acc@1")
 DF_SBIR_CAP = 10
+_LARGEST_K = 2**53
 
 EXPECTED = "expectation over all orders of tied photos"
 GALLERY = "tied photos keep the gallery's order"
@@ -222,10 +223,11 @@ def _parsed(name: str) -> tuple[str, int | None, int]:
 
 
 def _at_least_one(name: str, part: str, given: str) -> int:
-    value = int(given)
-    if value < 1:
+    value = int(given) if len(given) <= len(str(_LARGEST_K)) else _LARGEST_K + 1
+    if not 1 <= value <= _LARGEST_K:
         raise InvalidInput(
-            f"metric {name!r} has {part} = {value}; allowed: integers from 1;"
+            f"metric {name!r:.60} has {part} = {given:.40}; allowed: integers from 1 to"
+            f" {_LARGEST_K};"
             f" write for example {name.replace(given, '200')!r}"
         )
     return value

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from dfbench.bounds import checked_seed, whole_number
 from dfbench.errors import InvalidInput
 from dfbench.evaluation.bootstrap import mean_intervals
 from dfbench.evaluation.definitions import DEFAULT_METRICS, Definition, Metric, metric
@@ -22,6 +23,8 @@ from dfbench.evaluation.task import Task, prepared
 
 FloatArray = npt.NDArray[np.float64]
 QueryMask = npt.NDArray[np.bool_]
+
+_MOST_RESAMPLES = 10**6
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,7 @@ def evaluate(
     gallery_labels: Labels,
     *,
     similarity: str = "cosine",
-    metrics: Sequence[str] = DEFAULT_METRICS,
+    metrics: Sequence[str] | str = DEFAULT_METRICS,
     device: str = "cpu",
     bootstrap: int = 1000,
     seed: int = 0,
@@ -84,13 +87,17 @@ def evaluate(
 
     `queries` [Q, D] and `gallery` [G, D] are NumPy arrays or torch tensors of finite real numbers,
     used as float32; labels are integers or strings, [Q] and [G]. `similarity` is `cosine`, `inner`
-    or `euclidean`; `metrics` are names of `dfbench.evaluation.METRIC_PATTERNS`; `bootstrap` is the
-    number of resamples (0 for none), drawn from `seed`; `groups` are sets of queries, [Q], that are
-    scored by themselves too, against the same gallery. The result does not depend on the device,
-    on threads or on the order of queries and photos, except that the ordered variants keep tied
-    photos in the gallery's order. Raises `InvalidInput` or `UnknownName` for what cannot be scored.
+    or `euclidean`; `metrics` are names of `dfbench.evaluation.METRIC_PATTERNS`, or one; `bootstrap`
+    is the number of resamples (0 for none), drawn from `seed`; `groups` are sets of queries, [Q],
+    that are scored by themselves too, against the same gallery. The result does not depend on the
+    device, on threads or on the order of queries and photos, except that the ordered variants keep
+    tied photos in the gallery's order. Raises `InvalidInput` or `UnknownName` for what cannot be
+    scored.
     """
-    wanted = [metric(name) for name in dict.fromkeys(metrics)]
+    seed = checked_seed(seed)
+    bootstrap = whole_number("bootstrap", bootstrap, 0, _MOST_RESAMPLES)
+    names = (metrics,) if isinstance(metrics, str) else metrics
+    wanted = [metric(name) for name in dict.fromkeys(names)]
     if not wanted:
         raise InvalidInput(
             f"metrics are {metrics!r}; allowed: at least one; leave out for the usual"

@@ -184,6 +184,19 @@ def _check_matrix(name: str, data: Array) -> None:
             f"{name} have shape {tuple(data.shape)}; allowed: [N, D] with N, D >= 1;"
             " give one row for each image"
         )
+    if isinstance(data, np.ma.MaskedArray) and np.ma.getmaskarray(data).any():
+        raise InvalidInput(
+            f"{name} are masked in {int(np.ma.getmaskarray(data).sum())} places; allowed: finite"
+            " numbers in all places; drop the rows or fill them"
+        )
+    if isinstance(data, Tensor) and (
+        data.layout != torch.strided or data.is_meta or data.is_quantized
+    ):
+        kind = "on the device meta" if data.is_meta else f"a tensor of layout {data.layout}"
+        raise InvalidInput(
+            f"{name} are {'quantized' if data.is_quantized else kind}; allowed: a dense tensor with"
+            " values; make it with .to_dense() or .dequantize()"
+        )
     real = (
         data.dtype.kind in "fiu"
         if isinstance(data, np.ndarray)

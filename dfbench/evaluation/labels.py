@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Integral
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor
 
 from dfbench.datasets.names import composed
@@ -17,6 +19,8 @@ from dfbench.errors import InvalidInput
 Label: TypeAlias = int | str
 Labels: TypeAlias = npt.NDArray[Any] | Tensor | Sequence[int] | Sequence[str]
 IntArray: TypeAlias = npt.NDArray[np.int64]
+
+_LARGEST = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -67,19 +71,64 @@ def relevance(queries: Labels, gallery: Labels, n_queries: int, n_gallery: int) 
 
 
 def _array(side: str, given: Labels, length: int) -> npt.NDArray[Any]:
-    labels = given.detach().cpu().numpy() if isinstance(given, Tensor) else np.asarray(given)
+    labels = _tensor_labels(side, given) if isinstance(given, Tensor) else _listed(side, given)
     if labels.shape != (length,):
         raise InvalidInput(
             f"{side} labels have shape {labels.shape}; allowed: ({length},), one for each"
             f" embedding; check that both come from the same files"
         )
     if labels.dtype.kind in "iu":
+        if labels.dtype.kind == "u" and labels.size and int(labels.max()) > _LARGEST:
+            raise InvalidInput(
+                f"{side} labels go up to {int(labels.max())}; allowed: integers up to {_LARGEST}; "
+                "number the classes from 0"
+            )
         return labels.astype(np.int64)
-    if labels.dtype.kind in "UT" or all(isinstance(label, str) for label in labels):
-        return _composed(labels.astype(np.str_))
-    raise InvalidInput(
-        f"{side} labels have dtype {labels.dtype}; allowed: integers or strings;"
-        " give class indices or class names"
+    listed = labels.tolist() if labels.dtype.kind in "UTO" else []
+    if len(listed) == length and all(isinstance(label, str) for label in listed):
+        return _composed(np.array(listed, dtype=np.str_))
+    raise _wrong_type(side, str(labels.dtype))
+
+
+def _tensor_labels(side: str, given: Tensor) -> npt.NDArray[Any]:
+    if given.is_meta or given.is_complex() or given.dtype.is_floating_point or given.is_quantized:
+        raise _wrong_type(side, f"{given.dtype} on the device {given.device}")
+    dense = given if given.layout == torch.strided else given.to_dense()
+    return dense.detach().cpu().numpy()
+
+
+def _listed(side: str, given: Any) -> npt.NDArray[Any]:
+    """Labels of an array or a sequence; NumPy would make strings of `[1, "1"]`."""
+    if isinstance(given, np.ma.MaskedArray):
+        if np.ma.getmaskarray(given).any():
+            raise InvalidInput(
+                f"{side} labels are masked in {int(np.ma.getmaskarray(given).sum())} places; "
+                "allowed: a label for each embedding; drop the embeddings without one"
+            )
+        return np.asarray(given.data)
+    if not isinstance(given, np.ndarray):
+        kinds = {_kind(label) for label in given}
+        if len(kinds) > 1:
+            raise _wrong_type(side, f"a mixture of {' and '.join(sorted(kinds))}")
+        if kinds == {"integers"} and not all(-_LARGEST <= int(one) <= _LARGEST for one in given):
+            raise InvalidInput(
+                f"{side} labels go beyond 64 bits; allowed: integers up to {_LARGEST}; number the "
+                "classes from 0"
+            )
+    return np.asarray(given)
+
+
+def _kind(label: object) -> str:
+    if isinstance(label, str):
+        return "strings"
+    whole = isinstance(label, Integral) and not isinstance(label, bool)
+    return "integers" if whole else type(label).__name__
+
+
+def _wrong_type(side: str, found: str) -> InvalidInput:
+    return InvalidInput(
+        f"{side} labels are {found}; allowed: integers or strings, all of one kind; give class "
+        "indices or class names"
     )
 
 

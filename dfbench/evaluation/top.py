@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dfbench.errors import InvalidInput
+from dfbench.bounds import whole_number
 from dfbench.evaluation.devices import chosen_device
 from dfbench.evaluation.inputs import Array, check_pair, vectors
 from dfbench.evaluation.labels import IntArray
@@ -34,8 +34,7 @@ def top_k(
         sides = vectors("queries", queries, place), vectors("gallery", gallery, place)
         check_pair(*sides)
         n_photos = len(sides[1])
-        if not 1 <= k <= n_photos:
-            raise InvalidInput(f"k is {k}; allowed: 1 to {n_photos}, the size of the gallery")
+        k = whole_number("k", k, 1, n_photos)
         made = scoring(*sides, similarity)
         step = max(1, TILE_BYTES[place.type] // (_BYTES_PER_PAIR * n_photos))
         buffer = torch.empty((min(step, len(sides[0])), n_photos), device=place)

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationError
 
+from dfbench.bounds import LARGEST_IMAGE, LARGEST_SEED, MOST_THREADS
 from dfbench.budget import Budget
 from dfbench.datasets.split import HoldoutName
 from dfbench.errors import DfbenchError, InvalidInput, unknown_name
@@ -74,7 +75,7 @@ class DatasetEntry(_Part):
 
     dataset: _Name
     """As on the command line; a path after `folder:` starts at the suite file."""
-    image_size: Annotated[int, Strict(), Field(ge=16)] | None = None
+    image_size: Annotated[int, Strict(), Field(ge=16, le=LARGEST_IMAGE)] | None = None
     classes: tuple[_Name, ...] | None = None
     alternative_classes: tuple[_Name, ...] | None = None
     alternative: _Name | None = None
@@ -94,7 +95,7 @@ class RunDefaults(_Part):
     """Defaults of command line options."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    threads: _Count | None = None
+    threads: Annotated[int, Strict(), Field(ge=1, le=MOST_THREADS)] | None = None
     jobs: _Count | None = None
     timeout: _Positive | None = None
     """Seconds."""
@@ -110,7 +111,9 @@ class Suite(_Part):
     methods: Annotated[tuple[Annotated[MethodEntry, _entry("method")], ...], Field(min_length=1)]
     datasets: Annotated[tuple[Annotated[DatasetEntry, _entry("dataset")], ...], Field(min_length=1)]
     scenarios: Annotated[tuple[_Name, ...], Field(min_length=1)] = (CLOSED,)
-    seeds: Annotated[tuple[Annotated[int, Strict(), Field(ge=0)], ...], Field(min_length=1)]
+    seeds: Annotated[
+        tuple[Annotated[int, Strict(), Field(ge=0, le=LARGEST_SEED)], ...], Field(min_length=1)
+    ]
     precision: Precision = "fp32"
     """Arithmetic of backbones and estimators in the fits."""
     compile: Annotated[bool, Strict()] = False

