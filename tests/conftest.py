@@ -12,8 +12,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from bench import ALTERNATIVE, BENCHMARK, Bench
 from PIL import Image, ImageDraw
+
+if not torch.cuda.is_available():
+    # Triton's interpreter stands in for a GPU; it is chosen when Triton is first imported.
+    os.environ.setdefault("TRITON_INTERPRET", "1")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -30,8 +35,6 @@ def wide_terminal() -> Iterator[None]:
 @pytest.fixture(scope="session", autouse=True)
 def one_thread(wide_terminal: None) -> Iterator[None]:
     """Sums have one order, here and in child processes, whatever machine the tests run on."""
-    import torch
-
     del wide_terminal
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
@@ -116,8 +119,6 @@ def quick_bench(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
 @pytest.fixture(autouse=True)
 def own_numerics() -> Iterator[None]:
     """Leave torch's global switches to the next test as they were to this one."""
-    import torch
-
     yield
     torch.set_num_threads(1)
     torch.set_flush_denormal(False)

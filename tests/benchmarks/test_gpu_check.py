@@ -55,7 +55,7 @@ def resumed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, set[st
         assert killed.poll() is None
         time.sleep(0.05)
     killed.send_signal(signal.SIGKILL)
-    killed.wait()
+    killed.communicate()
     kept = set(_results(out))
     process = _start(out, "--resume")
     output, _ = process.communicate()
@@ -99,7 +99,7 @@ def test_step_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
     assert parent.stdout is not None
     group = int(parent.stdout.readline())
     parent.kill()
-    parent.wait()
+    parent.communicate()
     while not _gone(group):
         time.sleep(0.05)
 
