@@ -48,7 +48,10 @@ def measure(request: Request, journal: Journal) -> None:
 
         status = suite.watch(journal.seconds_left - 5, look)
     missing = sorted(set(reference) - set(journal.content["results"]))
-    journal.write("suite", {"exit status": status, "not done": missing})
+    compared_with = str(REFERENCE.name) if reference else "no reference of the CPU"
+    journal.write(
+        "suite", {"exit status": status, "not done": missing, "compared with": compared_with}
+    )
 
 
 def compared(record: dict[str, Any], scores: list[float] | None) -> dict[str, Any]:
@@ -71,7 +74,9 @@ def tolerance(scores: list[float]) -> float:
 
 
 def read_reference() -> dict[str, list[float]]:
-    """The CPU's map@all over seeds, by method."""
+    """The CPU's map@all over seeds, by method; none before `--reference` has measured them."""
+    if not REFERENCE.is_file():
+        return {}
     content = json.loads(REFERENCE.read_text(encoding="utf-8"))
     scores: dict[str, list[float]] = content["map@all"]
     return scores
