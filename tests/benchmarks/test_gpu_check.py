@@ -75,7 +75,7 @@ def test_every_step_measures(resumed: tuple[Path, str, set[str]]) -> None:
     results = _results(out)
     assert set(results) == set(STEPS)
     assert results["card"]["TFLOP/s"]["fp32"] > 0
-    assert 0 < results["methods"]["gaussian-prior"]["map@all"] <= 1
+    assert 0 < results["methods"]["averaging-weights"]["map@all"] <= 1
     assert results["methods"]["suite"]["exit status"] == 0
     assert results["kernels"]["tests"]["skipped"] > 0
     assert results["ranking"]["tiny: plain torch"]["times the product"] > 0

@@ -148,11 +148,11 @@ def test_identity_does_not_depend_on_where_things_lie(quick_bench: Bench, tmp_pa
 
 
 def test_images_under_another_folder_name_get_the_pictures_of_their_run(
-    quick_bench: Bench,
+    quick_bench: Bench, tmp_path: Path
 ) -> None:
     quick_bench.record("classifier-only")
-    moved = quick_bench.pictures.with_name("moved")
-    quick_bench.pictures.rename(moved)
+    moved = tmp_path / "moved"
+    shutil.copytree(quick_bench.pictures, moved)
     again = quick_bench.run("classifier-only", "--dataset", f"folder:{moved}")
     assert "already done" in again.err
     named = next(line for line in again.err.splitlines() if line.startswith("pictures: "))

@@ -39,7 +39,7 @@ def measure(request: Request, journal: Journal) -> None:
             Path(folder),
             request.device,
             jobs=_JOBS[request.device],
-            options=("--threads", "2", *(("--only", "gaussian-prior") if request.tiny else ())),
+            options=("--threads", "2", *(("--only", "averaging-weights") if request.tiny else ())),
         )
 
         def look() -> None:
