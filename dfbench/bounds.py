@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from numbers import Integral
+from numbers import Integral, Real
 
 from dfbench.errors import InvalidInput
 
@@ -11,6 +11,8 @@ LARGEST_SEED = 2**63 - 1
 MOST_THREADS = 4096
 LARGEST_IMAGE = 4096
 """Pixels of height and width."""
+LONGEST = 1e9
+"""Seconds of a time limit; what threads can wait for."""
 MOST_STEPS = 10**9
 """Of a training loop; years on any machine."""
 
@@ -25,6 +27,15 @@ def whole_number(name: str, given: object, low: int, high: int) -> int:
     if low <= value <= high:
         return value
     raise InvalidInput(f"{name} is {given!r:.60}; allowed: an integer from {low} to {high}")
+
+
+def checked_seconds(name: str, given: float | None) -> float | None:
+    """A time limit, or None for none. Raises `InvalidInput` for what is neither."""
+    if given is None or (isinstance(given, Real) and 0 < given <= LONGEST):
+        return given
+    raise InvalidInput(
+        f"{name} is {given!r:.60}; allowed: more than 0 and up to {LONGEST:g} seconds, or None"
+    )
 
 
 def checked_seed(given: object) -> int:

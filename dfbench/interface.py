@@ -8,7 +8,7 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from dfbench.bounds import LARGEST_IMAGE, MOST_THREADS, checked_seed, whole_number
+from dfbench.bounds import LARGEST_IMAGE, MOST_THREADS, checked_seconds, checked_seed, whole_number
 from dfbench.defaults import chosen_cache, chosen_plugins, chosen_plugins_folder
 from dfbench.errors import DfbenchError, InvalidConfig, InvalidInput
 from dfbench.file_errors import told_faults
@@ -62,6 +62,7 @@ def run(
     Raises `DfbenchError`: what is wrong with the request, with the method, or with a folder.
     """
     checked_seed(seed)
+    checked_seconds("timeout", timeout)
     if threads is not None:
         whole_number("threads", threads, 1, MOST_THREADS)
     if image_size is not None:

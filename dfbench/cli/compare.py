@@ -31,7 +31,7 @@ _METRIC = "map@all"
 @click.option("--reading", metavar="READING", help="Of A and B: a second reading, e.g. posterior.")
 @click.option(
     "--resamples",
-    type=click.IntRange(100),
+    type=click.IntRange(100, 10**6),
     default=10_000,
     show_default=True,
     help="Resamples of the bootstrap.",

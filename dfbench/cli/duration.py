@@ -7,6 +7,8 @@ from typing import Any
 
 import rich_click as click
 
+from dfbench.bounds import LONGEST
+
 _FORM = re.compile(r"(?P<number>\d+(\.\d+)?)(?P<unit>[smh]?)")
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
@@ -24,6 +26,7 @@ class Duration(click.ParamType[float]):
             return value
         match = _FORM.fullmatch(str(value).strip())
         seconds = float(match["number"]) * _SECONDS[match["unit"]] if match else 0.0
-        if not seconds:
-            self.fail(f"{value!r}; allowed: more than 0 seconds, e.g. 90, 30m or 2h", param, ctx)
+        if not 0 < seconds <= LONGEST:
+            allowed = f"more than 0 and up to {LONGEST:g} seconds, e.g. 90, 30m or 2h"
+            self.fail(f"{value!r}; allowed: {allowed}", param, ctx)
         return seconds

@@ -12,6 +12,7 @@ from dfbench.bounds import LARGEST_SEED, MOST_THREADS
 from dfbench.cli.choice import Choice
 from dfbench.cli.configuration import data_root_option, data_root_or_configured
 from dfbench.cli.duration import Duration
+from dfbench.cli.finite import FiniteRange
 from dfbench.cli.image_options import (
     alternative_option,
     class_options,
@@ -121,13 +122,13 @@ if TYPE_CHECKING:
 @click.option("--timeout", type=Duration(), metavar="TIME", help="End a fit after 90, 30m or 2h.")
 @click.option(
     "--memory-limit",
-    type=click.FloatRange(0, min_open=True),
+    type=FiniteRange(0, min_open=True),
     metavar="GIB",
     help="End a fit whose process holds more memory than this.",
 )
 @click.option(
     "--checkpoint-seconds",
-    type=click.FloatRange(0),
+    type=FiniteRange(0),
     default=Supervision.checkpoint_seconds,
     show_default=True,
     help="Time between two checkpoints: what a killed run loses at most.",

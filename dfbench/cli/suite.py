@@ -14,6 +14,7 @@ from dfbench.bounds import MOST_THREADS
 from dfbench.cli.choice import Choice
 from dfbench.cli.configuration import data_root_option, data_root_or_configured
 from dfbench.cli.duration import Duration
+from dfbench.cli.finite import FiniteRange
 from dfbench.cli.options import (
     cache_option,
     format_option,
@@ -123,7 +124,7 @@ def status(form: str, *, watch: bool, **options: Any) -> None:
 @click.option("--timeout", type=Duration(), metavar="TIME", help="End a fit after 90, 30m or 2h.")
 @click.option(
     "--memory-limit",
-    type=click.FloatRange(0, min_open=True),
+    type=FiniteRange(0, min_open=True),
     metavar="GIB",
     help="End a fit whose process holds more memory than this.",
 )
@@ -142,7 +143,7 @@ def status(form: str, *, watch: bool, **options: Any) -> None:
 )
 @click.option(
     "--gpus-per-run",
-    type=click.FloatRange(0, 1, min_open=True),
+    type=FiniteRange(0, 1, min_open=True),
     help="What a run on cuda takes of a GPU of the Ray cluster, e.g. 0.25; default: 1.",
 )
 def run(

@@ -9,11 +9,13 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from dfbench.bounds import checked_seed, whole_number
 from dfbench.errors import InvalidInput, unknown_name
 
 FloatArray = npt.NDArray[np.float64]
 
 LEVEL = 0.95
+MOST_RESAMPLES = 10**6
 Design = Literal["crossed", "nested"]
 
 
@@ -37,7 +39,7 @@ def mean_intervals(values: FloatArray, resamples: int, seed: int) -> list[Interv
     means = values.mean(axis=0)
     if not resamples:
         return [Interval(float(mean), None, None) for mean in means]
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(checked_seed(seed))
     columns = np.ascontiguousarray(values.T)
     low, high = _ends(
         np.stack([columns @ _weights(generator, len(values)) for _ in range(resamples)])
@@ -104,6 +106,8 @@ def _drawn(
     rows: Sequence[Sequence[FloatArray]], design: Design, resamples: int, seed: int
 ) -> tuple[list[FloatArray], FloatArray]:
     """The values `[R, Q]` of each seed, and the means `[resamples, R]` of the resamples."""
+    whole_number("resamples", resamples, 1, MOST_RESAMPLES)
+    checked_seed(seed)
     if design not in _DESIGNS:
         raise unknown_name("design", design, _DESIGNS, "dfbench.evaluation.paired_difference")
     blocks = _blocks(rows)

@@ -170,7 +170,9 @@ _TEMPLATES = (
     ),
 )
 _BY_PATTERN = {template.pattern: template for template in _TEMPLATES}
-_NAME = re.compile(r"(?P<family>map|prec|acc|df-sbir)(@(?P<k>all|-?\d+))?(:(?P<variant>[\w-]+))?")
+_NAME = re.compile(
+    r"(?P<family>map|prec|acc|df-sbir)(@(?P<k>all|-?\d+))?(:(?P<variant>[\w-]+))?", re.ASCII
+)
 
 METRIC_PATTERNS = tuple(sorted(_BY_PATTERN))
 """Every convention; `{k}` stands for an integer from 1. `df-sbir` also takes a cap: `df-sbir:2`."""
@@ -187,6 +189,8 @@ def metric(name: str) -> Metric:
     Raises `UnknownName` for a name outside `METRIC_PATTERNS` and `InvalidInput` for k or a cap
     below 1.
     """
+    if not isinstance(name, str):
+        raise InvalidInput(f"metric {name!r:.60} is no text; allowed: a name such as 'map@all'")
     pattern, k, cap = _parsed(name)
     if pattern not in _BY_PATTERN:
         raise unknown_name("metric", name, METRIC_PATTERNS, "dfbench evaluate --help")

@@ -15,7 +15,7 @@ def chosen_device(name: str) -> torch.device:
     Raises `UnknownName` for another name and `InvalidInput` for a GPU that is not there.
     """
     kind, _, index = str(name).partition(":")
-    if kind not in DEVICES or (index and not index.isdigit()):
+    if kind not in DEVICES or (index and not (index.isascii() and index.isdigit())):
         raise unknown_name("device", str(name), DEVICES, "dfbench evaluate --help")
     if kind == "auto":
         kind = "cuda" if torch.cuda.is_available() else "cpu"

@@ -247,7 +247,7 @@ def _tensor(block: Array, device: torch.device, dtype: torch.dtype) -> Tensor:
 def _writable(block: npt.NDArray[Any]) -> npt.NDArray[Any]:
     supported = block.dtype.newbyteorder("=")
     if supported.kind == "u" and supported.itemsize > 1:
-        supported = np.dtype(np.int64)
+        supported = np.dtype(np.int64 if supported.itemsize < 8 else np.float64)
     if supported.kind == "f" and supported.itemsize > 8:
         supported = np.dtype(np.float64)
     return np.require(block, dtype=supported, requirements=["C", "W"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from numbers import Integral
@@ -86,6 +86,7 @@ def _array(side: str, given: Labels, length: int) -> npt.NDArray[Any]:
         return labels.astype(np.int64)
     listed = labels.tolist() if labels.dtype.kind in "UTO" else []
     if len(listed) == length and all(isinstance(label, str) for label in listed):
+        _refuse_nul(side, listed)
         return _composed(np.array(listed, dtype=np.str_))
     raise _wrong_type(side, str(labels.dtype))
 
@@ -107,15 +108,26 @@ def _listed(side: str, given: Any) -> npt.NDArray[Any]:
             )
         return np.asarray(given.data)
     if not isinstance(given, np.ndarray):
-        kinds = {_kind(label) for label in given}
-        if len(kinds) > 1:
-            raise _wrong_type(side, f"a mixture of {' and '.join(sorted(kinds))}")
-        if kinds == {"integers"} and not all(-_LARGEST <= int(one) <= _LARGEST for one in given):
-            raise InvalidInput(
-                f"{side} labels go beyond 64 bits; allowed: integers up to {_LARGEST}; number the "
-                "classes from 0"
-            )
+        _check_list(side, given)
     return np.asarray(given)
+
+
+def _check_list(side: str, given: object) -> None:
+    """Raise `InvalidInput` unless all are integers of 64 bits, or all strings."""
+    if not isinstance(given, Iterable):
+        raise _wrong_type(side, f"of type {type(given).__name__}")
+    kinds = {_kind(label) for label in given}
+    if len(kinds) > 1:
+        raise _wrong_type(side, f"a mixture of {' and '.join(sorted(kinds))}")
+    if not kinds <= {"integers", "strings"}:
+        raise _wrong_type(side, f"of type {kinds.pop()}")
+    if kinds == {"strings"}:
+        _refuse_nul(side, given)
+    if kinds == {"integers"} and not all(-_LARGEST <= int(one) <= _LARGEST for one in given):
+        raise InvalidInput(
+            f"{side} labels go beyond 64 bits; allowed: integers up to {_LARGEST}; number the "
+            "classes from 0"
+        )
 
 
 def _kind(label: object) -> str:
@@ -123,6 +135,16 @@ def _kind(label: object) -> str:
         return "strings"
     whole = isinstance(label, Integral) and not isinstance(label, bool)
     return "integers" if whole else type(label).__name__
+
+
+def _refuse_nul(side: str, labels: Iterable[str]) -> None:
+    """Raise `InvalidInput` for a name with a NUL: NumPy drops those at the end of a text."""
+    for label in labels:
+        if "\0" in label:
+            raise InvalidInput(
+                f"{side} label {label!r:.60} holds a NUL character; allowed: text without; rename"
+                " the class"
+            )
 
 
 def _wrong_type(side: str, found: str) -> InvalidInput:

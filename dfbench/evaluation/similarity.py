@@ -112,8 +112,8 @@ def scoring(queries: Vectors, gallery: Vectors, similarity: str) -> Scoring:
     Raises `UnknownName` for a similarity outside `SIMILARITIES` and `InvalidInput` for a zero row
     under cosine and for norms too far apart for float32 under the others.
     """
-    if similarity not in _SCORINGS:
-        raise unknown_name("similarity", similarity, SIMILARITIES, "dfbench evaluate --help")
+    if similarity not in SIMILARITIES:
+        raise unknown_name("similarity", str(similarity), SIMILARITIES, "dfbench evaluate --help")
     made = _SCORINGS[similarity](queries, gallery)
     return replace(made, twins=find_twins(made.gallery))
 

@@ -3,7 +3,9 @@ from __future__ import annotations
 import click
 import pytest
 from bench import Bench
+from click.testing import CliRunner
 
+from dfbench.cli.app import app
 from dfbench.cli.duration import Duration
 
 
@@ -18,7 +20,31 @@ def test_duration_is_read_in_seconds_minutes_and_hours(text: str, seconds: float
 def test_duration_that_is_none_is_named_with_what_is_allowed(text: str) -> None:
     with pytest.raises(click.BadParameter) as fault:
         Duration().convert(text, None, None)
-    assert f"{text!r}; allowed: more than 0 seconds, e.g. 90, 30m or 2h" in str(fault.value)
+    allowed = "more than 0 and up to 1e+09 seconds, e.g. 90, 30m or 2h"
+    assert f"{text!r}; allowed: {allowed}" in str(fault.value)
+
+
+_RUN = ["run", "--method", "classifier-only", "--dataset", "shapes"]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        [*_RUN, "--memory-limit", "nan"],
+        [*_RUN, "--memory-limit", "inf"],
+        [*_RUN, "--checkpoint-seconds", "nan"],
+        [*_RUN, "--checkpoint-seconds", "inf"],
+        [*_RUN, "--timeout", "99999999999999h"],
+        [*_RUN, "--timeout", "9" * 400],
+        ["suite", "run", "suite.toml", "--memory-limit", "nan"],
+        ["suite", "run", "suite.toml", "--gpus-per-run", "nan"],
+        ["compare", "--resamples", "99999999999999999999"],
+    ],
+)
+def test_amounts_that_are_not_finite_are_refused(given: list[str]) -> None:
+    result = CliRunner().invoke(app, given)
+    assert result.exit_code == 2
+    assert f"Invalid value for '{given[-2]}'" in result.output
 
 
 def test_limits_reach_the_run(quick_bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

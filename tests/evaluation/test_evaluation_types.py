@@ -10,7 +10,7 @@ import torch
 
 import dfbench
 from dfbench.errors import DfbenchError, InvalidInput
-from dfbench.evaluation import evaluate, precision_recall, top_k
+from dfbench.evaluation import evaluate, paired_difference, precision_recall, top_k
 
 RNG = np.random.default_rng(0)
 QUERIES = RNG.normal(size=(20, 8)).astype(np.float32)
@@ -140,3 +140,55 @@ def test_run_from_python_refuses_absurd_numbers(options: dict[str, Any]) -> None
 def test_one_metric_can_be_given_by_its_name() -> None:
     found = evaluate(QUERIES, GALLERY, *CLASSES, metrics="map@all", bootstrap=0)
     assert list(found.scores) == ["map@all"]
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [[[1], [1, 2]] * 10, [None] * 20, [["a"]] * 20, 7, None, ["a\0", "a"] * 10, [1.0] * 20],
+    ids=["ragged", "missing", "nested", "one number", "none", "names with NUL", "floats"],
+)
+def test_lists_that_are_no_labels_are_refused(labels: Any) -> None:
+    with pytest.raises(InvalidInput, match="query label"):
+        score(labels, CLASSES[1])
+
+
+@pytest.mark.parametrize("similarity", ["cosine", "inner", "euclidean"])
+def test_unsigned_embeddings_beyond_int64_are_not_wrapped(similarity: str) -> None:
+    sides = [np.abs(side * 1e18).astype(np.uint64) for side in (QUERIES, GALLERY)]
+    sides[1][:, 0] += np.uint64(2**63)
+    found, expected = (
+        evaluate(*given, *CLASSES, similarity=similarity, metrics="map@all", bootstrap=0)
+        for given in (sides, [side.astype(np.float64) for side in sides])
+    )
+    assert found.scores == expected.scores
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"metrics": ["df-sbir:\u00b2"]},
+        {"metrics": ["prec@\u0663"]},
+        {"metrics": [1]},
+        {"metrics": [None]},
+        {"similarity": ["cosine"]},
+        {"similarity": None},
+        {"device": "cuda:\u00b2"},
+    ],
+)
+def test_names_of_other_digits_and_types_are_refused(given: dict[str, Any]) -> None:
+    with pytest.raises(DfbenchError, match="allowed: "):
+        evaluate(QUERIES, GALLERY, *CLASSES, bootstrap=0, **given)
+
+
+@pytest.mark.parametrize(
+    "given", [{"resamples": 0}, {"resamples": 10**20}, {"resamples": 1.5}, {"seed": -1}]
+)
+def test_bootstrap_of_a_difference_refuses_impossible_numbers(given: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInput, match="allowed: an integer from"):
+        paired_difference([QUERIES[:, 0]], [QUERIES[:, 1]], **given)
+
+
+@pytest.mark.parametrize("timeout", [float("nan"), float("inf"), 0, -1, 10**20, "60"])
+def test_time_limits_that_nothing_can_wait_for_are_refused(timeout: Any) -> None:
+    with pytest.raises(InvalidInput, match="timeout is"):
+        dfbench.run("classifier-only", "shapes", timeout=timeout)
