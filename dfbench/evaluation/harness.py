@@ -11,7 +11,7 @@ import torch
 
 from dfbench.bounds import checked_seed, whole_number
 from dfbench.errors import InvalidInput
-from dfbench.evaluation.bootstrap import mean_intervals
+from dfbench.evaluation.bootstrap import MOST_RESAMPLES, mean_intervals
 from dfbench.evaluation.definitions import DEFAULT_METRICS, Definition, Metric, metric
 from dfbench.evaluation.devices import chosen_device
 from dfbench.evaluation.engines import engine_for
@@ -23,8 +23,6 @@ from dfbench.evaluation.task import Task, prepared
 
 FloatArray = npt.NDArray[np.float64]
 QueryMask = npt.NDArray[np.bool_]
-
-_MOST_RESAMPLES = 10**6
 
 
 @dataclass(frozen=True)
@@ -95,7 +93,7 @@ def evaluate(
     scored.
     """
     seed = checked_seed(seed)
-    bootstrap = whole_number("bootstrap", bootstrap, 0, _MOST_RESAMPLES)
+    bootstrap = whole_number("bootstrap", bootstrap, 0, MOST_RESAMPLES)
     names = (metrics,) if isinstance(metrics, str) else metrics
     wanted = [metric(name) for name in dict.fromkeys(names)]
     if not wanted:
