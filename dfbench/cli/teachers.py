@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -152,8 +151,7 @@ def show(*, teacher: str, cache: Path, form: str) -> None:
     if form == "json":
         print_json(content)
         return
-    shown_as = {**content, "changed": _day(content["changed"])}
-    rows = tuple((name, _told(value)) for name, value in shown_as.items() if value is not None)
+    rows = tuple((name, _told(value)) for name, value in content.items() if value is not None)
     print_layouts([Layout(path.stem[:12], ("", ""), rows, (), content, 2)], form)
 
 
@@ -197,10 +195,6 @@ def _age(seconds: float) -> str:
         if seconds >= length:
             return f"{seconds / length:.0f} {unit}"
     return f"{max(seconds, 0):.0f} s"
-
-
-def _day(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds).astimezone().isoformat(" ", "seconds")
 
 
 def _told(value: object) -> str:

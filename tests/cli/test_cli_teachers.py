@@ -68,7 +68,7 @@ def test_show_tells_one_network_whole(trained: Bench) -> None:
     assert by_file["parameters"] > 1000
     printed = trained.call("teachers", "show", teacher["file"]).out
     assert "resnet-tiny" in printed
-    assert re.search(r"changed +20\d\d-\d\d-\d\d \d\d:\d\d:\d\d", printed)
+    assert re.search(r"changed +20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d", printed)
     trained.monkeypatch.setenv("COLUMNS", "40")
     assert teacher["file"] in trained.call("teachers", "show", teacher["file"]).out.split()
 

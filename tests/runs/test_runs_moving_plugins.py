@@ -90,9 +90,10 @@ def test_run_ends_where_it_was_started_although_a_dataset_goes_elsewhere(
     quick_bench.plugin(DATASET, "moving")
     dataset = f"moving:{os.path.relpath(quick_bench.pictures)}"
     options = ["--plugin", "moving.py", "--dataset", dataset, *relative]
+    started_in = Path.cwd()
     finished = quick_bench.run("classifier-only", *options)
     assert finished.status == 0, finished.err
-    assert Path.cwd() == Path("/")
+    assert Path.cwd() == started_in
     assert len(list(quick_bench.results.glob("*/*.json"))) == 1
 
 
@@ -219,6 +220,7 @@ def test_folders_named_by_the_environment_are_seen_from_where_the_command_starts
     for name in ("CACHE", "DATA", "PLUGINS_DIR"):
         monkeypatch.setenv(f"DFBENCH_{name}", name.lower())
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "plugins_dir").mkdir()
     assert chosen_cache() == tmp_path / "cache"
     assert chosen_plugins(folder=chosen_plugins_folder()).folder == tmp_path / "plugins_dir"
     assert data_root_or_configured(Path(os.environ["DFBENCH_DATA"])) == tmp_path / "data"
