@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from dfbench.hookspecs import DatasetSpec, MethodSpec, hookimpl
+from dfbench.version import __version__
 
 if TYPE_CHECKING:
     from dfbench.evaluation import evaluate
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from dfbench.need import Need
     from dfbench.networks import Encoders
     from dfbench.retrieval import load
-
-__version__ = "0.1.0"
 
 __all__ = [
     "DatasetSpec",

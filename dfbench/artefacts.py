@@ -11,9 +11,9 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from dfbench.errors import InvalidInput
-from dfbench.files import atomic_path, write_json
 from dfbench.learning.pool import to_bytes
 from dfbench.need import PAIRS_FILE
+from dfbench.system.files import atomic_path, write_json
 
 
 class Artefacts:

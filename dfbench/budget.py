@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from dfbench.bounds import MOST_STEPS
+from dfbench.errors import MOST_STEPS
 
 
 class Budget(BaseModel):

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import tomllib
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
-from dfbench.errors import InvalidInput
-from dfbench.files import absolute, entries
-from dfbench.runs.request import PluginSources
+from dfbench.errors import InvalidConfig, InvalidInput, unknown_name
+from dfbench.plugins.sources import PluginSources
+from dfbench.system.files import absolute, entries
+from dfbench.system.text_files import read_text
 
+_KEYS = ("data-root",)
+"""What the configuration file may say."""
 PLUGINS = "DFBENCH_PLUGINS"
 """Names of plugins or distributions, separated by commas; no other is loaded."""
 
@@ -53,3 +58,39 @@ def chosen_plugins_folder() -> Path | None:
     """The folder that `DFBENCH_PLUGINS_DIR` names."""
     named = os.environ.get("DFBENCH_PLUGINS_DIR")
     return Path(named) if named else None
+
+
+def data_root_or_configured(given: Path | None) -> Path | None:
+    """The data root of the command line or the environment, else that of the configuration file.
+
+    Raises `InvalidConfig` if the file cannot be read, `UnknownName` for a key it may not have.
+    """
+    if given is not None:
+        return absolute(given.expanduser())
+    file = configuration_file()
+    root = _content(file).get("data-root")
+    if root is None:
+        return None
+    if not isinstance(root, str):
+        raise InvalidConfig(f"data-root = {root!r} in '{file}'; allowed: data-root = \"PATH\"")
+    return absolute(file.parent / Path(root).expanduser())
+
+
+def configuration_file() -> Path:
+    """Where the configuration file is looked for; it need not exist."""
+    from platformdirs import user_config_path
+
+    return user_config_path("dfbench", appauthor=False) / "config.toml"
+
+
+def _content(file: Path) -> dict[str, Any]:
+    if not file.is_file():
+        return {}
+    try:
+        content = tomllib.loads(read_text(file))
+    except (OSError, ValueError) as fault:
+        raise InvalidConfig(f"configuration file '{file}' cannot be read: {fault}") from fault
+    for key in content:
+        if key not in _KEYS:
+            raise unknown_name("key of the configuration", key, _KEYS, str(file))
+    return content

@@ -8,19 +8,27 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from dfbench.bounds import LARGEST_IMAGE, MOST_THREADS, checked_seconds, checked_seed, whole_number
 from dfbench.defaults import chosen_cache, chosen_plugins, chosen_plugins_folder
-from dfbench.errors import DfbenchError, InvalidConfig, InvalidInput
-from dfbench.file_errors import told_faults
+from dfbench.errors import (
+    LARGEST_IMAGE,
+    MOST_THREADS,
+    DfbenchError,
+    InvalidConfig,
+    InvalidInput,
+    checked_seconds,
+    checked_seed,
+    whole_number,
+)
 from dfbench.method import Method, MethodConfig
-from dfbench.runs.class_source import class_source
+from dfbench.numerics import pinned_numerics
+from dfbench.planning.plan import plan_rows
+from dfbench.planning.settings import absolute_files, configure
+from dfbench.plugins.sources import class_source
+from dfbench.process.supervision import Supervision
+from dfbench.request import DataChoice, Places, Precision, RunRequest
 from dfbench.runs.execute import Run, execute
-from dfbench.runs.numerics import pinned_numerics
-from dfbench.runs.plan import plan_rows
-from dfbench.runs.request import DataChoice, Places, Precision, RunRequest
-from dfbench.runs.settings import absolute_files, configure
-from dfbench.runs.supervision import Supervision
 from dfbench.scenarios import CLOSED
+from dfbench.system.file_errors import told_faults
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -113,9 +121,9 @@ def table(
     # pandas takes a second to import, and nothing else here needs it.
     import pandas
 
-    from dfbench.cli.records import chosen_records
-    from dfbench.reporting.delimited import leaderboard_csv
-    from dfbench.reporting.leaderboard import leaderboards
+    from dfbench.reporting.tables.delimited import leaderboard_csv
+    from dfbench.reporting.tables.leaderboard import leaderboards
+    from dfbench.reporting.tables.selection import chosen_records
 
     records = chosen_records(Path(results), dataset, scenario)
     return pandas.read_csv(StringIO(leaderboard_csv(leaderboards(records))))
@@ -167,7 +175,7 @@ def _text(value: object) -> str:
 
 
 def _data_root(given: StrPath | None) -> Path | None:
-    from dfbench.cli.configuration import data_root_or_configured
+    from dfbench.defaults import data_root_or_configured
 
     named = given or os.environ.get("DFBENCH_DATA")
     return data_root_or_configured(Path(named) if named else None)

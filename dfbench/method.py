@@ -14,20 +14,20 @@ from torch import Tensor, nn
 
 from dfbench.artefacts import Artefacts
 from dfbench.budget import Budget
-from dfbench.datasets.dataset import Modality
 from dfbench.errors import UndeclaredNeed
+from dfbench.identity import derive_seed
 from dfbench.learning.loop import Loops, Stateful, TrainingLoop
-from dfbench.learning.objectives.objective import Objective, Space
+from dfbench.learning.objective import Objective, Space
 from dfbench.learning.objectives.queue import QueueAndProxies
 from dfbench.learning.pool import LabelledPairs, PairPool, Pairs
 from dfbench.learning.students import Students
+from dfbench.modality import Modality
 from dfbench.need import Need
 from dfbench.networks import Encoder, Encoders, Normaliser, Similarity, placed
 from dfbench.networks.compilation import compiled
 from dfbench.networks.placement import Network
 from dfbench.scenarios.division import Situation
-from dfbench.seeds import derive_seed
-from dfbench.teachers.records import ActivationRecords
+from dfbench.teachers.activations import ActivationRecords
 from dfbench.teachers.teacher import Teacher
 
 __all__ = ["Encoders", "Method", "MethodConfig", "Need", "Setting", "Similarity", "Situation"]

@@ -9,12 +9,12 @@ from safetensors.torch import save_file
 from synthetic import synthetic_record
 from torch import nn
 
-from dfbench.datasets.dataset import MODALITIES, Modality
+from dfbench.modality import MODALITIES, Modality
 from dfbench.networks import Encoder, Normaliser
 from dfbench.networks.chain import written
-from dfbench.runs.record import Record
-from dfbench.runs.store import ResultStore, run_folder
-from dfbench.runs.written import WrittenEncoders
+from dfbench.records.encoders_file import WrittenEncoders
+from dfbench.records.record import Record
+from dfbench.records.store import ResultStore, run_folder
 
 SIZES: dict[Modality, int] = {"photo": 32, "sketch": 24}
 """Pixels that the networks were made for; images are of the larger size."""

@@ -6,18 +6,18 @@ from typing import Any
 
 from dfbench.budget import Budget
 from dfbench.identity import identify
-from dfbench.runs.environment import Environment
-from dfbench.runs.record import (
+from dfbench.plugins.method_info import MethodInfo, parse_label
+from dfbench.records.environment import Environment
+from dfbench.records.record import (
     DataRecord,
     Digests,
     MetricDefinition,
     Record,
-    Score,
+    RecordedScore,
     Seconds,
     TeacherRecord,
     metrics_digest,
 )
-from dfbench.runs.row import Row, parse_label
 from dfbench.teachers.recipe import TeacherRecipe
 
 METRICS = ("map@all", "prec@200", "acc@1")
@@ -43,7 +43,7 @@ def synthetic_record(
     """A record in which every metric has one value."""
     name, variant = parse_label(label)
     scores = {
-        metric: Score(
+        metric: RecordedScore(
             value=value,
             low=value,
             high=value,
@@ -54,7 +54,7 @@ def synthetic_record(
     }
     readings = {}
     if posterior is not None:
-        score = Score(value=posterior, low=posterior, high=posterior, macro=posterior)
+        score = RecordedScore(value=posterior, low=posterior, high=posterior, macro=posterior)
         readings = {"posterior": dict.fromkeys(METRICS, score)}
     budget = budget or Budget()
     content = {
@@ -67,7 +67,7 @@ def synthetic_record(
     return Record(
         fit_id=fit,
         eval_id=identify("evaluation", 1, {"fit": fit}),
-        row=Row(
+        row=MethodInfo(
             name=name,
             variant=variant,
             title=name.title(),

@@ -5,7 +5,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from dfbench import console
+from dfbench.system import console
 
 
 @pytest.fixture

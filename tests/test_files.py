@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from dfbench import file_errors
-from dfbench.file_errors import DiskFull, FileFault, file_fault, told_faults
-from dfbench.files import atomic_path, check_writable, entries, write_json
+from dfbench.system import file_errors
+from dfbench.system.file_errors import DiskFull, FileFault, file_fault, told_faults
+from dfbench.system.files import atomic_path, check_writable, entries, write_json
 
 CODES = {
     errno.EACCES: "permission denied",

@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dfbench.identity import canonical_json, identify
-from dfbench.seeds import derive_seed
+from dfbench.identity import canonical_json, derive_seed, identify
 
 values = st.recursive(
     st.none()

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from dfbench import locks
-from dfbench.file_errors import FileFault
-from dfbench.locks import FileLock, is_locked
+from dfbench.system import locks
+from dfbench.system.file_errors import FileFault
+from dfbench.system.locks import FileLock, is_locked
 
 
 def test_lock_is_held_inside_the_block_only_and_leaves_no_file(tmp_path: Path) -> None:

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from dfbench import plugins
-from dfbench.distribution import DISTRIBUTION
 from dfbench.errors import PluginFault, UnknownName
-from dfbench.plugin_code import load_target
-from dfbench.plugins import PluginHost
-from dfbench.runs.request import ClassSource
+from dfbench.plugins import host as plugins
+from dfbench.plugins.code import load_target
+from dfbench.plugins.host import PluginHost
+from dfbench.plugins.sources import ClassSource
+from dfbench.version import DISTRIBUTION
 
 METHOD = """
 from dfbench import MethodSpec, hookimpl

@@ -17,9 +17,9 @@ import pytest
 
 from dfbench.errors import PluginFault, UnknownName
 from dfbench.hookspecs import DatasetSpec, MethodSpec
-from dfbench.plugin_code import load_target, plugin_code
-from dfbench.plugin_probe import Source, ask_apart
-from dfbench.plugins import Plugin, PluginHost
+from dfbench.plugins.code import load_target, plugin_code
+from dfbench.plugins.host import Plugin, PluginHost
+from dfbench.plugins.probe import PluginSource, ask_apart
 
 SPEC = """
 import dfbench
@@ -138,7 +138,7 @@ def test_plugin_that_never_ends_is_broken_after_its_time(tmp_path: Path) -> None
     endless = _write(tmp_path, "endless", "while True: pass")
     deaf = "import signal, time\nfor s in (2, 14, 15): signal.signal(s, signal.SIG_IGN)\n"
     asleep = _write(tmp_path, "asleep", deaf + "time.sleep(600)")
-    sources = [Source(file.stem, str(file), file) for file in (endless, asleep)]
+    sources = [PluginSource(file.stem, str(file), file) for file in (endless, asleep)]
     answers = ask_apart(sources, seconds=1)
     assert [answer.error for answer in answers] == ["its import was not done after 1 s"] * 2
 

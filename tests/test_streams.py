@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from dfbench.cli import main
-from dfbench.streams import printable
+from dfbench.system.streams import printable
 
 RESULTS = str(Path(__file__).parent.parent / "results")
 COMMANDS = {

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from dfbench.cli import configuration
+from dfbench import defaults as configuration
 from dfbench.suites.file import read_suite
-from dfbench.text_file import decoded_text
+from dfbench.system.text_files import decoded_text
 
 SUITE = 'methods = ["crossx"]\ndatasets = ["shapes"]\nseeds = [0]\ntitle = "é"\n'
 

@@ -7,11 +7,11 @@ from dfbench_baselines.crossx_config import CrossXConfig
 from dfbench_baselines.modality_estimator import new_estimator, new_optimiser, noise
 from torch import Tensor
 
-from dfbench.datasets.dataset import MODALITIES, Modality
 from dfbench.learning import estimation
-from dfbench.learning.objectives.objective import View
+from dfbench.learning.objective import View
 from dfbench.learning.pool import Pairs
 from dfbench.method import Setting
+from dfbench.modality import MODALITIES, Modality
 
 
 class PlainManner:

@@ -19,19 +19,20 @@ import tempfile
 from pathlib import Path
 
 from dfbench.budget import Budget
-from dfbench.runs.environment import Environment
-from dfbench.runs.plan import Plan
-from dfbench.runs.record import (
+from dfbench.planning.plan import Plan
+from dfbench.plugins.sources import PluginSources
+from dfbench.records.environment import Environment
+from dfbench.records.record import (
     DataRecord,
     Digests,
     Record,
-    Score,
+    RecordedScore,
     Seconds,
     TeacherRecord,
     metrics_digest,
 )
-from dfbench.runs.request import Places, PluginSources
-from dfbench.runs.store import ResultStore
+from dfbench.records.store import ResultStore
+from dfbench.request import Places
 from dfbench.suites.grid import Surroundings
 from dfbench.suites.suite import open_suite
 
@@ -63,7 +64,7 @@ def suite_text(runs: int, rows: int) -> str:
 def made_up(plan: Plan) -> Record:
     """A record of a plan that nobody ran."""
     session = plan.session
-    score = Score(value=0.5, low=0.4, high=0.6, macro=0.5)
+    score = RecordedScore(value=0.5, low=0.4, high=0.6, macro=0.5)
     metrics = dict.fromkeys(_METRICS, score)
     return Record(
         fit_id=plan.fit_id,

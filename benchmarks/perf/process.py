@@ -25,10 +25,11 @@ from pathlib import Path
 
 import torch
 
+from dfbench.planning.plan import Plan, plan_rows
+from dfbench.plugins.sources import PluginSources
+from dfbench.request import DataChoice, Places, RunRequest
 from dfbench.runs.execute import execute
-from dfbench.runs.plan import Plan, plan_rows
-from dfbench.runs.request import DataChoice, Places, PluginSources, RunRequest
-from dfbench.runs.teaching import ensure_networks
+from dfbench.runs.ingredients import ensure_networks
 
 IDLE = """
 from torch import nn

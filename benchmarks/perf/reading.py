@@ -33,10 +33,10 @@ from torch.utils.data import DataLoader
 from torchvision.datasets import ImageFolder
 from torchvision.transforms import Compose, Resize, ToTensor
 
-from dfbench.console import progress
 from dfbench.datasets import Dataset, DatasetRequest
-from dfbench.datasets.folder import open_folder
+from dfbench.datasets.folder.opening import open_folder
 from dfbench.learning.batches import to_unit
+from dfbench.system.console import progress
 
 CLASSES = 10
 SIDE, SIZE = 256, 64

@@ -18,9 +18,9 @@ from pathlib import Path
 from safetensors.torch import load_file
 from torch import Tensor
 
+from dfbench.planning.plan import plan_rows
+from dfbench.request import DataChoice, Places, RunRequest
 from dfbench.runs.execute import Run, execute
-from dfbench.runs.plan import plan_rows
-from dfbench.runs.request import DataChoice, Places, RunRequest
 
 SMALL = {
     "budget.steps": "60",

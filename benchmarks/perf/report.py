@@ -23,11 +23,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from dfbench.cores import available_cores
 from dfbench.identity import identify
-from dfbench.runs.record import Record, metrics_digest
-from dfbench.runs.showcase import SHEET_FILE, SHOWCASE_FOLDER, VALUES_FILE
-from dfbench.runs.store import ResultStore, run_folder
+from dfbench.records.record import Record, metrics_digest
+from dfbench.records.showcase import SHEET_FILE, SHOWCASE_FOLDER, VALUES_FILE
+from dfbench.records.store import ResultStore, run_folder
+from dfbench.system.machine import available_cores
 
 SEEDS, DATASETS = 3, 5
 COMMAND = "import sys; from dfbench.cli import main; sys.argv[0] = 'dfbench'; main()"

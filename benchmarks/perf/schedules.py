@@ -19,10 +19,10 @@ from tempfile import TemporaryDirectory
 
 import torch
 
+from dfbench.planning.plan import plan_rows
+from dfbench.process.supervision import Supervision
+from dfbench.request import DataChoice, Places, RunRequest
 from dfbench.runs.execute import attempt
-from dfbench.runs.plan import plan_rows
-from dfbench.runs.request import DataChoice, Places, RunRequest
-from dfbench.runs.supervision import Supervision
 
 LEVELS = (0.2, 0.4, 0.6, 0.7)
 ESTIMATOR_STEPS_A_ROUND = 500

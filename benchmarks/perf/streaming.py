@@ -27,7 +27,7 @@ import torch
 from PIL import Image
 
 from dfbench.datasets import Dataset, DatasetRequest, ImageSet
-from dfbench.datasets.folder import open_folder
+from dfbench.datasets.folder.opening import open_folder
 from dfbench.learning.batches import batch_of
 from dfbench.teachers.recipe import TeacherRecipe
 from dfbench.teachers.training import accuracy, train_teacher

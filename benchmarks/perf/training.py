@@ -31,13 +31,13 @@ from torch import nn
 from benchmarks.perf.plain_manner import PlainManner
 from dfbench.artefacts import Artefacts
 from dfbench.budget import Budget
-from dfbench.datasets.dataset import MODALITIES, Modality
 from dfbench.learning.loop import Loops
 from dfbench.learning.pool import PairPool
 from dfbench.method import Need, Setting
+from dfbench.modality import MODALITIES, Modality
 from dfbench.networks import Classifier, ModalityNet, Normaliser
-from dfbench.networks.precision import bfloat16_convolutions
-from dfbench.runs.peak_memory import peak_memory_mib
+from dfbench.networks.placement import bfloat16_convolutions
+from dfbench.system.machine import peak_memory_mib
 from dfbench.teachers.teacher import Teacher
 
 CLASSES = tuple(f"class {number:02d}" for number in range(20))

@@ -11,7 +11,6 @@ from typing import NoReturn
 
 import rich_click as click
 
-import dfbench
 from dfbench.cli.check import check
 from dfbench.cli.compare import compare
 from dfbench.cli.data import data_group
@@ -28,10 +27,11 @@ from dfbench.cli.run import run
 from dfbench.cli.suite import suite_group
 from dfbench.cli.table import table
 from dfbench.cli.teachers import teachers_group
-from dfbench.console import error, note
 from dfbench.errors import DfbenchError
-from dfbench.file_errors import told_faults
-from dfbench.streams import Output, ReaderGone, prepare_streams, release_streams
+from dfbench.system.console import error, note
+from dfbench.system.file_errors import told_faults
+from dfbench.system.streams import Output, ReaderGone, prepare_streams, release_streams
+from dfbench.version import __version__
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells have it."""
@@ -40,7 +40,7 @@ UNREAD = 141
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(dfbench.__version__, prog_name="dfbench")
+@click.version_option(__version__, prog_name="dfbench")
 def app() -> None:
     """Benchmark of data-free sketch-based image retrieval.
 

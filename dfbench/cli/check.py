@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from dfbench.cli.choice import Choice
-from dfbench.cli.key_values import key_values
 from dfbench.cli.options import cache_option, format_option, plugin_options, plugin_sources
+from dfbench.cli.parameters import Choice, key_values
 from dfbench.conformance.check import CHECKS, chosen_checks
-from dfbench.console import messages, output, print_json, progress
-from dfbench.runs.settings import absolute_files
+from dfbench.planning.settings import absolute_files
+from dfbench.system.console import messages, output, print_json, progress
 
 if TYPE_CHECKING:
     from dfbench.conformance.kit import Verdict
@@ -67,9 +66,9 @@ def check(
     """Exit status: 0 if all checks pass."""
     checks = chosen_checks(only)
     # Imported here so that `dfbench --help` does not import torch.
+    from dfbench.conformance.check import rows_of
     from dfbench.conformance.kit import examined
-    from dfbench.conformance.target import rows_of
-    from dfbench.evaluation.devices import chosen_device
+    from dfbench.evaluation.ranking.devices import chosen_device
 
     chosen_device(device)
     given = absolute_files(key_values("--set", settings, "KEY=VALUE, e.g. --set rounds=4"))

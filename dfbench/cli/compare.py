@@ -8,17 +8,23 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
-from dfbench.cli.options import format_option, results_option, runs_option
-from dfbench.cli.records import chosen_records, dataset_option, scenario_option
-from dfbench.console import note, progress
+from dfbench.cli.options import (
+    dataset_option,
+    format_option,
+    results_option,
+    runs_option,
+    scenario_option,
+)
 from dfbench.errors import DfbenchError, InvalidInput
+from dfbench.reporting.tables.selection import chosen_records
+from dfbench.system.console import note, progress
 
 if TYPE_CHECKING:
-    from dfbench.reporting.comparison import Comparison, Key
-    from dfbench.reporting.comparison_file import Kept
-    from dfbench.reporting.layout import Layout
-    from dfbench.reporting.per_query import RunFolders
-    from dfbench.runs.record import Record
+    from dfbench.records.record import Record
+    from dfbench.reporting.comparisons.comparison import Comparison, Key
+    from dfbench.reporting.comparisons.file import Kept
+    from dfbench.reporting.run_folders import RunFolders
+    from dfbench.reporting.tables.layout import Layout
 
 _METRIC = "map@all"
 
@@ -65,8 +71,8 @@ def compare(
     queries. Rows are compared where data, scenario, budget, teachers and numerics agree, on the
     seeds that both have; from three seeds on the difference gets a verdict.
     """
-    from dfbench.reporting.layout import print_layouts
-    from dfbench.reporting.per_query import RunFolders
+    from dfbench.reporting.run_folders import RunFolders
+    from dfbench.reporting.tables.printing import print_layouts
 
     if len(rows) not in (0, 2):
         raise InvalidInput(f"rows are {' '.join(rows)!r}; allowed: two, A and B, or none")
@@ -92,9 +98,9 @@ def _pair(
     folders: RunFolders,
     resamples: int,
 ) -> Layout:
-    from dfbench.reporting.answers import answered, how_to_read
-    from dfbench.reporting.pairs import pair_question
-    from dfbench.reporting.resampling import compare as compared
+    from dfbench.reporting.comparisons.pairs import pair_question
+    from dfbench.reporting.comparisons.resampling import compare as compared
+    from dfbench.reporting.tables.answers import answered, how_to_read
 
     question = pair_question(records, labels, metric, reading)
     answers = {one.key: compared(one, folders, resamples) for one in question.wanted}
@@ -105,10 +111,10 @@ def _pair(
 def _questions(
     records: list[Record], results: Path, folders: RunFolders, resamples: int, *, write: bool
 ) -> list[Layout]:
-    from dfbench.files import check_writable
-    from dfbench.reporting.answers import how_to_read
-    from dfbench.reporting.comparison_file import FILE, read_comparisons, write_comparisons
-    from dfbench.reporting.page import answer_table, answered_tables
+    from dfbench.reporting.comparisons.file import FILE, read_comparisons, write_comparisons
+    from dfbench.reporting.tables.answers import how_to_read
+    from dfbench.reporting.tables.page import answer_table, answered_tables
+    from dfbench.system.files import check_writable
 
     if write:
         check_writable(results / FILE)
@@ -134,9 +140,9 @@ def _answers(
     records: list[Record], stored: list[Comparison], folders: RunFolders, resamples: int
 ) -> Kept:
     """What is stored and still holds, and what the run folders give for the rest."""
-    from dfbench.reporting.comparison_file import Kept, keep_current
-    from dfbench.reporting.page import wanted
-    from dfbench.reporting.resampling import compare as compared
+    from dfbench.reporting.comparisons.file import Kept, keep_current
+    from dfbench.reporting.comparisons.resampling import compare as compared
+    from dfbench.reporting.tables.page import wanted
 
     asked = wanted(records)
     kept = keep_current(stored, asked, (record.eval_id for record in records))

@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
-from dfbench.cli.choice import Choice
-from dfbench.cli.configuration import data_root_option, data_root_or_configured
-from dfbench.cli.names import Names
-from dfbench.cli.options import cache_option, format_option
+from dfbench.cli.options import cache_option, data_root_option, format_option
+from dfbench.cli.parameters import Choice, Names
 from dfbench.cli.prepare import prepare
-from dfbench.console import note, print_json
 from dfbench.datasets.split import HoldoutName
+from dfbench.defaults import data_root_or_configured
 from dfbench.errors import unknown_name
+from dfbench.system.console import note, print_json
 
 if TYPE_CHECKING:
-    from dfbench.datasets.condition import Condition, Looks
+    from dfbench.datasets.condition.condition import Condition, Looks
     from dfbench.datasets.dataset import DatasetRequest
 
 _FOLDER = "folder"
@@ -100,10 +99,10 @@ def verify(
     use it as it is, 1 if not, 2 if there is no such dataset, folder, class or option, or nothing
     of the dataset in it.
     """
-    from dfbench.datasets.condition import Looks
+    from dfbench.datasets.condition.condition import Looks
     from dfbench.datasets.dataset import DatasetRequest
-    from dfbench.reporting.condition import condition_content, condition_layouts
-    from dfbench.reporting.layout import print_layouts
+    from dfbench.reporting.tables.condition import condition_content, condition_layouts
+    from dfbench.reporting.tables.printing import print_layouts
 
     name, _, argument = dataset.partition(":")
     request = DatasetRequest(
@@ -128,21 +127,21 @@ def _images(cache: Path) -> Path:
 
 
 def _condition(name: str, request: DatasetRequest, looks: Looks) -> Condition:
-    from dfbench.datasets.condition import examined
+    from dfbench.datasets.condition.condition import examined
     from dfbench.datasets.known import VARIANTS
 
     if name == _FOLDER:
-        from dfbench.datasets.folder_holding import folder_holding
+        from dfbench.datasets.condition.folder import folder_holding
 
         return examined(folder_holding(request), looks)
     if name == _FETCHED:
-        from dfbench.datasets.cifar_quickdraw.condition import fetched_condition
         from dfbench.datasets.cifar_quickdraw.source import published
+        from dfbench.datasets.condition.cifar_quickdraw import fetched_condition
 
         return fetched_condition(published(), request, looks)
     if name not in VARIANTS:
         names = (*VARIANTS, _FETCHED, f"{_FOLDER}:PATH")
         raise unknown_name("dataset on disk", name, names, "dfbench list datasets")
-    from dfbench.datasets.known.holding import known_holding
+    from dfbench.datasets.condition.known import known_holding
 
     return examined(known_holding(name, request), looks)

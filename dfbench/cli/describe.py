@@ -17,9 +17,9 @@ def describe(
     *, method: str, plugin_files: tuple[Path, ...], plugins_dir: Path | None, form: str
 ) -> None:
     """Show a method's settings (for --set), variants and needs."""
-    from dfbench.plugins import PluginHost
-    from dfbench.reporting.description import describe_method
-    from dfbench.reporting.layout import print_layouts
+    from dfbench.plugins.host import PluginHost
+    from dfbench.reporting.tables.description import describe_method
+    from dfbench.reporting.tables.printing import print_layouts
 
     sources = plugin_sources(plugin_files, plugins_dir)
     host = PluginHost.of(sources)

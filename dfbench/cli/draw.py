@@ -8,14 +8,16 @@ from pathlib import Path
 
 import rich_click as click
 
-from dfbench.cli.options import cache_option, results_option, runs_option
-from dfbench.cli.retrieval_options import (
+from dfbench.cli.options import (
+    cache_option,
     device_option,
     gallery_option,
     named_run_option,
     note_left_out,
+    results_option,
+    runs_option,
 )
-from dfbench.console import note, output
+from dfbench.system.console import note, output
 
 
 @click.command()

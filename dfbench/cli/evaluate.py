@@ -6,11 +6,10 @@ from pathlib import Path
 
 import rich_click as click
 
-from dfbench.bounds import LARGEST_SEED
-from dfbench.cli.choice import Choice
-from dfbench.cli.path import AbsolutePath
-from dfbench.console import print_json, write
-from dfbench.streams import printable
+from dfbench.cli.parameters import AbsolutePath, Choice
+from dfbench.errors import LARGEST_SEED
+from dfbench.system.console import print_json, write
+from dfbench.system.streams import printable
 
 _K_OF_ALL = 200
 
@@ -75,7 +74,7 @@ def evaluate(
     """
     # Imported here so that `dfbench --help` does not import torch.
     from dfbench import evaluation
-    from dfbench.evaluation.embeddings import read_embeddings
+    from dfbench.evaluation.embedding_files import read_embeddings
     from dfbench.evaluation.report import as_document, as_text
 
     sketches = read_embeddings(queries, query_labels)

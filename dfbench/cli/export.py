@@ -6,10 +6,9 @@ from pathlib import Path
 
 import rich_click as click
 
-from dfbench.cli.options import format_option, results_option, runs_option
-from dfbench.cli.path import AbsolutePath
-from dfbench.cli.retrieval_options import named_run_option
-from dfbench.console import note, output, print_json
+from dfbench.cli.options import format_option, named_run_option, results_option, runs_option
+from dfbench.cli.parameters import AbsolutePath
+from dfbench.system.console import note, output, print_json
 
 
 @click.command()

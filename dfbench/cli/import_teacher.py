@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from dfbench.cli.choice import Choice
 from dfbench.cli.options import cache_option, format_option
-from dfbench.cli.path import AbsolutePath
-from dfbench.console import note, output, print_json
-from dfbench.datasets.modality import MODALITIES, Modality
+from dfbench.cli.parameters import AbsolutePath, Choice
+from dfbench.modality import MODALITIES, Modality
+from dfbench.system.console import note, output, print_json
 
 if TYPE_CHECKING:
     from dfbench.teachers.facts import NetworkFacts
-    from dfbench.teachers.measuring import Measurement
+    from dfbench.teachers.importing import Measurement
 
 
 class Values(click.ParamType[tuple[float, ...]]):
@@ -112,12 +111,15 @@ def import_teacher(
     """
     from dataclasses import replace
 
-    from dfbench.files import check_writable
-    from dfbench.teachers.class_list import class_list
-    from dfbench.teachers.description import TeacherDescription, channel_values, checked_size
+    from dfbench.system.files import check_writable
+    from dfbench.teachers.class_list import (
+        TeacherDescription,
+        channel_values,
+        checked_size,
+        class_list,
+    )
     from dfbench.teachers.identities import network_file
-    from dfbench.teachers.importing import imported_teacher
-    from dfbench.teachers.measuring import measured
+    from dfbench.teachers.importing import imported_teacher, measured
     from dfbench.teachers.stored import save_tensors
 
     said = TeacherDescription(

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from dfbench.cli.options import format_option, plugin_options, plugin_sources
-from dfbench.console import note
+from dfbench.system.console import note
 
 if TYPE_CHECKING:
-    from dfbench.plugins import Plugin
+    from dfbench.plugins.host import Plugin
 
 
 @click.group("list")
@@ -61,7 +61,8 @@ def plugins(
     *, verbose: bool, plugin_files: tuple[Path, ...], plugins_dir: Path | None, form: str
 ) -> None:
     """List the plugins that were found, what they offer, and what is wrong with broken ones."""
-    from dfbench.reporting.layout import Layout, print_layouts
+    from dfbench.reporting.tables.layout import Layout
+    from dfbench.reporting.tables.printing import print_layouts
 
     host = _host(plugin_files, plugins_dir)
     header = ("name", "distribution", "version", "state")
@@ -89,7 +90,7 @@ def _notes(plugin: Plugin, *, verbose: bool) -> Iterator[str]:
 
 
 def _host(files: tuple[Path, ...], folder: Path | None) -> Any:
-    from dfbench.plugins import PluginHost
+    from dfbench.plugins.host import PluginHost
 
     sources = plugin_sources(files, folder)
     return PluginHost.of(sources)
@@ -108,7 +109,8 @@ def _show(
     notes: tuple[str, ...],
     form: str,
 ) -> None:
-    from dfbench.reporting.layout import Layout, print_layouts
+    from dfbench.reporting.tables.layout import Layout
+    from dfbench.reporting.tables.printing import print_layouts
 
     texts = tuple(tuple(row[name] for name in header) for row in rows)
     print_layouts([Layout(title, header, texts, notes, {title: rows}, len(header))], form)

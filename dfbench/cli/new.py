@@ -6,9 +6,9 @@ from pathlib import Path
 
 import rich_click as click
 
-from dfbench.console import output
 from dfbench.defaults import chosen_plugins, chosen_plugins_folder
-from dfbench.scaffold import Kind, check_free, new_package
+from dfbench.plugins.scaffold import Kind, check_free, new_package
+from dfbench.system.console import output
 
 _FOLDER = click.argument("folder", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
 
@@ -35,7 +35,7 @@ def dataset(*, name: str, folder: Path | None) -> None:
 
 
 def _write(kind: Kind, name: str, folder: Path | None, trial: str) -> None:
-    from dfbench.plugins import PluginHost
+    from dfbench.plugins.host import PluginHost
 
     check_free(kind, name, PluginHost.of(chosen_plugins(folder=chosen_plugins_folder())))
     written = new_package(kind, name, folder)

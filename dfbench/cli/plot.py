@@ -10,20 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from dfbench.cli.options import results_option, runs_option
-from dfbench.cli.path import AbsolutePath
-from dfbench.cli.records import (
-    chosen_records,
-    dataset_option,
-    say_unfinished,
-    scenario_option,
-)
-from dfbench.console import note
+from dfbench.cli.options import dataset_option, results_option, runs_option, scenario_option
+from dfbench.cli.parameters import AbsolutePath
 from dfbench.errors import InvalidInput, unknown_name
+from dfbench.reporting.tables.selection import chosen_records, say_unfinished
+from dfbench.system.console import note
 
 if TYPE_CHECKING:
+    from dfbench.records.record import Record
     from dfbench.reporting.lines import Line
-    from dfbench.runs.record import Record
 
 Command = Callable[..., Any]
 _METRIC = "map@all"
@@ -54,7 +49,7 @@ class Request:
         Runs that did not finish are counted in a note.
         """
         from dfbench.reporting.plots.style import check_target
-        from dfbench.reporting.unfinished import unfinished_runs
+        from dfbench.reporting.tables.unfinished import unfinished_runs
 
         check_target(self.target)
         records = chosen_records(self.results, self.dataset, self.scenario, self.runs)
@@ -118,12 +113,12 @@ _reading_option = click.option(
 def bars(request: Request, *, metric: str) -> None:
     """Draw rows as bars with intervals, their posterior, and published numbers."""
     from dfbench.reporting.cells import metric_title
-    from dfbench.reporting.intervals import interval_lines
-    from dfbench.reporting.leaderboard import table_title
-    from dfbench.reporting.per_query import RunFolders
+    from dfbench.reporting.comparisons.intervals import interval_lines
     from dfbench.reporting.plots.bars import bar_chart, bars_of
     from dfbench.reporting.plots.choice import chosen_lines, one_condition
     from dfbench.reporting.plots.style import draw
+    from dfbench.reporting.run_folders import RunFolders
+    from dfbench.reporting.tables.leaderboard import table_title
 
     records = request.records()
     _check_metric(records, metric)
@@ -150,13 +145,13 @@ def ablation(request: Request, *, metric: str) -> None:
     The row is that of --method, or what the paper proposes.
     """
     from dfbench.reporting.cells import metric_title
-    from dfbench.reporting.comparison_file import read_comparisons
-    from dfbench.reporting.leaderboard import table_title
-    from dfbench.reporting.per_query import RunFolders
+    from dfbench.reporting.comparisons.file import read_comparisons
     from dfbench.reporting.plots.ablation import ablation_chart, changes_of
     from dfbench.reporting.plots.choice import chosen_lines, one_condition
     from dfbench.reporting.plots.style import draw
     from dfbench.reporting.published import papers
+    from dfbench.reporting.run_folders import RunFolders
+    from dfbench.reporting.tables.leaderboard import table_title
 
     records = request.records()
     _check_metric(records, metric)
@@ -185,11 +180,11 @@ def ablation(request: Request, *, metric: str) -> None:
 @_reading_option
 def precision_recall(request: Request, *, reading: str) -> None:
     """Draw precision against recall from the embeddings in the folders of runs."""
-    from dfbench.reporting.intervals import FROM_THREE_SEEDS
-    from dfbench.reporting.leaderboard import table_title
+    from dfbench.reporting.comparisons.intervals import FROM_THREE_SEEDS
     from dfbench.reporting.plots.choice import chosen_lines, one_condition
     from dfbench.reporting.plots.precision_recall import MOST_CURVES, curve_chart, curve_of
     from dfbench.reporting.plots.style import draw
+    from dfbench.reporting.tables.leaderboard import table_title
 
     condition = one_condition(request.records())
     lines = _with_reading(chosen_lines(condition, request.methods, MOST_CURVES), reading)
@@ -205,10 +200,10 @@ def precision_recall(request: Request, *, reading: str) -> None:
 @_reading_option
 def confusion(request: Request, *, reading: str) -> None:
     """Draw which classes one row retrieves for queries of which class."""
-    from dfbench.reporting.leaderboard import table_title
     from dfbench.reporting.plots.choice import chosen_lines, one_condition
     from dfbench.reporting.plots.confusion import confusion_chart, shares_of
     from dfbench.reporting.plots.style import draw
+    from dfbench.reporting.tables.leaderboard import table_title
 
     condition = one_condition(request.records())
     line = _only_row(_with_reading(chosen_lines(condition, request.methods, None), reading))
@@ -226,13 +221,13 @@ def confusion(request: Request, *, reading: str) -> None:
 def overlap(request: Request, *, metric: str, reading: str, groups: bool) -> None:
     """Draw how rows fare as the teachers share more of their classes, beside published bars."""
     from dfbench.reporting.cells import metric_title
-    from dfbench.reporting.intervals import interval_lines
+    from dfbench.reporting.comparisons.intervals import interval_lines
     from dfbench.reporting.overlap import sweeps
-    from dfbench.reporting.per_query import RunFolders
     from dfbench.reporting.plots.overlap import chosen_series, overlap_chart, panel_of
     from dfbench.reporting.plots.style import draw
-    from dfbench.reporting.published_overlap import published_overlap
+    from dfbench.reporting.published import published_overlap
     from dfbench.reporting.query_groups import ALL, GROUPS
+    from dfbench.reporting.run_folders import RunFolders
 
     records = request.records()
     _check_metric(records, metric)

@@ -7,21 +7,23 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from dfbench.bounds import LARGEST_IMAGE
-from dfbench.cli.configuration import data_root_option, data_root_or_configured
-from dfbench.cli.image_options import class_options, skip_unreadable_option
 from dfbench.cli.options import (
     cache_option,
+    class_options,
+    data_root_option,
     format_option,
     plugin_options,
     plugin_sources,
+    skip_unreadable_option,
 )
-from dfbench.console import note, output, print_json
-from dfbench.runs.request import DataChoice
+from dfbench.defaults import data_root_or_configured
+from dfbench.errors import LARGEST_IMAGE
+from dfbench.request import DataChoice
+from dfbench.system.console import note, output, print_json
 
 if TYPE_CHECKING:
     from dfbench.datasets.dataset import Dataset
-    from dfbench.runs.job import DatasetOffer
+    from dfbench.process.messages import DatasetOffer
 
 
 @click.command()
@@ -66,7 +68,7 @@ def prepare(
     A run does the same by itself. Images that are there already are not read again, changed ones
     are noticed, and what was interrupted goes on. DATASET is as in dfbench run --dataset.
     """
-    from dfbench.runs.opening import open_choice
+    from dfbench.planning.datasets import open_choice
 
     choice = DataChoice(
         name=dataset,
@@ -95,8 +97,8 @@ def prepare(
 
 
 def _offer(kind: str, files: tuple[Path, ...], folder: Path | None) -> DatasetOffer:
-    from dfbench.plugins import PluginHost
-    from dfbench.runs.job import DatasetOffer
+    from dfbench.plugins.host import PluginHost
+    from dfbench.process.messages import DatasetOffer
 
     sources = plugin_sources(files, folder)
     host = PluginHost.of(sources)
@@ -109,7 +111,7 @@ def _offer(kind: str, files: tuple[Path, ...], folder: Path | None) -> DatasetOf
 
 
 def _content(dataset: Dataset) -> dict[str, Any]:
-    from dfbench.datasets.dataset import MODALITIES
+    from dfbench.modality import MODALITIES
 
     images = {}
     for modality in MODALITIES:

@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
-from dfbench.cli.options import cache_option, format_option, results_option, runs_option
-from dfbench.cli.path import AbsolutePath
-from dfbench.cli.retrieval_options import (
+from dfbench.cli.options import (
+    cache_option,
     device_option,
+    format_option,
     gallery_option,
     named_run_option,
     note_left_out,
+    results_option,
+    runs_option,
 )
-from dfbench.console import note, print_json
+from dfbench.cli.parameters import AbsolutePath
+from dfbench.system.console import note, print_json
 
 if TYPE_CHECKING:
     from dfbench.retrieval import Hit
@@ -72,8 +75,8 @@ def query(
     Embeddings of the photos are kept in the cache: only new and changed files are embedded again.
     """
     from dfbench.retrieval import find_run, load, open_gallery, ranked
+    from dfbench.retrieval.search import read_sketch
     from dfbench.retrieval.sheet import check_sheet, save_sheet
-    from dfbench.retrieval.sketch_file import read_sketch
 
     if sheet is not None:
         check_sheet(sheet)
@@ -94,7 +97,8 @@ def query(
 
 
 def _print(hits: Sequence[Hit], sketch: Path, similarity: str, size: int) -> None:
-    from dfbench.reporting.layout import Layout, print_layouts
+    from dfbench.reporting.tables.layout import Layout
+    from dfbench.reporting.tables.printing import print_layouts
 
     measure = {"inner": "inner product", "euclidean": "distance"}.get(similarity, similarity)
     rows = tuple((str(rank), f"{hit.score:.3f}", hit.name) for rank, hit in enumerate(hits, 1))

@@ -7,20 +7,21 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
-from dfbench.cli.options import format_option, results_option, runs_option
-from dfbench.cli.path import AbsolutePath
-from dfbench.cli.records import (
-    chosen_records,
+from dfbench.cli.options import (
     dataset_option,
-    say_unfinished,
+    format_option,
+    results_option,
+    runs_option,
     scenario_option,
 )
-from dfbench.console import note, output, print_json, progress
+from dfbench.cli.parameters import AbsolutePath
+from dfbench.reporting.tables.selection import chosen_records, say_unfinished
+from dfbench.system.console import note, output, print_json, progress
 
 if TYPE_CHECKING:
-    from dfbench.reporting.comparison import Answers
+    from dfbench.records.record import Record
+    from dfbench.reporting.comparisons.comparison import Answers
     from dfbench.reporting.site.build import Built
-    from dfbench.runs.record import Record
 
 
 @click.command()
@@ -56,7 +57,7 @@ def report(
     Pages show test images: think of that before you hand them on.
     """
     from dfbench.reporting.site.build import build
-    from dfbench.reporting.unfinished import unfinished_runs
+    from dfbench.reporting.tables.unfinished import unfinished_runs
 
     records = chosen_records(results, dataset, scenario, runs)
     unfinished = [one for one in unfinished_runs(runs, records) if one.is_of((), dataset, scenario)]
@@ -78,8 +79,8 @@ def report(
 
 def _answers(results: Path, records: list[Record], *, filtered: bool) -> Answers:
     """The stored comparisons that still hold; of all records it is said that others do not."""
-    from dfbench.reporting.comparison_file import keep_current, read_comparisons
-    from dfbench.reporting.page import wanted
+    from dfbench.reporting.comparisons.file import keep_current, read_comparisons
+    from dfbench.reporting.tables.page import wanted
 
     kept = keep_current(read_comparisons(results), wanted(records), (r.eval_id for r in records))
     if kept.stale and not filtered:

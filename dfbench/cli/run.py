@@ -8,38 +8,33 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
-from dfbench.bounds import LARGEST_SEED, MOST_THREADS
-from dfbench.cli.choice import Choice
-from dfbench.cli.configuration import data_root_option, data_root_or_configured
-from dfbench.cli.duration import Duration
-from dfbench.cli.finite import FiniteRange
-from dfbench.cli.image_options import (
-    alternative_option,
-    class_options,
-    image_size_option,
-    skip_unreadable_option,
-)
-from dfbench.cli.key_values import key_values
 from dfbench.cli.options import (
+    alternative_option,
     cache_option,
+    class_options,
+    data_root_option,
     format_option,
+    image_size_option,
     plugin_options,
     plugin_sources,
     results_option,
     runs_option,
+    skip_unreadable_option,
 )
-from dfbench.console import note, output, print_json
-from dfbench.datasets.modality import Modality
+from dfbench.cli.parameters import Choice, Duration, FiniteRange, key_values
 from dfbench.datasets.split import HoldoutName
-from dfbench.errors import InvalidConfig
+from dfbench.defaults import data_root_or_configured
+from dfbench.errors import LARGEST_SEED, MOST_THREADS, InvalidConfig
 from dfbench.hookspecs import NO_IMAGES
-from dfbench.runs.request import DataChoice, Places, Precision, RunRequest
-from dfbench.runs.settings import absolute_files
-from dfbench.runs.supervision import Supervision
+from dfbench.modality import Modality
+from dfbench.planning.settings import absolute_files
+from dfbench.process.supervision import Supervision
+from dfbench.request import DataChoice, Places, Precision, RunRequest
 from dfbench.scenarios import CLOSED
+from dfbench.system.console import note, output, print_json
 
 if TYPE_CHECKING:
-    from dfbench.runs.plan import Plan
+    from dfbench.planning.plan import Plan
 
 
 @click.command()
@@ -220,14 +215,14 @@ def run(
 def _run(
     request: RunRequest, supervision: Supervision, *, alone: bool, force: bool, form: str
 ) -> None:
-    from dfbench.runs.plan import plan_rows
+    from dfbench.planning.plan import plan_rows
 
     unscored = request.data.name == NO_IMAGES
     plans = plan_rows(request, beside=not alone and not unscored)
     # Only here, for they import torch: what is wrong with a request is told before.
-    from dfbench.reporting.summary import print_run
+    from dfbench.numerics import pin_numerics
+    from dfbench.reporting.tables.summary import print_run
     from dfbench.runs.execute import execute
-    from dfbench.runs.numerics import pin_numerics
 
     pin_numerics(plans[-1].session.threads, request.seed)
     for line in plans[-1].notes:

@@ -10,27 +10,24 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import rich_click as click
 
-from dfbench.bounds import MOST_THREADS
-from dfbench.cli.choice import Choice
-from dfbench.cli.configuration import data_root_option, data_root_or_configured
-from dfbench.cli.duration import Duration
-from dfbench.cli.finite import FiniteRange
 from dfbench.cli.options import (
     cache_option,
+    data_root_option,
     format_option,
     plugin_options,
     plugin_sources,
     results_option,
     runs_option,
 )
-from dfbench.cli.path import AbsolutePath
-from dfbench.console import note, print_json
-from dfbench.errors import InvalidInput
-from dfbench.runs.request import Places
+from dfbench.cli.parameters import AbsolutePath, Choice, Duration, FiniteRange
+from dfbench.defaults import data_root_or_configured
+from dfbench.errors import MOST_THREADS, InvalidInput
+from dfbench.request import Places
+from dfbench.system.console import note, print_json
 
 if TYPE_CHECKING:
     from dfbench.suites.executors.cluster import ClusterChoice
-    from dfbench.suites.inventory import Item
+    from dfbench.suites.inventory import SuiteItem
     from dfbench.suites.suite import OpenSuite
 
 Command = Callable[..., Any]
@@ -169,7 +166,7 @@ def run(
         note(line)
     chosen = [item for item in suite.items() if item.missing or _retried(item, retry)]
     if chosen:
-        from dfbench.runs.places import check_places
+        from dfbench.runs.execute import check_places
         from dfbench.suites.local_run import Limits, run_locally
         from dfbench.suites.ray_run import run_on_ray
 
@@ -225,9 +222,9 @@ def _opened(
     return open_suite(file, around, only, without)
 
 
-def _show(suite: OpenSuite, form: str) -> list[Item]:
+def _show(suite: OpenSuite, form: str) -> list[SuiteItem]:
     """Print the suite as it stands now, and return its runs."""
-    from dfbench.reporting.layout import print_layouts
+    from dfbench.reporting.tables.printing import print_layouts
     from dfbench.suites.inventory import networks_to_train
     from dfbench.suites.report import suite_layout
 
@@ -241,5 +238,5 @@ def _show(suite: OpenSuite, form: str) -> list[Item]:
     return items
 
 
-def _retried(item: Item, retry: str | None) -> bool:
+def _retried(item: SuiteItem, retry: str | None) -> bool:
     return item.status in ("failed", "timeout") and retry in ("all", item.status)

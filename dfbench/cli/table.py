@@ -7,28 +7,24 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
-from dfbench.cli.choice import Choice
 from dfbench.cli.options import (
+    dataset_option,
     format_option,
     plugin_options,
     plugin_sources,
     results_option,
     runs_option,
-)
-from dfbench.cli.path import AbsolutePath
-from dfbench.cli.records import (
-    chosen_records,
-    dataset_option,
-    say_unfinished,
     scenario_option,
 )
-from dfbench.console import note, write
+from dfbench.cli.parameters import AbsolutePath, Choice
 from dfbench.errors import InvalidInput, unknown_name
+from dfbench.reporting.tables.selection import chosen_records, say_unfinished
+from dfbench.system.console import note, write
 
 if TYPE_CHECKING:
-    from dfbench.reporting.layout import Layout
-    from dfbench.runs.record import Record
-    from dfbench.runs.request import PluginSources
+    from dfbench.plugins.sources import PluginSources
+    from dfbench.records.record import Record
+    from dfbench.reporting.tables.layout import Layout
 
 KINDS = ("methods", "datasets", "data", "ablation", "overlap")
 HEADLINE = ("map@all", "prec@200")
@@ -106,8 +102,8 @@ def table(
     Differences have the intervals that `dfbench compare --write` stored. Runs below --runs that
     did not finish stand in a table of their own, with their reasons.
     """  # noqa: D301  # click takes a backspace for "leave these lines as they are"
-    from dfbench.reporting.layout import print_layouts
-    from dfbench.reporting.unfinished import unfinished_layouts, unfinished_runs
+    from dfbench.reporting.tables.printing import print_layouts
+    from dfbench.reporting.tables.unfinished import unfinished_layouts, unfinished_runs
 
     records = chosen_records(results, dataset, scenario, runs)
     if page is not None:
@@ -138,7 +134,7 @@ def table(
         )
     layouts = _tables(kind, chosen, metrics, results)
     if form == "csv":
-        from dfbench.reporting.delimited import leaderboard_csv, overlap_csv
+        from dfbench.reporting.tables.delimited import leaderboard_csv, overlap_csv
 
         write((overlap_csv if kind == "overlap" else leaderboard_csv)(layouts))
         note("what the numbers mean, and under which conditions they hold: --format json")
@@ -153,20 +149,19 @@ def _tables(
     if kind == "overlap":
         return _by_overlap(records, metrics)
     if kind == "datasets":
-        from dfbench.reporting.across_datasets import across_datasets
+        from dfbench.reporting.tables.across_datasets import across_datasets
 
         return across_datasets(records, metrics or HEADLINE)
     if kind in ("data", "ablation"):
         return _compared(kind, records, results)
-    from dfbench.reporting.leaderboard import leaderboards
+    from dfbench.reporting.tables.leaderboard import leaderboards
 
     return leaderboards(records, metrics or HEADLINE)
 
 
 def _compared(kind: str, records: list[Record], results: Path) -> list[Layout]:
-    from dfbench.reporting.ablations import ablation_tables
-    from dfbench.reporting.comparison_file import read_comparisons
-    from dfbench.reporting.data_tables import data_tables
+    from dfbench.reporting.comparisons.file import read_comparisons
+    from dfbench.reporting.tables.ablations import ablation_tables, data_tables
 
     known = {record.eval_id for record in records}
     answers = {
@@ -181,7 +176,7 @@ def _compared(kind: str, records: list[Record], results: Path) -> list[Layout]:
 
 
 def _of_suite(records: list[Record], path: Path, sources: PluginSources) -> list[Record]:
-    from dfbench.plugins import PluginHost
+    from dfbench.plugins.host import PluginHost
     from dfbench.suites.file import read_suite
     from dfbench.suites.membership import of_suite
 
@@ -199,7 +194,7 @@ def _of_suite(records: list[Record], path: Path, sources: PluginSources) -> list
 
 
 def _by_overlap(records: list[Record], metrics: tuple[str, ...]) -> list[Layout]:
-    from dfbench.reporting.overlap_tables import overlap_tables
+    from dfbench.reporting.tables.overlap import overlap_tables
 
     layouts = [
         table for metric in metrics or (_METRIC,) for table in overlap_tables(records, metric)
@@ -210,10 +205,10 @@ def _by_overlap(records: list[Record], metrics: tuple[str, ...]) -> list[Layout]
 
 
 def _write_page(page: Path, results: Path, records: list[Record]) -> None:
-    from dfbench.files import atomic_path, check_writable
-    from dfbench.reporting.comparison_file import keep_current, read_comparisons
-    from dfbench.reporting.page import PREAMBLE, results_page, wanted
-    from dfbench.text_file import read_text
+    from dfbench.reporting.comparisons.file import keep_current, read_comparisons
+    from dfbench.reporting.tables.page import PREAMBLE, results_page, wanted
+    from dfbench.system.files import atomic_path, check_writable
+    from dfbench.system.text_files import read_text
 
     check_writable(page)
     asked = wanted(records)

@@ -8,26 +8,29 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
-from dfbench.bounds import LARGEST_SEED, MOST_THREADS
-from dfbench.cli.choice import Choice
-from dfbench.cli.configuration import data_root_option, data_root_or_configured
-from dfbench.cli.image_options import (
+from dfbench.cli.import_teacher import import_teacher
+from dfbench.cli.options import (
     alternative_option,
+    cache_option,
     class_options,
+    data_root_option,
+    format_option,
     image_size_option,
+    plugin_options,
+    plugin_sources,
     skip_unreadable_option,
 )
-from dfbench.cli.import_teacher import import_teacher
-from dfbench.cli.key_values import key_values
-from dfbench.cli.options import cache_option, format_option, plugin_options, plugin_sources
-from dfbench.console import note, print_json
+from dfbench.cli.parameters import Choice, key_values
 from dfbench.datasets.split import HoldoutName
-from dfbench.runs.request import DataChoice, Places, RunRequest
-from dfbench.runs.settings import absolute_files
+from dfbench.defaults import data_root_or_configured
+from dfbench.errors import LARGEST_SEED, MOST_THREADS
+from dfbench.planning.settings import absolute_files
+from dfbench.request import DataChoice, Places, RunRequest
 from dfbench.scenarios import CLOSED
+from dfbench.system.console import note, print_json
 
 if TYPE_CHECKING:
-    from dfbench.teachers.listing import Entry
+    from dfbench.teachers.facts import CachedNetwork
 
 _HEADER = ("identity", "kind", "network", "classes", "px", "accuracy", "MiB", "age")
 _TEXTS = 3
@@ -92,9 +95,9 @@ def train(
 
     A run with the same data, seed and settings takes them from there.
     """
-    from dfbench.runs.plan import open_session
-    from dfbench.runs.teaching import ensure_teachers
-    from dfbench.teachers.listing import entry_of
+    from dfbench.planning.plan import open_session
+    from dfbench.runs.ingredients import ensure_teachers
+    from dfbench.teachers.facts import entry_of
 
     request = RunRequest(
         method="",
@@ -128,7 +131,7 @@ def train(
 @format_option("text", "markdown", "json")
 def list_(*, cache: Path, form: str) -> None:
     """List the networks of the cache, the youngest first."""
-    from dfbench.teachers.listing import entries
+    from dfbench.teachers.facts import entries
 
     found, strange = entries(_folder(cache))
     for path in strange:
@@ -142,9 +145,10 @@ def list_(*, cache: Path, form: str) -> None:
 @format_option("text", "json")
 def show(*, teacher: str, cache: Path, form: str) -> None:
     """Show one network whole: TEACHER is a file, or the beginning of an identity."""
-    from dfbench.reporting.layout import Layout, print_layouts
-    from dfbench.teachers.given import stored_teacher
-    from dfbench.teachers.showing import shown
+    from dfbench.reporting.tables.layout import Layout
+    from dfbench.reporting.tables.printing import print_layouts
+    from dfbench.teachers.external import stored_teacher
+    from dfbench.teachers.stored import shown
 
     path, _ = stored_teacher(teacher, _folder(cache))
     content = shown(path)
@@ -162,8 +166,9 @@ def _folder(cache: Path) -> Path:
     return cache / "teachers"
 
 
-def _print(title: str, entries: list[Entry], form: str) -> None:
-    from dfbench.reporting.layout import Layout, print_layouts
+def _print(title: str, entries: list[CachedNetwork], form: str) -> None:
+    from dfbench.reporting.tables.layout import Layout
+    from dfbench.reporting.tables.printing import print_layouts
 
     if form == "json":
         print_json([entry.content for entry in entries])
@@ -173,7 +178,7 @@ def _print(title: str, entries: list[Entry], form: str) -> None:
     print_layouts([Layout(title, _HEADER, rows, notes, {}, _TEXTS)], form)
 
 
-def _row(entry: Entry) -> tuple[str, ...]:
+def _row(entry: CachedNetwork) -> tuple[str, ...]:
     facts = entry.facts
     shares = (*facts.accuracies.values(), facts.accuracy)
     accuracy = ", ".join(f"{share:.3f}" for share in shares if share is not None)

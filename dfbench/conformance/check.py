@@ -1,11 +1,15 @@
-"""The rules that a method has to keep, in the order in which a report tells them; free of torch."""
+"""The rules that a method must keep, in report order, and the method under test; free of torch."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
-from dfbench.errors import unknown_name
+from dfbench.errors import InvalidInput, unknown_name
+from dfbench.plugins.host import PluginHost
+from dfbench.plugins.sources import ClassSource, PluginSources, class_source
+from dfbench.system.files import absolute
 
 
 class CheckFailed(Exception):
@@ -70,3 +74,57 @@ def chosen_checks(only: Iterable[str] = ()) -> tuple[Check, ...]:
     """The checks of these names in the kit's order; all without any. Raises `UnknownName`."""
     wanted = {check_named(name).name for name in only}
     return tuple(check for check in CHECKS if not wanted or check.name in wanted)
+
+
+Target = str | Path | type
+
+
+def rows_of(target: Target, sources: PluginSources) -> tuple[PluginHost, tuple[str, ...]]:
+    """The plugins with the target among them, and the labels of the rows that it means.
+
+    `target` is a row (`crossx`, `crossx[bn]`), `module:Class`, a class, or a plugin file, which
+    means all of its methods. Raises `PluginFault` for a file or class that does not work and
+    `UnknownName` for a row that nobody offers.
+    """
+    if isinstance(target, type):
+        return _class_rows(class_source(target), sources)
+    file = Path(target)
+    if file.suffix == ".py" or file.is_file():
+        return _file_rows(absolute(file).resolve(), sources)
+    if ":" in str(target):
+        return _class_rows(ClassSource(target=str(target), path=absolute(Path())), sources)
+    host = PluginHost.of(sources)
+    host.require(sources.files)
+    host.method(str(target).partition("[")[0])
+    return host, (str(target),)
+
+
+def only_row(target: Target, sources: PluginSources) -> tuple[PluginHost, str]:
+    """As `rows_of`, for a target that means one row. Raises `InvalidInput` for several."""
+    host, labels = rows_of(target, sources)
+    if len(labels) > 1:
+        raise InvalidInput(
+            f"{str(target)!r} offers several methods; allowed: one of them by name, "
+            f"{', '.join(sorted(labels))}, with the file among the plugins"
+        )
+    return host, labels[0]
+
+
+def _file_rows(file: Path, sources: PluginSources) -> tuple[PluginHost, tuple[str, ...]]:
+    sources = sources.with_files(file)
+    host = PluginHost.of(sources)
+    host.require(sources.files)
+    offered = next(plugin.methods for plugin in host.plugins if plugin.file == file)
+    if not offered:
+        raise InvalidInput(
+            f"plugin file {str(file)!r} offers no method; let its dfbench_methods() return a "
+            "dfbench.MethodSpec"
+        )
+    return host, offered
+
+
+def _class_rows(source: ClassSource, sources: PluginSources) -> tuple[PluginHost, tuple[str, ...]]:
+    host = PluginHost.of(sources.model_copy(update={"classes": (source,)}))
+    host.require(sources.files, (source,))
+    found = (name for name, o in host.methods.items() if o.spec.target == source.target)
+    return host, (next(found),)

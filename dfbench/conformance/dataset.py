@@ -8,7 +8,8 @@ from pathlib import PurePath
 import numpy as np
 
 from dfbench.conformance.check import CheckFailed
-from dfbench.datasets.dataset import MODALITIES, Dataset, DatasetRequest, ImageSet
+from dfbench.datasets.dataset import Dataset, DatasetRequest, ImageSet
+from dfbench.modality import MODALITIES
 
 _AT_ONCE = 500
 

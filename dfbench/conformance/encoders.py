@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from dfbench.conformance.check import CheckFailed
 from dfbench.conformance.stage import Stage
-from dfbench.datasets.dataset import MODALITIES, Modality
 from dfbench.learning.batches import to_unit
-from dfbench.runs.fitting import encoded, tensors_digest
+from dfbench.modality import MODALITIES, Modality
+from dfbench.worker.contract import encoded, tensors_digest
 
 _PROBES = 7
 _TOLERANCE = 1e-4

@@ -8,8 +8,8 @@ import torch
 
 from dfbench.conformance.check import CheckFailed
 from dfbench.conformance.stage import Fit, Stage
-from dfbench.datasets.dataset import MODALITIES
 from dfbench.evaluation import SIMILARITIES, evaluate
+from dfbench.modality import MODALITIES
 from dfbench.need import Need
 from dfbench.runs.ranking import chance_levels
 

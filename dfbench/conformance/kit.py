@@ -13,8 +13,8 @@ from typing import Literal
 
 from dfbench.conformance.check import Check, CheckFailed, check_named
 from dfbench.conformance.stage import Stage
-from dfbench.plugin_code import describe_fault, load_target, plugin_faults
-from dfbench.plugins import PluginHost
+from dfbench.plugins.code import describe_fault, load_target, plugin_faults
+from dfbench.plugins.host import PluginHost
 
 Status = Literal["passed", "failed", "expected", "not run"]
 

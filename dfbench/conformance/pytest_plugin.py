@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dfbench.conformance.check import Check, chosen_checks
-from dfbench.files import absolute
-from dfbench.runs.settings import absolute_files
+from dfbench.planning.settings import absolute_files
+from dfbench.system.files import absolute
 
 if TYPE_CHECKING:
     from dfbench.conformance.kit import Examination
@@ -44,7 +44,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     tests: list[Any] = []
     for marker in metafunc.definition.iter_markers("dfbench"):
-        subject = Subject(metafunc.config.stash[_EXAMINATIONS], *marker.args, **marker.kwargs)
+        subject = MethodUnderTest(
+            metafunc.config.stash[_EXAMINATIONS], *marker.args, **marker.kwargs
+        )
         tests += [
             pytest.param(subject.test_of(check), id=f"{subject.name}-{check.name}")
             for check in chosen_checks(subject.only)
@@ -57,7 +59,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize("dfbench_check", tests)
 
 
-class Subject:
+class MethodUnderTest:
     """A target of the kit, examined when its first check is asked for."""
 
     def __init__(
@@ -98,8 +100,8 @@ class Subject:
         return test
 
     def _examination(self) -> Examination:
+        from dfbench.conformance.check import only_row
         from dfbench.conformance.kit import examined
-        from dfbench.conformance.target import only_row
         from dfbench.defaults import chosen_cache, chosen_plugins, chosen_plugins_folder
 
         if self._examined is None:

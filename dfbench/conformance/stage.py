@@ -13,31 +13,31 @@ import torch
 from torch import Tensor
 
 from dfbench.artefacts import Artefacts
-from dfbench.conformance.breaking import Breaker, Broken
-from dfbench.conformance.drawings import FewShapes
-from dfbench.datasets.dataset import MODALITIES, ImageSet, Modality
+from dfbench.conformance.props import Breaker, Broken, FewShapes
+from dfbench.datasets.dataset import ImageSet
 from dfbench.learning.class_pairs import ClassedImages, ClassPairs
-from dfbench.learning.global_random import GlobalRandomState
-from dfbench.learning.loop import CHECKPOINT_SECONDS, Loops, TrainingLoop
+from dfbench.learning.loop import CHECKPOINT_SECONDS, GlobalRandomState, Loops, TrainingLoop
 from dfbench.learning.pool import to_bytes
 from dfbench.method import Method, MethodConfig, Setting
+from dfbench.modality import MODALITIES, Modality
 from dfbench.need import Need
 from dfbench.networks import Encoders
-from dfbench.plugins import PluginHost
-from dfbench.runs.fitting import embedded, fitted, teacher_digests
-from dfbench.runs.job import DatasetAnswer, DatasetOffer, Job
-from dfbench.runs.numerics import pinned_numerics
-from dfbench.runs.plan import Plan
-from dfbench.runs.request import DataChoice, Places, PluginSources, RunRequest
-from dfbench.runs.resolve import difference, method_class, resolve
-from dfbench.runs.row import Row
-from dfbench.runs.session import Session, Sessions
-from dfbench.runs.settings import configure, split_settings
-from dfbench.runs.shared_arrays import shared_arrays
-from dfbench.runs.supplied import read_supplies
-from dfbench.runs.supplies import supplied_arrays
+from dfbench.numerics import pinned_numerics
+from dfbench.planning.methods import difference, method_class, resolve
+from dfbench.planning.plan import Plan
+from dfbench.planning.session import Session, Sessions
+from dfbench.planning.settings import configure, split_settings
+from dfbench.plugins.host import PluginHost
+from dfbench.plugins.method_info import MethodInfo
+from dfbench.plugins.sources import PluginSources
+from dfbench.process.messages import DatasetAnswer, DatasetOffer, Job
+from dfbench.process.shared_arrays import shared_arrays
+from dfbench.request import DataChoice, Places, RunRequest
+from dfbench.runs.ingredients import supplied_arrays
 from dfbench.teachers.identities import supplies_of
 from dfbench.teachers.stored import load_teacher
+from dfbench.worker.contract import embedded, fitted, teacher_digests
+from dfbench.worker.needs import read_supplies
 
 SEED = 0
 THREADS = 1
@@ -55,7 +55,7 @@ SETTINGS = {
 }
 OFFER = DatasetOffer(
     name=FewShapes.name,
-    target="dfbench.conformance.drawings:open_few_shapes",
+    target="dfbench.conformance.props:open_few_shapes",
     argument=None,
     file=None,
 )
@@ -135,7 +135,7 @@ class Stage:
         """Give back what fits were lent."""
         self._lent.close()
 
-    def resolved(self) -> tuple[Row, Method]:
+    def resolved(self) -> tuple[MethodInfo, Method]:
         """The row, and a new object of its method."""
         return resolve(self.host, self.label, split_settings(self._settings)[""])
 
@@ -147,7 +147,7 @@ class Stage:
         return {name: value for name, value in given.items() if fields[name].is_required()}
 
     @cached_property
-    def row(self) -> Row:
+    def row(self) -> MethodInfo:
         """The row as its plugin describes it."""
         return self.resolved()[0]
 
@@ -240,7 +240,7 @@ class Stage:
         return self._sessions.setdefault(device, Sessions(answer, device)).open(request)
 
     def _setting(
-        self, row: Row, session: Session, folder: Path, make: Callable[..., TrainingLoop]
+        self, row: MethodInfo, session: Session, folder: Path, make: Callable[..., TrainingLoop]
     ) -> tuple[Setting, NotedSupplies]:
         device = torch.device(session.device)
         teachers = {m: load_teacher(session.teachers.teacher(m).path) for m in MODALITIES}
@@ -259,7 +259,7 @@ class Stage:
         )
         return setting, supplies
 
-    def _job(self, row: Row, session: Session, folder: Path) -> Job:
+    def _job(self, row: MethodInfo, session: Session, folder: Path) -> Job:
         folder.mkdir(parents=True, exist_ok=True)
         plan = Plan(session, row)
         arrays = self._lent.enter_context(shared_arrays(folder, supplied_arrays(plan)))

@@ -10,15 +10,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from dfbench.datasets.alternative import AlternativeImages, alternative_source
-    from dfbench.datasets.dataset import (
-        MODALITIES,
-        ClassSplit,
-        Dataset,
-        DatasetRequest,
-        ImageSet,
-        Modality,
-        Part,
-    )
+    from dfbench.datasets.dataset import ClassSplit, Dataset, DatasetRequest, ImageSet, Part
+    from dfbench.modality import MODALITIES, Modality
 
 __all__ = [
     "MODALITIES",
@@ -32,11 +25,15 @@ __all__ = [
     "alternative_source",
 ]
 
-_IN_ALTERNATIVE = ("AlternativeImages", "alternative_source")
+_HOMES = {
+    "AlternativeImages": "dfbench.datasets.alternative",
+    "MODALITIES": "dfbench.modality",
+    "Modality": "dfbench.modality",
+    "alternative_source": "dfbench.datasets.alternative",
+}
 
 
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module 'dfbench.datasets' has no attribute {name!r}")
-    module = "alternative" if name in _IN_ALTERNATIVE else "dataset"
-    return getattr(import_module(f"dfbench.datasets.{module}"), name)
+    return getattr(import_module(_HOMES.get(name, "dfbench.datasets.dataset")), name)

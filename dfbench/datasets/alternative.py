@@ -1,15 +1,53 @@
-"""Where alternative data come from: another dataset, spare classes, or the drawn figures."""
+"""Images of chosen classes, and the source of alternative data."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
-from dfbench.datasets.dataset import Dataset, ImageSet, Modality
-from dfbench.datasets.names import colliding
-from dfbench.datasets.selection import images_of
+import numpy as np
+from numpy.typing import NDArray
+
+from dfbench.class_names import colliding
+from dfbench.datasets.dataset import Dataset, ImageArray, ImageSet, joined
 from dfbench.errors import InvalidInput
+from dfbench.modality import Modality
+
+
+def images_of(sets: Sequence[ImageSet], classes: tuple[str, ...]) -> ImageSet:
+    """All images of `classes` in `sets`, as one set whose labels are indices into `classes`.
+
+    A single set of just these classes is returned as it is; otherwise images are read when they
+    are asked for. An image that several sets hold by one name counts once.
+    """
+    if len(sets) == 1 and sets[0].classes == classes:
+        return sets[0]
+    index = {name: label for label, name in enumerate(classes)}
+    parts: list[tuple[ImageArray, NDArray[np.int64]]] = []
+    labels, names = [], []
+    for number, part in enumerate(sets):
+        new = np.array([index.get(name, -1) for name in part.classes], dtype=np.int64)[part.labels]
+        rows = np.flatnonzero(new >= 0)
+        for earlier in sets[:number]:
+            rows = _without_copies(part, rows, earlier)
+        parts.append((part.images, rows))
+        labels.append(new[rows])
+        names += [part.names[row] for row in rows]
+    return ImageSet(joined(parts), np.concatenate(labels), classes, tuple(names))
+
+
+def _without_copies(
+    part: ImageSet, rows: NDArray[np.int64], earlier: ImageSet
+) -> NDArray[np.int64]:
+    """The rows whose image is not, under its name, in an earlier set."""
+    places = {name: row for row, name in enumerate(earlier.names)}
+
+    def copied(row: int) -> bool:
+        place = places.get(part.names[row])
+        return place is not None and np.array_equal(part.images[row], earlier.images[place])
+
+    return np.array([row for row in rows.tolist() if not copied(row)], dtype=np.int64)
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ def dfbench_datasets() -> tuple[DatasetSpec, ...]:
         DatasetSpec(
             "folder",
             "your own images in PATH/photo/<class>/* and PATH/sketch/<class>/*",
-            "dfbench.datasets.folder:open_folder",
+            "dfbench.datasets.folder.opening:open_folder",
             argument="PATH",
         ),
         DatasetSpec(

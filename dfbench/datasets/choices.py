@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
+from dfbench.class_names import encodable
 from dfbench.datasets.dataset import DatasetRequest
-from dfbench.datasets.names import encodable
 from dfbench.errors import InvalidInput
 
 

@@ -1,19 +1,76 @@
-"""What a dataset is to the rest of dfbench: two modalities, named classes, held-out parts."""
+"""What a dataset is to the rest of dfbench: images by modality, class and part."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dfbench.datasets.image_array import ImageArray
-from dfbench.datasets.modality import MODALITIES as MODALITIES
-from dfbench.datasets.modality import Modality as Modality
 from dfbench.datasets.split import HoldoutName
+from dfbench.modality import Modality
+
+Images = NDArray[np.uint8]
+
+
+class ImageArray(Protocol):
+    """Images uint8 `[N, C, H, W]`: a NumPy array, or what is read from disk like one."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """`(N, C, H, W)`."""
+
+    def __len__(self) -> int:
+        """Number of images."""
+
+    def __getitem__(self, rows: Any, /) -> Images:
+        """Images at an index, a slice or an array of indices or truth values."""
+
+
+class LazyImages:
+    """An `ImageArray` of images that `read` gets by their indices, in new memory each time."""
+
+    def __init__(self, shape: tuple[int, ...], read: Callable[[NDArray[np.int64]], Images]) -> None:
+        self.shape = shape
+        self._read = read
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: Any, /) -> Images:
+        wanted = np.arange(len(self))[rows]
+        return self._read(wanted) if wanted.ndim else self._read(wanted[None])[0]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        """All images in memory."""
+        if copy is False:
+            raise ValueError("images on disk cannot be an array without a copy")
+        return self[:].astype(dtype or np.uint8, copy=False)
+
+
+def joined(parts: Sequence[tuple[ImageArray, NDArray[np.int64]]]) -> ImageArray:
+    """Some images of several arrays, one after the other, read when they are asked for.
+
+    Grey ones get three channels if others have them.
+    """
+    channels = max(images.shape[1] for images, _ in parts)
+    ends = np.cumsum([len(rows) for _, rows in parts])
+
+    def read(wanted: NDArray[np.int64]) -> Images:
+        found = np.empty((len(wanted), *shape[1:]), np.uint8)
+        of = np.searchsorted(ends, wanted, side="right")
+        for number, (images, rows) in enumerate(parts):
+            here = np.flatnonzero(of == number)
+            if len(here):
+                found[here] = images[rows[wanted[here] - (ends[number] - len(rows))]]
+        return found
+
+    shape = (int(ends[-1]), channels, *parts[0][0].shape[2:])
+    return LazyImages(shape, read)
+
 
 Part = Literal["train", "test"]
 
@@ -121,3 +178,31 @@ class DatasetRequest:
     alternative_only: bool = False
     """Whether only training and alternative images will be read, as alternative data of another
     dataset; one that makes its own images may make fewer of them."""
+
+
+_SMALLEST = 32
+"""Pixels of what is generated where nothing else decides it."""
+
+
+class NoImages:
+    """A `Dataset` without classes and images; something can be fitted for it, nothing scored."""
+
+    name = "no-images"
+    classes: tuple[str, ...] = ()
+    alternative_classes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    splits: Mapping[str, ClassSplit] = {}
+
+    def __init__(self, image_size: int | None) -> None:
+        self.image_size = image_size or _SMALLEST
+        self.fingerprint = f"{self.name} {self.image_size} px"
+
+    def images(self, modality: Modality, part: Part) -> ImageSet:
+        """None."""
+        del modality, part
+        pixels = np.zeros((0, 3, self.image_size, self.image_size), np.uint8)
+        return ImageSet(pixels, np.zeros(0, np.int64), (), ())
+
+    def alternative(self, modality: Modality) -> ImageSet:
+        """None."""
+        return self.images(modality, "train")

@@ -1,17 +1,55 @@
-"""What the page asks for: the photos nearest to a drawing, and a photo by its number."""
+"""What the drawing page asks for: the photos nearest to a drawing, and one photo by number."""
 
 from __future__ import annotations
 
+import struct
 from functools import lru_cache
 from io import BytesIO
 from threading import Lock
 from typing import Any
 
-from dfbench.drawing.drawing_png import read_drawing
+from PIL import Image
+
+from dfbench.datasets.images.decoding import read_picture
+from dfbench.datasets.images.picture import UnreadableImageError, upright
+from dfbench.errors import DfbenchError
 from dfbench.retrieval.gallery import Gallery
 from dfbench.retrieval.model import RetrievalModel
 from dfbench.retrieval.search import ranked
-from dfbench.retrieval.thumbnail import thumbnail
+from dfbench.retrieval.sheet import thumbnail
+
+MOST_BYTES = 256 * 1024
+"""Of a drawing as it is sent."""
+MOST_PIXELS = 1024
+"""To a side."""
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_HEADER = struct.Struct(">8sI4sII")
+
+
+class RefusedDrawing(DfbenchError):
+    """What was sent is no small PNG."""
+
+
+def read_drawing(content: bytes) -> Image.Image:
+    """The picture in a PNG file of at most `MOST_BYTES`, 1 to `MOST_PIXELS` pixels a side, in RGB.
+
+    Its size is read from the header before anything is decoded, and it is decoded as PNG or not at
+    all. Raises `RefusedDrawing`.
+    """
+    if len(content) > MOST_BYTES:
+        raise RefusedDrawing(f"{len(content)} bytes; allowed: a PNG of at most {MOST_BYTES}")
+    if not content.startswith(_SIGNATURE) or len(content) < _HEADER.size:
+        raise RefusedDrawing("not a PNG; allowed: image/png")
+    _, _, kind, width, height = _HEADER.unpack_from(content)
+    if kind != b"IHDR" or not (1 <= width <= MOST_PIXELS and 1 <= height <= MOST_PIXELS):
+        raise RefusedDrawing(
+            f"a PNG of {width} x {height} pixels; allowed: 1 to {MOST_PIXELS} to a side"
+        )
+    try:
+        return read_picture(content, upright, formats=("PNG",))
+    except UnreadableImageError as fault:
+        raise RefusedDrawing("a PNG that cannot be decoded; allowed: a whole one") from fault
+
 
 _SIDE = 320
 _KEPT = 512

@@ -18,8 +18,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
 from typing import Any, Protocol
 
-from dfbench.datasets.picture import UnreadableImageError
-from dfbench.drawing.drawing_png import MOST_BYTES, RefusedDrawing
+from dfbench.datasets.images.picture import UnreadableImageError
+from dfbench.drawing.photo_search import MOST_BYTES, RefusedDrawing
 from dfbench.errors import DfbenchError, InvalidInput
 
 _LOOPBACK = "127.0.0.1"

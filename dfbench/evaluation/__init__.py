@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from dfbench.evaluation.bootstrap import Interval, paired_difference
-from dfbench.metric_version import METRIC_VERSION
+from dfbench.version import METRIC_VERSION
 
 if TYPE_CHECKING:
     from dfbench.evaluation.curve import Curve, precision_recall
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
         conventions,
     )
     from dfbench.evaluation.harness import Evaluation, Score, evaluate
-    from dfbench.evaluation.similarity import SIMILARITIES
+    from dfbench.evaluation.ranking.similarity import SIMILARITIES
     from dfbench.evaluation.top import top_k
 
 __all__ = [
@@ -41,7 +41,7 @@ __all__ = [
 _LAZY = {
     "DEFAULT_METRICS": "definitions",
     "METRIC_PATTERNS": "definitions",
-    "SIMILARITIES": "similarity",
+    "SIMILARITIES": "ranking.similarity",
     "Curve": "curve",
     "Definition": "definitions",
     "Evaluation": "harness",

@@ -9,8 +9,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from dfbench.bounds import checked_seed, whole_number
-from dfbench.errors import InvalidInput, unknown_name
+from dfbench.errors import InvalidInput, checked_seed, unknown_name, whole_number
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -9,14 +9,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from dfbench.bounds import whole_number
-from dfbench.evaluation.devices import chosen_device
-from dfbench.evaluation.engines import engine_for
-from dfbench.evaluation.groups import TieGroups
-from dfbench.evaluation.inputs import Array
-from dfbench.evaluation.labels import Labels
-from dfbench.evaluation.similarity import full_precision
-from dfbench.evaluation.task import prepared
+from dfbench.errors import whole_number
+from dfbench.evaluation.ranking.devices import chosen_device, engine_for
+from dfbench.evaluation.ranking.groups import TieGroups
+from dfbench.evaluation.ranking.inputs import Array
+from dfbench.evaluation.ranking.labels import Labels
+from dfbench.evaluation.ranking.similarity import full_precision
+from dfbench.evaluation.ranking.task import prepared
 
 _MOST_LEVELS = 10**6
 

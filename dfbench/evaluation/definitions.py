@@ -13,8 +13,8 @@ from torch import Tensor
 
 from dfbench.errors import InvalidInput, unknown_name
 from dfbench.evaluation import metrics
-from dfbench.evaluation.groups import Ranked
-from dfbench.metric_version import METRIC_VERSION
+from dfbench.evaluation.ranking.groups import Ranked
+from dfbench.version import METRIC_VERSION
 
 DEFAULT_METRICS = ("map@all", "prec@200", "map@200", "prec@100", "acc@1")
 DF_SBIR_CAP = 10

@@ -9,17 +9,15 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from dfbench.bounds import checked_seed, whole_number
-from dfbench.errors import InvalidInput
+from dfbench.errors import InvalidInput, checked_seed, whole_number
 from dfbench.evaluation.bootstrap import MOST_RESAMPLES, mean_intervals
 from dfbench.evaluation.definitions import DEFAULT_METRICS, Definition, Metric, metric
-from dfbench.evaluation.devices import chosen_device
-from dfbench.evaluation.engines import engine_for
-from dfbench.evaluation.groups import Ranked
-from dfbench.evaluation.inputs import Array
-from dfbench.evaluation.labels import IntArray, Label, Labels, Relevance
-from dfbench.evaluation.similarity import full_precision
-from dfbench.evaluation.task import Task, prepared
+from dfbench.evaluation.ranking.devices import chosen_device, engine_for
+from dfbench.evaluation.ranking.groups import Ranked
+from dfbench.evaluation.ranking.inputs import Array
+from dfbench.evaluation.ranking.labels import IntArray, Label, Labels, Relevance
+from dfbench.evaluation.ranking.similarity import full_precision
+from dfbench.evaluation.ranking.task import RankingTask, prepared
 
 FloatArray = npt.NDArray[np.float64]
 QueryMask = npt.NDArray[np.bool_]
@@ -173,7 +171,7 @@ def _measured(
     return values[:, :-1], values[:, -1]
 
 
-def _tied_share(tied: FloatArray, task: Task) -> float:
+def _tied_share(tied: FloatArray, task: RankingTask) -> float:
     counts = task.relevance.counts
     pairs = float((counts * (task.n_photos - counts)).sum())
     differing = np.nansum(tied - task.equal_pairs())

@@ -3,16 +3,53 @@
 Notation: rel_i is 1 when the photo at rank i is of the query's class, P@i the share of positives
 among the first i, R the number of positives in the gallery, h the hits among the first k. Every
 function returns [B], float64, in [0, 1]. Those that take `TieGroups` are expectations over the
-orders of tied photos; those that take `Places` see tied photos in the gallery's order.
+orders of tied photos; those that take `PositiveRanks` see tied photos in the gallery's order.
 """
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
-from dfbench.evaluation.groups import Places, TieGroups
-from dfbench.evaluation.ties import expected_hits, expected_precision_sum
+from dfbench.evaluation.ranking.groups import PositiveRanks, TieGroups, indices_where, segment_sum
+
+
+@lru_cache(maxsize=2)
+def _harmonic(n_photos: int, device: torch.device) -> Tensor:
+    """H_0 .. H_G, [G + 1], float64."""
+    steps = torch.arange(1, n_photos + 1, dtype=torch.float64, device=device)
+    return torch.cat([steps.new_zeros(1), (1 / steps).cumsum(0)])
+
+
+def expected_precision_sum(groups: TieGroups, k: int | None = None) -> Tensor:
+    """E[sum over the first k ranks of rel_i P@i] for every query, [B], float64; k=None is all."""
+    seen = groups if k is None else groups.reaching(k)
+    total = (seen.positives_above + 1).div_(seen.above + 1)
+    tied = indices_where(seen.size > 1)
+    if len(tied):
+        total.index_copy_(0, tied, _tied_precision_sum(seen, tied, k))
+    return segment_sum(total, seen.lengths)
+
+
+def _tied_precision_sum(groups: TieGroups, tied: Tensor, k: int | None) -> Tensor:
+    counts = (groups.above, groups.positives_above, groups.size, groups.positives)
+    n, p, g, r = (count.index_select(0, tied) for count in counts)
+    reach = g if k is None else torch.minimum(g, k - n)
+    harmonic = _harmonic(groups.n_photos, n.device)
+    rise = harmonic.index_select(0, (n + reach).long()) - harmonic.index_select(0, n.long())
+    return r / g * ((p + 1) * rise + (r - 1) / (g - 1) * (reach - (n + 1) * rise))
+
+
+def expected_hits(groups: TieGroups, k: Tensor | int) -> Tensor:
+    """E[positives among the first k ranks] for every query, [B], float64; k may differ by query.
+
+    Whole groups count r; the group that k cuts counts r (k - n)/g.
+    """
+    limit = groups.of_group(k) if isinstance(k, Tensor) else k
+    share = ((limit - groups.above) / groups.size).clamp(0, 1)
+    return segment_sum(share * groups.positives, groups.lengths)
 
 
 def average_precision(groups: TieGroups) -> Tensor:
@@ -52,26 +89,26 @@ def relevance_after(groups: TieGroups, k: int) -> Tensor:
     return expected_hits(seen, k + 1) - expected_hits(seen, k)
 
 
-def average_precision_over_hits(places: Places, k: int) -> Tensor:
+def average_precision_over_hits(places: PositiveRanks, k: int) -> Tensor:
     """AP@k = sum_{i<=k} rel_i P@i / h, 0 when h = 0 (SEM-PCYC, torchmetrics with top_k)."""
     seen = places.reaching(k)
     return seen.total(seen.precision) / seen.lengths.clamp(min=1)
 
 
-def average_precision_first_hits(places: Places, k: int | None, cap: int) -> Tensor:
+def average_precision_first_hits(places: PositiveRanks, k: int | None, cap: int) -> Tensor:
     """Mean P@i over the first min(cap, h) hits among the first k ranks, 0 when h = 0 (DF-SBIR)."""
     seen = places if k is None else places.reaching(k)
     first = torch.where(seen.ordinal <= cap, seen.precision, 0.0)
     return seen.total(first) / seen.lengths.clamp(min=1, max=cap)
 
 
-def average_precision_interpolated(places: Places, k: int | None) -> Tensor:
+def average_precision_interpolated(places: PositiveRanks, k: int | None) -> Tensor:
     """Sum over hits i <= k of max_{i<=j<=k} P@j, over min(R, k) (Pascal VOC; SAKE, ZSE-SBIR)."""
     seen = places if k is None else places.reaching(k)
     return seen.total(_best_from_here(seen)) / seen.relevant.clamp(min=1, max=k)
 
 
-def _best_from_here(places: Places) -> Tensor:
+def _best_from_here(places: PositiveRanks) -> Tensor:
     """The largest precision from each positive to the query's last.
 
     A step of 2 a query keeps the queries apart in one running maximum from the end.

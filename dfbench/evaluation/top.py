@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from dfbench.bounds import whole_number
-from dfbench.evaluation.devices import chosen_device
-from dfbench.evaluation.inputs import Array, check_pair, vectors
-from dfbench.evaluation.labels import IntArray
-from dfbench.evaluation.similarity import full_precision, scoring
-from dfbench.evaluation.task import TILE_BYTES
+from dfbench.errors import whole_number
+from dfbench.evaluation.ranking.devices import chosen_device
+from dfbench.evaluation.ranking.inputs import Array, check_pair, vectors
+from dfbench.evaluation.ranking.labels import IntArray
+from dfbench.evaluation.ranking.similarity import full_precision, scoring
+from dfbench.evaluation.ranking.task import TILE_BYTES
 
 _BYTES_PER_PAIR = 4 + 3 * 8
 
@@ -51,3 +52,38 @@ def _best(keys: Tensor, k: int) -> IntArray:
     best = unique.topk(k, largest=False, sorted=True).values & 0xFFFFFFFF
     found: IntArray = best.cpu().numpy()
     return found
+
+
+_RETRIEVED = 2**24
+"""Most photos held at once, over all queries of a part."""
+
+
+def class_shares(
+    queries: Array,
+    gallery: Array,
+    query_labels: NDArray[np.int64],
+    gallery_labels: NDArray[np.int64],
+    classes: int,
+    *,
+    similarity: str = "cosine",
+    device: str = "cpu",
+) -> NDArray[np.float64]:
+    """`[C, C]`: what the top R of each class's queries hold, R photos being of that class.
+
+    Rows are classes of queries, columns of photos. The diagonal is the R-precision of a class; a
+    class without queries or photos has a row of 0. Labels are indices below `classes`.
+    """
+    relevant = np.bincount(gallery_labels, minlength=classes)
+    most = int(relevant.max())
+    counts = np.zeros((classes, classes))
+    for places in _parts(len(query_labels), max(1, _RETRIEVED // most)):
+        best = top_k(queries[places], gallery, most, similarity=similarity, device=device)
+        for name in np.unique(query_labels[places]):
+            retrieved = gallery_labels[best[query_labels[places] == name, : relevant[name]]]
+            counts[name] += np.bincount(retrieved.ravel(), minlength=classes)
+    totals = counts.sum(axis=1, keepdims=True)
+    return np.asarray(np.divide(counts, totals, out=np.zeros_like(counts), where=totals > 0))
+
+
+def _parts(count: int, most: int) -> list[slice]:
+    return [slice(start, start + most) for start in range(0, count, most)]

@@ -1,11 +1,12 @@
-"""Stored images as tensors."""
+"""Batches of stored images as tensors, and their augmentation."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional
 
 from dfbench.datasets.dataset import ImageSet
 
@@ -30,3 +31,44 @@ def image_batches(data: ImageSet, device: torch.device) -> Iterator[tuple[Tensor
         images = torch.from_numpy(data.images[start : start + size].copy())
         labels = torch.from_numpy(data.labels[start : start + size].copy())
         yield to_unit(images.to(device)), labels.to(device)
+
+
+def crop_and_flip(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Each image of `[B, C, H, W]` moved by up to H/8 pixels and mirrored in half the cases.
+
+    The border is continued by its edge pixels.
+    """
+    count, _, height, width = images.shape
+    reach = height // 8
+    device = images.device
+    padded = functional.pad(images, (reach, reach, reach, reach), mode="replicate")
+
+    def draw(high: int) -> Tensor:
+        return torch.randint(high, (count, 1), generator=generator, device=device)
+
+    rows = torch.arange(height, device=device) + draw(2 * reach + 1)
+    columns = torch.arange(width, device=device)
+    columns = torch.where(draw(2) == 1, columns.flip(0), columns) + draw(2 * reach + 1)
+    index = torch.arange(count, device=device).view(-1, 1, 1)
+    moved = padded.permute(0, 2, 3, 1)[index, rows.unsqueeze(2), columns.unsqueeze(1)]
+    return moved.permute(0, 3, 1, 2)
+
+
+class HostCount(nn.Module):
+    """A number that lies on the host wherever its owner lies; checkpoints of the owner hold it.
+
+    As a buffer it would move to the device, and every step that needs it as a number would have to
+    wait until the device has done all that it was told before.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.value = 0
+
+    def get_extra_state(self) -> Tensor:
+        """The number as torch's `state_dict` takes it up."""
+        return torch.tensor(self.value)
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Go on from a number in a `state_dict`."""
+        self.value = int(state)

@@ -13,9 +13,9 @@ from typing import Any
 
 import torch
 
-from dfbench.console import note
 from dfbench.errors import PluginFault
-from dfbench.files import atomic_path, write_json
+from dfbench.system.console import note
+from dfbench.system.files import atomic_path, write_json
 
 _SUFFIX = ".checkpoint"
 _MAGIC = b"DFBCKPT1"

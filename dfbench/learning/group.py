@@ -12,8 +12,9 @@ optimiser takes a step: gradients that are read before are those of one process.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from itertools import groupby
 from pathlib import Path
@@ -25,6 +26,8 @@ from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from dfbench.errors import DfbenchError
+from dfbench.learning.checkpoint import Checkpoints
+from dfbench.learning.loop import Stateful, TrainingLoop
 
 _PATIENCE = timedelta(minutes=15)
 """A process that is silent for so long counts as stuck."""
@@ -157,3 +160,50 @@ def _tensors(modules: Iterable[nn.Module]) -> Iterator[tuple[str, Tensor]]:
     for module in modules:
         yield from module.named_parameters()
         yield from module.named_buffers()
+
+
+@dataclass(frozen=True)
+class GroupCheckpoints(Checkpoints):
+    """The checkpoints of one loop, in a folder that all processes of a group read."""
+
+    group: ProcessGroup
+
+    def save(self, step: int, state: Mapping[str, Any]) -> None:
+        """Store a state, if this process leads."""
+        if self.group.leads:
+            super().save(step, state)
+
+    def save_curves(self, curves: Mapping[str, Any]) -> None:
+        """Write the curves, if this process leads."""
+        if self.group.leads:
+            super().save_curves(curves)
+
+    def load(self) -> tuple[int, dict[str, Any]] | None:
+        """The same step and state for all. Raises `DfbenchError` if they find different ones."""
+        found = super().load() if self.group.leads else None
+        self.group.wait()  # the leader has removed what is not good
+        if not self.group.leads:
+            found = super().load()
+        step = -1 if found is None else found[0]
+        if self.group.total(step) != self.group.size * step:  # nor has any gone on by then
+            raise DfbenchError(
+                f"the processes of this fit found different checkpoints in {self.folder}; remove "
+                "the folder, or repeat the command with --force"
+            )
+        return found
+
+
+def loops_of(group: ProcessGroup) -> Callable[..., TrainingLoop]:
+    """What makes the loops of a group, from the arguments of `TrainingLoop`."""
+
+    def make(
+        description: str,
+        steps: int,
+        state: Mapping[str, Stateful],
+        checkpoints: Checkpoints,
+        checkpoint_seconds: float,
+    ) -> TrainingLoop:
+        shared = GroupCheckpoints(checkpoints.folder, checkpoints.name, checkpoints.origin, group)
+        return TrainingLoop(description, steps, state, shared, checkpoint_seconds)
+
+    return make

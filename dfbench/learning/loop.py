@@ -1,21 +1,68 @@
-"""The training loop of every long fit: progress, curves, checkpoints and resumption."""
+"""The training loop of every long fit: steps, progress, curves, checkpoints and resumption."""
 
 from __future__ import annotations
 
+import random
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from math import isfinite
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from dfbench.console import progress
 from dfbench.learning.checkpoint import Checkpoints
 from dfbench.learning.curves import Curves, FiniteLosses, Value
-from dfbench.learning.global_random import GlobalRandomState
+from dfbench.system.console import progress
+
+
+def descend(optimiser: torch.optim.Optimizer, *losses: Tensor) -> None:
+    """Move the optimiser's parameters by one step; `losses` are scalars that are added up.
+
+    Without a loss nothing moves.
+    """
+    if not losses:
+        return
+    optimiser.zero_grad(set_to_none=True)
+    torch.stack(losses).sum().backward()  # type: ignore[no-untyped-call]  # torch's stub
+    optimiser.step()
+
+
+def fused(parameters: Iterable[nn.Parameter]) -> bool | None:
+    """What torch's optimisers take as `fused`: True where one kernel moves all the parameters.
+
+    That is on CUDA. Elsewhere None, torch's own choice.
+    """
+    on_cuda = {parameter.device.type for parameter in parameters} == {"cuda"}
+    return True if on_cuda else None
+
+
+class GlobalRandomState:
+    """The generators that torch, NumPy and Python share with whoever does not bring one along."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """The states of all of them; torch's on the processor and on the GPU in use."""
+        kind, keys, *rest = np.random.get_state(legacy=True)
+        on_gpu = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]  # torch's stub
+        return {
+            "torch": torch.get_rng_state(),
+            "cuda": torch.cuda.get_rng_state() if on_gpu else None,
+            "numpy": (kind, torch.from_numpy(np.array(keys, np.int64)), *rest),
+            "python": random.getstate(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any], /) -> None:
+        """Continue from stored states."""
+        torch.set_rng_state(state["torch"])
+        if state["cuda"] is not None:
+            torch.cuda.set_rng_state(state["cuda"])
+        kind, keys, *rest = state["numpy"]
+        np.random.set_state((kind, keys.numpy().astype(np.uint32), *rest))
+        random.setstate(state["python"])
+
 
 CHECKPOINT_SECONDS = 30.0
 """Time between two checkpoints: what a killed run loses at most."""

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dfbench.learning.host_count import HostCount
+from dfbench.learning.batches import HostCount
 
 _EPSILON = 1e-8
 

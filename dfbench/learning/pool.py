@@ -7,8 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from dfbench.learning.batches import to_unit
-from dfbench.learning.host_count import HostCount
+from dfbench.learning.batches import HostCount, to_unit
 
 
 class Pairs(NamedTuple):

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dfbench.datasets.dataset import Modality
+from dfbench.modality import Modality
 from dfbench.networks import Normaliser
 
 _COARSEST = 4

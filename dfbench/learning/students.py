@@ -9,12 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from dfbench.budget import Budget
-from dfbench.datasets.dataset import Modality
-from dfbench.learning.augment import crop_and_flip
-from dfbench.learning.descent import descend, fused
-from dfbench.learning.loop import RandomState, Stateful
-from dfbench.learning.objectives.objective import Objective, View
+from dfbench.learning.batches import crop_and_flip
+from dfbench.learning.loop import RandomState, Stateful, descend, fused
+from dfbench.learning.objective import Objective, View
 from dfbench.learning.pool import LabelledPairs, Pairs
+from dfbench.modality import Modality
 from dfbench.networks import Encoder, Encoders
 
 Labeller = Callable[[Modality, Tensor], Tensor]

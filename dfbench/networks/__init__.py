@@ -1,15 +1,14 @@
 """Networks by name: backbones of teachers and encoders, estimators (generators)."""
 
-from dfbench.networks.backbone import Backbone
-from dfbench.networks.backbones import backbone_names, new_backbone
-from dfbench.networks.classifier import Classifier
-from dfbench.networks.encoder import Encoder
-from dfbench.networks.encoders import Encoders, Similarity
+from dfbench.networks.backbones.backbone import Backbone
+from dfbench.networks.backbones.registry import backbone_names, new_backbone
+from dfbench.networks.backbones.resnet import ResidualBlock, ResNet, SmallResNet
+from dfbench.networks.classifier import Classifier, ModalityNet
+from dfbench.networks.encoder import Encoder, Encoders, Similarity
 from dfbench.networks.estimator import Estimator
-from dfbench.networks.modality import ModalityNet
 from dfbench.networks.normaliser import NORMALISATION, Normaliser
-from dfbench.networks.placement import placed
-from dfbench.networks.readings import (
+from dfbench.networks.placement import convolutions, placed
+from dfbench.networks.representations import (
     ByKnowledge,
     Centred,
     OpenUnion,
@@ -18,8 +17,6 @@ from dfbench.networks.readings import (
     UnitNorm,
     UnknownShare,
 )
-from dfbench.networks.resnet import ResNet
-from dfbench.networks.small_resnet import ResidualBlock, SmallResNet
 
 __all__ = [
     "NORMALISATION",
@@ -42,6 +39,7 @@ __all__ = [
     "UnitNorm",
     "UnknownShare",
     "backbone_names",
+    "convolutions",
     "new_backbone",
     "placed",
 ]

@@ -13,10 +13,10 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from torch import Tensor, nn
 
-from dfbench.networks.backbone import Backbone
-from dfbench.networks.backbones import new_backbone
+from dfbench.networks.backbones.backbone import Backbone
+from dfbench.networks.backbones.registry import new_backbone
 from dfbench.networks.normaliser import Normaliser
-from dfbench.networks.readings import (
+from dfbench.networks.representations import (
     Centred,
     OpenUnion,
     OverUnion,

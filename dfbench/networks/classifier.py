@@ -1,12 +1,14 @@
-"""A classifier that takes images in [0, 1]: normaliser, backbone, linear head."""
+"""Classifiers of images in [0, 1]: of classes (normaliser, backbone, head) and of modality."""
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from torch import Tensor, nn
 
-from dfbench.networks.backbones import new_backbone
+from dfbench.networks.backbones.registry import new_backbone
+from dfbench.networks.placement import convolutions
 from dfbench.networks.portions import over_batch
-from dfbench.networks.precision import convolutions
 
 
 class Classifier(nn.Module):
@@ -40,4 +42,28 @@ class Classifier(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         logits: Tensor = self.head(self.features(images))
+        return logits
+
+
+_WIDTHS = (3, 16, 32, 32)
+
+
+class ModalityNet(nn.Module):
+    """Maps images `[B, 3, H, W]` in [0, 1] to logits `[B]`, positive for sketches.
+
+    Three strided convolutions and a pooled linear head: the question is easy, and a small network
+    leaves little room for the estimators to fool it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for channels_in, channels_out in pairwise(_WIDTHS):
+            layers += [nn.Conv2d(channels_in, channels_out, 3, 2, 1), nn.ReLU()]
+        self.body = nn.Sequential(*layers)
+        self.head = nn.Linear(_WIDTHS[-1], 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        features = self.body(2 * images - 1).mean(dim=(2, 3))
+        logits: Tensor = self.head(features).squeeze(1)
         return logits

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from dfbench.errors import InvalidConfig
-from dfbench.networks.precision import convolutions
+from dfbench.networks.placement import convolutions
 
 _COARSEST = 7
 """The coarsest map is at least this high and wide: 8 for 32 or 64 px, 7 for 224."""

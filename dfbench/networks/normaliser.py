@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from dfbench.datasets.dataset import Modality
-from dfbench.networks.resizing import resized
+from dfbench.modality import Modality
+from dfbench.networks.backbones.resizing import resized
 
 NORMALISATION: dict[Modality, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "photo": ((0.48, 0.46, 0.41), (0.25, 0.25, 0.25)),

@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import Any
 
 from dfbench.identity import canonical_json
-from dfbench.runs.record import Record
+from dfbench.records.record import Record
 
 DEFAULT_METRIC = "map@all"
 

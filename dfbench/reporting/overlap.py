@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from statistics import fmean
 
+from dfbench.records.record import Record
 from dfbench.reporting.lines import DEFAULT_METRIC, Line, lines, setting_key
 from dfbench.reporting.query_groups import ALL, group_values
 from dfbench.reporting.roles import SECTIONS, roles
-from dfbench.runs.record import Record
 from dfbench.scenarios.scenario import Kind, parse_scenario
 
 _WHOLE = 1.0

@@ -1,4 +1,4 @@
-"""Numbers that papers printed, shipped as data with their source."""
+"""Published numbers, shipped as data with their sources."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Published:
 
 
 @dataclass(frozen=True)
-class Twins:
+class DataPair:
     """One objective without data and with it."""
 
     free: str
@@ -40,7 +40,7 @@ class Paper:
     """Label of the method it proposes; its other rows are that method's baselines."""
     rows: dict[str, dict[str, Published]]
     """By dataset and method."""
-    twins: tuple[Twins, ...]
+    twins: tuple[DataPair, ...]
 
     @property
     def baselines(self) -> tuple[str, ...]:
@@ -91,7 +91,39 @@ def _paper(content: dict[str, Any]) -> Paper:
     )
 
 
-def _twins(free: str, content: dict[str, Any]) -> Twins:
+def _twins(free: str, content: dict[str, Any]) -> DataPair:
     data = content["twin"]
     printed = {name: (pair[0], pair[1]) for name, pair in content.items() if name != "twin"}
-    return Twins(free, data, printed)
+    return DataPair(free, data, printed)
+
+
+@dataclass(frozen=True)
+class PublishedOverlap:
+    """The bars of one figure."""
+
+    source: str
+    method: str
+    overlaps: tuple[float, ...]
+    bars: dict[str, tuple[float, ...]]
+    """mAP@all by dataset, one value an overlap."""
+    reading_error: float
+    """Either way, of a value read from pixels."""
+
+    def of(self, dataset: str) -> PublishedOverlap:
+        """The bars of a dataset alone, or all where it has none: then they show the shape."""
+        own = {dataset: self.bars[dataset]} if dataset in self.bars else self.bars
+        return PublishedOverlap(self.source, self.method, self.overlaps, own, self.reading_error)
+
+
+@cache
+def published_overlap() -> PublishedOverlap:
+    """The bars of Chaudhuri et al. 2023."""
+    file = files("dfbench_benchmarks") / "reported" / "overlap" / "chaudhuri2023.toml"
+    content = tomllib.loads(file.read_text(encoding="utf-8"))
+    return PublishedOverlap(
+        source=content["source"],
+        method=content["method"],
+        overlaps=tuple(content["overlap"]),
+        bars={name: tuple(values) for name, values in content["bars"].items()},
+        reading_error=content["reading_error"],
+    )

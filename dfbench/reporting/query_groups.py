@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from dfbench.records.record import Record, RecordedScore
 from dfbench.reporting.cells import span
 from dfbench.reporting.lines import Line
-from dfbench.runs.record import Record, Score
 
 GROUPS = ("shared", "sketch-only", "photo-only")
 """As records name them; the gallery is the same for all."""
@@ -20,7 +20,7 @@ def query_groups(records: Iterable[Record]) -> tuple[str, ...]:
     return tuple(name for name in GROUPS if name in found)
 
 
-def group_scores(record: Record, group: str, reading: str = "") -> dict[str, Score]:
+def group_scores(record: Record, group: str, reading: str = "") -> dict[str, RecordedScore]:
     """The scores of a group of queries; empty where the record has none."""
     if group == ALL:
         return record.readings.get(reading, {}) if reading else record.metrics

@@ -9,8 +9,8 @@ from functools import cache
 from importlib.resources import files
 
 from dfbench.need import REFERENCES
-from dfbench.runs.record import Record
-from dfbench.runs.row import Row, parse_label
+from dfbench.plugins.method_info import MethodInfo, parse_label
+from dfbench.records.record import Record
 
 UNTRAINED = "data-free, nothing is trained"
 TRAINED = "data-free, trained"
@@ -30,7 +30,7 @@ class Roles:
     remarks: Mapping[str, str]
     """By method, what a table that shows it has to say."""
 
-    def section(self, row: Row) -> str:
+    def section(self, row: MethodInfo) -> str:
         """One of `SECTIONS`: the rows that are compared with each other."""
         if REFERENCES & {*row.needs}:
             return REFERENCE
@@ -51,7 +51,7 @@ def remarks(records: Iterable[Record]) -> list[str]:
     return [f"{name}: {roles().remarks[name]}" for name in names if name in roles().remarks]
 
 
-def is_variant_of(row: Row, label: str) -> bool:
+def is_variant_of(row: MethodInfo, label: str) -> bool:
     """Whether a row is a named variant of the method of a label.
 
     A row on another row's generated pairs is no variant but an objective without its data.

@@ -9,8 +9,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from dfbench.records.record import Record
 from dfbench.reporting.cells import NONE, metric_title, short
-from dfbench.runs.record import Record
 from dfbench.scenarios.scenario import parse_scenario
 
 ZERO_SHOT = "zero-shot, with data, as printed by others"

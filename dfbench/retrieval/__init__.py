@@ -2,9 +2,8 @@
 
 from dfbench.retrieval.card import Card
 from dfbench.retrieval.exporting import Export, export
-from dfbench.retrieval.finding import FoundRun, find_run
 from dfbench.retrieval.gallery import Gallery, open_gallery
-from dfbench.retrieval.loading import load
+from dfbench.retrieval.loading import FoundRun, find_run, load
 from dfbench.retrieval.model import Pictures, RetrievalModel
 from dfbench.retrieval.search import Hit, ranked
 

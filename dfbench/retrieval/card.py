@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import tomllib
+from importlib.resources import files
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-import dfbench
-from dfbench.retrieval.licences import licence_of
-from dfbench.runs.record import MetricDefinition, Record, Score
-from dfbench.runs.written import WrittenEncoders
+from dfbench.records.encoders_file import WrittenEncoders
+from dfbench.records.record import MetricDefinition, Record, RecordedScore
+from dfbench.version import __version__
+
+
+def licence_of(dataset: str) -> str | None:
+    """The licence of a dataset's images, in one line; None if dfbench knows none."""
+    text = files("dfbench.datasets").joinpath("licences.toml").read_text(encoding="utf-8")
+    licence: str | None = tomllib.loads(text).get(dataset)
+    return licence
+
 
 CARD_FILE = "card.json"
 
@@ -33,7 +42,7 @@ class Measured(_Part):
     """Of queries and gallery."""
     queries: int
     gallery: int
-    metrics: dict[str, Score]
+    metrics: dict[str, RecordedScore]
     definitions: dict[str, MetricDefinition]
     chance: float
     """`map@all` of a random order."""
@@ -65,7 +74,7 @@ def card_of(
     """The card of a run's encoders; `licence` is what a person says of the data."""
     known = licence_of(record.data.name) if record else None
     return Card(
-        dfbench=dfbench.__version__,
+        dfbench=__version__,
         encoders=encoders,
         weights=weights,
         data_licence=licence or known,

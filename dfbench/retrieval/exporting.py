@@ -11,15 +11,14 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from dfbench.datasets.dataset import MODALITIES
 from dfbench.errors import InvalidInput
-from dfbench.files import check_writable, entries, writing
+from dfbench.modality import MODALITIES
 from dfbench.networks.chain import state_of
+from dfbench.process.messages import ENCODERS_FILE
 from dfbench.retrieval.card import CARD_FILE, Card, card_of
-from dfbench.retrieval.finding import FoundRun
-from dfbench.retrieval.loading import load, read_card
+from dfbench.retrieval.loading import FoundRun, load, read_card
 from dfbench.retrieval.model import RetrievalModel
-from dfbench.runs.job import ENCODERS_FILE
+from dfbench.system.files import check_writable, entries, writing
 
 ONNX_FILES = {modality: f"{modality}.onnx" for modality in MODALITIES}
 _PLACE = ".export-"

@@ -12,17 +12,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dfbench import console
-from dfbench.cores import available_cores
-from dfbench.datasets.contents import file_digests
-from dfbench.datasets.decoding import READER, decoded
-from dfbench.datasets.file_faults import closed
-from dfbench.datasets.folder_layout import is_image_name
-from dfbench.datasets.names import encodable
-from dfbench.datasets.picture import UnreadableImageError
+from dfbench.class_names import encodable
+from dfbench.datasets.folder.layout import is_image_name
+from dfbench.datasets.images.contents import file_digests
+from dfbench.datasets.images.decoding import READER, decoded
+from dfbench.datasets.images.file_errors import closed
+from dfbench.datasets.images.picture import UnreadableImageError
 from dfbench.errors import InvalidInput
-from dfbench.file_errors import file_fault
-from dfbench.files import check_writable
 from dfbench.retrieval.gallery_cache import (
     Embedded,
     read_embedded,
@@ -30,6 +26,10 @@ from dfbench.retrieval.gallery_cache import (
     write_part,
 )
 from dfbench.retrieval.model import RetrievalModel
+from dfbench.system import console
+from dfbench.system.file_errors import file_fault
+from dfbench.system.files import check_writable
+from dfbench.system.machine import available_cores
 
 _BATCH = 64
 """Photos that are decoded and embedded together."""

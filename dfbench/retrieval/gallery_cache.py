@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from dfbench.files import atomic_path, entries
+from dfbench.system.files import atomic_path, entries
 
 _PART = ".part-"
 

@@ -1,28 +1,123 @@
-"""`dfbench.load`: encoders from the folder of a run or of an export."""
+"""`dfbench.load`: encoders of a run, found by name or identity, or of an export."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import SequenceMatcher
 from hashlib import blake2b
+from itertools import takewhile
 from pathlib import Path
 
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from torch import Tensor, nn
 
-from dfbench.datasets.dataset import MODALITIES, Modality
-from dfbench.errors import InvalidInput
-from dfbench.evaluation.devices import chosen_device
-from dfbench.file_errors import told_faults
-from dfbench.files import read_file
-from dfbench.model_file import read_model
+from dfbench.errors import InvalidInput, UnknownName
+from dfbench.evaluation.ranking.devices import chosen_device
+from dfbench.modality import MODALITIES, Modality
 from dfbench.networks import placed
 from dfbench.networks.chain import Chain, rebuilt
+from dfbench.process.messages import ENCODERS_FILE
+from dfbench.records.encoders_file import WRITTEN_FILE, WrittenEncoders, read_written
+from dfbench.records.record import Record
+from dfbench.records.store import ResultStore, record_name, run_folder
 from dfbench.retrieval.card import CARD_FILE, Card
 from dfbench.retrieval.model import RetrievalModel
-from dfbench.runs.job import ENCODERS_FILE
-from dfbench.runs.written import WRITTEN_FILE, WrittenEncoders, read_written
+from dfbench.system.file_errors import told_faults
+from dfbench.system.files import entries, read_file
+from dfbench.system.text_files import read_model
+
+_SHORTEST = 4
+"""Letters of an identity that are enough if only one run has them."""
+_NEAREST = 5
+
+
+@dataclass(frozen=True)
+class FoundRun:
+    """Where the encoders of a run lie, and what is recorded of it."""
+
+    folder: Path
+    record: Record | None
+    """None for an export, and for a run without test images."""
+
+
+def find_run(named: str, results: Path, runs: Path) -> FoundRun:
+    """The run that a person means: the beginning of an identity, a folder of a run or an export.
+
+    An identity is the `fit_id` or `eval_id` of a record, as in names of files in `results` and of
+    folders in `runs`; the name of such a file or folder will do too. Raises `UnknownName`, which
+    names the nearest ones, and `InvalidInput` if several runs begin so or the encoders of a record
+    are gone.
+    """
+    folder = Path(named)
+    if (folder / CARD_FILE).is_file():
+        return FoundRun(folder, None)
+    known = _known(results, runs)
+    if (folder / WRITTEN_FILE).is_file() or (folder / ENCODERS_FILE).is_file():
+        return FoundRun(folder, known[folder.name].record if folder.name in known else None)
+    found = [run for name, run in known.items() if _means(named, name, run)]
+    if not found:
+        raise _unknown(named, known, results, runs)
+    if len(found) > 1:
+        names = ", ".join(run.folder.name for run in found)
+        raise InvalidInput(f"{len(found)} runs begin with {named!r}: {names}; give more of one")
+    (run,) = found
+    if not (run.folder / ENCODERS_FILE).is_file():
+        raise InvalidInput(
+            f"run {run.folder.name!r} has no encoders in {str(run.folder)!r}; name the folder of "
+            "runs with --runs, or repeat the run with --force"
+        )
+    return run
+
+
+def _known(results: Path, runs: Path) -> dict[str, FoundRun]:
+    """Runs by the name of their folder: those with a record, and those with a folder alone."""
+    known = {}
+    for dataset in entries(runs):
+        for folder in entries(dataset) if dataset.is_dir() else ():
+            if (folder / ENCODERS_FILE).is_file():
+                known[folder.name] = FoundRun(folder, None)
+    for record in ResultStore(results):
+        name, label = record.data.name, record.row.label
+        folder = run_folder(runs, name, label, record.seed, record.fit_id)
+        known[folder.name] = FoundRun(folder, record)
+    return known
+
+
+def _means(named: str, name: str, run: FoundRun) -> bool:
+    if len(named) < _SHORTEST:
+        return False
+    # Without a record only the first digits of the identity are known.
+    shortened = run.record is None and named.startswith(name.rpartition("-")[2])
+    return shortened or any(one.startswith(named) for one in _names(name, run))
+
+
+def _names(name: str, run: FoundRun) -> tuple[str, ...]:
+    """What a run can be called by the beginning of: its identities, its folder, its record."""
+    if run.record is None:
+        return name.rpartition("-")[2], name
+    return run.record.fit_id, run.record.eval_id, name, record_name(run.record)
+
+
+def _unknown(named: str, known: dict[str, FoundRun], results: Path, runs: Path) -> UnknownName:
+    likeness = {
+        name: max(_likeness(named, one) for one in _names(name, run)) for name, run in known.items()
+    }
+    nearest = sorted(known, key=lambda name: (likeness[name], name), reverse=True)[:_NEAREST]
+    return UnknownName(
+        f"unknown run {named!r}; nearest: {', '.join(nearest) or 'none'}; allowed: the beginning "
+        f"({_SHORTEST} letters or more) of an identity, as in names below {str(results)!r} and "
+        f"{str(runs)!r}, or the folder of a run or an export (other places: --results, --runs)"
+    )
+
+
+def _likeness(named: str, name: str) -> tuple[int, float]:
+    """How far two names begin alike, then how much else they share."""
+    alike = takewhile(lambda pair: pair[0] == pair[1], zip(named, name, strict=False))
+    common = sum(1 for _ in alike)
+    return common, SequenceMatcher(None, named, name[: len(named)]).ratio()
 
 
 @told_faults()

@@ -13,15 +13,14 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from dfbench.datasets.dataset import Modality
-from dfbench.datasets.decoding import squared
-from dfbench.datasets.picture import UnreadableImageError
-from dfbench.datasets.resizing import resized
+from dfbench.datasets.images.decoding import resized, squared
+from dfbench.datasets.images.picture import UnreadableImageError
 from dfbench.errors import InvalidInput
 from dfbench.evaluation import top_k
 from dfbench.learning.batches import batch_of, to_unit
-from dfbench.networks.precision import bfloat16_convolutions, convolutions
-from dfbench.runs.written import WrittenEncoders
+from dfbench.modality import Modality
+from dfbench.networks.placement import bfloat16_convolutions, convolutions
+from dfbench.records.encoders_file import WrittenEncoders
 
 Pictures: TypeAlias = NDArray[np.uint8] | Tensor | Image.Image | Sequence[Image.Image]
 """A uint8 batch `[N, C, H, W]`, C 1 or 3, one picture, or several of whatever sizes."""

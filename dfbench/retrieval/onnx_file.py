@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from dfbench.distribution import install_command
 from dfbench.errors import InvalidInput
-from dfbench.files import atomic_path
 from dfbench.learning.batches import to_unit
+from dfbench.system.files import atomic_path
+from dfbench.version import install_command
 
 _LIBRARIES = ("onnx", "onnxscript", "onnxruntime")
 _BATCH = 3

@@ -1,12 +1,16 @@
-"""The photos of a gallery that are nearest to a sketch."""
+"""The photos of a gallery nearest to a sketch, and the sketch file a query is read from."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dfbench.datasets.images.decoding import decoded
+from dfbench.datasets.images.picture import UnreadableImageError
+from dfbench.errors import InvalidInput
 from dfbench.retrieval.gallery import Gallery
 from dfbench.retrieval.model import Pictures, RetrievalModel
 
@@ -48,3 +52,30 @@ def _scores(
     if similarity == "cosine":
         products /= np.linalg.norm(photos, axis=1) * np.linalg.norm(query)
     return products
+
+
+_DARK = 0.5
+
+
+@dataclass(frozen=True)
+class SketchFile:
+    """A sketch that was read."""
+
+    pixels: NDArray[np.uint8]
+    """`[1, 3, S, S]`."""
+    notes: tuple[str, ...]
+    """What may spoil its ranking."""
+
+
+def read_sketch(file: Path, size: int) -> SketchFile:
+    """The sketch in an image file at `size` pixels. Raises `InvalidInput` if it cannot be read."""
+    try:
+        pixels = decoded(file, size)
+    except UnreadableImageError as fault:
+        raise InvalidInput(
+            f"sketch {str(file)!r} cannot be read ({fault}); allowed: an image file such as .png "
+            "or .jpg, dark strokes on white"
+        ) from fault
+    dark = float(pixels.mean()) / 255 < _DARK
+    told = "the sketch is mostly dark, and encoders know dark strokes on white: invert it?"
+    return SketchFile(pixels[None], (told,) * dark)

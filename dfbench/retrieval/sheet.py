@@ -6,14 +6,32 @@ from collections.abc import Sequence
 from math import ceil
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from dfbench.datasets.picture import UnreadableImageError
+from dfbench.datasets.images.decoding import image_content, read_picture
+from dfbench.datasets.images.picture import UnreadableImageError, upright
 from dfbench.errors import InvalidInput
-from dfbench.files import atomic_path, check_writable
 from dfbench.retrieval.gallery import Gallery
 from dfbench.retrieval.search import Hit
-from dfbench.retrieval.thumbnail import thumbnail
+from dfbench.system.files import atomic_path, check_writable
+
+
+def thumbnail(file: Path, side: int) -> Image.Image:
+    """The image of a file, upright, RGB on white, within a square of `side` pixels.
+
+    It keeps its proportions; a smaller one is enlarged, pixel by pixel. Raises
+    `UnreadableImageError`.
+    """
+
+    def drafted(image: Image.Image) -> Image.Image:
+        image.draft("RGB", (side, side))  # a large JPEG is decoded at a part of its size
+        return upright(image)
+
+    whole = read_picture(image_content(file), drafted)
+    small = max(whole.size) < side
+    filtering = Image.Resampling.NEAREST if small else Image.Resampling.LANCZOS
+    return ImageOps.contain(whole, (side, side), filtering)
+
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 """What a sheet can be written as, by suffix."""

@@ -1,1 +1,1 @@
-"""Runs: plan, identity, execution, record, store."""
+"""A plan is carried out: networks made, method fitted, embeddings ranked, record written."""

@@ -4,26 +4,35 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from dfbench.console import note
-from dfbench.datasets.dataset import MODALITIES
 from dfbench.errors import PluginFault
-from dfbench.file_errors import FileFault
-from dfbench.files import drop_leftovers
 from dfbench.learning.checkpoint import drop_checkpoints
+from dfbench.modality import MODALITIES
 from dfbench.need import Need
-from dfbench.reporting.pictures import save_retrievals
-from dfbench.runs.exhibit import exhibit, exhibit_later
-from dfbench.runs.handover import handed_over
-from dfbench.runs.job import TRAINING_FOLDER, Job
-from dfbench.runs.lock import LOCK_FILE, RunLock
-from dfbench.runs.memory import call_fit
-from dfbench.runs.places import check_places
-from dfbench.runs.plan import Plan
+from dfbench.planning.plan import Plan
+from dfbench.process.launch import call_fit
+from dfbench.process.messages import TRAINING_FOLDER, Job
+from dfbench.process.shared_arrays import shared_arrays
+from dfbench.process.supervision import Supervision
+from dfbench.process.test_images import LABELS_FILE, TestImages, handed_over
+from dfbench.records.record import Record
+from dfbench.records.showcase import SHOWCASE_FOLDER, lacks_showcase
+from dfbench.records.state import (
+    LOCK_FILE,
+    STATE_FILE,
+    RunLock,
+    RunState,
+    failure,
+    kept_state,
+    read_state,
+)
+from dfbench.records.store import ResultStore, record_file, run_folder
+from dfbench.runs.exhibit import exhibit, exhibit_later, save_retrievals
+from dfbench.runs.ingredients import ensure_networks, source_pairs, supplied_arrays
 from dfbench.runs.ranking import (
     Embeddings,
     Ranking,
@@ -31,18 +40,35 @@ from dfbench.runs.ranking import (
     rank,
     read_embeddings,
 )
-from dfbench.runs.record import Record
 from dfbench.runs.recording import Ingredients, make_record
-from dfbench.runs.shared_arrays import shared_arrays
-from dfbench.runs.showcase import SHOWCASE_FOLDER, lacks_showcase
-from dfbench.runs.state import RunState, failure, kept_state, read_state
-from dfbench.runs.store import ResultStore, run_folder
-from dfbench.runs.supervision import Supervision
-from dfbench.runs.supplies import source_pairs, supplied_arrays
-from dfbench.runs.teaching import ensure_networks
-from dfbench.runs.test_images import LABELS_FILE, TestImages
+from dfbench.system.console import note
+from dfbench.system.file_errors import FileFault
+from dfbench.system.files import check_writable, drop_leftovers
 from dfbench.teachers.identities import supplies_of
 from dfbench.teachers.store import StoredNetwork
+
+
+def check_places(plans: Iterable[Plan]) -> None:
+    """Raise `FileFault` unless records, run folders and missing networks can be written."""
+    targets: dict[Path, Path] = {}
+    for plan in plans:
+        for target in _targets(plan):
+            targets.setdefault(target.parent, target)
+    for target in targets.values():
+        check_writable(target)
+
+
+def _targets(plan: Plan) -> list[Path]:
+    session = plan.session
+    request = session.request
+    label, name, seed = plan.row.label, session.dataset.name, request.seed
+    networks = map(session.network_file, plan.networks.values())
+    return [
+        record_file(request.places.results, name, label, seed, plan.eval_id),
+        plan.folder / STATE_FILE,
+        *(file for file in networks if not file.is_file()),
+    ]
+
 
 RETRIEVALS_FILE = "pictures/retrievals.png"
 """In a run's folder: a few queries with their best photos."""

@@ -10,14 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load, save
 
-from dfbench.datasets.dataset import MODALITIES, ImageSet, Modality
+from dfbench.datasets.dataset import ImageSet
 from dfbench.errors import DfbenchError, PluginFault
 from dfbench.evaluation import Evaluation, evaluate, top_k
-from dfbench.files import atomic_path
-from dfbench.runs.job import embeddings_file
-from dfbench.runs.plan import Plan
-from dfbench.runs.test_images import TestImages
+from dfbench.modality import MODALITIES, Modality
+from dfbench.planning.plan import Plan
+from dfbench.process.messages import embeddings_file
+from dfbench.process.test_images import TestImages
 from dfbench.scenarios.division import ClassDivision
+from dfbench.system.files import atomic_path
 
 Embeddings = dict[Modality, NDArray[np.float32]]
 TOP = 10

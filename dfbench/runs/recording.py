@@ -5,26 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from dfbench.datasets.dataset import MODALITIES, ImageSet, Modality
-from dfbench.evaluation import Score as Scored
-from dfbench.runs.environment import read_environment
-from dfbench.runs.job import FitFacts
-from dfbench.runs.plan import Plan
-from dfbench.runs.ranking import Ranking, chance_levels
-from dfbench.runs.record import (
+from dfbench.datasets.dataset import ImageSet
+from dfbench.evaluation import Score
+from dfbench.modality import MODALITIES, Modality
+from dfbench.planning.plan import Plan
+from dfbench.planning.session import Session
+from dfbench.process.messages import FitFacts
+from dfbench.records.environment import read_environment
+from dfbench.records.record import (
     DataRecord,
     Digests,
     Division,
     MetricDefinition,
     QueryGroup,
     Record,
-    Score,
+    RecordedScore,
     Seconds,
     SupplyRecord,
     TeacherRecord,
     metrics_digest,
 )
-from dfbench.runs.session import Session
+from dfbench.runs.ranking import Ranking, chance_levels
 from dfbench.teachers.identities import Supply
 from dfbench.teachers.store import StoredNetwork
 
@@ -150,9 +151,9 @@ def _group(name: str, queries: int, chance: float, rankings: Mapping[str, Rankin
     return QueryGroup(queries=queries, chance=chance, metrics=scores.pop(""), readings=scores)
 
 
-def _scores(scores: Mapping[str, Scored]) -> dict[str, Score]:
+def _scores(scores: Mapping[str, Score]) -> dict[str, RecordedScore]:
     return {
-        name: Score(
+        name: RecordedScore(
             value=score.value,
             low=score.value if score.low is None else score.low,
             high=score.value if score.high is None else score.high,

@@ -5,20 +5,18 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from dfbench.console import note
 from dfbench.errors import PluginFault
-from dfbench.files import check_writable, drop_leftovers
 from dfbench.learning.checkpoint import drop_checkpoints
+from dfbench.planning.plan import Plan
+from dfbench.process.launch import call_fit
+from dfbench.process.messages import ENCODERS_FILE, TRAINING_FOLDER
+from dfbench.process.shared_arrays import shared_arrays
+from dfbench.process.supervision import Supervision
+from dfbench.records.state import RunLock, kept_state, read_state
 from dfbench.runs.execute import ingredients_of, job_of
-from dfbench.runs.job import ENCODERS_FILE, TRAINING_FOLDER
-from dfbench.runs.lock import RunLock
-from dfbench.runs.memory import call_fit
-from dfbench.runs.plan import Plan
-from dfbench.runs.shared_arrays import shared_arrays
-from dfbench.runs.state import kept_state, read_state
-from dfbench.runs.supervision import Supervision
-from dfbench.runs.supplies import supplied_arrays
-from dfbench.runs.teaching import ensure_networks
+from dfbench.runs.ingredients import ensure_networks, supplied_arrays
+from dfbench.system.console import note
+from dfbench.system.files import check_writable, drop_leftovers
 
 
 def fit_unscored(

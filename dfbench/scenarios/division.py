@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Decimal
 from typing import Literal
 
-from dfbench.datasets.dataset import Modality
-from dfbench.seeds import derive_seed
+from dfbench.identity import derive_seed
+from dfbench.modality import Modality
 
 Classes = tuple[str, ...]
 Situation = Literal["closed", "overlap", "unseen"]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dfbench.datasets.dataset import MODALITIES, Dataset, ImageSet, Modality
-from dfbench.datasets.selection import images_of
+from dfbench.datasets.alternative import images_of
+from dfbench.datasets.dataset import Dataset, ImageSet
 from dfbench.errors import InvalidInput, unknown_name
+from dfbench.modality import MODALITIES, Modality
 from dfbench.scenarios.division import (
     ClassDivision,
     overlapping,

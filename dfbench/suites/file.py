@@ -11,16 +11,22 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationError
 
-from dfbench.bounds import LARGEST_IMAGE, LARGEST_SEED, MOST_THREADS
 from dfbench.budget import Budget
 from dfbench.datasets.split import HoldoutName
-from dfbench.errors import DfbenchError, InvalidInput, unknown_name
-from dfbench.runs.request import Precision
-from dfbench.runs.settings import configure
+from dfbench.errors import (
+    LARGEST_IMAGE,
+    LARGEST_SEED,
+    MOST_THREADS,
+    DfbenchError,
+    InvalidInput,
+    unknown_name,
+)
+from dfbench.planning.settings import configure
+from dfbench.request import Precision
 from dfbench.scenarios import CLOSED, canonical
 from dfbench.suites.positions import KeyPath, key_lines, line_of
+from dfbench.system.text_files import read_text
 from dfbench.teachers.recipe import TeacherRecipe
-from dfbench.text_file import read_text
 
 _TOML_LINE = re.compile(r"(?P<text>.*?) \(at (?:line (?P<line>\d+), column \d+|end of document)\)")
 

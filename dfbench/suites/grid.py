@@ -1,14 +1,17 @@
-"""From a suite to the requests of its grid."""
+"""The requests of a suite's grid, and the choice of some by `--only` and `--except`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
-from dfbench.runs.request import DataChoice, Places, PluginSources, RunRequest
-from dfbench.runs.settings import absolute_files
+from dfbench.errors import unknown_name
+from dfbench.planning.settings import absolute_files
+from dfbench.plugins.sources import PluginSources
+from dfbench.request import DataChoice, Places, RunRequest
 from dfbench.suites.file import DatasetEntry, SuiteFile
 from dfbench.suites.positions import KeyPath
 
@@ -89,3 +92,41 @@ def _data(entry: DatasetEntry, base: Path, root: Path | None) -> DataChoice:
 
 def _prefixed(owner: str, settings: dict[str, str]) -> dict[str, str]:
     return {f"{owner}.{key}": value for key, value in settings.items()}
+
+
+def select(cells: Sequence[Cell], only: Sequence[str], without: Sequence[str]) -> list[Cell]:
+    """The cells that the patterns of `only` leave, less those of `without`.
+
+    A pattern (`*` stands for any text, `?` for a character) is held against rows, datasets,
+    scenarios and `seed=N`. Patterns of `only` for the same axis are alternatives; a cell has to
+    be chosen on every axis that has patterns. Raises `UnknownName` for one that matches nothing.
+    """
+    wanted: dict[str, set[str]] = {}
+    for pattern in only:
+        axis, names = _matched(pattern, cells, "--only")
+        wanted.setdefault(axis, set()).update(names)
+    unwanted: dict[str, set[str]] = {}
+    for pattern in without:
+        axis, names = _matched(pattern, cells, "--except")
+        unwanted.setdefault(axis, set()).update(names)
+    return [
+        cell
+        for cell in cells
+        if all(cell.names[axis] in names for axis, names in wanted.items())
+        and not any(cell.names[axis] in names for axis, names in unwanted.items())
+    ]
+
+
+def _matched(pattern: str, cells: Iterable[Cell], option: str) -> tuple[str, set[str]]:
+    """The first axis on which a pattern matches, and what it matches there."""
+    text = "".join({"*": ".*", "?": "."}.get(letter, re.escape(letter)) for letter in pattern)
+    names: dict[str, set[str]] = {}
+    for cell in cells:
+        for axis, name in cell.names.items():
+            names.setdefault(axis, set()).add(name)
+    for axis, found in names.items():
+        matching = {name for name in found if re.fullmatch(text, name)}
+        if matching:
+            return axis, matching
+    every = {name for found in names.values() for name in found}
+    raise unknown_name(f"{option} pattern", pattern, every, "dfbench suite plan FILE")

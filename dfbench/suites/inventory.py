@@ -9,10 +9,10 @@ from typing import Literal
 
 from dfbench.errors import InvalidInput
 from dfbench.identity import canonical_json
-from dfbench.runs.plan import Plan
-from dfbench.runs.record import Record
-from dfbench.runs.state import RunState, read_state
-from dfbench.runs.store import ResultStore
+from dfbench.planning.plan import Plan
+from dfbench.records.record import Record
+from dfbench.records.state import RunState, read_state
+from dfbench.records.store import ResultStore
 from dfbench.suites.planning import SuiteRun
 
 Status = Literal["planned", "running", "done", "failed", "timeout", "skipped"]
@@ -20,7 +20,7 @@ STATUSES: tuple[Status, ...] = ("planned", "running", "done", "failed", "timeout
 
 
 @dataclass(frozen=True)
-class Item:
+class SuiteItem:
     """A run of a suite with what is known of it."""
 
     run: SuiteRun
@@ -44,7 +44,7 @@ class Item:
         return _cost(self.record) if self.record else None
 
 
-def take_inventory(runs: Sequence[SuiteRun], store: ResultStore) -> list[Item]:
+def take_inventory(runs: Sequence[SuiteRun], store: ResultStore) -> list[SuiteItem]:
     """What is known of each run, from its record and the state in its folder."""
     items = [_item(run, store) for run in runs]
     if not any(item.missing for item in items):
@@ -53,7 +53,7 @@ def take_inventory(runs: Sequence[SuiteRun], store: ResultStore) -> list[Item]:
     return [_estimated(item, costs) for item in items]
 
 
-def networks_to_train(items: Iterable[Item]) -> dict[str, str]:
+def networks_to_train(items: Iterable[SuiteItem]) -> dict[str, str]:
     """Identities of the networks that missing runs need and the cache lacks, with their names."""
     return {
         identity: name
@@ -73,19 +73,19 @@ def missing_networks(plan: Plan) -> dict[str, str]:
     }
 
 
-def _item(run: SuiteRun, store: ResultStore) -> Item:
+def _item(run: SuiteRun, store: ResultStore) -> SuiteItem:
     if run.plan is None:
-        return Item(run, "skipped", run.skipped)
+        return SuiteItem(run, "skipped", run.skipped)
     try:
         found = store.find(run.plan.eval_id)
     except InvalidInput as fault:  # a record that was edited, or is none
-        return Item(run, "failed", str(fault))
+        return SuiteItem(run, "failed", str(fault))
     if found is not None:
-        return Item(run, "done", record=found[1])
+        return SuiteItem(run, "done", record=found[1])
     state = read_state(run.plan.folder)
     if state is None or state.status == "done":  # done, but its record is gone: to be done again
-        return Item(run, "planned")
-    return Item(run, state.status, state.reason, state)
+        return SuiteItem(run, "planned")
+    return SuiteItem(run, state.status, state.reason, state)
 
 
 def _cost(record: Record) -> float:
@@ -106,7 +106,7 @@ def _costs(store: ResultStore) -> _Costs:
     return costs
 
 
-def _estimated(item: Item, costs: _Costs) -> Item:
+def _estimated(item: SuiteItem, costs: _Costs) -> SuiteItem:
     plan = item.run.plan
     if plan is None or item.status == "done":
         return item

@@ -1,21 +1,53 @@
-"""Doing the missing runs of a suite on this machine."""
+"""The missing runs of a suite, done on this machine; cores are shared among them."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from dfbench.cores import available_cores
-from dfbench.runs.numerics import pin_numerics
-from dfbench.runs.supervision import Supervision
+from dfbench.numerics import pin_numerics
+from dfbench.planning.plan import Plan
+from dfbench.planning.session import Session
+from dfbench.process.supervision import Supervision
 from dfbench.suites.executors.local import LocalExecutor, gpu_slots
-from dfbench.suites.graph import task_graph
-from dfbench.suites.inventory import Item
-from dfbench.suites.planning import SuitePlan
-from dfbench.suites.progress import watched
-from dfbench.suites.schedule import drive
-from dfbench.suites.threads import shared_threads
+from dfbench.suites.inventory import SuiteItem
+from dfbench.suites.planning import SuitePlan, SuiteRun
+from dfbench.suites.report import watched
+from dfbench.suites.schedule import drive, task_graph
+from dfbench.system.machine import available_cores
+
+
+def shared_threads(items: Sequence[SuiteItem], share_of_cores: int) -> list[SuiteItem]:
+    """The items, each with its share of the cores; a number of threads that was asked for stays."""
+    share = _Share(max(1, share_of_cores))
+    return [
+        item if item.run.request.threads else replace(item, run=share.of_item(item))
+        for item in items
+    ]
+
+
+class _Share:
+    """Plans with another number of threads; those of one session still share one."""
+
+    def __init__(self, threads: int) -> None:
+        self._threads = {"threads": threads}
+        self._sessions: dict[int, Session] = {}
+
+    def of_item(self, item: SuiteItem) -> SuiteRun:
+        run = item.run
+        request = run.request.model_copy(update=self._threads)
+        return replace(run, request=request, plan=self._of_plan(run.plan) if run.plan else None)
+
+    def _of_plan(self, plan: Plan) -> Plan:
+        source = self._of_plan(plan.source) if plan.source else None
+        return replace(plan, session=self._of_session(plan.session), source=source)
+
+    def _of_session(self, session: Session) -> Session:
+        if id(session) not in self._sessions:
+            request = session.request.model_copy(update=self._threads)
+            self._sessions[id(session)] = replace(session, request=request)
+        return self._sessions[id(session)]
 
 
 @dataclass(frozen=True)
@@ -35,7 +67,7 @@ class Limits:
 
 def run_locally(
     plan: SuitePlan,
-    chosen: Sequence[Item],
+    chosen: Sequence[SuiteItem],
     limits: Limits,
     *,
     jobs: int | None,

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dfbench.budget import Budget
-from dfbench.plugins import PluginHost
-from dfbench.runs.arithmetic import Arithmetic
-from dfbench.runs.record import Record
-from dfbench.runs.resolve import resolve
-from dfbench.runs.row import Row
-from dfbench.runs.settings import shared_settings
+from dfbench.planning.methods import resolve
+from dfbench.planning.settings import shared_settings
+from dfbench.plugins.host import PluginHost
+from dfbench.plugins.method_info import MethodInfo
+from dfbench.records.record import Arithmetic, Record
 from dfbench.scenarios import canonical
 from dfbench.suites.file import DatasetEntry, Suite, SuiteFile
 from dfbench.teachers.recipe import TeacherRecipe
@@ -37,7 +36,7 @@ def of_suite(records: Iterable[Record], file: SuiteFile, host: PluginHost) -> li
     ]
 
 
-def _same_row(record: Row, row: Row) -> bool:
+def _same_row(record: MethodInfo, row: MethodInfo) -> bool:
     mine = record.label, record.version, record.config
     return mine == (row.label, row.version, row.config)
 

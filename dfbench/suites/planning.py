@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from dfbench.runs.plan import CannotRun, Plan, Refusal, plan_requests
-from dfbench.runs.request import RunRequest
+from dfbench.planning.plan import CannotRun, Plan, Refusal, plan_requests
+from dfbench.request import RunRequest
 from dfbench.suites.file import SuiteFile
 from dfbench.suites.grid import Cell
 from dfbench.suites.positions import KeyPath

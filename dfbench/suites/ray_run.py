@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dfbench.console import note
-from dfbench.cores import available_cores
 from dfbench.errors import InvalidInput
 from dfbench.suites.executors.cluster import Cluster, ClusterChoice, Share, connected
 from dfbench.suites.executors.ray import RayExecutor
-from dfbench.suites.graph import task_graph
-from dfbench.suites.inventory import Item
-from dfbench.suites.local_run import Limits
+from dfbench.suites.inventory import SuiteItem
+from dfbench.suites.local_run import Limits, shared_threads
 from dfbench.suites.planning import SuitePlan
-from dfbench.suites.progress import watched
-from dfbench.suites.schedule import drive
-from dfbench.suites.threads import shared_threads
+from dfbench.suites.report import watched
+from dfbench.suites.schedule import drive, task_graph
+from dfbench.system.console import note
+from dfbench.system.machine import available_cores
 
 
 def run_on_ray(
     plan: SuitePlan,
-    chosen: Sequence[Item],
+    chosen: Sequence[SuiteItem],
     limits: Limits,
     *,
     choice: ClusterChoice,
@@ -45,7 +43,7 @@ def run_on_ray(
             drive(graph, executor, observer, fail_fast=fail_fast)
 
 
-def _slots(cluster: Cluster, items: Sequence[Item], gpus: float, jobs: int | None) -> int:
+def _slots(cluster: Cluster, items: Sequence[SuiteItem], gpus: float, jobs: int | None) -> int:
     """How many runs to have under way; more than there is room for wait in Ray's queue."""
     share = Share(max(item.run.request.threads or 1 for item in items), gpus)
     capacity = cluster.capacity(share)

@@ -1,15 +1,95 @@
-"""A suite as a table and as JSON: each run with its state, and totals."""
+"""A suite's runs with their states, as a table, as JSON and as progress while it runs."""
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
+from dfbench.process.messages import LOG_FILE
 from dfbench.reporting.cells import duration
-from dfbench.reporting.layout import Layout
-from dfbench.runs.job import LOG_FILE
-from dfbench.suites.inventory import STATUSES, Item
+from dfbench.reporting.tables.layout import Layout
+from dfbench.suites.executors.task import Task, TaskResult
+from dfbench.suites.inventory import STATUSES, SuiteItem
+from dfbench.system.console import messages, note
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+
+class Lines:
+    """A line for each task that ended."""
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._ended = 0
+        self._since: dict[tuple[str, str | None], float] = {}
+
+    def begun(self, task: Task) -> None:
+        """Say that a network is being trained; a run says itself that it begins."""
+        self._since[task.key] = time.monotonic()
+        if task.network is not None:
+            note(f"training {task.title}")
+
+    def still(self, tasks: Sequence[Task]) -> None:
+        """Say what is going on, and for how long."""
+        now = time.monotonic()
+        going = (f"{task.title} ({duration(now - self._since[task.key])})" for task in tasks)
+        note(f"[{self._ended}/{self._total}] going on: {', '.join(going)}")
+
+    def ended(self, task: Task, result: TaskResult) -> None:
+        """Say how a task ended, and the reason if it failed."""
+        self._ended += 1
+        state = result.state
+        took = "" if state.seconds is None else f" in {state.seconds:.0f} s"
+        why = f": {state.reason}" if state.reason else ""
+        note(f"[{self._ended}/{self._total}] {state.status}{took}: {task.title}{why}")
+
+
+class Bars:
+    """A bar for the suite and a line, with its time, for each task that is going on."""
+
+    def __init__(self, total: int, bars: Progress) -> None:
+        self._lines = Lines(total)
+        self._bars = bars
+        self._suite = bars.add_task("suite", total=total)
+        self._going: dict[tuple[str, str | None], TaskID] = {}
+
+    def begun(self, task: Task) -> None:
+        """Add a line."""
+        self._going[task.key] = self._bars.add_task(task.title, total=None)
+
+    def still(self, tasks: Sequence[Task]) -> None:
+        """The bars say it."""
+
+    def ended(self, task: Task, result: TaskResult) -> None:
+        """Take the line away and say how the task ended."""
+        if task.key in self._going:
+            self._bars.remove_task(self._going.pop(task.key))
+        self._bars.advance(self._suite)
+        self._lines.ended(task, result)
+
+
+@contextmanager
+def watched(total: int, *, alone: bool) -> Iterator[Lines | Bars]:
+    """Lines, or bars on a terminal unless runs show their own there (`alone`)."""
+    console = messages()
+    if alone or not console.is_interactive:
+        yield Lines(total)
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console) as bars:
+        yield Bars(total, bars)
+
 
 _AXES = ("row", "dataset", "scenario")
 _RETRIED = ("failed", "timeout")
@@ -18,7 +98,7 @@ _HEADER = ("seed", "identity", "state", "time")
 
 
 def suite_layout(
-    title: str, items: Sequence[Item], networks: Mapping[str, str], command: str
+    title: str, items: Sequence[SuiteItem], networks: Mapping[str, str], command: str
 ) -> Layout:
     """The table of a suite: runs, totals, networks to be trained, reasons, how to try again.
 
@@ -42,7 +122,7 @@ def suite_layout(
 
 
 def _suite_content(
-    title: str, items: Sequence[Item], networks: Mapping[str, str]
+    title: str, items: Sequence[SuiteItem], networks: Mapping[str, str]
 ) -> dict[str, Any]:
     """What `--format json` prints of a suite."""
     return {
@@ -57,11 +137,11 @@ def _suite_content(
     }
 
 
-def _missing(items: Sequence[Item]) -> list[Item]:
+def _missing(items: Sequence[SuiteItem]) -> list[SuiteItem]:
     return [item for item in items if item.missing]
 
 
-def _content(item: Item) -> dict[str, Any]:
+def _content(item: SuiteItem) -> dict[str, Any]:
     request, plan, state, record = item.run.request, item.run.plan, item.state, item.record
     return {
         "row": item.run.label,
@@ -81,12 +161,12 @@ def _content(item: Item) -> dict[str, Any]:
     }
 
 
-def _axes(item: Item) -> dict[str, str]:
+def _axes(item: SuiteItem) -> dict[str, str]:
     run = item.run
     return {"row": run.label, "dataset": run.dataset, "scenario": run.request.scenario}
 
 
-def _texts(item: Item) -> tuple[str, ...]:
+def _texts(item: SuiteItem) -> tuple[str, ...]:
     return (
         str(item.run.request.seed),
         item.run.plan.eval_id[:8] if item.run.plan else "-",
@@ -95,7 +175,7 @@ def _texts(item: Item) -> tuple[str, ...]:
     )
 
 
-def _time(item: Item) -> str:
+def _time(item: SuiteItem) -> str:
     if item.seconds is not None:
         return duration(item.seconds)
     if not item.missing:
@@ -103,7 +183,7 @@ def _time(item: Item) -> str:
     return "?" if item.estimate is None else f"~{duration(item.estimate)}"
 
 
-def _totals(items: Sequence[Item]) -> str:
+def _totals(items: Sequence[SuiteItem]) -> str:
     counts = Counter(item.status for item in items)
     parts = [f"{counts[status]} {status}" for status in STATUSES if counts[status]]
     text = f"{len(items)} runs: {', '.join(parts)}"
@@ -125,7 +205,7 @@ def _networks(networks: Mapping[str, str]) -> list[str]:
     return [f"to be trained first: {', '.join(parts)}"]
 
 
-def _reasons(items: Sequence[Item]) -> list[str]:
+def _reasons(items: Sequence[SuiteItem]) -> list[str]:
     return [
         f"{item.run.label} on {item.run.dataset}, seed {item.run.request.seed}: {item.status}: "
         f"{item.reason}{_log(item)}"
@@ -134,7 +214,7 @@ def _reasons(items: Sequence[Item]) -> list[str]:
     ]
 
 
-def _log(item: Item) -> str:
+def _log(item: SuiteItem) -> str:
     """Where the output of a failed run's processes is."""
     if item.run.plan is None or item.missing or item.status not in _RETRIED:
         return ""
@@ -142,7 +222,7 @@ def _log(item: Item) -> str:
     return f" (log: {log})" if log.is_file() else ""
 
 
-def _again(items: Sequence[Item], command: str) -> list[str]:
+def _again(items: Sequence[SuiteItem], command: str) -> list[str]:
     """The command that tries again what is not missing, but failed."""
     ended = {item.status for item in items if not item.missing}.intersection(_RETRIED)
     if not ended:

@@ -1,19 +1,66 @@
-"""Doing the tasks of a suite in an order that keeps every executor's slot at work."""
+"""The tasks of a suite in dependency order, so that every slot of an executor is busy."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import suppress
+from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 from typing import Protocol
 
-from dfbench.file_errors import FileFault
-from dfbench.runs.lock import held
-from dfbench.runs.state import RunState, read_state, write_state
-from dfbench.suites.executors.executor import Executor
-from dfbench.suites.graph import TaskGraph
-from dfbench.suites.tasks import Task, TaskResult
+from dfbench.planning.plan import Plan
+from dfbench.records.state import RunState, held, read_state, write_state
+from dfbench.request import RunRequest
+from dfbench.suites.executors.task import Executor, Task, TaskResult
+from dfbench.suites.inventory import SuiteItem, missing_networks
+from dfbench.suites.planning import request_of
+from dfbench.system.file_errors import FileFault
+
+
+@dataclass(frozen=True)
+class TaskGraph:
+    """Tasks by identity, in the order of the suite, each with those that come before it."""
+
+    tasks: dict[str, Task] = field(default_factory=dict)
+    before: dict[str, set[str]] = field(default_factory=dict)
+    plans: dict[str, Plan] = field(default_factory=dict)
+    """By `eval_id`, for executors of this process."""
+
+
+def task_graph(items: Iterable[SuiteItem]) -> TaskGraph:
+    """The tasks of the given items, with the networks and the pairs of other runs they need."""
+    graph = TaskGraph()
+    for item in items:
+        if item.run.plan is not None:
+            _add_run(graph, item.run.plan, item.run.request)
+    for key, plan in graph.plans.items():
+        if plan.source is not None and plan.source.eval_id in graph.tasks:
+            graph.before[key].add(plan.source.eval_id)
+    return graph
+
+
+def _add_run(graph: TaskGraph, plan: Plan, request: RunRequest, *, pairs: bool = False) -> None:
+    if plan.eval_id in graph.tasks:
+        return
+    if plan.source is not None and not plan.source.pairs_file.is_file():
+        _add_run(graph, plan.source, request_of(plan.source, request), pairs=True)
+    task = Task(
+        request=request,
+        label=plan.row.label,
+        dataset=plan.session.dataset.name,
+        fit_id=plan.fit_id,
+        eval_id=plan.eval_id,
+        pairs=pairs,
+    )
+    networks = missing_networks(plan)
+    for name, identity in networks.items():
+        graph.tasks.setdefault(identity, task.model_copy(update={"network": name}))
+        graph.before.setdefault(identity, set())
+    graph.plans[plan.eval_id] = plan
+    graph.tasks[plan.eval_id] = task
+    graph.before[plan.eval_id] = set(networks.values())
+
 
 _MINUTE = 60.0
 

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dfbench.errors import InvalidInput
-from dfbench.runs.store import ResultStore
+from dfbench.records.store import ResultStore
 from dfbench.suites.file import SuiteFile, read_suite
-from dfbench.suites.grid import Surroundings, grid
-from dfbench.suites.inventory import Item, take_inventory
+from dfbench.suites.grid import Surroundings, grid, select
+from dfbench.suites.inventory import SuiteItem, take_inventory
 from dfbench.suites.planning import SuitePlan, plan_suite
-from dfbench.suites.selection import select
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class OpenSuite:
         lines = (f"{data.name}: {line}" for data in datasets for line in data.notes)
         return tuple(dict.fromkeys(lines))
 
-    def items(self) -> list[Item]:
+    def items(self) -> list[SuiteItem]:
         """What is known of each run by now."""
         return take_inventory(self.plan.runs, ResultStore(self.results))
 

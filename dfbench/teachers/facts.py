@@ -1,15 +1,18 @@
-"""What the header of a stored network says; read without torch."""
+"""Headers of stored networks, one or a whole cache folder; read without torch."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from dfbench.datasets.dataset import Modality
+from dfbench.modality import Modality
+from dfbench.system import files
 
 TEACHER = "teacher"
 IMPORTED = "imported teacher"
@@ -68,3 +71,59 @@ def read_header(path: Path) -> Header | None:
         return Header(facts, metadata["dfbench"], metadata["checksum"])
     except (SafetensorError, KeyError, TypeError, ValueError):
         return None
+
+
+@dataclass(frozen=True)
+class CachedNetwork:
+    """A network in the cache."""
+
+    path: Path
+    facts: NetworkFacts
+    bytes: int
+    changed: float
+    """When it was written, in seconds since the epoch."""
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """All of it as JSON."""
+        facts = self.facts
+        return {
+            "identity": facts.identity,
+            "kind": facts.kind,
+            "modality": facts.modality,
+            "network": facts.network,
+            "classes": list(facts.classes),
+            "image_size": facts.image_size,
+            "accuracy": dict(facts.accuracies) or facts.accuracy,
+            "origin": facts.origin,
+            "seconds": facts.seconds,
+            "bytes": self.bytes,
+            "changed": datetime.fromtimestamp(self.changed, UTC).isoformat(timespec="seconds"),
+            "file": str(self.path),
+        }
+
+
+def entry_of(path: Path) -> CachedNetwork | None:
+    """A stored network's file; None if dfbench did not write it or it is gone."""
+    try:
+        header, status = read_header(path), path.stat()
+    except OSError:
+        return None
+    return CachedNetwork(path, header.facts, status.st_size, status.st_mtime) if header else None
+
+
+def networks_in(folder: Path) -> list[Path]:
+    """Files that may be networks, sorted. Raises `FileFault` for a folder that cannot be read."""
+    return [path for path in files.entries(folder) if path.suffix == ".safetensors"]
+
+
+def entries(folder: Path) -> tuple[list[CachedNetwork], list[Path]]:
+    """The networks of a folder, the youngest first, and the files there that are none."""
+    found, strange = [], []
+    for path in networks_in(folder):
+        entry = entry_of(path)
+        if entry is None:
+            strange.append(path)
+        else:
+            found.append(entry)
+    return sorted(found, key=lambda entry: -entry.changed), sorted(strange)

@@ -8,9 +8,9 @@ from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 
-from dfbench.datasets.modality import Modality
 from dfbench.errors import InvalidConfig
 from dfbench.identity import identify
+from dfbench.modality import Modality
 from dfbench.need import Need
 from dfbench.teachers.imagenet import imagenet_checksum
 from dfbench.teachers.recipe import RECIPE_VERSION, RECORDS_VERSION, TeacherRecipe

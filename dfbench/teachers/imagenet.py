@@ -6,8 +6,8 @@ import importlib
 from hashlib import file_digest
 from pathlib import Path
 
-from dfbench.distribution import install_command
 from dfbench.errors import InvalidInput
+from dfbench.version import install_command
 
 IMAGENET_CLASSES = tuple(f"ImageNet {number}" for number in range(1000))
 """The classes that published networks tell, by their place in the classifier."""

@@ -10,9 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from dfbench.errors import InvalidInput
-from dfbench.files import atomic_path
 from dfbench.networks import Backbone
-from dfbench.teachers.fitting import COUNTER, check_finite, mismatches
+from dfbench.system.files import atomic_path
 from dfbench.teachers.imagenet import (
     imagenet_checksum,
     imagenet_file,
@@ -20,7 +19,8 @@ from dfbench.teachers.imagenet import (
     packaged_file,
     sha256,
 )
-from dfbench.teachers.weights_file import read_weights
+from dfbench.teachers.weights.file import read_weights
+from dfbench.teachers.weights.fitting import COUNTER, check_finite, mismatches
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from dfbench.bounds import MOST_STEPS
+from dfbench.errors import MOST_STEPS
 from dfbench.teachers.imagenet import is_packaged
 
 RECIPE_VERSION = 1

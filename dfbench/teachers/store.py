@@ -12,20 +12,20 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dfbench.console import note
-from dfbench.datasets.alternative import AlternativeImages
-from dfbench.datasets.dataset import MODALITIES, Dataset, ImageSet, Modality, Part
-from dfbench.datasets.selection import images_of
+from dfbench.datasets.alternative import AlternativeImages, images_of
+from dfbench.datasets.dataset import Dataset, ImageSet, Part
 from dfbench.errors import InvalidInput
-from dfbench.locks import FileLock
+from dfbench.identity import derive_seed
+from dfbench.modality import MODALITIES, Modality
 from dfbench.networks import Backbone, Classifier
-from dfbench.seeds import derive_seed
+from dfbench.system.console import note
+from dfbench.system.locks import FileLock
+from dfbench.teachers.activations import record_activations
 from dfbench.teachers.facts import TEACHER, NetworkFacts
 from dfbench.teachers.identities import NetworkIdentities, Supply, network_file
 from dfbench.teachers.imagenet import IMAGENET_CLASSES
 from dfbench.teachers.pretrained import PretrainedWeights, imagenet_weights
 from dfbench.teachers.recipe import TeacherRecipe
-from dfbench.teachers.records import record_activations
 from dfbench.teachers.stored import (
     load_backbone,
     load_teacher,

@@ -7,19 +7,21 @@ from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import asdict
 from hashlib import blake2b
+from math import prod
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from dfbench.datasets.dataset import MODALITIES, Modality
 from dfbench.errors import InvalidInput
-from dfbench.files import atomic_path
+from dfbench.modality import MODALITIES, Modality
 from dfbench.networks import Backbone, Classifier, ModalityNet, Normaliser, new_backbone, placed
-from dfbench.teachers.facts import IMPORTED, TEACHER, NetworkFacts, read_header
-from dfbench.teachers.records import ActivationRecords
+from dfbench.system.files import atomic_path
+from dfbench.teachers.activations import ActivationRecords
+from dfbench.teachers.facts import IMPORTED, TEACHER, NetworkFacts, entry_of, read_header
 from dfbench.teachers.teacher import Teacher
 
 _ANY_SIZE = 32
@@ -123,3 +125,29 @@ def _load_weights(network: nn.Module, path: Path) -> None:
 def _tensors(path: Path) -> dict[str, Tensor]:
     with safe_open(path, "pt") as file:
         return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # safe_open is no mapping
+
+
+_COUNTED = ("weight", "bias")
+
+
+def shown(path: Path) -> dict[str, Any]:
+    """All that is known of a stored network, as JSON: its facts, normaliser and size.
+
+    Raises `InvalidInput` for a file that is not as it was written.
+    """
+    entry = entry_of(path)
+    if entry is None or read_facts(path) is None:
+        raise InvalidInput(
+            f"{str(path)!r} is damaged; remove it (what dfbench trained is then trained again)"
+        )
+    with safe_open(path, "np") as file:
+        shapes = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118  # safe_open is no mapping
+        normaliser = {
+            name: file.get_tensor(f"normaliser.{name}").ravel().tolist()
+            for name in ("mean", "std")
+            if f"normaliser.{name}" in shapes
+        }
+    parameters = sum(
+        prod(shape) for name, shape in shapes.items() if name.rpartition(".")[2] in _COUNTED
+    )
+    return {**entry.content, **normaliser, "parameters": parameters}

@@ -6,7 +6,7 @@ from typing import NamedTuple, Self
 
 from torch import Tensor, nn
 
-from dfbench.datasets.dataset import Modality
+from dfbench.modality import Modality
 from dfbench.networks import Classifier
 
 

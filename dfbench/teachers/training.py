@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dfbench.console import progress
-from dfbench.datasets.dataset import MODALITIES, ImageSet, Modality
+from dfbench.datasets.dataset import ImageSet
 from dfbench.errors import InvalidInput
-from dfbench.learning.augment import crop_and_flip
-from dfbench.learning.batches import image_batches, to_unit
-from dfbench.learning.descent import descend, fused
+from dfbench.learning.batches import crop_and_flip, image_batches, to_unit
+from dfbench.learning.loop import descend, fused
+from dfbench.modality import MODALITIES, Modality
 from dfbench.networks import Backbone, Classifier, ModalityNet, Normaliser, placed
+from dfbench.system.console import progress
 from dfbench.teachers.recipe import TeacherRecipe
 
 LossOfStep = Callable[[], Tensor]

@@ -21,7 +21,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from dfbench.datasets.dataset import MODALITIES, Modality
+from dfbench.datasets import MODALITIES, Modality
 from dfbench.learning.batches import to_unit
 from dfbench.learning.class_pairs import ClassedImages, ClassPairs
 from dfbench.method import Encoders, Method, MethodConfig, Need, Setting

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor, nn
 
-from dfbench.datasets.dataset import MODALITIES
+from dfbench.datasets import MODALITIES
 from dfbench.method import Setting
 from dfbench.networks import Normaliser
 

@@ -29,7 +29,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from dfbench.datasets.dataset import MODALITIES
+from dfbench.datasets import MODALITIES
 from dfbench.errors import InvalidInput
 from dfbench.method import Encoders, Method, MethodConfig, Need, Setting
 from dfbench_baselines.averaged_network import (

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from dfbench.method import Method, MethodConfig, Setting
 from dfbench.networks import Centred, Encoders, OverUnion, SoftmaxAt
-from dfbench.teachers.teacher import Teacher
+from dfbench.teachers import Teacher
 
 
 class Features(nn.Module):

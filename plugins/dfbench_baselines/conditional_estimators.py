@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dfbench.datasets.dataset import MODALITIES, Modality
+from dfbench.datasets import MODALITIES, Modality
 from dfbench.method import Setting
 from dfbench_baselines.crossx_config import EstimationConfig
 from dfbench_baselines.pair_estimators import PairEstimators

@@ -25,7 +25,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from dfbench.datasets.dataset import MODALITIES, Modality
+from dfbench.datasets import MODALITIES, Modality
 from dfbench.learning.class_pairs import ClassBalance
 from dfbench.learning.loop import RandomState, Stateful
 from dfbench.learning.pool import Pairs

@@ -29,16 +29,15 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dfbench.datasets.dataset import MODALITIES, Modality
-from dfbench.learning.augment import crop_and_flip
+from dfbench.datasets import MODALITIES, Modality
 from dfbench.learning.batch_norm import gaussian_kl
+from dfbench.learning.batches import crop_and_flip
 from dfbench.learning.class_pairs import ClassedImages, ClassPairs
-from dfbench.learning.descent import descend, fused
-from dfbench.learning.loop import RandomState, Stateful
+from dfbench.learning.loop import RandomState, Stateful, descend, fused
 from dfbench.learning.pool import to_bytes
 from dfbench.learning.pyramid import ImagePyramid, roughness
 from dfbench.method import Encoders, Method, MethodConfig, Need, Setting
-from dfbench.teachers.records import ActivationRecords, LayerRecord
+from dfbench.teachers import ActivationRecords, LayerRecord
 
 _COLUMNS = 16
 

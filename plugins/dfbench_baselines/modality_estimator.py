@@ -14,10 +14,10 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from dfbench.datasets.dataset import Modality
+from dfbench.datasets import Modality
 from dfbench.learning import estimation
 from dfbench.learning.batch_norm import StatisticsMatch
-from dfbench.learning.descent import fused
+from dfbench.learning.loop import fused
 from dfbench.learning.students import Students
 from dfbench.method import MethodConfig, Setting
 from dfbench.networks import Estimator

@@ -10,11 +10,11 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dfbench.datasets.dataset import MODALITIES, Modality
+from dfbench.datasets import MODALITIES, Modality
 from dfbench.errors import InvalidConfig
 from dfbench.method import Method, MethodConfig, Need, Setting
 from dfbench.networks import Encoders, OpenUnion, UnknownShare
-from dfbench.teachers.teacher import Teacher
+from dfbench.teachers import Teacher
 from dfbench_baselines.classifiers import PosteriorConfig
 
 

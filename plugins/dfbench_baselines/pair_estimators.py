@@ -8,10 +8,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from dfbench.datasets.dataset import Modality
+from dfbench.datasets import Modality
 from dfbench.learning import estimation
-from dfbench.learning.descent import descend
-from dfbench.learning.loop import RandomState, Stateful
+from dfbench.learning.loop import RandomState, Stateful, descend
 from dfbench.learning.pool import Pairs
 from dfbench.learning.students import Students
 from dfbench.method import Setting

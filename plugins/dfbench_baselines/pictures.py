@@ -13,7 +13,7 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from dfbench.datasets.dataset import MODALITIES, Modality
+from dfbench.datasets import MODALITIES, Modality
 from dfbench.learning.pool import Pairs, to_bytes
 from dfbench.learning.students import Students
 from dfbench.method import Setting

@@ -10,7 +10,7 @@ alternative classes) and learns the teachers' own training images with their lab
 embeddings e and features f, L = L_quad + L_cls + L_sem:
 
 - L_quad, domain-balanced quadruplets: anchor, positive of the other modality, and a semi-hard
-  negative of either modality (`dfbench.learning.objectives.quadruplet`);
+  negative of either modality (`dfbench.learning.objectives.triplet`);
 - L_cls, semantic classification: cross-entropy of one linear classifier over the classes that are
   seen, shared by both modalities, of what is normalised to e;
 - L_sem, semantic knowledge preservation: KL(s_c || softmax(h(f) / T)), h being the head of the
@@ -28,10 +28,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from dfbench.datasets.dataset import Modality
+from dfbench.datasets import Modality
 from dfbench.learning.batches import to_unit
 from dfbench.learning.class_pairs import ClassedImages, ClassPairs
-from dfbench.learning.objectives.quadruplet import class_semantics
+from dfbench.learning.objectives.triplet import class_semantics
 from dfbench.method import Encoders, Method, MethodConfig, Need, Setting
 from dfbench_baselines.quadruplet_network import Descent, OneNetwork, QuadrupletConfig
 

@@ -9,14 +9,12 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dfbench.learning.augment import crop_and_flip
-from dfbench.learning.descent import descend, fused
-from dfbench.learning.loop import RandomState, Stateful
-from dfbench.learning.objectives.quadruplet import preservation_loss, quadruplet_loss
+from dfbench.learning.batches import crop_and_flip
+from dfbench.learning.loop import RandomState, Stateful, descend, fused
+from dfbench.learning.objectives.triplet import preservation_loss, quadruplet_loss
 from dfbench.learning.pool import LabelledPairs
 from dfbench.method import Encoders, MethodConfig, Setting
-from dfbench.networks import Encoder
-from dfbench.networks.precision import convolutions
+from dfbench.networks import Encoder, convolutions
 
 
 class QuadrupletConfig(MethodConfig):

@@ -20,11 +20,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
-from dfbench.datasets.dataset import MODALITIES
+from dfbench.datasets import MODALITIES
 from dfbench.learning.class_pairs import ClassedImages, ClassPairs
 from dfbench.learning.loop import RandomState
+from dfbench.learning.objective import Objective
 from dfbench.learning.objectives.mib import MultiViewBottleneck
-from dfbench.learning.objectives.objective import Objective
 from dfbench.learning.objectives.queue import QueueAndProxies
 from dfbench.learning.objectives.siamese import Contrastive
 from dfbench.learning.objectives.triplet import SemiHardTriplet

@@ -27,8 +27,7 @@ from torch import Tensor
 
 from dfbench.errors import InvalidConfig
 from dfbench.learning import estimation
-from dfbench.learning.descent import descend, fused
-from dfbench.learning.loop import RandomState, Stateful
+from dfbench.learning.loop import RandomState, Stateful, descend, fused
 from dfbench.learning.pool import Pairs
 from dfbench.method import Encoders, Setting
 from dfbench_baselines.crossx_config import CrossXConfig

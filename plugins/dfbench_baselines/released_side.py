@@ -7,7 +7,7 @@ from copy import deepcopy
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dfbench.datasets.dataset import Modality
+from dfbench.datasets import Modality
 from dfbench.learning import estimation
 from dfbench.method import Setting
 from dfbench.networks import Encoder, Estimator, UnitNorm

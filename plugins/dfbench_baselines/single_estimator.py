@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from dfbench.datasets.dataset import Modality
-from dfbench.learning.descent import descend
-from dfbench.learning.loop import RandomState, Stateful
+from dfbench.datasets import Modality
+from dfbench.learning.loop import RandomState, Stateful, descend
 from dfbench.learning.students import Students
 from dfbench.method import Setting
 from dfbench_baselines.modality_estimator import (

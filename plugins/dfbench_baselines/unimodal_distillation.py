@@ -31,7 +31,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from pydantic import Field
 
-from dfbench.datasets.dataset import MODALITIES
+from dfbench.datasets import MODALITIES
 from dfbench.learning.loop import RandomState
 from dfbench.learning.objectives.class_codes import ClassCodes
 from dfbench.learning.pool import PairPool, Pairs

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from bench import Bench
 
-from dfbench.cli.configuration import configuration_file, data_root_or_configured
+from dfbench.defaults import configuration_file, data_root_or_configured
 from dfbench.errors import InvalidConfig, UnknownName
 
 

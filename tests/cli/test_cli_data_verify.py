@@ -16,9 +16,9 @@ from bench import Bench, Finished
 from PIL import Image
 from trees import LAYOUTS, SOME, many, miniature, pacs_dassl, sketchy_sake
 
-from dfbench.datasets.ceiling import precision_ceiling
-from dfbench.datasets.class_list import ClassList, packaged_lists
-from dfbench.datasets.file_faults import duplicates
+from dfbench.datasets.condition.condition import precision_ceiling
+from dfbench.datasets.folder.classes import ClassList, packaged_lists
+from dfbench.datasets.images.file_errors import duplicates
 from dfbench.datasets.known import variant
 
 PACS = ("dog", "elephant", "giraffe", "guitar", "horse", "house", "person")

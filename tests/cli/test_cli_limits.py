@@ -6,7 +6,7 @@ from bench import Bench
 from click.testing import CliRunner
 
 from dfbench.cli.app import app
-from dfbench.cli.duration import Duration
+from dfbench.cli.parameters import Duration
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_amounts_that_are_not_finite_are_refused(given: list[str]) -> None:
 
 
 def test_limits_reach_the_run(quick_bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    from dfbench.runs import memory
+    from dfbench.process import launch as memory
 
     seen = []
     real = memory.call

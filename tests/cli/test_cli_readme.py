@@ -11,7 +11,7 @@ import click
 import pytest
 
 from dfbench.cli.app import app
-from dfbench.plugins import PluginHost
+from dfbench.plugins.host import PluginHost
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = {

@@ -13,7 +13,7 @@ import pytest
 
 from dfbench.conformance.check import CheckFailed
 from dfbench.conformance.dataset import check_dataset
-from dfbench.conformance.drawings import open_few_shapes
+from dfbench.conformance.props import open_few_shapes
 from dfbench.datasets import DatasetRequest, ImageSet
 
 OPENED = count()

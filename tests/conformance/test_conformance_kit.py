@@ -14,7 +14,7 @@ from bench import Bench
 from dfbench.conformance.check import CHECKS, check_named, chosen_checks
 from dfbench.conformance.kit import Verdict, examined
 from dfbench.errors import UnknownName
-from dfbench.plugins import PluginHost
+from dfbench.plugins.host import PluginHost
 
 SOUND = """
 import torch

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from dfbench.plugins import PluginHost
+from dfbench.plugins.host import PluginHost
 
 QUICK = {
     "teachers.steps": 2,

@@ -17,7 +17,7 @@ from urllib.parse import unquote
 import numpy as np
 from numpy.typing import NDArray
 
-from dfbench.datasets.cifar_quickdraw.source import Source, published
+from dfbench.datasets.cifar_quickdraw.source import PublishedSource, published
 
 COUNT = 30
 """Drawings of a category that are fetched; four more are published."""
@@ -163,7 +163,7 @@ class Publisher:
             server.server_close()
 
 
-def little_source(publisher: Publisher) -> Source:
+def little_source(publisher: Publisher) -> PublishedSource:
     """What `publisher` has, described as the packaged source describes the real thing."""
     real = published()
     tar = publisher.files[f"/{TAR}"]

@@ -8,14 +8,14 @@ import pytest
 from publisher import Publisher, little_files, little_source
 from trees import miniature, sketch_lvm
 
+from dfbench.class_names import meaning, normalised
 from dfbench.datasets import Dataset, DatasetRequest
 from dfbench.datasets.alternative import alternative_source
 from dfbench.datasets.cifar_quickdraw.dataset import opened_from
 from dfbench.datasets.cifar_quickdraw.source import NAME as CIFAR
-from dfbench.datasets.folder import open_folder
+from dfbench.datasets.folder.opening import open_folder
 from dfbench.datasets.known import VARIANTS, variant
 from dfbench.datasets.known.opening import open_known
-from dfbench.datasets.names import meaning, normalised
 from dfbench.datasets.shapes import open_shapes
 from dfbench.errors import InvalidInput
 

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from publisher import A_BATCH, COUNT, Publisher, cifar_tar, little_files, little_source
 
+from dfbench.class_names import colliding
 from dfbench.datasets import Dataset, DatasetRequest
 from dfbench.datasets.cifar_quickdraw.dataset import opened_from
 from dfbench.datasets.cifar_quickdraw.photos import photos
-from dfbench.datasets.cifar_quickdraw.source import NAME, Source, published
-from dfbench.datasets.names import colliding
+from dfbench.datasets.cifar_quickdraw.source import NAME, PublishedSource, published
 from dfbench.datasets.shapes.figures import ALTERNATIVE
 from dfbench.errors import InvalidInput, UnknownName
 
@@ -28,7 +28,7 @@ def publisher() -> Publisher:
 
 
 @pytest.fixture
-def source(publisher: Publisher) -> Source:
+def source(publisher: Publisher) -> PublishedSource:
     return little_source(publisher)
 
 
@@ -41,7 +41,7 @@ def root(publisher: Publisher, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def opened(source: Source, root: Path, **asked: object) -> Dataset:
+def opened(source: PublishedSource, root: Path, **asked: object) -> Dataset:
     request = DatasetRequest(cache=root / "cache" / "images", root=root, **asked)  # type: ignore[arg-type]  # keyword arguments
     return opened_from(source, request)
 
@@ -53,7 +53,7 @@ def test_address_and_checksum_are_those_of_torchvision() -> None:
 
 
 def test_drawings_become_black_on_white_with_a_margin_and_nothing_blurred(
-    source: Source, root: Path, publisher: Publisher
+    source: PublishedSource, root: Path, publisher: Publisher
 ) -> None:
     dataset = opened(source, root)
     ink = np.load(io.BytesIO(publisher.files["/numpy_bitmap/car.npy"])).reshape(-1, 28, 28)
@@ -69,7 +69,7 @@ def test_drawings_become_black_on_white_with_a_margin_and_nothing_blurred(
 
 
 def test_gallery_is_the_test_batch_of_cifar_and_queries_a_fifth_of_the_drawings(
-    source: Source, root: Path
+    source: PublishedSource, root: Path
 ) -> None:
     dataset = opened(source, root)
     train, test = photos(source, root / NAME)
@@ -87,7 +87,7 @@ def test_gallery_is_the_test_batch_of_cifar_and_queries_a_fifth_of_the_drawings(
 
 
 def test_training_photo_that_is_a_test_photo_is_left_out_and_said(
-    source: Source, root: Path
+    source: PublishedSource, root: Path
 ) -> None:
     dataset = opened(source, root)
     known = {image.tobytes() for image in dataset.images("photo", "test").images}
@@ -117,7 +117,7 @@ def test_equal_drawings_stay_on_one_side(publisher: Publisher, tmp_path: Path) -
 
 
 def test_second_opening_gives_the_same_and_reads_no_archive(
-    source: Source, root: Path, monkeypatch: pytest.MonkeyPatch
+    source: PublishedSource, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = opened(source, root)
     monkeypatch.setattr("dfbench.datasets.cifar_quickdraw.dataset.photos", None)
@@ -128,7 +128,7 @@ def test_second_opening_gives_the_same_and_reads_no_archive(
     )
 
 
-def test_changed_drawing_changes_the_fingerprint(source: Source, root: Path) -> None:
+def test_changed_drawing_changes_the_fingerprint(source: PublishedSource, root: Path) -> None:
     before = opened(source, root).fingerprint
     file = root / NAME / "cat.npy"
     content = bytearray(file.read_bytes())
@@ -141,7 +141,7 @@ def test_changed_drawing_changes_the_fingerprint(source: Source, root: Path) -> 
     assert opened(source, root).fingerprint == other
 
 
-def test_classes_are_chosen_in_either_ones_words(source: Source, root: Path) -> None:
+def test_classes_are_chosen_in_either_ones_words(source: PublishedSource, root: Path) -> None:
     dataset = opened(source, root, classes=("Ship", "car"), alternative_classes=("frog",))
     assert dataset.classes == ("automobile", "ship")
     assert dataset.alternative_classes == ("frog",)
@@ -159,7 +159,7 @@ def test_classes_are_chosen_in_either_ones_words(source: Source, root: Path) -> 
         opened(source, root, classes=("cat",))
 
 
-def test_other_image_size(source: Source, root: Path) -> None:
+def test_other_image_size(source: PublishedSource, root: Path) -> None:
     dataset = opened(source, root, image_size=64)
     assert dataset.image_size == 64
     assert dataset.images("photo", "test").images.shape == (18, 3, 64, 64)
@@ -171,7 +171,7 @@ def test_other_image_size(source: Source, root: Path) -> None:
 
 @pytest.mark.parametrize("asked", [{"holdout": "literature"}, {"duplicate_photos": True}])
 def test_options_of_published_datasets_are_refused(
-    asked: dict[str, object], source: Source, root: Path
+    asked: dict[str, object], source: PublishedSource, root: Path
 ) -> None:
     with pytest.raises(InvalidInput, match=r"asked of 'cifar-quickdraw'.*drop it"):
         opened(source, root, **asked)
@@ -181,7 +181,9 @@ def test_all_spare_figures_can_serve_as_alternative_classes() -> None:
     assert colliding(ALTERNATIVE, published().names) == frozenset()
 
 
-def test_without_the_files_the_error_says_how_to_have_them(source: Source, tmp_path: Path) -> None:
+def test_without_the_files_the_error_says_how_to_have_them(
+    source: PublishedSource, tmp_path: Path
+) -> None:
     with pytest.raises(InvalidInput) as fault:
         opened(source, tmp_path / "my data")
     text = str(fault.value)
@@ -194,7 +196,7 @@ def test_without_the_files_the_error_says_how_to_have_them(source: Source, tmp_p
 
 
 def test_files_in_the_cache_are_found_though_there_is_a_data_root(
-    source: Source, root: Path
+    source: PublishedSource, root: Path
 ) -> None:
     there = opened(source, root)
     cache = root / "cache" / "images"
@@ -216,7 +218,7 @@ def test_files_in_the_cache_are_found_though_there_is_a_data_root(
     ],
 )
 def test_wrong_file_is_named_with_the_reason(
-    file: str, content: object, reason: str, source: Source, root: Path
+    file: str, content: object, reason: str, source: PublishedSource, root: Path
 ) -> None:
     place = root / NAME / file
     if isinstance(content, bytes):

@@ -15,9 +15,9 @@ from dfbench.datasets import Dataset, DatasetRequest
 from dfbench.datasets.cifar_quickdraw.dataset import opened_from
 from dfbench.datasets.cifar_quickdraw.fetching import fetch
 from dfbench.datasets.cifar_quickdraw.server import FetchFault, Server
-from dfbench.datasets.cifar_quickdraw.source import NAME, Source
+from dfbench.datasets.cifar_quickdraw.source import NAME, PublishedSource
 from dfbench.errors import InvalidInput
-from dfbench.file_errors import DiskFull
+from dfbench.system.file_errors import DiskFull
 
 CAT = "/numpy_bitmap/cat.npy"
 HEADER = 128
@@ -34,7 +34,7 @@ def publisher(monkeypatch: pytest.MonkeyPatch) -> Iterator[Publisher]:
 
 
 @pytest.fixture
-def source(publisher: Publisher) -> Source:
+def source(publisher: Publisher) -> PublishedSource:
     """Three classes are enough, and quicker."""
     every = little_source(publisher)
     return every.model_copy(update={"classes": every.classes[-6:-5] + every.classes[-2:]})
@@ -46,7 +46,7 @@ def home(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def only_cats(publisher: Publisher, source: Source, home: Path) -> Publisher:
+def only_cats(publisher: Publisher, source: PublishedSource, home: Path) -> Publisher:
     """All is fetched but the drawings of cats, and the requests for it are forgotten."""
     get(source, home)
     (home / "cat.npy").unlink()
@@ -54,11 +54,11 @@ def only_cats(publisher: Publisher, source: Source, home: Path) -> Publisher:
     return publisher
 
 
-def get(source: Source, home: Path) -> list[str]:
+def get(source: PublishedSource, home: Path) -> list[str]:
     return [piece.title for piece in fetch(source, home, Server(pause=0.001))]
 
 
-def opened(source: Source, home: Path) -> Dataset:
+def opened(source: PublishedSource, home: Path) -> Dataset:
     return opened_from(source, DatasetRequest(cache=home.parent / "cache", root=home.parent))
 
 
@@ -90,7 +90,7 @@ def fine(_: Request) -> None: ...
 
 
 def test_fetched_files_open_like_those_put_there_by_hand(
-    publisher: Publisher, source: Source, home: Path, tmp_path: Path
+    publisher: Publisher, source: PublishedSource, home: Path, tmp_path: Path
 ) -> None:
     assert get(source, home) == [
         "CIFAR-10",
@@ -107,7 +107,7 @@ def test_fetched_files_open_like_those_put_there_by_hand(
 
 
 def test_only_the_first_drawings_are_asked_for(
-    publisher: Publisher, source: Source, home: Path
+    publisher: Publisher, source: PublishedSource, home: Path
 ) -> None:
     get(source, home)
     asked = [request for request in publisher.requests if request.path == CAT]
@@ -115,7 +115,9 @@ def test_only_the_first_drawings_are_asked_for(
     assert np.array_equal(fetched(home / "cat.npy"), wanted(publisher))
 
 
-def test_second_fetch_asks_for_nothing(publisher: Publisher, source: Source, home: Path) -> None:
+def test_second_fetch_asks_for_nothing(
+    publisher: Publisher, source: PublishedSource, home: Path
+) -> None:
     get(source, home)
     publisher.requests.clear()
     assert get(source, home) == []
@@ -123,7 +125,7 @@ def test_second_fetch_asks_for_nothing(publisher: Publisher, source: Source, hom
 
 
 def test_broken_connection_is_continued_where_it_broke(
-    only_cats: Publisher, source: Source, home: Path
+    only_cats: Publisher, source: PublishedSource, home: Path
 ) -> None:
     only_cats.faults = [fine, cut_after(5000), cut_after(1), cut_after(0), cut_after(9000)]
     get(source, home)
@@ -133,7 +135,7 @@ def test_broken_connection_is_continued_where_it_broke(
 
 
 def test_body_shorter_than_its_named_part_is_continued(
-    only_cats: Publisher, source: Source, home: Path
+    only_cats: Publisher, source: PublishedSource, home: Path
 ) -> None:
     def short(request: Request) -> None:
         request.body = request.body[:-1000]
@@ -144,7 +146,7 @@ def test_body_shorter_than_its_named_part_is_continued(
 
 
 def test_what_has_come_is_kept_for_the_next_command(
-    only_cats: Publisher, source: Source, home: Path
+    only_cats: Publisher, source: PublishedSource, home: Path
 ) -> None:
     only_cats.faults = [fine, cut_after(5000), *[cut_after(0)] * 5]
     with pytest.raises(FetchFault, match=r"cat\.npy cannot be fetched .*6024 bytes have come and"):
@@ -157,7 +159,7 @@ def test_what_has_come_is_kept_for_the_next_command(
 
 
 def test_archive_of_photos_is_continued_too(
-    publisher: Publisher, source: Source, home: Path
+    publisher: Publisher, source: PublishedSource, home: Path
 ) -> None:
     publisher.faults = [cut_after(7000), *[cut_after(0)] * 5]
     with pytest.raises(FetchFault, match=r"cifar-10-python\.tar\.gz cannot be fetched"):
@@ -168,7 +170,7 @@ def test_archive_of_photos_is_continued_too(
 
 
 def test_file_that_changed_meanwhile_is_begun_anew(
-    only_cats: Publisher, source: Source, home: Path
+    only_cats: Publisher, source: PublishedSource, home: Path
 ) -> None:
     only_cats.faults = [fine, cut_after(5000), *[cut_after(0)] * 5]
     with pytest.raises(FetchFault):
@@ -180,7 +182,7 @@ def test_file_that_changed_meanwhile_is_begun_anew(
 
 
 def test_file_that_has_become_shorter_than_what_came_is_begun_anew(
-    only_cats: Publisher, source: Source, home: Path
+    only_cats: Publisher, source: PublishedSource, home: Path
 ) -> None:
     only_cats.faults = [fine, cut_after(15000), *[cut_after(0)] * 5]
     with pytest.raises(FetchFault):
@@ -192,7 +194,7 @@ def test_file_that_has_become_shorter_than_what_came_is_begun_anew(
 
 
 def test_server_that_ignores_ranges_is_left_when_there_is_enough(
-    only_cats: Publisher, source: Source, home: Path
+    only_cats: Publisher, source: PublishedSource, home: Path
 ) -> None:
     def whole(request: Request) -> None:
         request.status, request.body = 200, only_cats.files[CAT]
@@ -207,7 +209,7 @@ def test_server_that_ignores_ranges_is_left_when_there_is_enough(
     "given", ["bytes 0-99/27000", "bytes 1025-30000/27000", "garbage", "bytes */27000", ""]
 )
 def test_wrong_part_is_refused(
-    given: str, only_cats: Publisher, source: Source, home: Path
+    given: str, only_cats: Publisher, source: PublishedSource, home: Path
 ) -> None:
     def wrong(request: Request) -> None:
         request.headers["Content-Range"] = given
@@ -220,7 +222,7 @@ def test_wrong_part_is_refused(
 
 
 def test_absent_file_is_named_with_the_way_by_hand(
-    only_cats: Publisher, source: Source, home: Path
+    only_cats: Publisher, source: PublishedSource, home: Path
 ) -> None:
     content = only_cats.files.pop(CAT)
     with pytest.raises(FetchFault, match=r"/cat\.npy answers 404 .*put it there: '.*/cat\.npy'"):
@@ -230,7 +232,9 @@ def test_absent_file_is_named_with_the_way_by_hand(
     assert opened(source, home).classes
 
 
-def test_busy_server_is_asked_again(only_cats: Publisher, source: Source, home: Path) -> None:
+def test_busy_server_is_asked_again(
+    only_cats: Publisher, source: PublishedSource, home: Path
+) -> None:
     only_cats.faults = [answer(503), answer(503), fine]
     get(source, home)
     assert np.array_equal(fetched(home / "cat.npy"), wanted(only_cats))
@@ -250,7 +254,7 @@ def test_busy_server_is_asked_again(only_cats: Publisher, source: Source, home: 
     ],
 )
 def test_what_is_no_bitmap_file_is_dropped(
-    content: bytes, only_cats: Publisher, source: Source, home: Path
+    content: bytes, only_cats: Publisher, source: PublishedSource, home: Path
 ) -> None:
     only_cats.files[CAT], good = content, only_cats.files[CAT]
     with pytest.raises(FetchFault, match=r"cat\.npy (is not a file of 28|answers 416|cannot be)"):
@@ -261,7 +265,7 @@ def test_what_is_no_bitmap_file_is_dropped(
 
 
 def test_published_file_cut_short_is_no_bitmap_file(
-    only_cats: Publisher, source: Source, home: Path
+    only_cats: Publisher, source: PublishedSource, home: Path
 ) -> None:
     only_cats.files[CAT] = only_cats.files[CAT][:9000]
     with pytest.raises(FetchFault, match="ends before its drawing 30"):
@@ -269,7 +273,7 @@ def test_published_file_cut_short_is_no_bitmap_file(
 
 
 def test_archive_with_another_checksum_is_dropped(
-    publisher: Publisher, source: Source, home: Path
+    publisher: Publisher, source: PublishedSource, home: Path
 ) -> None:
     good = publisher.files[f"/{TAR}"]
     publisher.files[f"/{TAR}"] = good[:5000] + b"?" + good[5001:]
@@ -280,7 +284,7 @@ def test_archive_with_another_checksum_is_dropped(
     assert get(source, home)[0] == "CIFAR-10"
 
 
-def test_nobody_listening_is_one_clear_line(source: Source, home: Path) -> None:
+def test_nobody_listening_is_one_clear_line(source: PublishedSource, home: Path) -> None:
     address = {"url": "http://127.0.0.1:9/cifar-10-python.tar.gz"}
     offline = source.model_copy(update={"photos": source.photos.model_copy(update=address)})
     with pytest.raises(FetchFault, match=r"cannot be fetched \(.*\): repeat .*put it there"):
@@ -288,7 +292,7 @@ def test_nobody_listening_is_one_clear_line(source: Source, home: Path) -> None:
 
 
 def test_stored_drawing_that_changed_is_noticed_and_fetched_again(
-    source: Source, home: Path
+    source: PublishedSource, home: Path
 ) -> None:
     get(source, home)
     content = bytearray((home / "cat.npy").read_bytes())
@@ -300,7 +304,7 @@ def test_stored_drawing_that_changed_is_noticed_and_fetched_again(
     assert opened(source, home).classes
 
 
-def test_checksums_that_are_damaged_are_named(source: Source, home: Path) -> None:
+def test_checksums_that_are_damaged_are_named(source: PublishedSource, home: Path) -> None:
     get(source, home)
     for text in ("{", "[]", '{"cat": 3}'):
         (home / "checksums.json").write_text(text)
@@ -308,7 +312,9 @@ def test_checksums_that_are_damaged_are_named(source: Source, home: Path) -> Non
             opened(source, home)
 
 
-def test_origin_of_the_drawings_is_noted(publisher: Publisher, source: Source, home: Path) -> None:
+def test_origin_of_the_drawings_is_noted(
+    publisher: Publisher, source: PublishedSource, home: Path
+) -> None:
     get(source, home)
     entry = json.loads((home / "checksums.json").read_text())["cruise ship"]
     assert entry["url"] == f"{publisher.address}/numpy_bitmap/cruise%20ship.npy"
@@ -316,7 +322,7 @@ def test_origin_of_the_drawings_is_noted(publisher: Publisher, source: Source, h
 
 
 def test_full_disk_leaves_no_file_that_looks_whole(
-    source: Source, home: Path, full_disk: Callable[[int], None]
+    source: PublishedSource, home: Path, full_disk: Callable[[int], None]
 ) -> None:
     get(source, home)
     (home / "cat.npy").unlink()
@@ -326,7 +332,7 @@ def test_full_disk_leaves_no_file_that_looks_whole(
     assert not (home / "cat.npy").exists()
 
 
-def test_two_do_not_fetch_at_once(source: Source, home: Path) -> None:
+def test_two_do_not_fetch_at_once(source: PublishedSource, home: Path) -> None:
     results: list[list[str]] = []
     threads = [threading.Thread(target=lambda: results.append(get(source, home))) for _ in "ab"]
     for thread in threads:

@@ -14,11 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import dfbench
-from dfbench.datasets import Dataset, DatasetRequest
-from dfbench.datasets.folder import open_folder
-from dfbench.datasets.folder_holding import folder_holding
-from dfbench.datasets.known.facts import class_key
-from dfbench.datasets.names import (
+from dfbench.class_names import (
     colliding,
     composed,
     listed_names,
@@ -26,9 +22,12 @@ from dfbench.datasets.names import (
     name_error,
     normalised,
 )
+from dfbench.datasets import Dataset, DatasetRequest
+from dfbench.datasets.condition.folder import folder_holding
+from dfbench.datasets.folder.opening import open_folder
+from dfbench.datasets.known.facts import class_key
 from dfbench.errors import InvalidInput
-from dfbench.teachers.class_list import class_list
-from dfbench.teachers.description import checked_classes
+from dfbench.teachers.class_list import checked_classes, class_list
 
 Maker = Callable[[Mapping[str, int]], Path]
 NFC, NFD = "\u00e9clair", "e\u0301clair"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dfbench.datasets.decoding import UnreadableImageError, decoded
+from dfbench.datasets.images.decoding import UnreadableImageError, decoded
 
 
 @pytest.mark.parametrize("suffix", [".JPEG", ".jpg", ".PNG", ".webp", ".gif", ".bmp", ".tiff"])

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dfbench.datasets.decoding import decoded_bytes, squared
-from dfbench.datasets.picture import UnreadableImageError
+from dfbench.datasets.images.decoding import decoded_bytes, squared
+from dfbench.datasets.images.picture import UnreadableImageError
 
 RAMP = np.linspace(0, 1, 64).reshape(8, 8)
 GREY = np.floor(RAMP * 255 + 0.5).astype(int)

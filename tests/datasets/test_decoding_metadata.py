@@ -11,12 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dfbench.datasets.bare_file import bare
-from dfbench.datasets.decoding import decoded_bytes, longest_side
-from dfbench.datasets.picture import UnreadableImageError
+from dfbench.datasets.images.decoding import bare, decoded_bytes, longest_side
+from dfbench.datasets.images.picture import UnreadableImageError
 from dfbench.drawing import RefusedDrawing, read_drawing
-from dfbench.retrieval.sketch_file import read_sketch
-from dfbench.retrieval.thumbnail import thumbnail
+from dfbench.retrieval.search import read_sketch
+from dfbench.retrieval.sheet import thumbnail
 
 PICTURE = Image.new("RGB", (8, 8), "white")
 PICTURE.paste((0, 0, 0), (0, 0, 8, 4))

@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from dfbench.datasets import MODALITIES, Dataset, DatasetRequest
-from dfbench.datasets.folder import open_folder
+from dfbench.datasets.folder.opening import open_folder
 from dfbench.errors import DfbenchError, InvalidInput, UnknownName
-from dfbench.file_errors import FileFault
+from dfbench.system.file_errors import FileFault
 
 Maker = Callable[..., Path]
 

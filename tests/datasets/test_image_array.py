@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dfbench.datasets.image_array import LazyImages, joined
+from dfbench.datasets.dataset import LazyImages, joined
 
 ROWS = np.arange(6 * 3 * 2 * 2, dtype=np.uint8).reshape(6, 3, 2, 2)
 

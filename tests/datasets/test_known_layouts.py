@@ -44,7 +44,7 @@ def test_each_layout_loads_to_the_same_dataset(name: str, layout: str, tmp_path:
 
 
 def opened_folder(root: Path, cache: Path) -> Dataset:
-    from dfbench.datasets.folder import open_folder
+    from dfbench.datasets.folder.opening import open_folder
 
     return open_folder(DatasetRequest(cache=cache, argument=str(root)))
 

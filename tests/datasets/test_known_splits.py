@@ -10,13 +10,7 @@ import pytest
 from trees import many, miniature, sketch_lvm, sketchy_archive
 
 from dfbench.datasets import Dataset, DatasetRequest
-from dfbench.datasets.known import (
-    VARIANTS,
-    class_shortfalls,
-    inventory,
-    total_shortfalls,
-    variant,
-)
+from dfbench.datasets.known import VARIANTS, class_shortfalls, inventory, total_shortfalls, variant
 from dfbench.datasets.known.facts import class_key
 from dfbench.datasets.known.opening import open_known
 

@@ -5,8 +5,8 @@ from importlib.resources import files
 
 import pytest
 
-from dfbench.datasets.class_list import ClassList, matching, packaged_lists
-from dfbench.datasets.names import colliding, meaning, normalised
+from dfbench.class_names import colliding, meaning, normalised
+from dfbench.datasets.folder.classes import ClassList, matching, packaged_lists
 
 
 @pytest.mark.parametrize("name", ["Alarm_Clock", "alarm-clock", " alarm  clock", "ALARM CLOCK"])
@@ -29,7 +29,7 @@ def test_a_thing_collides_with_its_kinds_and_they_do_not_with_each_other() -> No
 
 
 def test_a_synonym_stands_in_one_row_only_and_is_normalised() -> None:
-    text = files("dfbench.datasets").joinpath("synonyms.toml").read_text(encoding="utf-8")
+    text = files("dfbench").joinpath("synonyms.toml").read_text(encoding="utf-8")
     names = [name for row in tomllib.loads(text)["same"] for name in row]
     assert len(names) == len(set(names))
     assert all(name == normalised(name) for name in names)

@@ -16,10 +16,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dfbench.datasets import Dataset, DatasetRequest, chunk, decoded_images
-from dfbench.datasets.folder import open_folder
+from dfbench.datasets import Dataset, DatasetRequest
+from dfbench.datasets.folder.opening import open_folder
+from dfbench.datasets.images import cache as decoded_images
+from dfbench.datasets.images import chunks as chunk
 from dfbench.errors import DfbenchError, InvalidInput
-from dfbench.file_errors import DiskFull, FileFault
+from dfbench.system.file_errors import DiskFull, FileFault
 
 Maker = Callable[..., Path]
 CLASSES = {"cat": 6, "dog": 6}
@@ -155,7 +157,7 @@ _SLOW = """
 import sys, time
 from pathlib import Path
 from dfbench.datasets import DatasetRequest, chunk, decoded_images
-from dfbench.datasets.folder import open_folder
+from dfbench.datasets.folder.opening import open_folder
 
 decoded_images._CHUNK_IMAGES = 5
 real = chunk._content
@@ -342,7 +344,7 @@ def test_odd_kinds_of_images_are_what_they_show(odd_images: Path) -> None:
 def test_dead_process_is_one_line_that_says_to_go_on(
     make_folder: Maker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dfbench.datasets import preparation
+    from dfbench.datasets.images import chunks as preparation
 
     root = make_folder(CLASSES)
     monkeypatch.setattr(decoded_images, "_CHUNK_IMAGES", 5)

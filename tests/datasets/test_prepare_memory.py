@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 
 from dfbench.datasets import DatasetRequest
-from dfbench.datasets.folder import open_folder
+from dfbench.datasets.folder.opening import open_folder
 
 _READ = """
 import json, sys
 from pathlib import Path
 import numpy as np
 from dfbench.datasets import DatasetRequest
-from dfbench.datasets.folder import open_folder
-from dfbench.runs.shared_arrays import shared_arrays, shared_images
+from dfbench.datasets.folder.opening import open_folder
+from dfbench.process.shared_arrays import shared_arrays, shared_images
 
 def peak():
     lines = Path("/proc/self/status").read_text().splitlines()

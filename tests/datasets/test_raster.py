@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dfbench.datasets.shapes.paths import arc, box, on_circle, oval, ribbon, smooth
-from dfbench.datasets.shapes.raster import SIDE, blurred, coverage, ink
+from dfbench.datasets.shapes.figures.paths import arc, box, on_circle, oval, ribbon, smooth
+from dfbench.datasets.shapes.figures.raster import SIDE, blurred, coverage, ink
 
 corner = st.floats(-10, 42, allow_nan=False)
 

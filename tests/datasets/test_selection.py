@@ -8,8 +8,8 @@ from typing import cast
 import numpy as np
 import pytest
 
+from dfbench.datasets.alternative import images_of
 from dfbench.datasets.dataset import Dataset, ImageSet
-from dfbench.datasets.selection import images_of
 from dfbench.scenarios.division import ClassDivision
 from dfbench.scenarios.opening import retrieval_images
 

@@ -12,8 +12,8 @@ import pytest
 from dfbench.datasets import MODALITIES, Dataset, DatasetRequest, Modality
 from dfbench.datasets.shapes import open_shapes
 from dfbench.datasets.shapes.dataset import _chosen, drawn
-from dfbench.datasets.shapes.draws import Draws
 from dfbench.datasets.shapes.figures import ALTERNATIVE, BENCHMARK, FIGURES
+from dfbench.datasets.shapes.figures.draws import Draws
 from dfbench.errors import InvalidInput, UnknownName
 
 PART = ("cat", "fish", "star")

@@ -11,16 +11,16 @@ from pathlib import Path
 import pytest
 
 from dfbench.datasets import DatasetRequest
-from dfbench.datasets.decoding import decoded, longest_side
-from dfbench.datasets.file_faults import duplicates, unreadable
-from dfbench.datasets.folder import open_folder
-from dfbench.datasets.picture import UnreadableImageError
+from dfbench.datasets.folder.opening import open_folder
+from dfbench.datasets.images.decoding import decoded, longest_side
+from dfbench.datasets.images.file_errors import duplicates, unreadable
+from dfbench.datasets.images.picture import UnreadableImageError
 from dfbench.errors import InvalidInput
-from dfbench.files import read_file
-from dfbench.retrieval.sketch_file import read_sketch
-from dfbench.retrieval.thumbnail import thumbnail
-from dfbench.runs.store import ResultStore
+from dfbench.records.store import ResultStore
+from dfbench.retrieval.search import read_sketch
+from dfbench.retrieval.sheet import thumbnail
 from dfbench.suites.file import read_suite
+from dfbench.system.files import read_file
 from dfbench.teachers.class_list import class_list
 
 Maker = Callable[..., Path]

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from dfbench.evaluation.inputs import Array, vectors
-from dfbench.evaluation.similarity import scoring
+from dfbench.evaluation.ranking.inputs import Array, vectors
+from dfbench.evaluation.ranking.similarity import scoring
 
 Ints = npt.NDArray[np.int64]
 

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dfbench.evaluation.bins import SHARED, BinTable, step_type
+from dfbench.evaluation.ranking.bins import SHARED, BinTable, step_type
 
 Keys = npt.NDArray[Any]
 BASE = int(np.float32(1.5 * 2**23).view(np.int32))

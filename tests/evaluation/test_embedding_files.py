@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from dfbench.cli.evaluate import evaluate as command
 from dfbench.errors import DfbenchError, InvalidInput
 from dfbench.evaluation import conventions
-from dfbench.evaluation.embeddings import read_embeddings
+from dfbench.evaluation.embedding_files import read_embeddings
 
 Side = npt.NDArray[Any]
 Run = Callable[..., Result]

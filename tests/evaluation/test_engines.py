@@ -11,21 +11,22 @@ from naive_metrics import keys_of
 from pretended_gpu import pretended_gpu
 from sklearn.metrics import precision_recall_curve
 
-from dfbench.evaluation import conventions, engines, evaluate, precision_recall, top_k
+from dfbench.evaluation import conventions, evaluate, precision_recall, top_k
 from dfbench.evaluation.definitions import metric
-from dfbench.evaluation.engines import Engine, engine_for
-from dfbench.evaluation.inputs import vectors
-from dfbench.evaluation.plain import rank_in_plain_torch
-from dfbench.evaluation.ranking import rank_on_cpu
-from dfbench.evaluation.task import TILE_BYTES, Task, prepared
-from dfbench.evaluation.twins import find_twins
+from dfbench.evaluation.ranking import devices as engines
+from dfbench.evaluation.ranking.cpu_engine import rank_on_cpu
+from dfbench.evaluation.ranking.crowding import find_twins
+from dfbench.evaluation.ranking.devices import Engine, engine_for
+from dfbench.evaluation.ranking.inputs import vectors
+from dfbench.evaluation.ranking.task import TILE_BYTES, RankingTask, prepared
+from dfbench.evaluation.ranking.torch_engine import rank_in_plain_torch
 
 Side = npt.NDArray[Any]
 CPU = torch.device("cpu")
 NAMES = (*conventions(20), "prec@500", "map@1:voc")
 
 
-def with_duplicates(similarity: str = "cosine", kind: str = "wide") -> Task:
+def with_duplicates(similarity: str = "cosine", kind: str = "wide") -> RankingTask:
     """A task with repeated photos, a class without photos and norms of all sizes."""
     rng, dim, classes = np.random.default_rng(5), 24, 7
     queries = rng.normal(size=(61, dim)) * rng.uniform(0.1, 10, size=(61, 1))
@@ -40,7 +41,7 @@ def with_duplicates(similarity: str = "cosine", kind: str = "wide") -> Task:
     return prepared(queries, gallery, *labels, similarity, CPU)
 
 
-def measured(engine: Engine, task: Task) -> Side:
+def measured(engine: Engine, task: RankingTask) -> Side:
     """Values of every convention by query index."""
     task = replace(task, reach=task.n_photos)
     wanted = [metric(name) for name in NAMES]
@@ -54,7 +55,7 @@ def measured(engine: Engine, task: Task) -> Side:
 @pytest.mark.parametrize("similarity", ["cosine", "inner", "euclidean"])
 def test_every_engine_gives_the_same_metrics(similarity: str, kind: str) -> None:
     pytest.importorskip("triton")
-    from dfbench.evaluation.fused import rank_fused
+    from dfbench.evaluation.ranking.gpu_engine import rank_fused
 
     task = with_duplicates(similarity, kind)
     expected = measured(rank_on_cpu, task)
@@ -66,7 +67,7 @@ def test_every_engine_gives_the_same_metrics(similarity: str, kind: str) -> None
 @pytest.mark.parametrize("name", ["cpu", "plain", "fused"])
 def test_tile_size_does_not_change_any_metric(name: str, rows: int) -> None:
     pytest.importorskip("triton")
-    from dfbench.evaluation.fused import rank_fused
+    from dfbench.evaluation.ranking.gpu_engine import rank_fused
 
     engine = {"cpu": rank_on_cpu, "plain": rank_in_plain_torch, "fused": rank_fused}[name]
     task = with_duplicates()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dfbench.evaluation import confusion
-from dfbench.evaluation.confusion import class_shares
+from dfbench.evaluation import top as confusion
+from dfbench.evaluation.top import class_shares
 
 CLASSES = 4
 

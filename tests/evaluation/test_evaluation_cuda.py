@@ -9,7 +9,8 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from dfbench.evaluation import conventions, engines, evaluate, precision_recall, top_k
+from dfbench.evaluation import conventions, evaluate, precision_recall, top_k
+from dfbench.evaluation.ranking import devices as engines
 
 pytestmark = [
     pytest.mark.cuda,

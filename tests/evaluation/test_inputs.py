@@ -9,7 +9,7 @@ import torch
 
 from dfbench.errors import DfbenchError, InvalidInput, UnknownName
 from dfbench.evaluation import Evaluation, evaluate, precision_recall, top_k
-from dfbench.evaluation.labels import Labels
+from dfbench.evaluation.ranking.labels import Labels
 
 Side = npt.NDArray[Any]
 

@@ -15,9 +15,9 @@ from bench import ALTERNATIVE, BENCHMARK, TINY, Bench
 from plugin_text import method_text
 
 import dfbench
-from dfbench.distribution import DISTRIBUTION
 from dfbench.errors import InvalidInput
-from dfbench.scaffold import new_package
+from dfbench.plugins.scaffold import new_package
+from dfbench.version import DISTRIBUTION
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "plugins" / "example"

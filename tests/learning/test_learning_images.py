@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from dfbench.learning.augment import crop_and_flip
 from dfbench.learning.batch_norm import StatisticsMatch, moments
+from dfbench.learning.batches import crop_and_flip
 from dfbench.learning.pool import PairPool, Pairs, to_bytes
 
 

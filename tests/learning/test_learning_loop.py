@@ -12,10 +12,10 @@ import torch
 from torch import nn
 
 from dfbench.errors import Diverged, PluginFault
-from dfbench.file_errors import DiskFull
 from dfbench.learning import loop as loops
 from dfbench.learning.checkpoint import Checkpoints
 from dfbench.learning.loop import Loops, RandomState, TrainingLoop
+from dfbench.system.file_errors import DiskFull
 
 
 class Fit:

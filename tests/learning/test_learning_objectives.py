@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from dfbench.budget import Budget
 from dfbench.learning.metric import equal_decisions
+from dfbench.learning.objective import Objective, Probed, Space, View
 from dfbench.learning.objectives.mib import (
     Critic,
     MultiViewBottleneck,
@@ -24,7 +25,6 @@ from dfbench.learning.objectives.mib import (
     jensen_shannon_information,
     symmetric_kl,
 )
-from dfbench.learning.objectives.objective import Objective, Probed, Space, View
 from dfbench.learning.objectives.proxy_anchor import ProxyAnchor, proxy_anchor_loss
 from dfbench.learning.objectives.queue import QueueAndProxies
 from dfbench.learning.objectives.siamese import Contrastive, contrastive_loss

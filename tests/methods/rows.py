@@ -12,12 +12,13 @@ from dfbench_baselines import dfbench_methods
 from torch import Tensor
 from toy import CLASSES, toy_images, toy_teacher
 
-from dfbench.datasets.dataset import MODALITIES, ImageSet, Modality
+from dfbench.datasets.dataset import ImageSet
 from dfbench.learning.pool import PairPool
 from dfbench.method import Method, Need
+from dfbench.modality import MODALITIES, Modality
 from dfbench.networks import ByKnowledge, ModalityNet
-from dfbench.plugins import load_target
-from dfbench.teachers.records import ActivationRecords, record_activations
+from dfbench.plugins.host import load_target
+from dfbench.teachers.activations import ActivationRecords, record_activations
 
 QUICK = {
     "rounds": 2,

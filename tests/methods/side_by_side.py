@@ -18,9 +18,9 @@ from toy import toy_setting
 from dfbench.errors import DfbenchError
 from dfbench.learning.group import ProcessGroup, joined_group
 from dfbench.method import Encoders
+from dfbench.networks.placement import bfloat16_convolutions
 from dfbench.networks.portions import Portions, in_portions
-from dfbench.networks.precision import bfloat16_convolutions
-from dfbench.runs.numerics import pin_numerics
+from dfbench.numerics import pin_numerics
 
 STEPS = 8
 

@@ -12,11 +12,11 @@ from dfbench_baselines.alternative_data import AlternativeData, pseudo_labelled
 from torch import Tensor
 from toy import CHANCE, CLASSES, SIZE, curve, toy_images, toy_map, toy_setting
 
-from dfbench.datasets.dataset import MODALITIES, Modality
 from dfbench.errors import UndeclaredNeed
 from dfbench.learning.batches import to_unit
 from dfbench.learning.class_pairs import ClassBalance, ClassedImages, ClassPairs
 from dfbench.method import MethodConfig, Need
+from dfbench.modality import MODALITIES, Modality
 
 
 def _generator() -> torch.Generator:

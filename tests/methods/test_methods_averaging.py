@@ -16,10 +16,10 @@ from dfbench_baselines.weight_matching import match_units
 from torch import Tensor, nn
 from toy import setting_of, untrained_teacher
 
-from dfbench.datasets.dataset import Modality
 from dfbench.errors import InvalidInput
 from dfbench.learning.pool import PairPool
 from dfbench.method import Need, Setting
+from dfbench.modality import Modality
 from dfbench.networks import Backbone, new_backbone
 from dfbench.teachers.teacher import Teacher
 

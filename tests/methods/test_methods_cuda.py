@@ -10,7 +10,7 @@ from rows import ROWS, quick, supplies, supplies_on
 from torch import Tensor
 from toy import toy_images, toy_setting
 
-from dfbench.runs.numerics import pin_numerics
+from dfbench.numerics import pin_numerics
 
 pytestmark = [
     pytest.mark.cuda,

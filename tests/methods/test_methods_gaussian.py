@@ -11,7 +11,7 @@ import torch
 from dfbench_baselines.gaussian_prior import GaussianPrior, GaussianPriorConfig, LabelledNoise
 from toy import CHANCE, CLASSES, curve, toy_map, toy_setting, toy_teacher
 
-from dfbench.datasets.dataset import MODALITIES
+from dfbench.modality import MODALITIES
 from dfbench.networks import Normaliser
 
 

@@ -12,13 +12,13 @@ from side_by_side import modules_of
 from torch import Tensor, nn
 from toy import CLASSES, toy_images, toy_setting
 
-from dfbench.datasets.dataset import MODALITIES, ImageSet
+from dfbench.datasets.dataset import ImageSet
 from dfbench.learning import loop
-from dfbench.runs.fitting import embedded
-from dfbench.runs.numerics import pin_numerics
-from dfbench.runs.row import Row
+from dfbench.modality import MODALITIES
+from dfbench.numerics import pin_numerics
+from dfbench.plugins.method_info import MethodInfo
+from dfbench.teachers.activations import record_activations
 from dfbench.teachers.recipe import TeacherRecipe
-from dfbench.teachers.records import record_activations
 from dfbench.teachers.training import (
     accuracy,
     train_initialisation,
@@ -26,13 +26,14 @@ from dfbench.teachers.training import (
     train_teacher,
     train_unified_teacher,
 )
+from dfbench.worker.contract import embedded
 
 AT_A_GLANCE = {
     *("averaging-weights[rebasin-reestimated]", "classifier-posterior", "crossx", "crossx[bn]"),
     *("crossx-data", "gaussian-prior", "meta-data", "mib[generated]", "quadruplet"),
     *("alternative-data", "siamese", "triplet", "unimodal-distillation[dfq]"),
 }
-ROW = Row(
+ROW = MethodInfo(
     name="toy",
     variant=None,
     title="Toy",

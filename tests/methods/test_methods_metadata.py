@@ -19,11 +19,12 @@ from dfbench_baselines.meta_data import (
 )
 from toy import CHANCE, CLASSES, SIZE, curve, toy_images, toy_map, toy_setting, toy_teacher
 
-from dfbench.datasets.dataset import MODALITIES, ImageSet, Modality
+from dfbench.datasets.dataset import ImageSet
 from dfbench.errors import UndeclaredNeed
 from dfbench.learning.pyramid import ImagePyramid, roughness
 from dfbench.method import MethodConfig, Need
-from dfbench.teachers.records import ActivationRecords, LayerRecord, record_activations
+from dfbench.modality import MODALITIES, Modality
+from dfbench.teachers.activations import ActivationRecords, LayerRecord, record_activations
 
 QUICK: Mapping[str, Any] = {"batches_per_class": 1, "image_batch": 12, "image_steps": 25}
 

@@ -13,14 +13,14 @@ from dfbench_baselines.quadruplet_network import QuadrupletConfig
 from torch.nn import functional
 from toy import CHANCE, CLASSES, SIZE, curve, toy_images, toy_map, toy_setting
 
-from dfbench.datasets.dataset import MODALITIES, Modality
 from dfbench.errors import UndeclaredNeed
-from dfbench.learning.objectives.quadruplet import (
+from dfbench.learning.objectives.triplet import (
     class_semantics,
     preservation_loss,
     quadruplet_loss,
 )
 from dfbench.method import Need
+from dfbench.modality import MODALITIES, Modality
 from dfbench.networks import Classifier, Normaliser
 from dfbench.teachers.teacher import Teacher
 

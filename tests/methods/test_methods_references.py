@@ -17,12 +17,12 @@ from dfbench_baselines.references import (
 )
 from toy import CHANCE, CLASSES, curve, toy_images, toy_map, toy_setting
 
-from dfbench.datasets.dataset import MODALITIES
 from dfbench.errors import UndeclaredNeed
 from dfbench.learning.class_pairs import ClassedImages, ClassPairs
 from dfbench.learning.pool import LabelledPairs, PairPool, Pairs
 from dfbench.learning.students import Students
 from dfbench.method import Method, Need
+from dfbench.modality import MODALITIES
 
 TRAINING = {Need.TRAINING_DATA: {m: toy_images(m, 240, seed=1) for m in MODALITIES}}
 OBJECTIVES: list[type[Reference]] = [Siamese, Triplet, MIB]

@@ -18,10 +18,10 @@ from dfbench_baselines.unimodal_distillation import (
 from toy import CHANCE, CLASSES, curve, toy_map, toy_setting
 
 from dfbench.budget import Budget
-from dfbench.datasets.dataset import MODALITIES
+from dfbench.learning.objective import Space, View
 from dfbench.learning.objectives.class_codes import ClassCodes, class_codes
-from dfbench.learning.objectives.objective import Space, View
 from dfbench.learning.students import Students
+from dfbench.modality import MODALITIES
 from dfbench.networks import Encoders
 
 QUICK: Mapping[str, Any] = {

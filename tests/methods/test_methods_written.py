@@ -15,8 +15,8 @@ from dfbench_baselines.classifiers import (
 )
 from toy import SIZE, toy_setting
 
-from dfbench.datasets.dataset import MODALITIES
 from dfbench.method import Method
+from dfbench.modality import MODALITIES
 from dfbench.networks.chain import rebuilt, written
 
 ROWS: list[Method] = [

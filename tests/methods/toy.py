@@ -15,9 +15,9 @@ from torch.nn import functional
 
 from dfbench.artefacts import Artefacts
 from dfbench.budget import Budget
-from dfbench.datasets.dataset import Modality
 from dfbench.learning.loop import CHECKPOINT_SECONDS, Loops
 from dfbench.method import Encoders, Need, Setting
+from dfbench.modality import Modality
 from dfbench.networks import Classifier, Normaliser
 from dfbench.teachers.teacher import Teacher
 

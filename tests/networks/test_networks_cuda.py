@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from dfbench.networks import Encoder, Normaliser
+from dfbench.networks.placement import bfloat16_convolutions
 from dfbench.networks.portions import Portions, in_portions
-from dfbench.networks.precision import bfloat16_convolutions
 
 pytestmark = [
     pytest.mark.cuda,

@@ -14,13 +14,12 @@ from PIL import Image
 from torch import Tensor, nn
 
 from dfbench.errors import InvalidInput
-from dfbench.learning.augment import crop_and_flip
 from dfbench.learning.batch_norm import StatisticsMatch
-from dfbench.learning.batches import to_unit
+from dfbench.learning.batches import crop_and_flip, to_unit
 from dfbench.networks import Classifier, Encoder, Estimator, Normaliser, new_backbone, placed
-from dfbench.networks.backbones import builder
+from dfbench.networks.backbones.efficientnet_lite import NETWORKS
+from dfbench.networks.backbones.registry import builder
 from dfbench.networks.chain import rebuilt, written
-from dfbench.networks.efficientnet_lite import NETWORKS
 from dfbench.teachers.imagenet import packaged_file
 from dfbench.teachers.pretrained import imagenet_weights
 

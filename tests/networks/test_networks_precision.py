@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dfbench.networks import Classifier, Encoder, Estimator, Normaliser
-from dfbench.networks.precision import bfloat16_convolutions
+from dfbench.networks.placement import bfloat16_convolutions
 
 Forward = Callable[[], Tensor]
 

@@ -9,10 +9,10 @@ from safetensors.numpy import save_file
 from shelf import Shelf
 from synthetic import synthetic_record
 
-from dfbench.runs.job import OUTCOME_FILE, FitFacts, Outcome
-from dfbench.runs.record import Division, QueryGroup, Record, Score
-from dfbench.runs.store import ResultStore
-from dfbench.runs.test_images import LABELS_FILE
+from dfbench.process.messages import OUTCOME_FILE, FitFacts, Outcome
+from dfbench.process.test_images import LABELS_FILE
+from dfbench.records.record import Division, QueryGroup, Record, RecordedScore
+from dfbench.records.store import ResultStore
 
 UNION = 10
 
@@ -47,7 +47,7 @@ def add_overlap(
 
 
 def _group(record: Record, value: float) -> QueryGroup:
-    score = Score(value=value, low=value - 0.02, high=value + 0.03, macro=value)
+    score = RecordedScore(value=value, low=value - 0.02, high=value + 0.03, macro=value)
     scores = dict.fromkeys(record.metrics, score)
     return QueryGroup(queries=5, chance=0.2, metrics=scores, readings={"posterior": scores})
 

@@ -10,8 +10,8 @@ import numpy.typing as npt
 from bench import CommandLine, Finished
 from synthetic import METRICS, synthetic_record
 
-from dfbench.runs.record import Record
-from dfbench.runs.store import ResultStore, run_folder
+from dfbench.records.record import Record
+from dfbench.records.store import ResultStore, run_folder
 
 QUERIES = 10
 SEEDS = (0, 1, 2)

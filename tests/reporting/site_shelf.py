@@ -10,11 +10,12 @@ import numpy as np
 from PIL import Image
 from shelf import QUERIES, Shelf
 
-from dfbench.datasets.dataset import ImageSet, Modality
-from dfbench.reporting.per_query import RunFolders
-from dfbench.runs.record import Record
-from dfbench.runs.showcase import chosen_queries, save_showcase
-from dfbench.runs.test_images import LABELS_FILE
+from dfbench.datasets.dataset import ImageSet
+from dfbench.modality import Modality
+from dfbench.process.test_images import LABELS_FILE
+from dfbench.records.record import Record
+from dfbench.records.showcase import chosen_queries, save_showcase
+from dfbench.reporting.run_folders import RunFolders
 
 PHOTOS = 20
 SIZE = 16

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from dfbench import console
+from dfbench.system import console
 
 
 def test_messages_show_text_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,11 +15,12 @@ from matplotlib.mathtext import MathTextParser
 from synthetic import synthetic_record
 
 from dfbench.evaluation.definitions import conventions, metric
-from dfbench.reporting.delimited import leaderboard_csv
-from dfbench.reporting.latex import escaped, latex
-from dfbench.reporting.layout import Layout, markdown
-from dfbench.reporting.leaderboard import leaderboards
-from dfbench.runs.record import Record
+from dfbench.records.record import Record
+from dfbench.reporting.tables.delimited import leaderboard_csv
+from dfbench.reporting.tables.latex import escaped, latex
+from dfbench.reporting.tables.layout import Layout
+from dfbench.reporting.tables.leaderboard import leaderboards
+from dfbench.reporting.tables.printing import markdown
 
 parse_mathematics = MathTextParser("path").parse
 HOSTILE = r"A_b & 50 % of {x} $y$ #1 ~ ^ \cmd <i> | *z* ±"

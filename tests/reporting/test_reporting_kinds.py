@@ -12,10 +12,11 @@ from shelf import Shelf
 from synthetic import synthetic_record
 
 from dfbench.budget import Budget
-from dfbench.reporting.across_datasets import across_datasets
-from dfbench.reporting.html import html
-from dfbench.reporting.latex import latex
-from dfbench.reporting.layout import Layout, markdown
+from dfbench.reporting.tables.across_datasets import across_datasets
+from dfbench.reporting.tables.html import html
+from dfbench.reporting.tables.latex import latex
+from dfbench.reporting.tables.layout import Layout
+from dfbench.reporting.tables.printing import markdown
 
 HOSTILE = "<script>alert(1)</script> & \"b\" 'c'"
 

@@ -7,11 +7,12 @@ import pytest
 from synthetic import synthetic_record
 
 from dfbench.budget import Budget
+from dfbench.records.record import Record
 from dfbench.reporting.cells import mean_and_deviation, short, signed
-from dfbench.reporting.layout import Layout, print_layouts
-from dfbench.reporting.leaderboard import leaderboards
 from dfbench.reporting.published import published
-from dfbench.runs.record import Record
+from dfbench.reporting.tables.layout import Layout
+from dfbench.reporting.tables.leaderboard import leaderboards
+from dfbench.reporting.tables.printing import print_layouts
 
 
 def _one(records: list[Record]) -> Layout:

@@ -10,12 +10,12 @@ from scenario_shelf import add_overlap
 from shelf import Shelf
 from synthetic import synthetic_record
 
-from dfbench.reporting.leaderboard import leaderboards
+from dfbench.records.record import Division
 from dfbench.reporting.overlap import sweeps
-from dfbench.reporting.overlap_tables import overlap_tables
-from dfbench.reporting.published_overlap import published_overlap
+from dfbench.reporting.published import published_overlap
+from dfbench.reporting.tables.leaderboard import leaderboards
+from dfbench.reporting.tables.overlap import overlap_tables
 from dfbench.reporting.zero_shot import zero_shot
-from dfbench.runs.record import Division
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ import pytest
 from shelf import Shelf
 
 from dfbench.budget import Budget
-from dfbench.reporting import resampling
-from dfbench.reporting.comparison_file import FILE
+from dfbench.reporting.comparisons import resampling
+from dfbench.reporting.comparisons.file import FILE
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_page_is_made_without_torch_or_numpy(written: Shelf, shell: dict[str, st
     ended = subprocess.run(command, env=shell, capture_output=True, text=True)
     assert page.is_file(), ended.stderr[-1000:]
     imported = {line.rpartition("|")[2].strip() for line in ended.stderr.splitlines()}
-    assert "dfbench.reporting.page" in imported
+    assert "dfbench.reporting.tables.page" in imported
     assert not imported & {"torch", "numpy", "scipy"}
 
 

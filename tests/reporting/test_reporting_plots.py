@@ -10,23 +10,23 @@ from scenario_shelf import add_overlap, embed
 from shelf import Shelf
 
 from dfbench.errors import InvalidInput
-from dfbench.reporting.intervals import (
+from dfbench.reporting.comparisons.intervals import (
     OVER_BOTH,
     OVER_QUERIES,
     RECORDED,
     measured,
     measured_rows,
 )
+from dfbench.reporting.comparisons.questions import conditions
 from dfbench.reporting.lines import Line, lines
-from dfbench.reporting.per_query import RunFolders
 from dfbench.reporting.plots.ablation import changes_of
 from dfbench.reporting.plots.bars import bars_of
 from dfbench.reporting.plots.confusion import shares_of
 from dfbench.reporting.plots.overlap import panel_of
 from dfbench.reporting.plots.precision_recall import curve_of
 from dfbench.reporting.query_groups import ALL
-from dfbench.reporting.questions import conditions
-from dfbench.reporting.site.intervals import interval_chart
+from dfbench.reporting.run_folders import RunFolders
+from dfbench.reporting.site.table_page import interval_chart
 
 
 def _line(shelf: Shelf, label: str) -> Line:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dfbench.reporting.comparison_file import keep_current, read_comparisons
-from dfbench.reporting.page import PREAMBLE, results_page, wanted
-from dfbench.runs.store import ResultStore
+from dfbench.records.store import ResultStore
+from dfbench.reporting.comparisons.file import keep_current, read_comparisons
+from dfbench.reporting.tables.page import PREAMBLE, results_page, wanted
 
 RESULTS = Path(__file__).resolve().parents[2] / "results"
 

@@ -12,7 +12,7 @@ import pytest
 from shelf import Shelf
 from site_shelf import furnish
 
-from dfbench.reporting.per_query import RunFolders
+from dfbench.reporting.run_folders import RunFolders
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 playwright = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")

@@ -11,7 +11,7 @@ import pytest
 from shelf import Shelf
 from site_shelf import furnish, page_of, pages, words
 
-from dfbench.runs.record import Record
+from dfbench.records.record import Record
 
 MARKUP = "<script>alert('x')</script>"
 EVERY_LINK = re.compile(r"""(?:href|src)="([^"]+)"|url\("([^"]+)"\)""")

@@ -14,10 +14,9 @@ from PIL import Image
 from site_shelf import noise, write
 
 from dfbench.reporting.cells import duration
-from dfbench.reporting.site.confusion import class_rows, heatmap
-from dfbench.reporting.site.curves import HEIGHT, WIDTH, read_charts
+from dfbench.reporting.site.comparing import queries_script, stride_of, values_script
+from dfbench.reporting.site.figures import HEIGHT, WIDTH, class_rows, heatmap, read_charts
 from dfbench.reporting.site.thumbnails import FOLDER, Thumbnails
-from dfbench.reporting.site.values import queries_script, stride_of, values_script
 
 
 def test_a_picture_of_a_small_report_keeps_its_size_and_is_kept_once(tmp_path: Path) -> None:

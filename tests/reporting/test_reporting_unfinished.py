@@ -8,10 +8,10 @@ import pytest
 from shelf import Shelf
 from site_shelf import words
 
-from dfbench.reporting.unfinished import counted, unfinished_runs
-from dfbench.runs.job import TRACEBACK_FILE
-from dfbench.runs.state import RunState, Subject, write_state
-from dfbench.runs.store import run_folder
+from dfbench.process.messages import TRACEBACK_FILE
+from dfbench.records.state import RunState, Subject, write_state
+from dfbench.records.store import run_folder
+from dfbench.reporting.tables.unfinished import counted, unfinished_runs
 
 COUNTS = "4 runs did not finish: 1 failed, 1 interrupted, 1 skipped, 1 timeout"
 REASON = "fit() raised RuntimeError: no luck"

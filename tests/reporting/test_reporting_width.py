@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from dfbench.reporting.layout import Layout, print_layouts
+from dfbench.reporting.tables.layout import Layout
+from dfbench.reporting.tables.printing import print_layouts
 
 WIDE = Layout(
     title="narrow",

@@ -9,7 +9,7 @@ import pytest
 from bench import BENCHMARK, CommandLine
 from stand_in import stand_in_run
 
-from dfbench.runs.record import Record
+from dfbench.records.record import Record
 
 
 @pytest.fixture(scope="session")

@@ -14,9 +14,9 @@ from torch import nn
 import dfbench
 from dfbench.errors import InvalidInput
 from dfbench.networks import OverUnion, SoftmaxAt
+from dfbench.records.record import Record
 from dfbench.retrieval import FoundRun, export
 from dfbench.retrieval.onnx_file import write_onnx
-from dfbench.runs.record import Record
 
 Made = tuple[Path, Record]
 BYTES = np.random.default_rng(0).integers(0, 256, (5, 3, 32, 32)).astype(np.uint8)

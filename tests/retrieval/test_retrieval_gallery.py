@@ -10,11 +10,11 @@ import pytest
 from stand_in import stand_in_run
 
 import dfbench
-from dfbench.datasets.decoding import decoded
+from dfbench.datasets.images.decoding import decoded
 from dfbench.errors import InvalidInput
-from dfbench.file_errors import FileFault
 from dfbench.retrieval import RetrievalModel, open_gallery, ranked
 from dfbench.retrieval import gallery as gallery_module
+from dfbench.system.file_errors import FileFault
 
 
 @pytest.fixture(scope="session")

@@ -12,9 +12,9 @@ from safetensors.torch import load_file, save_file
 from stand_in import stand_in_encoder, stand_in_run
 
 import dfbench
-from dfbench.datasets.decoding import decoded
+from dfbench.datasets.images.decoding import decoded
 from dfbench.errors import InvalidInput
-from dfbench.runs.record import Record
+from dfbench.records.record import Record
 
 Made = tuple[Path, Record]
 BYTES = np.random.default_rng(0).integers(0, 256, (7, 3, 32, 32)).astype(np.uint8)

@@ -11,8 +11,8 @@ from plugin_text import method_text
 from safetensors.numpy import load_file
 
 import dfbench
-from dfbench.datasets.dataset import MODALITIES
-from dfbench.datasets.decoding import decoded
+from dfbench.datasets.images.decoding import decoded
+from dfbench.modality import MODALITIES
 
 ROWS = {
     "crossx": ("--precision", "bf16"),

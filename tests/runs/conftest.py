@@ -10,7 +10,8 @@ import pytest
 from bench import ALTERNATIVE, BENCHMARK, TINY
 from plugin_text import method_text
 
-from dfbench.runs.request import DataChoice, Places, PluginSources, RunRequest
+from dfbench.plugins.sources import PluginSources
+from dfbench.request import DataChoice, Places, RunRequest
 
 HEAD = """
 import ctypes
@@ -79,8 +80,8 @@ class Faulty:
 
 @pytest.fixture(scope="session")
 def faulty_plan(pictures: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Faulty:
-    from dfbench.runs.plan import plan_rows
-    from dfbench.runs.teaching import ensure_networks
+    from dfbench.planning.plan import plan_rows
+    from dfbench.runs.ingredients import ensure_networks
 
     place = tmp_path_factory.mktemp("faulty")
     file = place / "faulty.py"

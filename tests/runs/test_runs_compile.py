@@ -14,7 +14,7 @@ from torch import nn
 from dfbench.learning.batch_norm import StatisticsMatch
 from dfbench.networks import Normaliser, new_backbone
 from dfbench.networks.compilation import compiled, compiled_networks
-from dfbench.runs.arithmetic import Arithmetic
+from dfbench.records.record import Arithmetic
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def called(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
         counts[type(self).__name__] += 1
 
     monkeypatch.setattr(nn.Module, "compile", compile_network)
-    monkeypatch.setattr("dfbench.runs.fit_job.require_compiler", lambda _: None)
+    monkeypatch.setattr("dfbench.worker.fit.require_compiler", lambda _: None)
     return counts
 
 

@@ -13,7 +13,7 @@ import pytest
 from bench import ALTERNATIVE, BENCHMARK, TINY, Bench
 
 import dfbench
-from dfbench.runs import plan
+from dfbench.planning import plan
 
 DERIVED = """
 import dfbench

@@ -19,10 +19,10 @@ import torch
 from bench import Bench, stored_embeddings
 
 from dfbench.errors import InvalidInput
-from dfbench.runs import team
+from dfbench.process.messages import Job
+from dfbench.process.supervision import Supervision
 from dfbench.runs.execute import Attempt, attempt
-from dfbench.runs.job import Job
-from dfbench.runs.supervision import Supervision
+from dfbench.worker import team
 
 EVERY_STEP = Supervision(checkpoint_seconds=0)
 LEADER, FOLLOWER = "replica-0", "replica-1"

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from bench import Bench
 
-from dfbench.file_errors import DiskFull
+from dfbench.process.supervision import Supervision
+from dfbench.records.state import read_state
 from dfbench.runs import execute
 from dfbench.runs.execute import attempt
-from dfbench.runs.state import read_state
-from dfbench.runs.supervision import Supervision
-from dfbench.runs.teaching import ensure_networks
+from dfbench.runs.ingredients import ensure_networks
+from dfbench.system.file_errors import DiskFull
 
 EVERY_STEP = Supervision(checkpoint_seconds=0)
 
@@ -152,7 +152,7 @@ def test_data_that_changed_after_planning_is_refused_before_anything_is_fitted(
     faulty: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from dfbench.errors import InvalidInput
-    from dfbench.runs import teaching
+    from dfbench.runs import ingredients as teaching
 
     monkeypatch.setattr(teaching, "call", lambda *_: None)  # it trains, but not for this plan
     with pytest.raises(InvalidInput, match="no longer what it was when the run was planned"):

@@ -18,10 +18,9 @@ import numpy as np
 import pytest
 from bench import Bench
 
+from dfbench.process.supervision import Supervision
+from dfbench.records.state import RunLock, RunState, held, read_state, write_state
 from dfbench.runs.execute import Attempt, attempt
-from dfbench.runs.lock import RunLock, held
-from dfbench.runs.state import RunState, read_state, write_state
-from dfbench.runs.supervision import Supervision
 
 STEPS = 30
 EVERY_STEP = Supervision(checkpoint_seconds=0)

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from dfbench.process.supervision import Supervision
+from dfbench.records.state import read_state
 from dfbench.runs.execute import attempt
-from dfbench.runs.state import read_state
-from dfbench.runs.supervision import Supervision
 
 FAULTS: dict[str, tuple[str, Supervision, str]] = {
     "raises": (

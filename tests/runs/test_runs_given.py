@@ -13,10 +13,10 @@ from bench import ALTERNATIVE, BENCHMARK, TINY, TINY_CROSSX, Bench, Finished
 from safetensors.torch import save_file
 from torch.nn import functional
 
-from dfbench.datasets.dataset import MODALITIES, Modality
-from dfbench.datasets.decoding import decoded
+from dfbench.datasets.images.decoding import decoded
+from dfbench.modality import MODALITIES, Modality
 from dfbench.networks import Classifier, Normaliser
-from dfbench.teachers.fitting import published_names
+from dfbench.teachers.weights.fitting import published_names
 
 ORDERS: dict[Modality, tuple[str, ...]] = {
     "photo": ("sun", "Boat", "cup"),

@@ -12,10 +12,10 @@ import pytest
 from dfbench.budget import Budget
 from dfbench.datasets.alternative import AlternativeImages
 from dfbench.datasets.dataset import Dataset
-from dfbench.runs.plan import Plan
-from dfbench.runs.request import DataChoice, Places, Precision, RunRequest
-from dfbench.runs.row import Row
-from dfbench.runs.session import Session
+from dfbench.planning.plan import Plan
+from dfbench.planning.session import Session
+from dfbench.plugins.method_info import MethodInfo
+from dfbench.request import DataChoice, Places, Precision, RunRequest
 from dfbench.teachers.recipe import TeacherRecipe
 
 RESULTS = Path(__file__).resolve().parents[2] / "results" / "shapes"
@@ -53,7 +53,7 @@ def _plan(record: dict[str, Any], precision: Precision = "bf16") -> Plan:
         device="cpu",
         offers={},
     )
-    return Plan(session, Row.model_validate(record["row"]))
+    return Plan(session, MethodInfo.model_validate(record["row"]))
 
 
 @pytest.mark.parametrize("name", ROWS)

@@ -218,7 +218,7 @@ def test_disk_that_fills_up_in_a_run_is_one_line_and_nothing_is_scored(
 def test_disk_without_room_for_the_childs_answer_is_one_line(
     room: int, quick_bench: Bench, monkeypatch: pytest.MonkeyPatch, full_disk: Any
 ) -> None:
-    from dfbench.runs import worker
+    from dfbench.worker import verbs as worker
 
     real = worker.describe
 

@@ -12,7 +12,7 @@ from bench import Bench, stored_embeddings
 from plugin_text import method_text
 
 from dfbench.learning import loop
-from dfbench.networks.small_resnet import SmallResNet
+from dfbench.networks.backbones.resnet import SmallResNet
 
 Limit = Callable[[int], None]
 

@@ -12,13 +12,17 @@ from bench import ALTERNATIVE, BENCHMARK, TINY, Bench
 from plugin_text import method_text
 
 import dfbench
-from dfbench.cli.configuration import data_root_or_configured
-from dfbench.cli.path import AbsolutePath
-from dfbench.defaults import chosen_cache, chosen_plugins, chosen_plugins_folder
+from dfbench.cli.parameters import AbsolutePath
+from dfbench.defaults import (
+    chosen_cache,
+    chosen_plugins,
+    chosen_plugins_folder,
+    data_root_or_configured,
+)
 from dfbench.errors import DfbenchError
+from dfbench.planning.settings import absolute_files
+from dfbench.request import DataChoice, Places
 from dfbench.runs.execute import execute
-from dfbench.runs.request import DataChoice, Places
-from dfbench.runs.settings import absolute_files
 
 GONE = "import os, tempfile\n{}place = tempfile.mkdtemp()\n{}os.chdir(place)\n{}os.rmdir(place)"
 FORWARD = """import os
@@ -41,7 +45,7 @@ METHODS = {
 DATASET = """
 import os
 import dfbench
-from dfbench.datasets.folder import open_folder
+from dfbench.datasets.folder.opening import open_folder
 
 @dfbench.hookimpl
 def dfbench_datasets():

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dfbench.datasets.dataset import MODALITIES
+from dfbench.identity import derive_seed
+from dfbench.modality import MODALITIES
 from dfbench.runs.execute import execute
-from dfbench.runs.fit_job import _order
-from dfbench.seeds import derive_seed
+from dfbench.worker.fit import _order
 
 LOOK_AROUND = """seen = HERE / "seen"
         seen.mkdir()

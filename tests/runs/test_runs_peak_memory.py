@@ -3,10 +3,10 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from dfbench.runs.peak_memory import peak_memory_mib
+from dfbench.system.machine import peak_memory_mib
 
 CODE = """
-from dfbench.runs.peak_memory import peak_memory_mib
+from dfbench.system.machine import peak_memory_mib
 before = peak_memory_mib()
 held = b"x" * (100 * 2**20)
 del held

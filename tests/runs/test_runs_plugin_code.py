@@ -14,7 +14,7 @@ from bench import ALTERNATIVE, BENCHMARK, Bench
 from plugin_text import method_text
 
 from dfbench.datasets import DatasetRequest
-from dfbench.datasets.folder import open_folder
+from dfbench.datasets.folder.opening import open_folder
 
 PIXELS = method_text("pixels", title="Raw Pixels")
 WITNESS = """

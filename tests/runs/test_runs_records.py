@@ -9,10 +9,10 @@ import pytest
 from synthetic import synthetic_record
 
 from dfbench.errors import InvalidInput
-from dfbench.file_errors import DiskFull
-from dfbench.runs import store as store_module
-from dfbench.runs.record import SCHEMA_VERSION, Record
-from dfbench.runs.store import ResultStore, file_name
+from dfbench.records import store as store_module
+from dfbench.records.record import SCHEMA_VERSION, Record
+from dfbench.records.store import ResultStore, file_name
+from dfbench.system.file_errors import DiskFull
 
 
 def test_record_comes_back_as_it_was_written(tmp_path: Path) -> None:

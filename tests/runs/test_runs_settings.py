@@ -8,13 +8,13 @@ from pydantic import Field
 from dfbench.budget import Budget
 from dfbench.errors import InvalidConfig, UnknownName
 from dfbench.method import MethodConfig
-from dfbench.runs.row import Row, parse_label
-from dfbench.runs.settings import (
+from dfbench.planning.settings import (
     changed_settings,
     configure,
     shared_settings,
     split_settings,
 )
+from dfbench.plugins.method_info import MethodInfo, parse_label
 from dfbench.teachers.recipe import PRETRAINED, PRETRAINED_BUDGET, TeacherRecipe
 
 
@@ -112,7 +112,7 @@ def test_label_that_is_none_is_quoted(label: str) -> None:
 @pytest.mark.parametrize("label", ["crossx", "crossx[bn]"])
 def test_label_of_a_row_leads_back_to_it(label: str) -> None:
     name, variant = parse_label(label)
-    row = Row(
+    row = MethodInfo(
         name=name,
         variant=variant,
         title="T",

@@ -10,7 +10,8 @@ from bench import BENCHMARK, Bench
 from PIL import Image
 from safetensors.numpy import load_file, save_file
 
-from dfbench.runs.showcase import (
+from dfbench.identity import derive_seed
+from dfbench.records.showcase import (
     QUERIES_FILE,
     SHEET_FILE,
     SHOWCASE_FOLDER,
@@ -18,7 +19,6 @@ from dfbench.runs.showcase import (
     read_confusion,
     read_showcase,
 )
-from dfbench.seeds import derive_seed
 
 
 def test_best_median_and_worst_are_of_different_classes_where_there_are_some() -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from dfbench.runs import environment, state
-from dfbench.runs.environment import read_environment
-from dfbench.runs.state import RunState, read_state, write_state
+from dfbench.records import environment, state
+from dfbench.records.environment import read_environment
+from dfbench.records.state import RunState, read_state, write_state
 
 
 @pytest.mark.parametrize("after", [RunState(status="done"), RunState(status="running", attempts=2)])

@@ -13,11 +13,11 @@ from zoo_bench import ZooBench
 from dfbench.datasets.dataset import ImageSet
 from dfbench.errors import PluginFault
 from dfbench.need import Need
+from dfbench.process.messages import embeddings_file
+from dfbench.process.test_images import TestImages
+from dfbench.records.record import Record
 from dfbench.reporting.roles import REFERENCE, UNTRAINED, roles
-from dfbench.runs.job import embeddings_file
 from dfbench.runs.ranking import keep_by_knowledge
-from dfbench.runs.record import Record
-from dfbench.runs.test_images import TestImages
 from dfbench.scenarios.division import ClassDivision
 
 DIVISION = ClassDivision(shared=("b",), photo_only=("c",), sketch_only=("a",))

@@ -7,7 +7,7 @@ from dfbench_baselines import dfbench_methods
 from zoo_bench import ZooBench
 
 from dfbench.method import Method
-from dfbench.plugins import load_target
+from dfbench.plugins.host import load_target
 
 QUICK = {
     "rounds": "2",

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from dfbench.errors import DfbenchError
-from dfbench.runs.job import Question, RowQuestion
-from dfbench.runs.request import PluginSources
+from dfbench.plugins.sources import PluginSources
+from dfbench.process.messages import PluginQuestion, RowQuestion
 from dfbench.suites.file import read_suite
 from dfbench.suites.positions import KeyPath, key_lines, line_of
 
@@ -197,12 +197,12 @@ def test_suites_that_are_promised_are_shipped() -> None:
 
 @pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.stem)
 def test_every_shipped_suite_names_rows_settings_and_datasets_that_exist(file: Path) -> None:
-    from dfbench.runs.describing import describe
+    from dfbench.worker.describing import describe
 
     suite = read_suite(file).suite
     assert suite.title
     answer = describe(
-        Question(
+        PluginQuestion(
             rows=tuple(
                 RowQuestion(label=entry.method, settings=entry.config, beside=False)
                 for entry in suite.methods

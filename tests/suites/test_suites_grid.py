@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from dfbench.errors import UnknownName
-from dfbench.runs.request import Places, PluginSources
+from dfbench.plugins.sources import PluginSources
+from dfbench.request import Places
 from dfbench.suites.file import read_suite
-from dfbench.suites.grid import Cell, Surroundings, grid
-from dfbench.suites.selection import select
+from dfbench.suites.grid import Cell, Surroundings, grid, select
 
 TEXT = """
 methods = ["crossx", "crossx[bn]", { method = "classifier-only", config = { x = true } }]

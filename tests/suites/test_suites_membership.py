@@ -9,10 +9,10 @@ from synthetic import synthetic_record
 
 from dfbench.budget import Budget
 from dfbench.errors import UnknownName
-from dfbench.plugins import PluginHost
-from dfbench.runs.record import Record
-from dfbench.runs.request import PluginSources
-from dfbench.runs.resolve import resolve
+from dfbench.planning.methods import resolve
+from dfbench.plugins.host import PluginHost
+from dfbench.plugins.sources import PluginSources
+from dfbench.records.record import Record
 from dfbench.suites.file import read_suite
 from dfbench.suites.membership import of_suite
 

@@ -10,14 +10,15 @@ from bench import Bench
 from plugin_text import method_text
 from suite_bench import WriteSuite
 
-from dfbench.runs.request import Places, PluginSources
-from dfbench.runs.supervision import Supervision
+from dfbench.plugins.sources import PluginSources
+from dfbench.process.supervision import Supervision
+from dfbench.request import Places
 from dfbench.suites.executors.parcel import Parcel, given_files, pack
+from dfbench.suites.executors.task import TaskResult
 from dfbench.suites.executors.worker import do
-from dfbench.suites.graph import TaskGraph, task_graph
 from dfbench.suites.grid import Surroundings
+from dfbench.suites.schedule import TaskGraph, task_graph
 from dfbench.suites.suite import open_suite
-from dfbench.suites.tasks import TaskResult
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from bench import Bench
 from plugin_text import method_text
 from suite_bench import WriteSuite, places, reasons, statuses, suite
 
-from dfbench.runs import plan as planning
-from dfbench.runs.job import Description, Question
+from dfbench.planning import plan as planning
+from dfbench.process.messages import Description, PluginQuestion
 from dfbench.suites.file import DatasetEntry, RunDefaults, Suite
 
 
@@ -36,10 +36,10 @@ def test_plan_shows_every_run_and_starts_nothing(
 def test_plugins_are_asked_once_for_all_runs(
     quick_bench: Bench, write_suite: WriteSuite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[Question] = []
+    asked: list[PluginQuestion] = []
     real = planning.describe
 
-    def counted(question: Question) -> Description:
+    def counted(question: PluginQuestion) -> Description:
         asked.append(question)
         return real(question)
 

@@ -19,10 +19,10 @@ import pytest
 from bench import Bench
 from suite_bench import WriteSuite, places, reasons, statuses, suite
 
-from dfbench.runs.child import ChildDied
-from dfbench.runs.state import failure
-from dfbench.runs.supervision import MemoryExceeded, ProcessEnded, RunTimeout
-from dfbench.suites import progress
+from dfbench.process.launch import ChildDied
+from dfbench.process.supervision import MemoryExceeded, ProcessEnded, RunTimeout
+from dfbench.records.state import failure
+from dfbench.suites import report as progress
 
 MOODY = """
 # Methods that do as they like; `mended` beside this file makes the failing one work.

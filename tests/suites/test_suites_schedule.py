@@ -9,13 +9,11 @@ from typing import Any, cast
 
 import pytest
 
-from dfbench.runs.lock import RunLock
-from dfbench.runs.plan import Plan
-from dfbench.runs.request import DataChoice, Places, RunRequest
-from dfbench.runs.state import RunState, read_state, write_state
-from dfbench.suites.graph import TaskGraph
-from dfbench.suites.schedule import drive
-from dfbench.suites.tasks import Task, TaskResult
+from dfbench.planning.plan import Plan
+from dfbench.records.state import RunLock, RunState, read_state, write_state
+from dfbench.request import DataChoice, Places, RunRequest
+from dfbench.suites.executors.task import Task, TaskResult
+from dfbench.suites.schedule import TaskGraph, drive
 
 GOOD = TaskResult(state=RunState(status="done"))
 BAD = TaskResult(state=RunState(status="timeout", reason="too slow"))

@@ -22,9 +22,9 @@ from torch import Tensor, nn
 
 from dfbench.errors import DfbenchError
 from dfbench.networks import Classifier, Normaliser
-from dfbench.teachers.description import TeacherDescription
-from dfbench.teachers.fitting import published_names
+from dfbench.teachers.class_list import TeacherDescription
 from dfbench.teachers.importing import imported_teacher
+from dfbench.teachers.weights.fitting import published_names
 
 SAID = TeacherDescription("photo", "resnet-tiny", ("a", "b", "c"), (0.5,) * 3, (0.2,) * 3, 24)
 State = dict[str, Tensor]

@@ -14,12 +14,16 @@ from torch import Tensor
 
 from dfbench.errors import InvalidInput
 from dfbench.networks import Classifier, Normaliser
-from dfbench.teachers.class_list import class_list
-from dfbench.teachers.description import TeacherDescription, channel_values, checked_classes
+from dfbench.teachers.class_list import (
+    TeacherDescription,
+    channel_values,
+    checked_classes,
+    class_list,
+)
 from dfbench.teachers.facts import IMPORTED
-from dfbench.teachers.fitting import published_names
 from dfbench.teachers.importing import imported_teacher
 from dfbench.teachers.stored import load_teacher, save_tensors
+from dfbench.teachers.weights.fitting import published_names
 
 SAID = TeacherDescription(
     modality="sketch",

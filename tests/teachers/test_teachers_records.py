@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from dfbench.datasets.dataset import ImageSet
 from dfbench.learning.batches import to_unit
 from dfbench.networks import Backbone, Classifier, Normaliser
-from dfbench.teachers.records import ActivationRecords, LayerRecord, record_activations
+from dfbench.teachers.activations import ActivationRecords, LayerRecord, record_activations
 
 CPU = torch.device("cpu")
 

@@ -11,9 +11,9 @@ from safetensors.torch import save_file
 
 from dfbench.datasets.alternative import AlternativeImages
 from dfbench.errors import InvalidInput
-from dfbench.file_errors import DiskFull
 from dfbench.learning.batches import to_unit
 from dfbench.networks import Classifier, Normaliser
+from dfbench.system.file_errors import DiskFull
 from dfbench.teachers.identities import Supply
 from dfbench.teachers.stored import NetworkFacts, load_teacher, read_facts, save_tensors
 from dfbench.teachers.training import accuracy, train_modality_classifier, train_teacher

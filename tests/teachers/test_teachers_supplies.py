@@ -11,9 +11,9 @@ import torch
 from colours import RECIPE, Colours, colour_store, coloured
 from torchvision.models import get_model
 
-from dfbench.datasets.dataset import MODALITIES
 from dfbench.errors import InvalidConfig, InvalidInput
 from dfbench.learning.batches import to_unit
+from dfbench.modality import MODALITIES
 from dfbench.need import Need
 from dfbench.networks import Normaliser, new_backbone
 from dfbench.teachers.identities import Supply, supplies_of

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from dfbench.files import write_json
+from dfbench.system.files import write_json
 
 SCHEMA_VERSION = 1
 Scale = Literal["full", "tiny"]

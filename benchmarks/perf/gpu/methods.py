@@ -16,7 +16,7 @@ from typing import Any
 
 from benchmarks.perf.gpu.journal import Journal, Request
 from benchmarks.perf.gpu.suites import SuiteRun, label, score
-from dfbench.files import write_json
+from dfbench.system.files import write_json
 
 SUITE = Path("benchmarks/gpu.toml")
 TINY = Path("benchmarks/quick.toml")

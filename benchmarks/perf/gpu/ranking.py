@@ -11,10 +11,10 @@ from torch import Tensor
 from benchmarks.perf.gpu.journal import Journal, Request
 from benchmarks.perf.gpu.timing import once, peak_memory_mib, timed
 from dfbench.evaluation.definitions import DEFAULT_METRICS, metric
-from dfbench.evaluation.engines import Engine, engine_for
-from dfbench.evaluation.plain import rank_in_plain_torch
-from dfbench.evaluation.similarity import full_precision
-from dfbench.evaluation.task import prepared
+from dfbench.evaluation.ranking.devices import Engine, engine_for
+from dfbench.evaluation.ranking.similarity import full_precision
+from dfbench.evaluation.ranking.task import prepared
+from dfbench.evaluation.ranking.torch_engine import rank_in_plain_torch
 
 _PRODUCT_BYTES = 2**30
 _ARGSORT_QUERIES = 20_000

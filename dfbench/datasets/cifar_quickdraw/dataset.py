@@ -8,18 +8,95 @@ from pathlib import Path
 from shlex import quote
 
 import numpy as np
+from numpy.typing import NDArray
 
+from dfbench.class_names import meaning
 from dfbench.datasets.choices import check_classes, check_unpublished
-from dfbench.datasets.cifar_quickdraw.division import SIZE, Rows, divided
 from dfbench.datasets.cifar_quickdraw.drawings import drawings
 from dfbench.datasets.cifar_quickdraw.fetching import guide, missing
-from dfbench.datasets.cifar_quickdraw.photos import photos
-from dfbench.datasets.cifar_quickdraw.source import NAME, Source, home_folder, published
-from dfbench.datasets.dataset import ClassSplit, DatasetRequest, ImageSet, Modality, Part
-from dfbench.datasets.names import meaning
-from dfbench.datasets.pack import Contents, Pack, opened
-from dfbench.datasets.resizing import resized
+from dfbench.datasets.cifar_quickdraw.photos import Photos, photos
+from dfbench.datasets.cifar_quickdraw.source import (
+    NAME,
+    SIDE,
+    PublishedSource,
+    home_folder,
+    published,
+)
+from dfbench.datasets.dataset import ClassSplit, DatasetRequest, ImageSet, Part
+from dfbench.datasets.images.decoding import resized
+from dfbench.datasets.images.pack import Contents, Images, Pack, opened
+from dfbench.datasets.split import held_out
 from dfbench.errors import InvalidInput, unknown_name
+from dfbench.modality import Modality
+
+SIZE = 32
+"""Pixels to a side of a photo; drawings of 28 px get a margin of white."""
+Rows = dict[str, list[int]]
+"""By class: the numbers of its images in the published order."""
+
+
+def divided(
+    photos: tuple[Photos, Photos],
+    labels: Mapping[str, int],
+    ink: Mapping[str, Images],
+    benchmark: tuple[str, ...],
+    alternative: tuple[str, ...],
+) -> Contents:
+    """Photos and sketches by part, an array each; `meta` has the rows of each class.
+
+    `photos` are the training and the test part of CIFAR-10, counted through; `labels` its numbers
+    of the classes, `ink` the drawings `[N, 28, 28]` of each. A training photo that is also a test
+    photo is left out; equal drawings stay on one side.
+    """
+    train, test = photos
+    start = len(train.images)
+    known = {image.tobytes() for image in test.images}
+    twin = np.array([image.tobytes() in known for image in train.images], dtype=bool)
+    every = np.concatenate([train.images, test.images])
+    rows: dict[str, Rows] = {}
+    for role, names in (("train", benchmark), ("test", benchmark), ("alternative", alternative)):
+        rows[f"photo-{role}"], rows[f"sketch-{role}"] = {}, {}
+        for name in names:
+            learnt = np.flatnonzero((train.labels == labels[name]) & ~twin)
+            asked = np.flatnonzero(test.labels == labels[name]) + start
+            chosen = {"train": learnt, "test": asked, "alternative": np.append(learnt, asked)}
+            rows[f"photo-{role}"][name] = chosen[role].tolist()
+            rows[f"sketch-{role}"][name] = _drawings(ink[name], role)
+    arrays = {
+        part: _photos(every, chosen) if part.startswith("photo") else _sketches(ink, chosen)
+        for part, chosen in rows.items()
+    }
+    left_out = sum(int((twin & (train.labels == number)).sum()) for number in labels.values())
+    return Contents(arrays, {"rows": rows, "twins": left_out})
+
+
+def _drawings(ink: Images, role: str) -> list[int]:
+    digests = [blake2b(drawing.tobytes(), digest_size=16).hexdigest() for drawing in ink]
+    test = held_out(digests)
+    if test is None:
+        raise InvalidInput("all drawings of a category are alike: fetch its file again")
+    return [
+        row
+        for row, digest in enumerate(digests)
+        if role == "alternative" or (digest in test) == (role == "test")
+    ]
+
+
+def _photos(every: Images, rows: Rows) -> Images:
+    return every[[row for chosen in rows.values() for row in chosen]]
+
+
+def _sketches(ink: Mapping[str, Images], rows: Rows) -> Images:
+    """Black on white, as people draw on paper; a margin of white instead of blurred strokes."""
+    margin = (SIZE - SIDE) // 2
+    pages: NDArray[np.uint8] = np.full((sum(map(len, rows.values())), 1, SIZE, SIZE), 255, np.uint8)
+    start = 0
+    for name, chosen in rows.items():
+        page = pages[start : start + len(chosen), 0]
+        page[:, margin : margin + SIDE, margin : margin + SIDE] = 255 - ink[name][chosen]
+        start += len(chosen)
+    return pages
+
 
 _VERSION = 1
 """Raised whenever a pixel or the division may change."""
@@ -43,7 +120,7 @@ def open_cifar_quickdraw(request: DatasetRequest) -> CifarQuickdraw:
     return opened_from(published(), request)
 
 
-def opened_from(source: Source, request: DatasetRequest) -> CifarQuickdraw:
+def opened_from(source: PublishedSource, request: DatasetRequest) -> CifarQuickdraw:
     """The same, from files as `source` describes them."""
     classes, alternative = chosen_classes(source, request)
     size = SIZE if request.image_size is None else request.image_size
@@ -93,7 +170,7 @@ class CifarQuickdraw:
 
 
 def _packed(
-    source: Source, home: Path, cache: Path, chosen: tuple[_Classes, _Classes], size: int
+    source: PublishedSource, home: Path, cache: Path, chosen: tuple[_Classes, _Classes], size: int
 ) -> Pack:
     """The images of the benchmark and alternative classes, made once."""
     names = (*chosen[0], *chosen[1])
@@ -112,7 +189,7 @@ def _packed(
     )
 
 
-def chosen_classes(source: Source, request: DatasetRequest) -> tuple[_Classes, _Classes]:
+def chosen_classes(source: PublishedSource, request: DatasetRequest) -> tuple[_Classes, _Classes]:
     """Benchmark and alternative classes asked for, each sorted.
 
     Raises `InvalidInput` for an option of published datasets and for classes that do not fit
@@ -130,7 +207,7 @@ def chosen_classes(source: Source, request: DatasetRequest) -> tuple[_Classes, _
     return classes, alternative
 
 
-def _named(source: Source, names: tuple[str, ...]) -> _Classes:
+def _named(source: PublishedSource, names: tuple[str, ...]) -> _Classes:
     """The classes a user means, sorted; `car` means `automobile`."""
     known = {meaning(name): name for name in source.names}
     for name in names:
@@ -139,7 +216,7 @@ def _named(source: Source, names: tuple[str, ...]) -> _Classes:
     return tuple(sorted({known[meaning(name)] for name in names}))
 
 
-def _check_there(source: Source, home: Path, request: DatasetRequest) -> None:
+def _check_there(source: PublishedSource, home: Path, request: DatasetRequest) -> None:
     absent = missing(source, home)
     if absent:
         titles = ", ".join(piece.title for piece in absent[:3]) + (", ..." if absent[3:] else "")

@@ -12,12 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dfbench.console import Advance
-from dfbench.datasets.cifar_quickdraw.partial import PartialFile
-from dfbench.datasets.cifar_quickdraw.server import FetchFault, Server
-from dfbench.datasets.cifar_quickdraw.source import SIDE, SharedClass, Source
+from dfbench.datasets.cifar_quickdraw.server import FetchFault, PartialFile, Server
+from dfbench.datasets.cifar_quickdraw.source import SIDE, PublishedSource, SharedClass
 from dfbench.errors import InvalidInput
-from dfbench.files import atomic_path, write_json
+from dfbench.system.console import Advance
+from dfbench.system.files import atomic_path, write_json
 
 _ROW = SIDE * SIDE
 _HEADER_ROOM = 1024
@@ -27,7 +26,7 @@ _KEY = "blake2b"
 
 
 def fetch_drawings(
-    source: Source, shared: SharedClass, home: Path, server: Server, advance: Advance
+    source: PublishedSource, shared: SharedClass, home: Path, server: Server, advance: Advance
 ) -> None:
     """Fetch the first drawings of a category and store them as a bitmap file of their own.
 
@@ -63,7 +62,7 @@ def fetch_drawings(
     partial.drop()
 
 
-def drawings(source: Source, shared: SharedClass, home: Path) -> NDArray[np.uint8]:
+def drawings(source: PublishedSource, shared: SharedClass, home: Path) -> NDArray[np.uint8]:
     """The first drawings of a class `[N, 28, 28]`, ink 255 on 0, memory-mapped.
 
     Raises `InvalidInput` for a file that is missing, no bitmap file, short of drawings, or not

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from dfbench import console
 from dfbench.datasets.cifar_quickdraw.drawings import drawings, fetch_drawings
 from dfbench.datasets.cifar_quickdraw.photos import check_photos, fetch_photos
 from dfbench.datasets.cifar_quickdraw.server import Server
-from dfbench.datasets.cifar_quickdraw.source import SIDE, Source
+from dfbench.datasets.cifar_quickdraw.source import SIDE, PublishedSource
 from dfbench.errors import InvalidInput
-from dfbench.locks import FileLock
+from dfbench.system import console
+from dfbench.system.locks import FileLock
 
 
 @dataclass(frozen=True)
-class Piece:
+class FetchedFile:
     """One file of the dataset."""
 
     title: str
@@ -29,9 +29,9 @@ class Piece:
     fetch: Callable[[Server, console.Advance], None]
 
 
-def pieces(source: Source, home: Path) -> tuple[Piece, ...]:
+def pieces(source: PublishedSource, home: Path) -> tuple[FetchedFile, ...]:
     """The files of the dataset: the archive of photos, and drawings by class."""
-    photos = Piece(
+    photos = FetchedFile(
         "CIFAR-10",
         source.archive(home),
         source.photos.length,
@@ -41,7 +41,7 @@ def pieces(source: Source, home: Path) -> tuple[Piece, ...]:
     return (
         photos,
         *(
-            Piece(
+            FetchedFile(
                 f"drawings of {shared.category!r}",
                 source.bitmaps(home, shared),
                 source.drawings.count * SIDE**2,
@@ -53,7 +53,7 @@ def pieces(source: Source, home: Path) -> tuple[Piece, ...]:
     )
 
 
-def fetch(source: Source, home: Path, server: Server) -> tuple[Piece, ...]:
+def fetch(source: PublishedSource, home: Path, server: Server) -> tuple[FetchedFile, ...]:
     """Fetch what is missing or damaged into `home`; returns what came, nothing if all was there.
 
     One process at a time. Bytes that have come are kept whatever happens: a second call goes on.
@@ -68,7 +68,7 @@ def fetch(source: Source, home: Path, server: Server) -> tuple[Piece, ...]:
     return tuple(wanted)
 
 
-def _is_sound(piece: Piece) -> bool:
+def _is_sound(piece: FetchedFile) -> bool:
     if not piece.file.exists():
         return False
     try:
@@ -79,12 +79,12 @@ def _is_sound(piece: Piece) -> bool:
     return True
 
 
-def missing(source: Source, home: Path) -> tuple[Piece, ...]:
+def missing(source: PublishedSource, home: Path) -> tuple[FetchedFile, ...]:
     """The files that are not there."""
     return tuple(piece for piece in pieces(source, home) if not piece.file.is_file())
 
 
-def guide(source: Source, home: Path, command: str) -> Iterator[str]:
+def guide(source: PublishedSource, home: Path, command: str) -> Iterator[str]:
     """What to do without the data: the command that fetches them, or the files by hand; lines."""
     total = sum(piece.length for piece in pieces(source, home))
     categories = ", ".join(shared.category for shared in source.classes)

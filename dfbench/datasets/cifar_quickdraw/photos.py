@@ -13,12 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dfbench.console import Advance
-from dfbench.datasets.cifar_quickdraw.partial import PartialFile
-from dfbench.datasets.cifar_quickdraw.server import FetchFault, Server
-from dfbench.datasets.cifar_quickdraw.source import Source
+from dfbench.datasets.cifar_quickdraw.server import FetchFault, PartialFile, Server
+from dfbench.datasets.cifar_quickdraw.source import PublishedSource
 from dfbench.errors import InvalidInput
-from dfbench.files import atomic_path
+from dfbench.system.console import Advance
+from dfbench.system.files import atomic_path
 
 _TRAIN = tuple(f"data_batch_{i}" for i in range(1, 6))
 _TEST = ("test_batch",)
@@ -35,7 +34,7 @@ class Photos:
     """`[N]`, CIFAR-10's numbers of classes."""
 
 
-def fetch_photos(source: Source, home: Path, server: Server, advance: Advance) -> None:
+def fetch_photos(source: PublishedSource, home: Path, server: Server, advance: Advance) -> None:
     """Fetch the archive and check it against the published checksum. Raises `FetchFault`."""
     target = source.archive(home)
     partial = PartialFile(target)
@@ -53,7 +52,7 @@ def fetch_photos(source: Source, home: Path, server: Server, advance: Advance) -
     partial.drop()
 
 
-def check_photos(source: Source, home: Path) -> None:
+def check_photos(source: PublishedSource, home: Path) -> None:
     """Raises `InvalidInput` if the archive is missing or not the published one."""
     file = source.archive(home)
     try:
@@ -64,7 +63,7 @@ def check_photos(source: Source, home: Path) -> None:
         raise _unusable(file, f"MD5 {found}, published is {source.photos.md5}")
 
 
-def photos(source: Source, home: Path) -> tuple[Photos, Photos]:
+def photos(source: PublishedSource, home: Path) -> tuple[Photos, Photos]:
     """The training and the test part of CIFAR-10, as its authors divided it.
 
     Raises `InvalidInput` for an archive that is missing or not the published one.

@@ -20,7 +20,7 @@ class _Fact(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Photos(_Fact):
+class PhotoArchive(_Fact):
     """The archive of CIFAR-10 in its Python version."""
 
     url: str
@@ -52,10 +52,10 @@ class SharedClass(_Fact):
     """Quick, Draw!'s name of it."""
 
 
-class Source(_Fact):
+class PublishedSource(_Fact):
     """All of it; a file beside this module, other ones in tests."""
 
-    photos: Photos
+    photos: PhotoArchive
     drawings: Drawings
     classes: tuple[SharedClass, ...] = Field(alias="class")
 
@@ -82,10 +82,10 @@ class Source(_Fact):
 
 
 @cache
-def published() -> Source:
+def published() -> PublishedSource:
     """The source that comes with dfbench."""
     file = files("dfbench.datasets.cifar_quickdraw").joinpath("source.toml")
-    return Source.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
+    return PublishedSource.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
 
 
 def home_folder(root: Path | None, cache: Path) -> Path:

@@ -6,8 +6,8 @@ What is known of each (classes, spellings, places, splits, published counts) is 
 
 from __future__ import annotations
 
-from dfbench.datasets.known.class_folders import Problem
 from dfbench.datasets.known.inventory import Inventory, inventory
+from dfbench.datasets.known.layout import Problem
 from dfbench.datasets.known.opening import (
     open_pacs,
     open_quickdraw,

@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from dfbench.datasets.dataset import Modality
-from dfbench.datasets.names import composed
+from dfbench.class_names import composed
+from dfbench.modality import Modality
 
 Holds = Literal["sketch", "photo", "extended"]
 """What a place holds; `extended` is the added photos, mostly with the original ones."""
@@ -39,7 +39,7 @@ class Obtainable(_Fact):
     """Where it is expected under the data root, in one of the layouts."""
 
 
-class Published(_Fact):
+class PublishedCounts(_Fact):
     """How many images there should be."""
 
     of: tuple[str, ...]
@@ -50,7 +50,7 @@ class Published(_Fact):
     """The least and the most of any class."""
     source: str
 
-    def twice(self, original: Published) -> Published:
+    def twice(self, original: PublishedCounts) -> PublishedCounts:
         """The count where the photos that `original` counts are there a second time."""
         ranges = (self.per_class, original.per_class)
         least, most = (tuple(r[i] for r in ranges if r) for i in (0, 1))
@@ -77,7 +77,7 @@ class PublishedSplit(_Fact):
     """The same where the original photos are counted twice."""
 
 
-class Holdout(_Fact):
+class PublishedHoldout(_Fact):
     """How the literature divides the seen classes: a number of sketches a class are queries."""
 
     queries: int
@@ -105,10 +105,10 @@ class KnownDataset(_Fact):
     """Folder names that no rule leads to their class."""
     obtain: tuple[Obtainable, ...]
     place: tuple[Place, ...] = ()
-    published: tuple[Published, ...]
+    published: tuple[PublishedCounts, ...]
     published_per_class: dict[Modality, dict[str, int]] = {}
     split: tuple[PublishedSplit, ...] = ()
-    holdout: Holdout | None = None
+    holdout: PublishedHoldout | None = None
     extended: Extension | None = None
     """None for a dataset that has one set of photos only."""
 

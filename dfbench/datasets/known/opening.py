@@ -7,13 +7,14 @@ from functools import partial
 from shlex import quote
 
 from dfbench.datasets.choices import check_classes
-from dfbench.datasets.dataset import MODALITIES, ClassSplit, Dataset, DatasetRequest, Modality
-from dfbench.datasets.decoded_files import FileCollection, open_files
-from dfbench.datasets.known.class_folders import Kind
+from dfbench.datasets.dataset import ClassSplit, Dataset, DatasetRequest
+from dfbench.datasets.images.collection import FileCollection, open_files
 from dfbench.datasets.known.inventory import Inventory, inventory
+from dfbench.datasets.known.layout import Kind
 from dfbench.datasets.known.verification import total_shortfalls
 from dfbench.datasets.split import EVERYTHING, Holdout
 from dfbench.errors import InvalidInput, unknown_name
+from dfbench.modality import MODALITIES, Modality
 
 _ALL = ("all",)
 _PASSED_OVER: dict[Kind, str] = {

@@ -6,10 +6,10 @@ import csv
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from dfbench.datasets.dataset import Modality
-from dfbench.datasets.known.class_folders import Problem
 from dfbench.datasets.known.inventory import Inventory
-from dfbench.files import finite
+from dfbench.datasets.known.layout import Problem
+from dfbench.modality import Modality
+from dfbench.system.files import finite
 
 _LISTS = ("*.csv", "*_filelist_*.txt", "zeroshot*/*.txt")
 _DEPTH = 3

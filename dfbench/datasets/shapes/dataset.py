@@ -11,24 +11,25 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dfbench import console
 from dfbench.datasets.choices import check_classes, check_unpublished
 from dfbench.datasets.dataset import (
-    MODALITIES,
     ClassSplit,
     DatasetRequest,
+    ImageArray,
+    Images,
     ImageSet,
-    Modality,
+    LazyImages,
     Part,
 )
-from dfbench.datasets.image_array import ImageArray, Images, LazyImages
-from dfbench.datasets.pack import Contents, Pack, opened
-from dfbench.datasets.shapes.draws import Draws
+from dfbench.datasets.images.pack import Contents, Pack, opened
 from dfbench.datasets.shapes.figures import ALTERNATIVE, BENCHMARK, FIGURES
+from dfbench.datasets.shapes.figures.draws import Draws
+from dfbench.datasets.shapes.figures.raster import SIDE
 from dfbench.datasets.shapes.photo import PhotoStyle, photo
-from dfbench.datasets.shapes.raster import SIDE
 from dfbench.datasets.shapes.sketch import SketchStyle, sketch
 from dfbench.errors import DfbenchError, InvalidInput, unknown_name
+from dfbench.modality import MODALITIES, Modality
+from dfbench.system import console
 
 VERSION = 1
 """Raised whenever a pixel changes."""

@@ -9,11 +9,10 @@ from math import ceil, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from dfbench.datasets.shapes.draws import Draws
-from dfbench.datasets.shapes.figure import Figure, Piece
-from dfbench.datasets.shapes.paths import Path, ribbon
-from dfbench.datasets.shapes.pose import posed
-from dfbench.datasets.shapes.raster import SIDE, coverage, ink
+from dfbench.datasets.shapes.figures.draws import Draws
+from dfbench.datasets.shapes.figures.figure import Figure, Piece, posed
+from dfbench.datasets.shapes.figures.paths import Path, ribbon
+from dfbench.datasets.shapes.figures.raster import SIDE, coverage, ink
 
 _SPACING = 0.4  # units between pen points
 _BROAD = 2.6  # units: lines as wide as this are drawn by their two sides

@@ -22,9 +22,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dfbench.learning.host_count import HostCount
+from dfbench.learning.batches import HostCount
 from dfbench.learning.metric import equal_decisions
-from dfbench.learning.objectives.objective import Probed, Space, View
+from dfbench.learning.objective import Probed, Space, View
 
 _LEAST_SPREAD = 1e-7
 _CRITIC_WIDTH = 1024

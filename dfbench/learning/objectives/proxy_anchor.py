@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from dfbench.datasets.dataset import Modality
 from dfbench.learning.metric import SharedProxies
-from dfbench.learning.objectives.objective import Objective, Space, View
+from dfbench.learning.objective import Objective, Space, View
+from dfbench.modality import Modality
 
 
 class ProxyAnchor(Objective):

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from dfbench.datasets.dataset import Modality
 from dfbench.learning.metric import EmbeddingQueue, SharedProxies, info_nce, soft_pair_targets
-from dfbench.learning.objectives.objective import Objective, Space, View
+from dfbench.learning.objective import Objective, Space, View
+from dfbench.modality import Modality
 
 PairTargets = Callable[[Tensor, Tensor], Tensor]
 """From posteriors `[B, C]`, `[N, C]` to the share `[B, N]` each candidate has as a positive."""

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from dfbench.learning.metric import equal_decisions
-from dfbench.learning.objectives.objective import Probed, View
+from dfbench.learning.objective import Probed, View
 
 
 class Contrastive(Probed):

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dfbench.reporting.comparison import Answers, Reading, Wanted, has
-from dfbench.reporting.intervals import FROM_THREE_SEEDS
+from dfbench.reporting.comparisons.comparison import Answers, Reading, Wanted, has
+from dfbench.reporting.comparisons.intervals import FROM_THREE_SEEDS
+from dfbench.reporting.comparisons.questions import POSTERIOR, ComparableLines
+from dfbench.reporting.comparisons.resampling import compare
 from dfbench.reporting.lines import Line
-from dfbench.reporting.per_query import MissingRun, RunFolders
 from dfbench.reporting.plots.style import COLOURS, PAGE, legend_below, new_figure
-from dfbench.reporting.questions import POSTERIOR, Condition
-from dfbench.reporting.resampling import compare
 from dfbench.reporting.roles import is_variant_of
+from dfbench.reporting.run_folders import MissingRun, RunFolders
 
 _ROW_HEIGHT = 0.2
 _OFFSET = 0.16
@@ -82,7 +82,7 @@ def _points(
 
 
 def changes_of(
-    condition: Condition, parent: Line, metric: str, answers: Answers, runs: RunFolders
+    condition: ComparableLines, parent: Line, metric: str, answers: Answers, runs: RunFolders
 ) -> list[Change]:
     """The variants of a row less the row itself.
 

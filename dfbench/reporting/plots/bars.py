@@ -8,19 +8,19 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dfbench.reporting.intervals import (
-    Measured,
+from dfbench.reporting.comparisons.intervals import (
+    SeedMean,
     interval_lines,
     measured_rows,
     recorded,
     scores_of,
 )
+from dfbench.reporting.comparisons.questions import POSTERIOR
 from dfbench.reporting.lines import Line
-from dfbench.reporting.per_query import RunFolders
 from dfbench.reporting.plots.style import COLOURS, GREY, PAGE, legend_below, new_figure
 from dfbench.reporting.published import published
-from dfbench.reporting.questions import POSTERIOR
 from dfbench.reporting.roles import REFERENCE, TRAINED, UNTRAINED, roles
+from dfbench.reporting.run_folders import RunFolders
 
 _SECTION_COLOURS: Mapping[str, str] = {UNTRAINED: GREY, TRAINED: COLOURS[0], REFERENCE: COLOURS[4]}
 _ROW_HEIGHT, _LINE_HEIGHT = 0.17, 0.14
@@ -33,8 +33,8 @@ class Bar:
 
     name: str
     section: str
-    features: Measured
-    posterior: Measured | None
+    features: SeedMean
+    posterior: SeedMean | None
     published: float | None
     """As a paper printed it for this dataset and scenario."""
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dfbench.console import note
 from dfbench.errors import InvalidInput, unknown_name
+from dfbench.records.record import Record
+from dfbench.reporting.comparisons.questions import ComparableLines, conditions
 from dfbench.reporting.lines import Line, tables
-from dfbench.reporting.questions import Condition, conditions
-from dfbench.runs.record import Record
+from dfbench.system.console import note
 
 
-def one_condition(records: Sequence[Record]) -> Condition:
+def one_condition(records: Sequence[Record]) -> ComparableLines:
     """The condition with most rows of the one dataset and scenario that the records are of.
 
     Raises `InvalidInput` for records of several.
@@ -29,7 +29,7 @@ def one_condition(records: Sequence[Record]) -> Condition:
     return first
 
 
-def chosen_lines(condition: Condition, labels: Sequence[str], most: int | None) -> list[Line]:
+def chosen_lines(condition: ComparableLines, labels: Sequence[str], most: int | None) -> list[Line]:
     """The lines of labels in their order; without any the methods' own rows, the best first.
 
     Of these at most `most` (all if None), and what is left out is said. Raises `UnknownName` for a

@@ -8,11 +8,11 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from dfbench.evaluation.confusion import class_shares
-from dfbench.reporting.embedded import EmbeddedTest, embedded_test
+from dfbench.evaluation.top import class_shares
+from dfbench.records.record import Record
 from dfbench.reporting.lines import Line
 from dfbench.reporting.plots.style import PAGE, new_figure
-from dfbench.runs.record import Record
+from dfbench.reporting.run_folders import EmbeddedTest, embedded_test
 
 _NUMBERED = 25
 """Classes up to which cells carry their number."""

@@ -9,12 +9,10 @@ from statistics import fmean
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dfbench.console import note
 from dfbench.errors import InvalidInput, unknown_name
-from dfbench.reporting.intervals import Measured, interval_lines, measured, recorded
+from dfbench.reporting.comparisons.intervals import SeedMean, interval_lines, measured, recorded
 from dfbench.reporting.lines import DEFAULT_METRIC
 from dfbench.reporting.overlap import Series, Sweep
-from dfbench.reporting.per_query import RunFolders
 from dfbench.reporting.plots.style import (
     COLOURS,
     GREY,
@@ -24,8 +22,10 @@ from dfbench.reporting.plots.style import (
     legend_below,
     new_figure,
 )
-from dfbench.reporting.published_overlap import PublishedOverlap
+from dfbench.reporting.published import PublishedOverlap
 from dfbench.reporting.query_groups import ALL, group_chance, group_scores
+from dfbench.reporting.run_folders import RunFolders
+from dfbench.system.console import note
 
 MOST_ROWS = len(COLOURS)
 _HEIGHT = 2.9
@@ -40,11 +40,11 @@ _TITLES = {
 
 
 @dataclass(frozen=True)
-class Curve:
+class OverlapCurve:
     """One row at several overlaps."""
 
     name: str
-    points: dict[float, Measured]
+    points: dict[float, SeedMean]
     """By overlap, ascending."""
 
 
@@ -53,7 +53,7 @@ class Panel:
     """One group of queries."""
 
     title: str
-    curves: Sequence[Curve]
+    curves: Sequence[OverlapCurve]
     chance: dict[float, float]
 
 
@@ -152,7 +152,7 @@ def panel_of(
             if own:
                 whole = group == ALL
                 points[overlap] = measured(line, metric, runs, reading) if whole else recorded(own)
-        curves.append(Curve(one.name, points))
+        curves.append(OverlapCurve(one.name, points))
     return Panel(_TITLES[group], [c for c in curves if c.points], _chances(sweep, metric, group))
 
 

@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from dfbench.evaluation.curve import precision_by_query, recall_levels
-from dfbench.reporting.embedded import embedded_test
-from dfbench.reporting.intervals import bootstrapped
+from dfbench.reporting.comparisons.intervals import bootstrapped
 from dfbench.reporting.lines import Line
 from dfbench.reporting.plots.style import COLOURS, COLUMN, GREY, MARKERS, new_figure
+from dfbench.reporting.run_folders import embedded_test
 
 MOST_CURVES = len(COLOURS)
 LEVELS = 21

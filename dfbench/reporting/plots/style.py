@@ -10,7 +10,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from dfbench.errors import InvalidInput
-from dfbench.files import atomic_path, check_writable
+from dfbench.system.files import atomic_path, check_writable
 
 FORMATS = ("png", "pdf", "svg")
 COLUMN, PAGE = 3.5, 7.2

@@ -1,29 +1,78 @@
-"""Making a whole report, several runs at a time."""
+"""Building a whole report, several runs at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from dfbench.cores import available_cores
-from dfbench.reporting.comparison import Answers
-from dfbench.reporting.leaderboard import table_title
+from dfbench.errors import InvalidInput
+from dfbench.records.record import Record
+from dfbench.reporting.comparisons.comparison import Answers
 from dfbench.reporting.lines import tables
-from dfbench.reporting.site.addresses import COMPARISON, OVERVIEW, run_page, table_page
-from dfbench.reporting.site.artefacts import Missing, read_artefacts
 from dfbench.reporting.site.comparing import Comparable, write_comparison, write_values
+from dfbench.reporting.site.files import Missing, read_artefacts, shown_pixels
 from dfbench.reporting.site.overview import TableEntry, write_overview
-from dfbench.reporting.site.rendering import write_assets
-from dfbench.reporting.site.run_page import Place, write_run_page
-from dfbench.reporting.site.sizes import shown_pixels
+from dfbench.reporting.site.rendering import (
+    COMPARISON,
+    OVERVIEW,
+    run_page,
+    table_page,
+    write_assets,
+)
+from dfbench.reporting.site.run_page import Placing, write_run_page
 from dfbench.reporting.site.table_page import write_table_page
-from dfbench.reporting.site.target import begin, check_target, replace_listed
 from dfbench.reporting.site.thumbnails import Thumbnails
-from dfbench.reporting.unfinished import Unfinished
-from dfbench.runs.record import Record
+from dfbench.reporting.tables.leaderboard import table_title
+from dfbench.reporting.tables.unfinished import UnfinishedRun
+from dfbench.system.files import check_writable, entries, write_json
+from dfbench.system.machine import available_cores
+
+MANIFEST = "report.json"
+"""Lists the files of a report, so that the next one can remove what it no longer has."""
+_MAKER = "dfbench report"
+
+
+def check_target(report: Path) -> None:
+    """Raise `InvalidInput` for a folder with files that no report wrote, `FileFault` for none."""
+    check_writable(report / MANIFEST)
+    if not entries(report) or _listed(report) is not None:
+        return
+    raise InvalidInput(
+        f"-o {str(report)!r} holds files that no report wrote; allowed: a new or empty folder, or "
+        "that of an earlier report; name another with -o"
+    )
+
+
+def replace_listed(report: Path, files: Iterable[str]) -> None:
+    """List the files of a report that is written, and remove what an earlier one left beside."""
+    written = sorted(set(files))
+    for address in set(_listed(report) or ()) - set(written):
+        stale = (report / address).resolve()
+        if stale.is_relative_to(report.resolve()) and stale.is_file():
+            stale.unlink()
+    write_json(report / MANIFEST, {"made by": _MAKER, "files": written})
+
+
+def begin(report: Path) -> None:
+    """Mark a folder as that of a report, before its pages are there."""
+    if _listed(report) is None:
+        write_json(report / MANIFEST, {"made by": _MAKER, "files": []})
+
+
+def _listed(report: Path) -> list[str] | None:
+    """The files of the report in a folder; None if there is none."""
+    try:
+        content = json.loads((report / MANIFEST).read_bytes())
+    except (FileNotFoundError, ValueError):
+        return None
+    if not isinstance(content, dict) or content.get("made by") != _MAKER:
+        return None
+    return [str(file) for file in content.get("files", [])]
+
 
 Advance = Callable[[int], None]
 
@@ -47,7 +96,7 @@ class _Written:
 def build(
     report: Path,
     records: Sequence[Record],
-    unfinished: Sequence[Unfinished],
+    unfinished: Sequence[UnfinishedRun],
     answers: Answers,
     runs: Path,
     advance: Advance,
@@ -61,13 +110,13 @@ def build(
     begin(report)
     shelf = Thumbnails(report, shown_pixels(runs, records))
     entries: list[TableEntry] = []
-    places: dict[str, Place] = {}
+    places: dict[str, Placing] = {}
     for table in tables(records):
         rows = write_table_page(report, table, unfinished, answers, runs)
         entry = TableEntry(table_title(table[0]), table_page(table), rows)
         entries.append(entry)
         for line in rows:
-            place = Place(line, entry.title, entry.address)
+            place = Placing(line, entry.title, entry.address)
             places |= {record.eval_id: place for record in line.records}
     shown = [record for entry in entries for line in entry.rows for record in line.records]
     write = partial(_write_run, report, runs, shelf, len(shown))
@@ -89,7 +138,7 @@ def build(
 
 
 def _write_run(
-    report: Path, runs: Path, shelf: Thumbnails, count: int, record: Record, place: Place
+    report: Path, runs: Path, shelf: Thumbnails, count: int, record: Record, place: Placing
 ) -> _Written:
     found = read_artefacts(runs, record)
     missing = write_run_page(report, record, place, found, shelf)

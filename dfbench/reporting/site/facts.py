@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from dfbench.records.record import Record
 from dfbench.reporting.cells import duration, short
-from dfbench.reporting.comparison import count
-from dfbench.runs.record import Record
+from dfbench.reporting.comparisons.comparison import count
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dfbench.records.record import Record
 from dfbench.reporting.lines import Line
-from dfbench.reporting.overlap_tables import overlap_tables
 from dfbench.reporting.roles import roles
-from dfbench.reporting.site.addresses import OVERVIEW, run_page
-from dfbench.reporting.site.rendering import write_page
-from dfbench.reporting.unfinished import Unfinished, counted, unfinished_layouts
-from dfbench.runs.record import Record
+from dfbench.reporting.site.rendering import OVERVIEW, run_page, write_page
+from dfbench.reporting.tables.overlap import overlap_tables
+from dfbench.reporting.tables.unfinished import UnfinishedRun, counted, unfinished_layouts
 
 _TEMPLATE = "overview.html.j2"
 
@@ -37,7 +36,7 @@ class TableEntry:
 
 
 def write_overview(
-    report: Path, entries: Sequence[TableEntry], unfinished: Sequence[Unfinished], lacking: int
+    report: Path, entries: Sequence[TableEntry], unfinished: Sequence[UnfinishedRun], lacking: int
 ) -> None:
     """Write the first page; `lacking` runs have pages on which something is missing."""
     records = [record for entry in entries for line in entry.rows for record in line.records]

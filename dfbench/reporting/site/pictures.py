@@ -1,4 +1,4 @@
-"""The pictures a method left in its run's folder, with what it tells of them in numbers."""
+"""Pictures of a run's page: those its method left, and its retrievals from best to worst."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from typing import Any
 
 from PIL import Image
 
-from dfbench.datasets.modality import MODALITIES
+from dfbench.modality import MODALITIES
+from dfbench.records.record import Record
+from dfbench.records.showcase import STANDINGS, Showcase
 from dfbench.reporting.site.thumbnails import Thumbnail, Thumbnails
 
 _OBSERVERS = ("teacher", "student")
@@ -31,7 +33,7 @@ class PairLine:
 
 
 @dataclass(frozen=True)
-class View:
+class PictureView:
     """A picture, or numbers without one, as a page shows it."""
 
     name: str
@@ -44,7 +46,9 @@ class View:
     """By class, a number for each modality."""
 
 
-def view(name: str, picture: Path | None, numbers: Path | None, shelf: Thumbnails) -> View | None:
+def view(
+    name: str, picture: Path | None, numbers: Path | None, shelf: Thumbnails
+) -> PictureView | None:
     """A picture and the numbers of the same name; None for numbers that no page can show.
 
     Raises `OSError`, `ValueError` or Pillow's `DecompressionBombError` for what cannot be read.
@@ -53,12 +57,12 @@ def view(name: str, picture: Path | None, numbers: Path | None, shelf: Thumbnail
     counts = _by_class(told) if _are_counts(told) else None
     title, caption = _words(name)
     if picture is None:
-        return View(name, title, caption, counts=counts) if counts else None
+        return PictureView(name, title, caption, counts=counts) if counts else None
     with Image.open(picture) as sheet:
         if _are_pairs(told) and sheet.height % len(told) == 0:
             cells = _cells_alone(sheet, len(told))
-            return View(name, title, caption, shelf.add(cells), tuple(map(_line, told)))
-        return View(name, title, caption, shelf.add(sheet), counts=counts)
+            return PictureView(name, title, caption, shelf.add(cells), tuple(map(_line, told)))
+        return PictureView(name, title, caption, shelf.add(sheet), counts=counts)
 
 
 def _cells_alone(sheet: Image.Image, lines: int) -> Image.Image:
@@ -130,3 +134,55 @@ def _words(name: str) -> tuple[str, str]:
 def _captions() -> dict[str, dict[str, str]]:
     text = (files("dfbench_benchmarks") / "pictures.toml").read_text(encoding="utf-8")
     return tomllib.loads(text)
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A retrieved photo."""
+
+    name: str
+    """Its class."""
+    hit: bool
+
+
+@dataclass(frozen=True)
+class Retrieval:
+    """A query and its best photos; the line of the sheet that shows them."""
+
+    line: int
+    query: int
+    name: str
+    """The query's class."""
+    average_precision: float
+    photos: tuple[Photo, ...]
+
+    @property
+    def hits(self) -> int:
+        """Photos of the query's class."""
+        return sum(photo.hit for photo in self.photos)
+
+
+@dataclass(frozen=True)
+class ShownRetrievals:
+    """What a page shows of a showcase."""
+
+    sheet: Thumbnail
+    columns: int
+    lines: int
+    by_standing: dict[str, list[Retrieval]]
+
+
+def gallery(showcase: Showcase, sheet: Path, record: Record, shelf: Thumbnails) -> ShownRetrievals:
+    """Raises `OSError` for a sheet that cannot be read."""
+    with Image.open(sheet) as picture:
+        shown = shelf.add(picture)
+    found: dict[str, list[Retrieval]] = {name: [] for name in STANDINGS}
+    classes = record.data.classes
+    for line, query in enumerate(showcase.queries):
+        photos = tuple(Photo(classes[c], c == query.label) for c in query.photo_labels)
+        name = classes[query.label]
+        found[query.standing].append(
+            Retrieval(line, query.query, name, query.average_precision, photos)
+        )
+    by_standing = {name: retrievals for name, retrievals in found.items() if retrievals}
+    return ShownRetrievals(shown, showcase.columns, len(showcase.queries), by_standing)

@@ -1,8 +1,8 @@
-"""Pages from the shipped templates; every text is escaped unless it is markup of ours."""
+"""Pages from the shipped templates: addresses, escaping, writing."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -10,11 +10,53 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-import dfbench
-from dfbench.files import atomic_path
+from dfbench.records.record import Record
+from dfbench.records.store import file_name
 from dfbench.reporting.cells import mean_and_deviation, metric_title, short
-from dfbench.reporting.layout import RANKS
-from dfbench.reporting.site.addresses import COMPARISON, OVERVIEW
+from dfbench.reporting.tables.layout import RANKS
+from dfbench.system.files import atomic_path
+from dfbench.version import __version__
+
+OVERVIEW = "index.html"
+COMPARISON = "compare.html"
+_KEY_LENGTH = 12
+_FINGERPRINT_LENGTH = 6
+
+
+def run_key(record: Record) -> str:
+    """What a run is called by in the names of files, and by the script that compares."""
+    return record.eval_id[:_KEY_LENGTH]
+
+
+def run_page(record: Record) -> str:
+    """The page of a run."""
+    return f"runs/{file_name(record.row.label)}-s{record.seed}-{run_key(record)}.html"
+
+
+def table_page(table: Sequence[Record]) -> str:
+    """The page of a dataset and scenario: of records that one table shows."""
+    return f"data/{_place(table[0])}.html"
+
+
+def values_file(record: Record) -> str:
+    """The values of a run's queries."""
+    return f"queries/{run_key(record)}.js"
+
+
+def queries_key(record: Record) -> str:
+    """Equal for runs that answer the same queries."""
+    return f"{_place(record)}-s{record.seed}"
+
+
+def queries_file(record: Record) -> str:
+    """The classes of the queries that runs have in common."""
+    return f"queries/{queries_key(record)}.js"
+
+
+def _place(record: Record) -> str:
+    fingerprint = file_name(record.data.fingerprint)[:_FINGERPRINT_LENGTH]
+    return f"{file_name(record.data.name)}-{file_name(record.scenario_title)}-{fingerprint}"
+
 
 ASSETS = "assets"
 """Style and scripts, in the package and in the report."""
@@ -57,7 +99,7 @@ def _environment() -> Environment:
         "mean_and_deviation": mean_and_deviation,
     }
     environment.globals |= {
-        "version": dfbench.__version__,
+        "version": __version__,
         "overview": OVERVIEW,
         "comparison": COMPARISON,
         "ranks": RANKS,

@@ -9,27 +9,24 @@ from typing import Any, TypeVar
 
 from PIL import Image
 
+from dfbench.records.record import Record
+from dfbench.records.showcase import COUNTED
 from dfbench.reporting.lines import Line
-from dfbench.reporting.per_query import repeat_command
 from dfbench.reporting.query_groups import query_groups
-from dfbench.reporting.site.addresses import run_key, run_page
-from dfbench.reporting.site.artefacts import Artefacts, Missing
-from dfbench.reporting.site.confusion import class_rows, heatmap
-from dfbench.reporting.site.curves import HEIGHT, WIDTH, Chart
+from dfbench.reporting.run_folders import repeat_command
 from dfbench.reporting.site.facts import configuration, cost, data_facts, provenance
-from dfbench.reporting.site.pictures import View, view
-from dfbench.reporting.site.rendering import write_page
-from dfbench.reporting.site.showing import Gallery, gallery
+from dfbench.reporting.site.figures import HEIGHT, WIDTH, Chart, class_rows, heatmap
+from dfbench.reporting.site.files import Missing, RunFiles
+from dfbench.reporting.site.pictures import PictureView, ShownRetrievals, gallery, view
+from dfbench.reporting.site.rendering import run_key, run_page, write_page
 from dfbench.reporting.site.thumbnails import Thumbnail, Thumbnails
-from dfbench.runs.record import Record
-from dfbench.runs.showcase import COUNTED
 
 _TEMPLATE = "run.html.j2"
 Content = TypeVar("Content")
 
 
 @dataclass(frozen=True)
-class Place:
+class Placing:
     """Where a run stands among others."""
 
     line: Line
@@ -42,15 +39,15 @@ class Place:
 class _Shown:
     """The pictures of a page, and what could not be shown."""
 
-    views: list[View] = field(default_factory=list)
-    gallery: Gallery | None = None
+    views: list[PictureView] = field(default_factory=list)
+    gallery: ShownRetrievals | None = None
     sheet: Thumbnail | None = None
     """The first query of each class, where there is no showcase."""
     missing: list[Missing] = field(default_factory=list)
 
 
 def write_run_page(
-    report: Path, record: Record, place: Place, found: Artefacts, shelf: Thumbnails
+    report: Path, record: Record, place: Placing, found: RunFiles, shelf: Thumbnails
 ) -> list[Missing]:
     """Write the page; returns what it lacks."""
     shown = _shown(record, found, shelf)
@@ -84,7 +81,7 @@ def write_run_page(
     return missing
 
 
-def _shown(record: Record, found: Artefacts, shelf: Thumbnails) -> _Shown:
+def _shown(record: Record, found: RunFiles, shelf: Thumbnails) -> _Shown:
     shown = _Shown()
 
     def attempt(what: str, make: Callable[..., Content | None], *given: Any) -> Content | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from dfbench.files import atomic_path
+from dfbench.system.files import atomic_path
 
 FOLDER = "images"
 _BYTES = 16_000_000

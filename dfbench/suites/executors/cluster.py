@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
-from dfbench.distribution import install_command
 from dfbench.errors import DfbenchError, InvalidInput
+from dfbench.version import install_command
 
 CONNECT_SECONDS = 30.0
 """A cluster that has not answered by then is unreachable."""

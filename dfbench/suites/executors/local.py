@@ -3,20 +3,48 @@
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from queue import SimpleQueue
 
+from dfbench.planning.plan import Plan
+from dfbench.process.messages import LOG_FILE
+from dfbench.process.supervision import Supervision
+from dfbench.records.state import RunState, failure, held
 from dfbench.runs.execute import attempt
-from dfbench.runs.job import LOG_FILE
-from dfbench.runs.lock import held
-from dfbench.runs.plan import Plan
-from dfbench.runs.state import RunState, failure
-from dfbench.runs.supervision import Supervision
-from dfbench.runs.teaching import ensure_networks
-from dfbench.suites.executors.threads import ThreadedExecutor
-from dfbench.suites.tasks import Task, TaskResult
+from dfbench.runs.ingredients import ensure_networks
+from dfbench.suites.executors.task import Task, TaskResult
+
+
+class ThreadedExecutor(ABC):
+    """Threads of this process, each waiting for the end of one task."""
+
+    def __init__(self, plans: Mapping[str, Plan], slots: int, supervision: Supervision) -> None:
+        """`plans` by `eval_id`; `slots`: how many tasks go on at a time."""
+        self.slots = slots
+        self._plans = plans
+        self._supervision = supervision
+        self._pool = ThreadPoolExecutor(slots, thread_name_prefix="task")
+
+    def submit(self, task: Task) -> Future[TaskResult]:
+        """Begin a task in a thread."""
+        return self._pool.submit(self._done, task)
+
+    def stop(self) -> None:
+        """End all tasks."""
+        self._supervision.stop.set()
+
+    def close(self) -> None:
+        """Wait until all tasks have ended."""
+        self._pool.shutdown(cancel_futures=True)
+
+    @abstractmethod
+    def _done(self, task: Task) -> TaskResult:
+        """Do a task; what goes wrong in it is its result."""
+
 
 Environment = Mapping[str, str]
 

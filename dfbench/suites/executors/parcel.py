@@ -11,16 +11,17 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-import dfbench
 from dfbench.errors import DfbenchError, InvalidInput
-from dfbench.runs.job import DatasetAnswer
-from dfbench.runs.plan import Plan
-from dfbench.runs.request import Places, PluginSources, RunRequest
-from dfbench.runs.row import Row
-from dfbench.runs.session import Sessions
-from dfbench.runs.settings import WEIGHTS
-from dfbench.runs.supervision import Supervision
-from dfbench.suites.tasks import Task
+from dfbench.planning.plan import Plan
+from dfbench.planning.session import Sessions
+from dfbench.planning.settings import WEIGHTS
+from dfbench.plugins.method_info import MethodInfo
+from dfbench.plugins.sources import PluginSources
+from dfbench.process.messages import DatasetAnswer
+from dfbench.process.supervision import Supervision
+from dfbench.request import Places, RunRequest
+from dfbench.suites.executors.task import Task
+from dfbench.version import __version__
 
 
 class Parcel(BaseModel):
@@ -31,8 +32,8 @@ class Parcel(BaseModel):
     version: str
     """Of dfbench at home."""
     task: Task
-    row: Row
-    source: Row | None
+    row: MethodInfo
+    source: MethodInfo | None
     """The row whose generated pairs this one needs."""
     datasets: dict[str, DatasetAnswer]
     """Where the datasets of the request are to be had."""
@@ -59,7 +60,7 @@ def pack(task: Task, plan: Plan, supervision: Supervision) -> Parcel:
         }
     )
     return Parcel(
-        version=dfbench.__version__,
+        version=__version__,
         task=task.model_copy(update={"request": request}),
         row=plan.row,
         source=plan.source.row if plan.source else None,
@@ -77,9 +78,9 @@ def unpack(parcel: Parcel, place: Path) -> tuple[Task, Plan]:
     Raises `InvalidInput` if it would not be the same run here: another version of dfbench, or data
     that are not to be had or differ.
     """
-    if parcel.version != dfbench.__version__:
+    if parcel.version != __version__:
         raise InvalidInput(
-            f"dfbench {dfbench.__version__}, but {parcel.version} where the suite was started; "
+            f"dfbench {__version__}, but {parcel.version} where the suite was started; "
             "install the same version on every node"
         )
 

@@ -8,17 +8,25 @@ from pathlib import Path
 from typing import Any
 
 from dfbench.errors import DfbenchError
-from dfbench.files import atomic_path, drop_leftovers
-from dfbench.locks import FileLock, is_locked
-from dfbench.runs.lock import LOCK_FILE, RunLock, held
-from dfbench.runs.plan import Plan
-from dfbench.runs.state import STATE_FILE, RunState, failure, kept_state, read_state
-from dfbench.runs.store import ResultStore
-from dfbench.runs.supervision import Supervision
+from dfbench.planning.plan import Plan
+from dfbench.process.supervision import Supervision
+from dfbench.records.state import (
+    LOCK_FILE,
+    STATE_FILE,
+    RunLock,
+    RunState,
+    failure,
+    held,
+    kept_state,
+    read_state,
+)
+from dfbench.records.store import ResultStore
 from dfbench.suites.executors import worker
+from dfbench.suites.executors.local import ThreadedExecutor
 from dfbench.suites.executors.parcel import given_files, pack, run_name
-from dfbench.suites.executors.threads import ThreadedExecutor
-from dfbench.suites.tasks import Task, TaskResult
+from dfbench.suites.executors.task import Task, TaskResult
+from dfbench.system.files import atomic_path, drop_leftovers
+from dfbench.system.locks import FileLock, is_locked
 
 LOST_WORKERS = 3
 """How many workers a task may lose before it counts as failed."""

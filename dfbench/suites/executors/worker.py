@@ -10,15 +10,14 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
-from dfbench.files import atomic_path, drop_leftovers
-from dfbench.runs.lock import LOCK_FILE
-from dfbench.runs.numerics import pin_numerics
-from dfbench.runs.plan import Plan
-from dfbench.runs.state import STATE_FILE, failure
-from dfbench.runs.supervision import Supervision
+from dfbench.numerics import pin_numerics
+from dfbench.planning.plan import Plan
+from dfbench.process.supervision import Supervision
+from dfbench.records.state import LOCK_FILE, STATE_FILE, failure
 from dfbench.suites.executors.local import LocalExecutor
 from dfbench.suites.executors.parcel import Parcel, places, unpack
-from dfbench.suites.tasks import Task, TaskResult
+from dfbench.suites.executors.task import Task, TaskResult
+from dfbench.system.files import atomic_path, drop_leftovers
 
 Files = Mapping[str, bytes]
 

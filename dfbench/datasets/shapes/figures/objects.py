@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dfbench.datasets.shapes.draws import Draws
-from dfbench.datasets.shapes.figure import Figure, Sheet
-from dfbench.datasets.shapes.paths import (
+from dfbench.datasets.shapes.figures.draws import Draws
+from dfbench.datasets.shapes.figures.figure import Figure, Sheet
+from dfbench.datasets.shapes.figures.paths import (
     Path,
     arc,
     box,

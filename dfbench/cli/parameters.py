@@ -1,0 +1,114 @@
+"""Parameter types of the command line: words, numbers, durations, paths, names."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import rich_click as click
+
+from dfbench.class_names import listed_names
+from dfbench.errors import LONGEST, InvalidConfig
+from dfbench.system.files import absolute
+
+
+class Choice(click.Choice[str]):
+    """One of a few words; a misspelt one is told which is meant."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The word. Raises `click.BadParameter` with the allowed ones and the nearest."""
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter as fault:
+            close = get_close_matches(str(value), self.choices, n=1, cutoff=0.5)
+            if not close:
+                raise
+            message = f"{fault.message} Did you mean {close[0]!r}?"
+            raise click.BadParameter(message, ctx=ctx, param=param) from fault
+
+
+class FiniteRange(click.FloatRange):
+    """A number in a range; neither infinity nor NaN, which no comparison keeps out."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """The number."""
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r}; allowed: finite numbers, {self._describe_range()}", param, ctx)
+        return number
+
+
+_FORM = re.compile(r"(?P<number>\d+(\.\d+)?)(?P<unit>[smh]?)")
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
+
+
+class Duration(click.ParamType[float]):
+    """Seconds, from a number of seconds, minutes or hours: `90`, `90s`, `30m`, `1.5h`."""
+
+    name = "duration"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Seconds; a default that is a number already stays."""
+        if isinstance(value, float):
+            return value
+        match = _FORM.fullmatch(str(value).strip())
+        seconds = float(match["number"]) * _SECONDS[match["unit"]] if match else 0.0
+        if not 0 < seconds <= LONGEST:
+            allowed = f"more than 0 and up to {LONGEST:g} seconds, e.g. 90, 30m or 2h"
+            self.fail(f"{value!r}; allowed: {allowed}", param, ctx)
+        return seconds
+
+
+class AbsolutePath(click.Path):
+    """A file or folder, made absolute while the command line is read; `~` is the user's home.
+
+    Code of a plugin may later go to another folder (`os.chdir`) or change `HOME`.
+    """
+
+    def __init__(
+        self, *, exists: bool = False, file_okay: bool = True, dir_okay: bool = True
+    ) -> None:
+        super().__init__(exists=exists, file_okay=file_okay, dir_okay=dir_okay, path_type=Path)
+
+    def convert(
+        self,
+        value: str | os.PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Any:
+        """The path from the root. Raises `InvalidInput` if the current folder has been removed."""
+        found = os.fsdecode(super().convert(value, param, ctx))
+        # Path.expanduser raises for a file that is called ~something.
+        return absolute(Path(os.path.expanduser(found)))  # noqa: PTH111
+
+
+def key_values(option: str, pairs: tuple[str, ...], example: str) -> dict[str, str]:
+    """Keys with their values. Raises `InvalidConfig` for a pair that is none."""
+    values = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise InvalidConfig(f"{option} {pair!r}; allowed: {option} {example}")
+        values[key.strip()] = value.strip()
+    return values
+
+
+class Names(click.ParamType[tuple[str, ...]]):
+    """Names separated by commas: `cat,dog`, with quotes where needed (see `listed_names`)."""
+
+    name = "text"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        """The names, without blanks around them."""
+        del param, ctx
+        return listed_names(str(value))

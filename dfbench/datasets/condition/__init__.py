@@ -1,0 +1,1 @@
+"""What `dfbench data verify` reports of each kind of dataset."""

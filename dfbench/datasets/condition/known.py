@@ -1,0 +1,92 @@
+"""What a data root holds of a published dataset, for the classes a user names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from dfbench.datasets.condition.condition import Counts, Holding, listed
+from dfbench.datasets.dataset import DatasetRequest
+from dfbench.datasets.known.inventory import Inventory, inventory
+from dfbench.datasets.known.opening import chosen_holdout, named_classes
+from dfbench.datasets.known.verification import (
+    class_shortfalls,
+    listed_but_missing,
+    total_shortfalls,
+)
+from dfbench.modality import MODALITIES
+
+
+def known_holding(name: str, request: DatasetRequest) -> Holding:
+    """The images of the published dataset `name`, asked for as `dfbench run` asks.
+
+    Raises what `inventory` and `chosen_holdout` raise, and `UnknownName` for a class that is none.
+    """
+    found = inventory(name, request.root, duplicates=request.duplicate_photos)
+    holdout = chosen_holdout(found, request)
+    chosen = _chosen(found, request.classes)
+    return Holding(
+        name=found.variant.name,
+        root=found.root,
+        layouts={
+            holds: f"{' + '.join(_below(found, folder) for folder in place.folders)} "
+            f"({place.place.layout})"
+            for holds, place in found.places.items()
+        },
+        files={m: {c: found.files[m][c] for c in chosen} for m in MODALITIES},
+        published={count.modality: count.total for count in found.published},
+        problems=(
+            *found.problems,
+            *listed_but_missing(found),
+            *total_shortfalls(found),
+            *class_shortfalls(found),
+        ),
+        obstacles=tuple(_obstacles(found, chosen)),
+        divisions=dict(_divisions(found, chosen)),
+        least={
+            "photo": 1 if holdout.whole_gallery else 2,
+            "sketch": 2 if holdout.queries is None else holdout.queries + 1,
+        },
+    )
+
+
+def _below(found: Inventory, folder: Path) -> str:
+    return folder.relative_to(found.root).as_posix()
+
+
+def _chosen(found: Inventory, classes: tuple[str, ...] | None) -> tuple[str, ...]:
+    if classes is None:
+        return found.variant.known.classes
+    if classes == ("all",):
+        absent = {name for modality in MODALITIES for name in found.absent(modality)}
+        return tuple(name for name in found.variant.known.classes if name not in absent)
+    return named_classes(found, classes)
+
+
+def _obstacles(found: Inventory, chosen: tuple[str, ...]) -> Iterator[str]:
+    yield from (problem.text for problem in found.problems if problem.spoils)
+    if len(chosen) < 2:
+        yield f"{len(chosen)} classes with photos and sketches: a classifier needs two or more"
+    for modality in MODALITIES:
+        absent = [name for name in found.absent(modality) if name in chosen]
+        if absent:
+            yield (
+                f"{len(absent)} of {len(chosen)} classes have no {modality}: {listed(absent)}; "
+                "complete it, or take the classes that are there with --classes all"
+            )
+
+
+def _divisions(
+    found: Inventory, chosen: tuple[str, ...]
+) -> Iterator[tuple[str, tuple[Counts, Counts]]]:
+    known = found.variant.known
+    sketches, photos = (
+        {name: len(found.files[modality][name]) for name in chosen}
+        for modality in ("sketch", "photo")
+    )
+    if known.holdout is not None:
+        most = known.holdout.queries
+        queries = {name: min(count, most) for name, count in sketches.items()}
+        yield "literature", (queries, photos)
+    for name, split in found.variant.splits().items() if chosen == known.classes else ():
+        yield name, ({c: sketches[c] for c in split.unseen}, {c: photos[c] for c in split.unseen})

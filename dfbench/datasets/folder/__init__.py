@@ -1,0 +1,1 @@
+"""Image folders: `PATH/photo/<class>/*` and `PATH/sketch/<class>/*`."""

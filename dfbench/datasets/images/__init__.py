@@ -1,0 +1,1 @@
+"""Image files decoded once: pictures, packed arrays, and the cache that holds them."""

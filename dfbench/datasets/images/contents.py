@@ -1,0 +1,83 @@
+"""What files hold, as digests; a file is read again only when it may have changed."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from hashlib import blake2b
+from pathlib import Path
+
+from dfbench.system import console
+from dfbench.system.files import atomic_path, check_writable, read_file
+
+_FEWEST = 2048
+"""Digests that are worth a write of their own while more are made."""
+Digests = dict[Path, str | None]
+_Index = dict[str, list[str]]
+_SETTLED = 2.0
+"""Seconds after which a further change of a file must show in its time stamps."""
+
+
+def file_digests(files: Sequence[Path], root: Path, index: Path) -> Digests:
+    """BLAKE2 digest of each file's bytes, in hex; None for a file that cannot be read.
+
+    Digests are remembered in the file `index` with size, modification and change time (which a
+    program cannot set back), by path relative to `root`. A damaged index is ignored; one that
+    cannot be written raises `FileFault`.
+    """
+    known = _read(index)
+    if not known:
+        check_writable(index)
+    settled_before = (time.time() - _SETTLED) * 1e9
+    digests: Digests = {}
+    fresh: _Index = {}
+    with console.progress("reading images", len(files)) as advance:
+        for file in files:
+            name = file.relative_to(root).as_posix()
+            digests[file] = None
+            with suppress(OSError):
+                stat = file.stat()
+                stamp = f"{stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns}"
+                entry = known.get(name, ["", ""])
+                if entry[0] == stamp:
+                    digests[file] = entry[1]
+                else:
+                    digests[file] = digest = digest_of(read_file(file))
+                    if max(stat.st_mtime_ns, stat.st_ctime_ns) < settled_before:
+                        fresh[name] = [stamp, digest]
+            if len(fresh) >= max(_FEWEST, len(known)):  # so that all writes cost twice the last
+                known |= fresh
+                fresh = {}
+                _write(index, known)
+            advance(1)
+    if fresh:
+        _write(index, known | fresh)
+    return digests
+
+
+def _write(index: Path, content: _Index) -> None:
+    with atomic_path(index) as temporary:
+        temporary.write_text(json.dumps(content), encoding="utf-8")
+
+
+def digest_of(content: bytes) -> str:
+    """BLAKE2 digest of a file's bytes, in hex."""
+    return blake2b(content, digest_size=16).hexdigest()
+
+
+def _read(index: Path) -> _Index:
+    try:
+        entries = json.loads(index.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    if not isinstance(entries, dict):
+        return {}
+    return {name: entry for name, entry in entries.items() if _is_sound(entry)}
+
+
+def _is_sound(entry: object) -> bool:
+    return (
+        isinstance(entry, list) and len(entry) == 2 and all(isinstance(part, str) for part in entry)
+    )

@@ -1,0 +1,168 @@
+"""Packed image cache: one file of uint8 arrays, written whole or not at all, memory-mapped.
+
+PackHeader: 8 bytes of magic, the length of the header (8 bytes, little-endian), the header (JSON:
+array names, shapes, offsets, `meta`, and a BLAKE2 digest of the array bytes), the array bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from math import prod
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfbench.errors import InvalidInput
+from dfbench.system.files import atomic_path
+from dfbench.system.locks import FileLock
+
+_MAGIC = b"DFBPACK1"
+_MAX_HEADER = 1 << 30
+Images = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Pack:
+    """What a cache file holds."""
+
+    arrays: Mapping[str, Images]
+    """Read-only, memory-mapped from the file."""
+    digest: str
+    """BLAKE2 of all array bytes in order, checked when the file was opened."""
+    meta: Mapping[str, Any]
+    """Whatever JSON the builder stored beside the arrays."""
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a builder hands over to be packed."""
+
+    arrays: Mapping[str, Images]
+    meta: Mapping[str, Any]
+
+
+def opened(path: Path, build: Callable[[], Contents]) -> Pack:
+    """Open the pack at `path`; if it is absent, cut short or damaged, build and write it first.
+
+    Raises `FileFault` if it cannot be written and `InvalidInput` if it does not read back.
+    """
+    pack = _read(path) or _made(path, build)
+    if pack is None:
+        raise InvalidInput(
+            f"cache file '{path}' cannot be read back after writing: "
+            "check the disk or choose another cache folder"
+        )
+    return pack
+
+
+def _made(path: Path, build: Callable[[], Contents]) -> Pack | None:
+    waiting = f"'{path.name}' is being made by another process: waiting"
+    with FileLock(path.with_name(f".{path.name}.lock"), waiting):
+        pack = _read(path)
+        if pack is None:
+            write_pack(path, build())
+            pack = _read(path)
+    return pack
+
+
+@dataclass(frozen=True)
+class PackHeader:
+    """What a pack's header says; the arrays are neither read nor checked."""
+
+    path: Path
+    meta: Mapping[str, Any]
+    digest: str
+    """BLAKE2 of all array bytes in order, as they were when they were written."""
+    _start: int
+    _entries: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the arrays, in order."""
+        return tuple(self._entries)
+
+    def mapped(self, name: str) -> Images:
+        """An array, mapped from the file until the last view of it is gone.
+
+        Raises `OSError` or `ValueError` if the file is gone or too short.
+        """
+        shape = tuple(self._entries[name]["shape"])
+        return _mapped(self.path, self._start + self._entries[name]["offset"], shape)
+
+
+def layout_of(path: Path) -> PackHeader:
+    """The layout of the pack at `path`.
+
+    Raises `OSError`, `ValueError`, `KeyError` or `TypeError` for a file that has none, or whose
+    length is another.
+    """
+    with path.open("rb") as file:
+        header, start = _header(file)
+    if path.stat().st_size != start + header["length"]:
+        raise ValueError("length of a pack differs from its header's")
+    return PackHeader(path, header["meta"], header["digest"], start, header["arrays"])
+
+
+def write_pack(path: Path, contents: Contents) -> None:
+    """Write a pack, whole or not at all. Raises `FileFault`."""
+    entries: dict[str, dict[str, Any]] = {}
+    offset = 0
+    arrays = {name: np.ascontiguousarray(array) for name, array in contents.arrays.items()}
+    for name, array in arrays.items():
+        entries[name] = {"shape": array.shape, "offset": offset}
+        offset += array.nbytes
+    header = json.dumps(
+        {
+            "arrays": entries,
+            "length": offset,
+            "digest": _digest(arrays.values()),
+            "meta": dict(contents.meta),
+        }
+    ).encode()
+
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        file.write(_MAGIC + len(header).to_bytes(8, "little") + header)
+        for array in arrays.values():
+            file.write(array.data)
+
+
+def _read(path: Path) -> Pack | None:
+    """The pack at `path`, or None if there is none that can be trusted."""
+    try:
+        layout = layout_of(path)
+        arrays = {name: layout.mapped(name) for name in layout.names}
+        digest = _digest(arrays.values())
+        return Pack(arrays, digest, layout.meta) if digest == layout.digest else None
+    except (OSError, ValueError, KeyError, TypeError):
+        # Whatever is wrong with a cache file, the answer is the same: it is built again.
+        return None
+
+
+def _digest(arrays: Iterable[Images]) -> str:
+    digest = blake2b(digest_size=16)
+    for array in arrays:
+        digest.update(array.data)
+    return digest.hexdigest()
+
+
+def _header(file: BinaryIO) -> tuple[dict[str, Any], int]:
+    start = file.read(len(_MAGIC) + 8)
+    size = int.from_bytes(start[len(_MAGIC) :], "little")
+    if not start.startswith(_MAGIC) or size > _MAX_HEADER:
+        raise ValueError("not a pack")
+    header = json.loads(file.read(size))
+    if not isinstance(header, dict):
+        raise TypeError("not a pack header")
+    return header, len(start) + size
+
+
+def _mapped(path: Path, start: int, shape: tuple[int, ...]) -> Images:
+    if not prod(shape):  # an empty stretch of a file cannot be mapped
+        return np.zeros(shape, np.uint8)
+    # A plain array, whose rows cost less than those of a memmap.
+    return np.asarray(np.memmap(path, np.uint8, mode="r", offset=start, shape=shape))

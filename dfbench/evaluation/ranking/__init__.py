@@ -1,0 +1,1 @@
+"""Exact ranking: similarities, tie groups, and one engine for each kind of device."""

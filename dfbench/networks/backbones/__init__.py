@@ -1,0 +1,1 @@
+"""Backbones by name: images in, pooled features out."""

@@ -1,0 +1,1 @@
+"""A request becomes a plan: settings, method, data, identities; nothing is trained."""

@@ -1,0 +1,157 @@
+"""From a label, `crossx` or `crossx[bn]`, to a method with its configuration."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from inspect import signature
+from typing import Any, get_args
+
+from dfbench.errors import PluginFault, unknown_name
+from dfbench.hookspecs import MethodSpec
+from dfbench.method import Method, MethodConfig
+from dfbench.need import Need
+from dfbench.planning.settings import configure
+from dfbench.plugins.code import describe_fault, plugin_faults
+from dfbench.plugins.host import Offer, PluginHost
+from dfbench.plugins.method_info import MethodInfo, parse_label
+from dfbench.plugins.probe import check_method
+from dfbench.scenarios.division import Situation
+
+
+def resolve(host: PluginHost, label: str, settings: dict[str, str]) -> tuple[MethodInfo, Method]:
+    """The row of a label with the user's settings, and its method ready to fit.
+
+    Raises `UnknownName`, `InvalidConfig`, or `PluginFault` if the plugin breaks its contract.
+    """
+    cls, base = method_class(host, label)
+    config = configure(cls.Config, base, settings, f"method {label!r}")
+    name, variant = parse_label(label)
+    offer = host.method(name)
+    with _faults_told(offer, label):
+        method = _built(cls, config.model_dump(mode="json"))
+        return _row(offer, cls, variant, method.config), method
+
+
+def rebuilt(host: PluginHost, row: MethodInfo) -> Method:
+    """The method of a row, built as when the row was planned, from the configuration of the row.
+
+    Raises as `resolve`.
+    """
+    cls, _ = method_class(host, row.label)
+    with _faults_told(host.method(row.name), row.label):
+        return _built(cls, row.config)
+
+
+def method_class(host: PluginHost, label: str) -> tuple[type[Method], Mapping[str, Any]]:
+    """The class of a label, and the settings in which the label differs from the defaults.
+
+    Raises `UnknownName`, or `PluginFault` for a class that cannot be imported or is none.
+    """
+    name, variant = parse_label(label)
+    cls = _loaded(host.method(name))
+    if variant is not None and variant not in cls.variants:
+        raise unknown_name(f"variant of {name}", variant, cls.variants, f"dfbench describe {name}")
+    return cls, cls.variants[variant] if variant else {}
+
+
+def built(cls: type[Method], config: MethodConfig) -> Method:
+    """`cls(config)`, which has to keep what it is given.
+
+    Raises `PluginFault` if it does not, and whatever the plugin's code raises.
+    """
+    remedy = "let it be __init__(self, config), and call super().__init__(config)"
+    try:
+        signature(cls).bind(config)
+    except TypeError as fault:
+        raise PluginFault(
+            f"its __init__ cannot take its configuration ({fault}); {remedy}"
+        ) from fault
+    given = config.model_dump(mode="json")
+    method = cls(config)
+    kept = getattr(method, "config", None)
+    if not isinstance(kept, MethodConfig):
+        raise PluginFault(f"its __init__ leaves no configuration in self.config; {remedy}")
+    changed = difference(given, kept.model_dump(mode="json"))
+    if changed or type(kept) is not type(config):
+        told = changed or f"a {type(kept).__name__}"
+        raise PluginFault(
+            f"its __init__ keeps another configuration than it is given: {told}; {remedy}"
+        )
+    return method
+
+
+def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+    """Which settings differ, `width=4 where 8 was given`; empty if none does."""
+    return ", ".join(
+        f"{name}={after.get(name)!r} where {before.get(name)!r} was given"
+        for name in sorted({*before, *after})
+        if before.get(name) != after.get(name)
+    )
+
+
+def _built(cls: type[Method], content: dict[str, Any]) -> Method:
+    """The method of a configuration as records and jobs have it."""
+    config = cls.Config.model_validate_json(json.dumps(content))
+    changed = difference(content, config.model_dump(mode="json"))
+    if changed:
+        raise PluginFault(
+            f"its Config does not come back from JSON as it was: {changed}; use plain types, and "
+            "validators that leave what they have validated as it is"
+        )
+    return built(cls, config)
+
+
+@contextmanager
+def _faults_told(offer: Offer[MethodSpec], label: str) -> Iterator[None]:
+    try:
+        with plugin_faults():
+            yield
+    except Exception as fault:  # whatever a plugin raises
+        raise PluginFault(
+            f"plugin {offer.plugin.name!r} {offer.plugin.version}: method {label!r} cannot be "
+            f"made: {describe_fault(fault)}"
+        ) from fault
+
+
+def _loaded(offer: Offer[MethodSpec]) -> type[Method]:
+    cls: type[Method] = offer.load()
+    try:
+        check_method(offer.spec, cls)
+    except PluginFault as fault:
+        raise PluginFault(f"plugin {offer.plugin.name!r}: {fault}") from fault
+    return cls
+
+
+def _row(
+    offer: Offer[MethodSpec], cls: type[Method], variant: str | None, config: MethodConfig
+) -> MethodInfo:
+    needs = tuple(sorted(cls.needs(config)))
+    return MethodInfo(
+        name=cls.name,
+        variant=variant,
+        title=cls.title,
+        version=cls.version,
+        plugin=offer.plugin.name,
+        plugin_version=offer.plugin.version,
+        config=config.model_dump(mode="json"),
+        needs=needs,
+        beside=offer.spec.beside,
+        pairs_of=_pairs_of(cls, config, needs),
+        cannot={
+            situation: reason
+            for situation in get_args(Situation)
+            if (reason := cls.cannot(config, situation)) is not None
+        },
+    )
+
+
+def _pairs_of(cls: type[Method], config: MethodConfig, needs: tuple[str, ...]) -> str | None:
+    label = cls.pairs_of(config)
+    if (label is not None) != (Need.GENERATED_PAIRS in needs):
+        raise PluginFault(
+            f"its needs() and pairs_of() disagree: {', '.join(needs) or 'no need'} and "
+            f"{label!r}; allowed: Need.GENERATED_PAIRS with the label of a row, or neither"
+        )
+    return label

@@ -1,0 +1,319 @@
+"""From requests to plans: data opened, teachers named, identities computed, nothing trained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from dfbench.errors import DfbenchError, PluginFault
+from dfbench.identity import identify
+from dfbench.modality import MODALITIES
+from dfbench.need import FROM_TRAINING_IMAGES, PAIRS_FILE, Need
+from dfbench.planning.session import FALLBACK, Session, Sessions, requested_settings
+from dfbench.planning.settings import split_settings
+from dfbench.plugins.method_info import MethodInfo
+from dfbench.process.launch import describe
+from dfbench.process.messages import Description, Fault, PluginQuestion, RowAnswer, RowQuestion
+from dfbench.records.state import Subject
+from dfbench.records.store import run_folder
+from dfbench.request import DataChoice, RunRequest
+from dfbench.scenarios import CLOSED
+from dfbench.teachers.identities import supplies_of
+from dfbench.version import METRIC_VERSION
+
+FIT_VERSION = 1
+"""Raised when the core may fit the same plan differently."""
+SUPPORTED_NEEDS = frozenset(Need)
+"""Needs that runs can supply."""
+
+
+class CannotRun(DfbenchError):
+    """A row that cannot work in its setting: a suite skips it and says why."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One run, ready to be looked up or executed."""
+
+    session: Session
+    row: MethodInfo
+    source: Plan | None = None
+    """The run whose generated pairs this one needs; it comes first."""
+
+    @property
+    def scenario(self) -> str:
+        """Which classes the teachers know, and which are queried."""
+        return self.session.request.scenario
+
+    @property
+    def subject(self) -> Subject:
+        """What the state in the run's folder calls it."""
+        name, seed = self.session.dataset.name, self.session.request.seed
+        return Subject(row=self.row.label, dataset=name, scenario=self.scenario, seed=seed)
+
+    @property
+    def folder(self) -> Path:
+        """Where the heavy things of the run lie."""
+        request, name = self.session.request, self.session.dataset.name
+        return run_folder(request.places.runs, name, self.row.label, request.seed, self.fit_id)
+
+    @property
+    def pairs_file(self) -> Path:
+        """Where the pairs lie that the run generated, if it does."""
+        return self.folder / PAIRS_FILE
+
+    @property
+    def networks(self) -> dict[str, str]:
+        """Identities of the networks the run needs: the teachers, and what its needs ask for."""
+        networks = self.session.networks
+        teachers = {f"{modality} teacher": networks.teacher(modality) for modality in MODALITIES}
+        return teachers | self._supplied_networks()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know before the run, a line each."""
+        session = self.session
+        if not (session.alternative_on_demand and self.needs_alternative_images):
+            return session.notes
+        classes = session.alternative.classes
+        return (
+            *session.notes,
+            f"alternative images: {session.alternative.source}, {len(classes)} classes that no "
+            f"teacher knows ({', '.join(classes)}); others: --alternative DATASET",
+        )
+
+    def needs(self, need: Need) -> bool:
+        """Whether the row declared this need."""
+        return need.value in self.row.needs
+
+    @property
+    def needs_alternative_images(self) -> bool:
+        """Whether the method, or what is trained for it, sees images of other classes."""
+        return self.needs(Need.ALTERNATIVE_DATA) or self.needs(Need.MODALITY_CLASSIFIER)
+
+    @cached_property
+    def fit_id(self) -> str:
+        """Identity of the fit: everything that decides the encoders."""
+        return self._fit_in(self.scenario)
+
+    @property
+    def computation(self) -> str:
+        """What random orders of a run depend on: one for scenarios that come out alike.
+
+        So that an overlap of all classes gives the numbers of `closed` to the last digit.
+        """
+        return self.fit_id if self.session.restricted else self._fit_in(CLOSED)
+
+    def _fit_in(self, scenario: str) -> str:
+        session, row = self.session, self.row
+        content: dict[str, Any] = {
+            "method": row.name,
+            "method version": row.version,
+            "config": row.config,
+            "budget": session.budget.model_dump(mode="json"),
+            "dataset": session.dataset.fingerprint,
+            "scenario": scenario,
+            "teachers": {m: session.networks.teacher(m) for m in MODALITIES},
+            "supplies": self._supplies(scenario),
+            "seed": session.request.seed,
+            "numerics": session.numerics,
+        }
+        if session.division is not None and session.division.unseen:
+            content["unseen"] = session.division.unseen
+        return identify("fit", FIT_VERSION, content)
+
+    @cached_property
+    def eval_id(self) -> str:
+        """Identity of the record: the fit and the version of the metrics."""
+        return identify("evaluation", METRIC_VERSION, {"fit": self.fit_id})
+
+    def _supplies(self, scenario: str) -> dict[str, str]:
+        supplies = self._supplied_networks()
+        if self.needs(Need.ALTERNATIVE_DATA):
+            supplies["alternative data"] = self.session.alternative.fingerprint
+        if self.source is not None:
+            supplies["generated pairs"] = self.source._fit_in(scenario)
+        return supplies
+
+    def _supplied_networks(self) -> dict[str, str]:
+        networks = self.session.networks
+        return {supply.value: networks.supply(supply) for supply in supplies_of(self.row.needs)}
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a request gives no plan."""
+
+    part: Literal["method", "dataset", "scenario", "network"]
+    """Which part of the request is at fault."""
+    fault: DfbenchError
+
+
+def plan_rows(request: RunRequest, *, beside: bool) -> list[Plan]:
+    """The requested row last, preceded, with `beside`, by those its plugin wants beside it.
+
+    Plugins are asked in a process of their own, before any data is read, and the settings that
+    rows share are checked before that.
+    """
+    requested_settings(request)
+    planned = plan_requests([request], beside=beside).plans[0]
+    if isinstance(planned, Refusal):
+        raise planned.fault
+    return planned
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What became of several requests, in their order."""
+
+    plans: list[list[Plan] | Refusal]
+    """The plans of each, the requested row last, or why there are none."""
+    device: str
+    """`cpu` or `cuda`."""
+    gpus: int
+    """How many CUDA devices there are."""
+
+
+def plan_requests(requests: Sequence[RunRequest], *, beside: bool = False) -> Planned:
+    """Plan requests that have device and plugins in common.
+
+    One process is asked what plugins say of all rows, each dataset is opened once, and requests
+    that differ in their row only share a session.
+    """
+    kinds = {FALLBACK.kind}
+    asked: dict[str, RowQuestion] = {}
+    for request in requests:
+        kinds |= _dataset_kinds(request.data)
+        asked.setdefault(_row_key(request), _row_question(request, beside=beside))
+    question = PluginQuestion(
+        rows=tuple(asked.values()),
+        datasets=tuple(sorted(kinds)),
+        networks=tuple(sorted({_network(request) for request in requests} - {""})),
+        device=requests[0].device,
+        plugins=requests[0].plugins,
+    )
+    description = describe(question)
+    planner = _Planner(description, dict(zip(asked, description.rows, strict=True)))
+    plans = [planner.plan(request) for request in requests]
+    return Planned(plans, description.device, description.gpus)
+
+
+def open_session(request: RunRequest) -> Session:
+    """The session of a request, whatever its method. Raises `DfbenchError` if it has none."""
+    requested_settings(request)
+    question = PluginQuestion(
+        rows=(),
+        datasets=tuple(sorted({FALLBACK.kind} | _dataset_kinds(request.data))),
+        networks=tuple({_network(request)} - {""}),
+        device=request.device,
+        plugins=request.plugins,
+    )
+    description = describe(question)
+    for fault in description.networks.values():
+        raise _error(fault)
+    return Sessions(description.datasets, description.device).open(request)
+
+
+class _Planner:
+    """Plans of requests, from what plugins said."""
+
+    def __init__(self, description: Description, rows: dict[str, RowAnswer]) -> None:
+        self._rows = rows
+        self._networks = description.networks
+        self._sessions = Sessions(description.datasets, description.device)
+        self._sources: dict[tuple[int, str], Plan] = {}
+
+    def plan(self, request: RunRequest) -> list[Plan] | Refusal:
+        answer = self._rows[_row_key(request)]
+        if answer.fault is not None:
+            return Refusal("method", _error(answer.fault))
+        if _network(request) in self._networks:
+            return Refusal("network", _error(self._networks[_network(request)]))
+        try:
+            for row in (*answer.rows, *answer.sources.values()):
+                _check_needs(row)
+        except CannotRun as fault:
+            return Refusal("method", fault)
+        try:
+            session = self._sessions.open(request)
+            refusal = _unsituated(session, (*answer.rows, *answer.sources.values()))
+            if refusal is not None:
+                return refusal
+            plans = [
+                Plan(session, row, self._source(session, row, answer.sources))
+                for row in answer.rows
+            ]
+            for plan in plans:
+                _ = plan.eval_id  # whatever has no identity is refused here, not in the middle
+        except DfbenchError as fault:
+            return Refusal("dataset", fault)
+        return plans
+
+    def _source(
+        self, session: Session, row: MethodInfo, sources: dict[str, MethodInfo]
+    ) -> Plan | None:
+        if row.pairs_of is None:
+            return None
+        key = (id(session), row.pairs_of)
+        return self._sources.setdefault(key, Plan(session, sources[row.pairs_of]))
+
+
+def _row_question(request: RunRequest, *, beside: bool) -> RowQuestion:
+    settings = split_settings(request.settings)[""]
+    return RowQuestion(label=request.method, settings=settings, beside=beside)
+
+
+def _row_key(request: RunRequest) -> str:
+    """Equal for requests of which plugins are asked the same."""
+    return repr((request.method, sorted(split_settings(request.settings)[""].items())))
+
+
+def _network(request: RunRequest) -> str:
+    """Name of the backbone that was asked for; empty for the default."""
+    return split_settings(request.settings)["teachers"].get("network", "")
+
+
+def _dataset_kinds(data: DataChoice) -> set[str]:
+    """Registered names of a dataset and of that which provides its alternative classes."""
+    other = None if data.alternative is None else data.alternative.partition(":")[0]
+    return {data.kind} if other is None else {data.kind, other}
+
+
+def _error(fault: Fault) -> DfbenchError:
+    return (PluginFault if fault.of_plugin else DfbenchError)(fault.message)
+
+
+def _check_needs(row: MethodInfo) -> None:
+    missing = set(row.needs) - SUPPORTED_NEEDS
+    if missing:
+        raise CannotRun(
+            f"method {row.label!r} needs {', '.join(sorted(missing))}; "
+            f"this version can supply: {', '.join(sorted(SUPPORTED_NEEDS))}"
+        )
+
+
+def _unsituated(session: Session, rows: Sequence[MethodInfo]) -> Refusal | None:
+    """Why the dataset has no such scenario, or a row cannot run in it; None if all is well."""
+    try:
+        situation = session.situation
+    except DfbenchError as fault:
+        return Refusal("scenario", fault)
+    for row in rows:
+        unsupplied = FROM_TRAINING_IMAGES.intersection(row.needs)
+        if session.given and unsupplied:
+            return Refusal("method", CannotRun(_without_images(row, sorted(unsupplied))))
+        if situation in row.cannot:
+            where = f"method {row.label!r} cannot run in scenario {session.request.scenario!r}"
+            return Refusal("method", CannotRun(f"{where}: {row.cannot[situation]}"))
+    return None
+
+
+def _without_images(row: MethodInfo, needs: Sequence[str]) -> str:
+    return (
+        f"method {row.label!r} needs {', '.join(needs)}, which the teachers' own training gives; "
+        "teachers made elsewhere come without: choose another row (see: dfbench list methods), or "
+        "let teachers be trained on --dataset"
+    )

@@ -1,0 +1,259 @@
+"""What the rows of one command share: opened data, teachers, budget, device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache as once
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dfbench.budget import Budget
+from dfbench.datasets.alternative import AlternativeImages, alternative_source, images_of, spare_of
+from dfbench.datasets.dataset import Dataset, ImageSet, NoImages
+from dfbench.errors import DfbenchError
+from dfbench.hookspecs import NO_IMAGES
+from dfbench.modality import MODALITIES, Modality
+from dfbench.planning.datasets import open_choice
+from dfbench.planning.external_teachers import (
+    accuracies,
+    checked_choice,
+    divided_by_knowledge,
+    notes_of,
+    situation_of,
+)
+from dfbench.planning.settings import shared_settings, split_settings
+from dfbench.process.messages import DatasetAnswer
+from dfbench.records.record import Arithmetic
+from dfbench.request import DataChoice, RunRequest
+from dfbench.scenarios import parse_scenario
+from dfbench.scenarios.division import ClassDivision, Situation
+from dfbench.scenarios.opening import divided, retrieval_images
+from dfbench.system.machine import available_cores
+from dfbench.teachers.external import Given, given_teachers, known_classes
+from dfbench.teachers.identities import NetworkIdentities, network_file
+from dfbench.teachers.recipe import PRETRAINED_IMAGE_SIZE, TeacherRecipe
+
+if TYPE_CHECKING:
+    from dfbench.teachers.store import TeacherStore
+
+FALLBACK = DataChoice(name="shapes", base=Path("/"))
+"""The dataset whose spare classes serve where no others are to be had."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """What the rows of one command share: opened data, teachers, budget."""
+
+    request: RunRequest
+    """The request it was opened for; its method and the method's settings do not count here."""
+    dataset: Dataset
+    find_alternative: Callable[[], AlternativeImages]
+    """Opens the images of other classes, once."""
+    budget: Budget
+    recipe: TeacherRecipe
+    device: str
+    """`cpu` or `cuda`."""
+    offers: Mapping[str, DatasetAnswer]
+    """Where its datasets are to be had, for a process that has to open them again."""
+    given: Given = field(default_factory=dict)
+    """Teachers made elsewhere, both or none."""
+    alternative_on_demand: bool = False
+    """Whether only methods that need alternative images have any: nobody chose some, the dataset
+    has no spare classes, and the teachers are not trained here."""
+
+    @property
+    def alternative(self) -> AlternativeImages:
+        """Images of other classes. Raises `InvalidInput` if there are none."""
+        return self.find_alternative()
+
+    @property
+    def alternative_name(self) -> str:
+        """Where they come from, for the record: the same for all methods of a session.
+
+        They are not opened for it where only some methods need them.
+        """
+        return spare_of(FALLBACK.name) if self.alternative_on_demand else self.alternative.source
+
+    @property
+    def numerics(self) -> str:
+        """How a fit computes; part of its identity. Teachers are trained in float32 anyway."""
+        request = self.request
+        return str(Arithmetic(self.device, request.precision, request.compile))
+
+    @property
+    def threads(self) -> int:
+        """Processor threads of training and embedding."""
+        return self.request.threads or available_cores()
+
+    @cached_property
+    def division(self) -> ClassDivision | None:
+        """Who knows which classes; None where both teachers know all. Raises `DfbenchError`."""
+        if self.given:
+            return divided_by_knowledge(self.dataset, self.given)
+        return divided(parse_scenario(self.request.scenario), self.dataset, self.request.seed)
+
+    @property
+    def situation(self) -> Situation:
+        """What the scenario came out as for a method."""
+        if self.given:
+            return situation_of(self.given, self.division)
+        return "closed" if self.division is None else self.division.situation
+
+    @property
+    def restricted(self) -> bool:
+        """Whether a teacher knows, or queries are of, less than all classes of the dataset."""
+        return bool(self._known)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know of the data, a line each."""
+        if self.given:
+            return (*self.dataset.notes, *notes_of(self.given, self.dataset, self.division))
+        told = () if self.division is None else (f"{self.request.scenario}: {self.division}",)
+        return (*self.dataset.notes, *told)
+
+    def training_images(self, modality: Modality) -> ImageSet:
+        """What the teacher of a modality learns from; labels are indices into its own classes."""
+        images = self.dataset.images(modality, "train")
+        return images_of((images,), self._known.get(modality, images.classes))
+
+    def test_images(self) -> dict[Modality, ImageSet]:
+        """Queries (sketches) and gallery (photos)."""
+        return {m: retrieval_images(self.dataset, self.division, m) for m in MODALITIES}
+
+    @cached_property
+    def given_accuracies(self) -> dict[Modality, float]:
+        """Share of right decisions of given teachers on the test images of their classes."""
+        return accuracies(self.given, self.test_images(), self.network_file, self.device)
+
+    @property
+    def _known(self) -> dict[Modality, tuple[str, ...]]:
+        """Classes of the teachers that do not know all of the dataset."""
+        if self.division is None or self.given:
+            return {}
+        known = {modality: self.division.known(modality) for modality in MODALITIES}
+        return {m: classes for m, classes in known.items() if classes != self.dataset.classes}
+
+    @cached_property
+    def networks(self) -> NetworkIdentities:
+        """Identities of the teachers and their kin, known before they are trained."""
+        return NetworkIdentities(
+            dataset=self.dataset.fingerprint,
+            alternative=lambda: self.alternative.fingerprint,
+            recipe=self.recipe,
+            seed=self.request.seed,
+            numerics=str(Arithmetic(self.device, "fp32")),
+            known=self._known,
+            given={modality: facts.identity for modality, facts in self.given.items()},
+        )
+
+    def network_file(self, identity: str) -> Path:
+        """Where the cache keeps the network of an identity."""
+        return network_file(self.request.places.cache / "teachers", identity)
+
+    @cached_property
+    def teachers(self) -> TeacherStore:
+        """The teachers that all rows share."""
+        # Only here: whoever looks up what is done already does not wait for torch.
+        import torch
+
+        from dfbench.teachers.store import TeacherStore
+
+        return TeacherStore(
+            folder=self.request.places.cache / "teachers",
+            dataset=self.dataset,
+            alternative=self.find_alternative,
+            recipe=self.recipe,
+            seed=self.request.seed,
+            device=torch.device(self.device),
+            numerics=self.networks.numerics,
+            known=self.networks.known,
+            given=self.networks.given,
+        )
+
+
+def requested_settings(request: RunRequest) -> tuple[Budget, TeacherRecipe]:
+    """The settings that rows share. Raises `UnknownName` or `InvalidConfig`; imports no torch."""
+    parts = split_settings(request.settings)
+    return shared_settings(parts["budget"], parts["teachers"])
+
+
+class Sessions:
+    """Sessions of several requests: each dataset is opened once, equal sessions are one."""
+
+    def __init__(self, datasets: Mapping[str, DatasetAnswer], device: str) -> None:
+        self._answers = datasets
+        self._device = device
+        self._opened: dict[tuple[DataChoice, Path, bool], Dataset] = {}
+        self._data: dict[object, tuple[Dataset, Callable[[], AlternativeImages]]] = {}
+        self._sessions: dict[tuple[object, ...], Session] = {}
+
+    def open(self, request: RunRequest) -> Session:
+        """Check the request's settings and open its data.
+
+        Raises `UnknownName`, `InvalidConfig` or `InvalidInput`: what is wrong with it.
+        """
+        parts = split_settings(request.settings)
+        key = (
+            *(request.data, request.scenario, request.seed, request.threads, request.places),
+            *(request.precision, request.compile, request.devices),
+            tuple(sorted(request.teachers.items())),
+            *(tuple(sorted(parts[owner].items())) for owner in ("budget", "teachers")),
+        )
+        if key not in self._sessions:
+            budget, recipe = requested_settings(request)
+            given = given_teachers(request.teachers, request.places.cache / "teachers")
+            choice = checked_choice(request, given)
+            if recipe.pretrained and choice.image_size is None:
+                choice = choice.model_copy(update={"image_size": PRETRAINED_IMAGE_SIZE})
+            dataset, alternative = self._images(choice, request.places.cache, given)
+            on_demand = bool(given) and choice.alternative is None
+            on_demand = on_demand and not dataset.alternative_classes
+            if not on_demand:
+                alternative()  # what is wrong with them is refused here
+            self._sessions[key] = Session(
+                *(request, dataset, alternative, budget, recipe, self._device, self._answers),
+                *(given, on_demand),
+            )
+        return self._sessions[key]
+
+    def _images(
+        self, choice: DataChoice, cache: Path, given: Given
+    ) -> tuple[Dataset, Callable[[], AlternativeImages]]:
+        known = known_classes(given)
+        key = (choice, cache, known)
+        if key not in self._data:
+            dataset = self._dataset(choice.model_copy(update={"alternative": None}), cache)
+            other = None
+            if choice.alternative is not None:
+                wanted = DataChoice(
+                    name=choice.alternative,
+                    image_size=dataset.image_size,
+                    skip_unreadable=choice.skip_unreadable,
+                    base=choice.base,
+                    root=choice.root,
+                )
+                other = self._dataset(wanted, cache, alternative_only=True)
+            spare = FALLBACK.model_copy(update={"image_size": dataset.image_size})
+            find = partial(
+                alternative_source, dataset, other, lambda: self._dataset(spare, cache), known
+            )
+            self._data[key] = dataset, once(find)
+        return self._data[key]
+
+    def _dataset(
+        self, choice: DataChoice, cache: Path, *, alternative_only: bool = False
+    ) -> Dataset:
+        key = (choice, cache, alternative_only)
+        if choice.name == NO_IMAGES:
+            return NoImages(choice.image_size)
+        if key not in self._opened:
+            answer = self._answers[choice.kind]
+            if answer.offer is None:
+                raise DfbenchError(answer.fault.message if answer.fault else choice.kind)
+            self._opened[key] = open_choice(
+                choice, answer.offer, cache, alternative_only=alternative_only
+            )
+        return self._opened[key]

@@ -1,0 +1,116 @@
+"""`--set key=value`: typed and checked against the model that the key belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from dfbench.budget import Budget
+from dfbench.errors import InvalidConfig, unknown_name
+from dfbench.system.files import absolute
+from dfbench.teachers.recipe import PRETRAINED_BUDGET, TeacherRecipe
+
+Model = TypeVar("Model", bound=BaseModel)
+
+WEIGHTS = "teachers.weights"
+"""The setting that names a file."""
+
+
+def configure(
+    model: type[Model],
+    base: Mapping[str, Any],
+    given: Mapping[str, str],
+    owner: str,
+    prefix: str = "",
+) -> Model:
+    """`model` with the values of `base`, overridden by the texts of `given`.
+
+    Raises `InvalidConfig` for a value of the wrong type or range and `UnknownName` for a key that
+    the model does not have; `owner` names the model in either message, `prefix` stands before its
+    keys on the command line.
+    """
+    for key in given:
+        if key not in model.model_fields:
+            raise unknown_name(f"setting of {owner}", key, model.model_fields, "dfbench describe")
+    try:
+        typed = model.model_validate_strings({**_required(model, base), **given})
+        values = {key: getattr(typed, key) for key in given}
+        return model.model_validate({**base, **values})
+    except ValidationError as fault:
+        raise InvalidConfig(_explain(fault, given, owner, prefix)) from fault
+
+
+def shared_settings(
+    budget: Mapping[str, str], teachers: Mapping[str, str]
+) -> tuple[Budget, TeacherRecipe]:
+    """What all rows share, from texts; defaults are those of the teachers' network and start.
+
+    Raises as `configure`.
+    """
+    base = TeacherRecipe.defaults(teachers)
+    recipe = configure(TeacherRecipe, base, teachers, "the teachers", "teachers.")
+    usual = PRETRAINED_BUDGET if recipe.pretrained else {}
+    return configure(Budget, usual, budget, "the budget", "budget."), recipe
+
+
+def changed_settings(budget: Budget, recipe: TeacherRecipe) -> dict[str, object]:
+    """By key of `--set`, whatever `shared_settings` has to be told to return these."""
+    start: dict[str, object] = {}
+    for name in ("network", "initialisation"):
+        usual = TeacherRecipe(**{**TeacherRecipe.defaults(start), **start})
+        if getattr(recipe, name) != getattr(usual, name):
+            start[name] = getattr(recipe, name)
+    plain = TeacherRecipe(**{**TeacherRecipe.defaults(start), **start})
+    plain_budget = Budget(**PRETRAINED_BUDGET if recipe.pretrained else {})
+    changed: dict[str, object] = {
+        f"budget.{key}": value for key, value in budget if value != getattr(plain_budget, key)
+    }
+    changed |= {f"teachers.{name}": value for name, value in start.items()}
+    changed |= {f"teachers.{key}": value for key, value in recipe if value != getattr(plain, key)}
+    return changed
+
+
+def split_settings(settings: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Settings by owner: `budget.steps` under `budget`, `teachers.steps` under `teachers`.
+
+    Whatever has neither prefix belongs to the method and stands under the empty name.
+    """
+    parts: dict[str, dict[str, str]] = {"": {}, "budget": {}, "teachers": {}}
+    for key, value in settings.items():
+        owner, dot, rest = key.partition(".")
+        if dot and owner in parts:
+            parts[owner][rest] = value
+        else:
+            parts[""][key] = value
+    return parts
+
+
+def absolute_files(settings: Mapping[str, str]) -> dict[str, str]:
+    """Settings in which the file of `teachers.weights` has its absolute path."""
+    found = dict(settings)
+    if found.get(WEIGHTS):
+        found[WEIGHTS] = str(absolute(Path(found[WEIGHTS])))
+    return found
+
+
+def _required(model: type[BaseModel], base: Mapping[str, Any]) -> dict[str, str]:
+    """Values of `base`, as text, that a model cannot do without."""
+    required = {name for name, field in model.model_fields.items() if field.is_required()}
+    return {name: str(value) for name, value in base.items() if name in required}
+
+
+def _explain(fault: ValidationError, given: Mapping[str, str], owner: str, prefix: str) -> str:
+    missing = [str(error["loc"][0]) for error in fault.errors() if error["type"] == "missing"]
+    if missing:
+        names = " and ".join(f"{prefix}{name}" for name in missing)
+        give = " ".join(f"--set {prefix}{name}=VALUE" for name in missing)
+        return f"{owner} has no default for {names}; give {give} (see: dfbench describe)"
+    first = fault.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    value = given.get(key, first["input"])
+    rule = first["msg"][0].lower() + first["msg"][1:]
+    name = prefix + key
+    return f"setting {name}={value!r} of {owner}: {rule}; try --set {name}=VALUE with such a value"

@@ -1,0 +1,272 @@
+"""Finding plugins, and keeping a broken one from hurting the others.
+
+A plugin that was found is asked what it offers (`plugin_probe`); its code comes into this process
+when an offer of it is loaded, and then under the guards of `plugin_code`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Generic
+
+from dfbench import hookspecs
+from dfbench.errors import PluginFault, UnknownName, unknown_name
+from dfbench.hookspecs import DatasetSpec, MethodSpec
+from dfbench.plugins.code import IMPORT_SECONDS, describe_fault, load_target, plugin_code
+from dfbench.plugins.probe import GROUP, Answer, PluginSource, Spec, ask_apart, ask_here
+from dfbench.version import DISTRIBUTION
+
+if TYPE_CHECKING:
+    from dfbench.plugins.sources import ClassSource, PluginSources
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """A plugin that was found, whether or not it works."""
+
+    name: str
+    version: str
+    """Version of its distribution; `-` for a single file."""
+    origin: str
+    """The file or module it comes from."""
+    file: Path | None = None
+    """The file, for a plugin that is one."""
+    distribution: str = "-"
+    """The installed package that brings it; `-` for a single file."""
+    wanted: bool = True
+    """False for one that `DFBENCH_PLUGINS` leaves out: it is not imported."""
+    hooks: tuple[str, ...] = ()
+    """The hooks it implements, sorted."""
+    methods: tuple[str, ...] = ()
+    """Names of the methods it offers."""
+    datasets: tuple[str, ...] = ()
+    """Names of the datasets it offers."""
+    error: str | None = None
+    """Why it offers nothing; None if it works."""
+    place: str | None = None
+    """`FILE:LINE` of the error; None where it is not a line of its own."""
+    traceback: str | None = None
+    """The whole traceback of the error."""
+
+    @property
+    def source(self) -> PluginSource:
+        """What is imported to get at it."""
+        return PluginSource(self.name, self.origin, self.file)
+
+    @property
+    def state(self) -> str:
+        """`works`, `broken` or `left out`."""
+        if not self.wanted:
+            return "left out"
+        return "broken" if self.error else "works"
+
+
+@dataclass(frozen=True)
+class Offer(Generic[Spec]):
+    """A method or dataset together with the plugin that offers it."""
+
+    spec: Spec
+    plugin: Plugin
+
+    def load(self) -> Any:
+        """The spec's target, imported after its plugin. Raises `PluginFault` if it cannot be."""
+        plugin = self.plugin
+        try:
+            with plugin_code(IMPORT_SECONDS):
+                plugin.source.load()
+                return load_target(self.spec.target)
+        except Exception as fault:  # whatever a plugin raises
+            raise PluginFault(
+                f"plugin {plugin.name!r} {plugin.version}: target {self.spec.target!r} "
+                f"of {self.spec.name!r} cannot be loaded: {describe_fault(fault)}"
+            ) from fault
+
+
+class PluginHost:
+    """All plugins that were found: by entry point, by file, by folder and by class.
+
+    Names are taken in the order found, dfbench's own first; a second plugin that offers a taken
+    name is refused. With `only`, plugins found by entry point or in the folder are loaded if their
+    name or their distribution is among these; `UnknownName` for one that is not there. Plugins
+    named in `here` are imported in this process, which has to be one that may end of it; other
+    foreign ones are asked in processes of their own.
+    """
+
+    def __init__(
+        self,
+        files: Iterable[Path] = (),
+        folder: Path | None = None,
+        only: tuple[str, ...] | None = None,
+        classes: Iterable[ClassSource] = (),
+        *,
+        here: Collection[str] = (),
+    ) -> None:
+        self.plugins: list[Plugin] = []
+        self.methods: dict[str, Offer[MethodSpec]] = {}
+        self.datasets: dict[str, Offer[DatasetSpec]] = {}
+        classes = tuple(classes)
+        found = [*_installed(only), *_in_files(folder, tuple(files), only)]
+        _check_only(only, found, classes)
+        for plugin, answer in zip(found, _answers(found, here), strict=True):
+            self._add(plugin, answer)
+        for source in classes:
+            self._add_class(source)
+
+    @classmethod
+    def of(cls, sources: PluginSources, *, here: Collection[str] = ()) -> PluginHost:
+        """The plugins that sources name, besides those found by entry point."""
+        return cls(sources.files, sources.folder, sources.only, sources.classes, here=here)
+
+    def method(self, name: str) -> Offer[MethodSpec]:
+        """The method of this name. Raises `UnknownName`."""
+        return self._find("method", name, self.methods)
+
+    def dataset(self, name: str) -> Offer[DatasetSpec]:
+        """The dataset of this name. Raises `UnknownName`."""
+        return self._find("dataset", name, self.datasets)
+
+    def require(self, files: Iterable[Path], classes: Iterable[ClassSource] = ()) -> None:
+        """Raise `PluginFault` if one of these, which the user named, does not work."""
+        wanted = set(files)
+        targets = {source.target for source in classes}
+        for plugin in self.plugins:
+            if plugin.error and plugin.file in wanted:
+                raise PluginFault(f"plugin file {plugin.origin!r} does not work: {plugin.error}")
+            if plugin.error and plugin.origin in targets:
+                raise PluginFault(f"method {plugin.origin!r} does not work: {plugin.error}")
+
+    def _find(self, kind: str, name: str, offers: dict[str, Offer[Spec]]) -> Offer[Spec]:
+        if name not in offers:
+            unknown = unknown_name(kind, name, offers, f"dfbench list {kind}s")
+            broken = ", ".join(sorted(plugin.name for plugin in self.plugins if plugin.error))
+            if not broken:
+                raise unknown
+            raise UnknownName(
+                f"{unknown}; what broken plugins offer is not known: {broken} (see: dfbench list "
+                "plugins)"
+            )
+        return offers[name]
+
+    def _add_class(self, source: ClassSource) -> None:
+        known = {offer.spec.target for offer in self.methods.values()}
+        if source.target not in known:
+            name = source.target.partition(":")[0]
+            plugin = Plugin(name, "-", source.target, source.file)
+            self._add(plugin, ask_here(name, lambda: _class_offer(source)))
+
+    def _add(self, plugin: Plugin, answer: Answer | None) -> None:
+        if answer is None:
+            self.plugins.append(replace(plugin, wanted=False))
+            return
+        error = answer.error or self._taken(answer)
+        if error is not None:
+            told = replace(plugin, error=error, place=answer.place, traceback=answer.traceback)
+            self.plugins.append(told)
+            return
+        plugin = replace(
+            plugin,
+            hooks=answer.hooks,
+            methods=tuple(spec.name for spec in answer.methods),
+            datasets=tuple(spec.name for spec in answer.datasets),
+        )
+        self.plugins.append(plugin)
+        self.methods.update({spec.name: Offer(spec, plugin) for spec in answer.methods})
+        self.datasets.update({spec.name: Offer(spec, plugin) for spec in answer.datasets})
+
+    def _taken(self, answer: Answer) -> str | None:
+        """What is wrong where another plugin has one of the names."""
+        owners = {("method", name): offer.plugin for name, offer in self.methods.items()}
+        owners |= {("dataset", name): offer.plugin for name, offer in self.datasets.items()}
+        mine = [("method", spec.name) for spec in answer.methods]
+        mine += [("dataset", spec.name) for spec in answer.datasets]
+        for kind, name in mine:
+            if owner := owners.get((kind, name)):
+                return (
+                    f"the {kind} name {name!r} is taken by plugin {owner.name!r} "
+                    f"({owner.distribution} {owner.version}, {owner.origin}); rename one, or leave "
+                    "one out: DFBENCH_PLUGINS=NAME,NAME"
+                )
+        return None
+
+
+def _installed(only: Collection[str] | None) -> Iterator[Plugin]:
+    """Plugins by entry point, dfbench's own first, so that no other takes their names."""
+    for entry in sorted(entry_points(group=GROUP), key=_precedence):
+        distribution = entry.dist
+        plugin = Plugin(
+            entry.name,
+            distribution.version if distribution else "-",
+            entry.value,
+            distribution=distribution.name if distribution else "-",
+        )
+        wanted = only is None or bool({plugin.name, plugin.distribution} & {*only})
+        yield replace(plugin, wanted=wanted)
+
+
+def _in_files(
+    folder: Path | None, named: Sequence[Path], only: Collection[str] | None
+) -> Iterator[Plugin]:
+    """Plugin files of the folder, then those named outright, each once."""
+    there = [] if folder is None else sorted(folder.glob("*.py"))
+    for file in dict.fromkeys((*there, *named)):
+        wanted = only is None or file.stem in only or file in named
+        yield Plugin(_printable(file.stem), "-", _printable(str(file)), file, wanted=wanted)
+
+
+def _printable(name: str) -> str:
+    """A file's name, with the bytes that are no text written out."""
+    return name.encode(errors="surrogateescape").decode(errors="backslashreplace")
+
+
+def _check_only(
+    only: tuple[str, ...] | None, found: Iterable[Plugin], classes: Iterable[ClassSource]
+) -> None:
+    known = {name for plugin in found for name in (plugin.name, plugin.distribution)}
+    known |= {source.target.partition(":")[0] for source in classes}
+    for name in only or ():
+        if name not in known:
+            raise unknown_name("plugin", name, known - {"-"}, "dfbench list plugins")
+
+
+def _answers(found: Sequence[Plugin], here: Collection[str]) -> list[Answer | None]:
+    """What each plugin answers; None for one that is left out."""
+    answers: dict[int, Answer] = {}
+    apart: dict[int, PluginSource] = {}
+    files: dict[str, Path] = {}
+    for place, plugin in enumerate(found):
+        if not plugin.wanted:
+            continue
+        if plugin.file and files.setdefault(plugin.name, plugin.file) != plugin.file:
+            error = f"{str(files[plugin.name])!r} has the same name; rename {plugin.origin!r}"
+            answers[place] = Answer(error=error)
+        elif plugin.distribution == DISTRIBUTION or plugin.name in here:
+            answers[place] = ask_here(plugin.name, plugin.source.load)
+        else:
+            apart[place] = plugin.source
+    answers |= zip(apart, ask_apart(list(apart.values())), strict=True)
+    return [answers.get(place) for place in range(len(found))]
+
+
+def _precedence(entry: EntryPoint) -> tuple[bool, str, str]:
+    own = entry.dist is not None and entry.dist.name == DISTRIBUTION
+    return not own, entry.value, entry.name
+
+
+def _class_offer(source: ClassSource) -> object:
+    """A plugin that offers one class, which is imported here so that its name is known."""
+    if source.path is not None and str(source.path) not in sys.path:
+        sys.path.append(str(source.path))
+    cls = load_target(source.target, source.file)
+    try:
+        spec = MethodSpec(cls.name, cls.title, source.target)
+    except AttributeError as fault:
+        raise PluginFault(
+            f"{source.target!r} is no method: {fault}; allowed: a subclass of dfbench.Method with "
+            "name, title and version"
+        ) from fault
+    return SimpleNamespace(dfbench_methods=hookspecs.hookimpl(lambda: [spec]))

@@ -1,0 +1,250 @@
+"""Asking plugins what they offer, each foreign one in a process of its own.
+
+Importing a plugin may raise anything, leave the process, crash it, loop for ever, write to standard
+output, or change what the whole interpreter shares. Catching exceptions guards against the first of
+these alone, and putting things back is a list that is never complete; so the code of a plugin that
+was merely found is never run in the process of a command. `python -m dfbench.plugins.probe` imports
+one plugin, and only data come back: the specs of its offers, or what is wrong with it. These
+processes run side by side, and none is started where no foreign plugin is installed: dfbench's own
+plugins are imported directly.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from importlib.metadata import EntryPoint
+from importlib.util import find_spec
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryFile
+from traceback import format_exception
+from typing import Any, TypeVar
+
+import pluggy
+
+from dfbench import hookspecs
+from dfbench.errors import PluginFault
+from dfbench.hookspecs import DatasetSpec, MethodSpec
+from dfbench.plugins.code import (
+    IMPORT_SECONDS,
+    describe_fault,
+    fault_place,
+    import_file,
+    lead_to_standard_error,
+    load_target,
+    plugin_code,
+)
+from dfbench.system.console import note
+from dfbench.system.machine import available_cores
+
+Spec = TypeVar("Spec", MethodSpec, DatasetSpec)
+
+GROUP = "dfbench"
+"""The entry-point group of plugins."""
+_NOTE_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class PluginSource:
+    """What is imported to get at a plugin: a file, or the value of an entry point."""
+
+    name: str
+    value: str
+    file: Path | None = None
+
+    def load(self) -> object:
+        """The plugin, imported in this process; raises whatever it raises."""
+        if self.file is not None:
+            return import_file(self.file)
+        return EntryPoint(self.name, self.value, GROUP).load()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a plugin offers, or why it offers nothing."""
+
+    hooks: tuple[str, ...] = ()
+    """The hooks it implements, sorted."""
+    methods: tuple[MethodSpec, ...] = ()
+    datasets: tuple[DatasetSpec, ...] = ()
+    error: str | None = None
+    """One line; None if it works."""
+    place: str | None = None
+    """`FILE:LINE` of the error; None where it is not a line of its own."""
+    traceback: str | None = None
+
+
+def ask_here(name: str, load: Callable[[], object]) -> Answer:
+    """What a plugin that is imported in this process offers."""
+    return _answered(lambda: _offers(name, load()))
+
+
+def ask_apart(sources: Sequence[PluginSource], seconds: float = IMPORT_SECONDS) -> list[Answer]:
+    """What plugins offer, in their order, as many asked at a time as there are cores.
+
+    One whose process has no answer after `seconds` is ended, and broken.
+    """
+    answers = []
+    remaining = iter(sources)
+    while some := list(islice(remaining, max(2, available_cores()))):
+        probes = [_Probe(source) for source in some]
+        try:
+            answers += [probe.answer(seconds) for probe in probes]
+        finally:
+            for probe in probes:
+                probe.end()
+    return answers
+
+
+def check_method(spec: MethodSpec, found: object) -> None:
+    """Raise `PluginFault` if the object that a spec's target leads to is not that method."""
+    # A subclass is there only if Method is, which takes torch: it is not imported to look.
+    method: Any = sys.modules.get("dfbench.method")
+    if method is None or not (isinstance(found, type) and issubclass(found, method.Method)):
+        raise PluginFault(f"target {spec.target!r} is no subclass of dfbench.Method")
+    name = getattr(found, "name", None)
+    if name != spec.name:
+        raise PluginFault(
+            f"{spec.target} has the name {name!r} but is registered as {spec.name!r}; make both "
+            "the same"
+        )
+
+
+def exit_text(status: int) -> str:
+    """How a process ended, by its status: `exit status 3` or `SIGSEGV`."""
+    if status >= 0:
+        return f"exit status {status}"
+    if -status not in set(signal.Signals):
+        return f"signal {-status}"  # one of the real-time signals, which have no names
+    return signal.Signals(-status).name
+
+
+class _Probe:
+    """A process that imports one plugin."""
+
+    def __init__(self, source: PluginSource) -> None:
+        self._source = source
+        # A file, because a pipe would stay open in whatever the plugin starts.
+        self._output = TemporaryFile()  # noqa: SIM115  # closed by end()
+        self._started = time.monotonic()
+        what = ("file", str(source.file)) if source.file else ("entry", source.value)
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", __name__, source.name, *what],
+            stdin=subprocess.DEVNULL,
+            stdout=self._output,
+            process_group=0,
+        )
+
+    def answer(self, seconds: float) -> Answer:
+        """What it left when it ended, or was ended after so many seconds."""
+        if not self._ended(min(seconds, _NOTE_SECONDS)):
+            note(f"waiting for the import of plugin {self._source.name!r}")
+            if not self._ended(seconds):
+                return Answer(error=f"its import was not done after {seconds:g} s")
+        self._output.seek(0)
+        try:
+            return _decoded(json.loads(self._output.read()))
+        except (ValueError, TypeError, KeyError, AttributeError, PluginFault):
+            status = exit_text(self._process.returncode)
+            return Answer(error=f"its process ended without an answer ({status})")
+
+    def end(self) -> None:
+        """Kill it and what it started."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        self._output.close()
+
+    def _ended(self, seconds: float) -> bool:
+        try:
+            self._process.wait(max(0.0, self._started + seconds - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+
+def _decoded(content: dict[str, Any]) -> Answer:
+    return Answer(
+        hooks=tuple(content.pop("hooks")),
+        methods=tuple(MethodSpec(**spec) for spec in content.pop("methods")),
+        datasets=tuple(DatasetSpec(**spec) for spec in content.pop("datasets")),
+        **content,
+    )
+
+
+def _offers(name: str, module: object) -> Answer:
+    manager = pluggy.PluginManager(GROUP)
+    manager.add_hookspecs(hookspecs)
+    manager.register(module, name)
+    manager.check_pending()
+    methods = tuple(_specs(manager.hook.dfbench_methods(), MethodSpec))
+    datasets = tuple(_specs(manager.hook.dfbench_datasets(), DatasetSpec))
+    hooks = sorted(caller.name for caller in manager.get_hookcallers(module) or ())
+    return Answer(tuple(hooks), methods, datasets)
+
+
+def _specs(answers: list[Any], kind: type[Spec]) -> Iterator[Spec]:
+    names = set()
+    for spec in (spec for answer in answers for spec in answer):
+        if not isinstance(spec, kind):
+            raise PluginFault(f"a hook returned {spec!r}; allowed: {kind.__name__} objects")
+        if spec.name in names:
+            raise PluginFault(f"the name {spec.name!r} is offered twice")
+        names.add(spec.name)
+        yield spec
+
+
+def _answered(make: Callable[[], Answer]) -> Answer:
+    try:
+        with plugin_code(IMPORT_SECONDS):
+            return make()
+    except Exception as fault:  # noqa: BLE001  # whatever a plugin raises
+        error = " ".join(describe_fault(fault).split())
+        trace = "".join(format_exception(fault))
+        return Answer(error=error, place=fault_place(fault), traceback=trace)
+
+
+def _with_targets(answer: Answer) -> Answer:
+    """The answer, if its targets are there as far as that can be told without importing more."""
+    specs: tuple[MethodSpec | DatasetSpec, ...] = (*answer.methods, *answer.datasets)
+    for spec in specs:
+        module = spec.target.partition(":")[0]
+        if module not in sys.modules:
+            if find_spec(module) is None:
+                raise PluginFault(
+                    f"target {spec.target!r} of {spec.name!r}: no module named {module!r}"
+                )
+        elif isinstance(spec, MethodSpec):
+            check_method(spec, load_target(spec.target))
+        elif not callable(load_target(spec.target)):
+            raise PluginFault(f"target {spec.target!r} of {spec.name!r} is no function")
+    return answer
+
+
+def _main(name: str, kind: str, value: str) -> None:
+    """Import a plugin and leave the answer on what was standard output."""
+    signal.alarm(round(IMPORT_SECONDS) * 2)  # whoever started this process may be gone
+    # Last, so that no file of the folder hides a module; a plugin file may import what is beside.
+    sys.path.append("")
+    answers = os.dup(1)
+    lead_to_standard_error(1)
+    source = PluginSource(name, value, Path(value) if kind == "file" else None)
+    answer = ask_here(name, source.load)
+    if answer.error is None:
+        answer = _answered(lambda: _with_targets(answer))
+    with os.fdopen(answers, "w") as file:
+        json.dump(asdict(answer), file)
+    sys.stderr.flush()
+    os._exit(0)  # neither threads nor handlers that a plugin left behind keep anybody waiting
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])

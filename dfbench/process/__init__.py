@@ -1,0 +1,1 @@
+"""The processes that a run starts: messages, launch, supervision, test images handed over."""

@@ -1,0 +1,156 @@
+"""Launching a worker process and reading its outcome, with smaller batches if a GPU is full."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ValidationError
+
+from dfbench.errors import DfbenchError, PluginFault
+from dfbench.plugins.host import PluginHost
+from dfbench.plugins.probe import exit_text
+from dfbench.process.messages import (
+    JOB_FILE,
+    OUTCOME_FILE,
+    TRACEBACK_FILE,
+    UNTOLD,
+    Description,
+    Fault,
+    Job,
+    Outcome,
+    PluginQuestion,
+)
+from dfbench.process.supervision import Ending, ProcessEnded, Supervision, supervise
+from dfbench.system.console import note
+from dfbench.system.file_errors import no_space
+from dfbench.system.files import atomic_path, check_writable
+
+Verb = Literal["describe", "fit", "teach"]
+_WORK = {
+    "describe": "that asks plugins",
+    "fit": "of the method",
+    "teach": "that trains teachers",
+}
+
+
+def describe(question: PluginQuestion) -> Description:
+    """What plugins say; raises what is wrong with the question as one line."""
+    with tempfile.TemporaryDirectory(prefix="dfbench-") as folder:
+        try:
+            description = call("describe", question, Path(folder)).description
+        except ChildDied:
+            # Of the plugin files that it imports, one may be to blame: then that is the error.
+            PluginHost(files := question.plugins.files, only=()).require(files)
+            raise
+    if description is None:
+        raise RuntimeError("a question without fault has its answer")
+    return description
+
+
+class ChildDied(ProcessEnded):
+    """The child ended without an answer: it crashed, left, or was killed."""
+
+
+class OutOfDeviceMemory(DfbenchError):
+    """The memory of a GPU did not suffice for a fit."""
+
+    def __init__(self, message: str, images: int) -> None:
+        super().__init__(message)
+        self.images = images
+        """How many images networks held the activations of at a time; 0 if they are no concern."""
+
+
+def _nothing() -> None:
+    """What a caller does meanwhile who has nothing to do."""
+
+
+def call(
+    verb: Verb,
+    content: BaseModel,
+    folder: Path,
+    supervision: Supervision | None = None,
+    *,
+    attend: Callable[[], None] = _nothing,
+    inherit: tuple[int, ...] = (),
+) -> Outcome:
+    """Run one verb of the worker in `folder` and return its outcome.
+
+    `attend` is called now and then until it ends; `inherit` are descriptors that it keeps open.
+    Raises `PluginFault`, `OutOfDeviceMemory` or `DfbenchError` with its fault, `RunTimeout` or
+    `MemoryExceeded` if it passed a limit, `ChildDied` if it died without an answer, and
+    `KeyboardInterrupt` if it was interrupted.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / OUTCOME_FILE).unlink(missing_ok=True)
+    (folder / TRACEBACK_FILE).unlink(missing_ok=True)
+    with atomic_path(folder / JOB_FILE) as temporary:
+        temporary.write_text(content.model_dump_json(indent=1), encoding="utf-8")
+    command = [sys.executable, "-P", "-m", "dfbench.worker", verb, str(folder), str(os.getpid())]
+    ending = supervise(command, supervision or Supervision(), attend, inherit)
+    if ending.status == UNTOLD:
+        check_writable(folder / OUTCOME_FILE)
+        raise no_space(folder / OUTCOME_FILE)
+    outcome = _outcome(folder / OUTCOME_FILE, verb, ending)
+    if outcome.fault is not None:
+        if outcome.fault.interrupted:
+            raise KeyboardInterrupt
+        raise _error(outcome.fault, folder if verb == "fit" else None)
+    return outcome
+
+
+def _error(fault: Fault, kept: Path | None) -> DfbenchError:
+    """The error of a fault; `kept` is the folder whose traceback outlives this call."""
+    if fault.images is not None:
+        return OutOfDeviceMemory(fault.message, fault.images)
+    message = fault.message
+    if kept is not None and (kept / TRACEBACK_FILE).is_file():
+        message += f" (traceback: {kept / TRACEBACK_FILE})"
+    return (PluginFault if fault.of_plugin else DfbenchError)(message)
+
+
+def _outcome(file: Path, verb: Verb, ending: Ending) -> Outcome:
+    if not file.is_file():
+        fault = f"died ({_death(ending)})"
+    else:
+        try:
+            return Outcome.model_validate_json(file.read_bytes())
+        except ValidationError:
+            fault = f"left an answer that is none ({OUTCOME_FILE})"
+    raise ChildDied(
+        f"the process {_WORK[verb]} {fault}; nothing was scored",
+        "the same command goes on from its last checkpoint",
+        ending.peak_memory_mib,
+    )
+
+
+def _death(ending: Ending) -> str:
+    name = exit_text(ending.status)
+    if name != "SIGKILL":
+        return name
+    return f"SIGKILL, perhaps out of memory: it held {ending.peak_memory_mib:.0f} MiB"
+
+
+def call_fit(job: Job, folder: Path, supervision: Supervision, **more: Any) -> Outcome:
+    """The outcome of a fit, begun anew with half the micro-batch each time a GPU is full.
+
+    Begun anew it goes on from its last checkpoint, so that whatever was half done is done again.
+    Steps, batches and what losses see stay as they are. `more` goes to `call`,
+    which raises what there is to raise: `OutOfDeviceMemory` too, once there is nothing to halve.
+    """
+    while True:
+        try:
+            return call("fit", job, folder, supervision, **more)
+        except OutOfDeviceMemory as fault:
+            if fault.images < 2:
+                raise
+            job = job.model_copy(update={"micro_batch": fault.images // 2})
+            note(
+                f"the GPU's memory is too small for {fault.images} images at a time: going on in "
+                f"micro-batches of {job.micro_batch} from the last checkpoint; steps, batches and "
+                "what losses see stay as they are"
+            )

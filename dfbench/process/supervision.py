@@ -1,0 +1,183 @@
+"""A process that is watched until it ends: its time, its memory, and whether it is still wanted."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+import psutil
+
+from dfbench.errors import DfbenchError
+from dfbench.system.files import writing
+
+_GLANCE_SECONDS = 0.1
+_MEASURE_SECONDS = 0.5
+_GRACE_SECONDS = 10.0
+_MIB = 2**20
+_STDERR = 2
+
+
+@dataclass(frozen=True)
+class Supervision:
+    """Limits of a run's process, and the word to end it; none of it decides a number."""
+
+    timeout: float | None = None
+    """Seconds of wall time that the fit's process may take."""
+    memory_mib: int | None = None
+    """Resident memory that the process may hold together with all that it started."""
+    stop: threading.Event = field(default_factory=threading.Event)
+    """Set it, from any thread, to end the run as Ctrl-C would."""
+    log: Path | None = None
+    """File that the process's output is added to; None for this terminal."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Variables that the process gets besides this one's, e.g. which GPU it may see."""
+    checkpoint_seconds: float = 30.0
+    """Time between two checkpoints: what a killed run loses at most."""
+
+
+class ProcessEnded(DfbenchError):
+    """A process that did not end by itself with an answer."""
+
+    def __init__(self, reason: str, advice: str, peak_memory_mib: float) -> None:
+        super().__init__(f"{reason}; {advice}")
+        self.reason = reason
+        """Without what to do, which is another thing for a run of a suite."""
+        self.peak_memory_mib = peak_memory_mib
+        """The most that it was seen to hold."""
+
+
+class RunTimeout(ProcessEnded):
+    """The process took longer than it may and was killed."""
+
+
+class MemoryExceeded(ProcessEnded):
+    """The process held more memory than it may and was killed."""
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a process ended by itself or by the system."""
+
+    status: int
+    """Exit status; negative for the signal that killed it."""
+    peak_memory_mib: float
+    """The most that it was seen to hold."""
+
+
+def supervise(
+    command: Sequence[str],
+    supervision: Supervision,
+    attend: Callable[[], None],
+    inherit: tuple[int, ...] = (),
+) -> Ending:
+    """Run a command to its end, calling `attend` every now and then.
+
+    The process leads a group of its own, and nothing of that group outlives this call. `inherit`
+    are file descriptors that it keeps open. Raises `RunTimeout` or `MemoryExceeded` after killing
+    it, and `KeyboardInterrupt` after asking it to end, by an interrupt of its own, when Ctrl-C
+    comes or `supervision.stop` is set.
+    """
+    with _sink(supervision.log) as sink:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=_STDERR if sink is None else sink,  # standard output is for results
+            stderr=sink,
+            env={**os.environ, **supervision.environment},
+            pass_fds=inherit,
+            process_group=0,
+        )
+        try:
+            return _watched(process, supervision, attend)
+        except KeyboardInterrupt:
+            _ask_to_end(process)
+            raise
+        finally:
+            _kill_group(process)
+
+
+def _watched(
+    process: subprocess.Popen[bytes], supervision: Supervision, attend: Callable[[], None]
+) -> Ending:
+    meter = _Meter(process.pid)
+    started = time.monotonic()
+    while True:
+        with suppress(subprocess.TimeoutExpired):
+            return Ending(process.wait(_GLANCE_SECONDS), meter.peak_mib)
+        attend()
+        held = meter.read()
+        if supervision.stop.is_set():
+            raise KeyboardInterrupt
+        if supervision.timeout is not None and time.monotonic() - started > supervision.timeout:
+            raise RunTimeout(
+                f"not done after {supervision.timeout:g} s, the time it was given",
+                "the same command goes on from its last checkpoint (--timeout gives it more)",
+                meter.peak_mib,
+            )
+        if supervision.memory_mib is not None and held > supervision.memory_mib:
+            raise MemoryExceeded(
+                f"its process held {held:.0f} MiB of memory, more than the {supervision.memory_mib}"
+                " MiB it was given",
+                "try smaller settings, or --memory-limit for more",
+                meter.peak_mib,
+            )
+
+
+class _Meter:
+    """Resident memory of a process and of all that it started, read now and then."""
+
+    def __init__(self, pid: int) -> None:
+        self.peak_mib = 0.0
+        self._process = psutil.Process(pid)
+        self._last = 0.0
+        self._next = 0.0
+
+    def read(self) -> float:
+        """MiB, at most half a second old."""
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + _MEASURE_SECONDS
+            self._last = self._measured()
+            self.peak_mib = max(self.peak_mib, self._last)
+        return self._last
+
+    def _measured(self) -> float:
+        total = 0
+        # A process may end between being listed and being read.
+        with suppress(psutil.Error):
+            for process in (self._process, *self._process.children(recursive=True)):
+                with suppress(psutil.Error):
+                    total += process.memory_info().rss
+        return total / _MIB
+
+
+@contextmanager
+def _sink(log: Path | None) -> Iterator[IO[bytes] | None]:
+    if log is None:
+        yield None
+        return
+    with writing(log):
+        log.parent.mkdir(parents=True, exist_ok=True)
+        sink = log.open("ab")
+    with sink:
+        yield sink
+
+
+def _ask_to_end(process: subprocess.Popen[bytes]) -> None:
+    with suppress(subprocess.TimeoutExpired):
+        process.send_signal(signal.SIGINT)
+        process.wait(_GRACE_SECONDS)
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()

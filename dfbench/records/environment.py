@@ -1,0 +1,79 @@
+"""What a record says of the machine and the code that made it; free of names and paths."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from dfbench.version import __version__
+
+_PACKAGES = ("torch", "torchvision", "numpy", "pillow")
+
+
+class Environment(BaseModel):
+    """Hardware, versions and commit of a run."""
+
+    model_config = ConfigDict(frozen=True)
+
+    dfbench: str
+    python: str
+    packages: dict[str, str]
+    device: str
+    """Model of the GPU or of the processor."""
+    threads: int
+    micro_batch: int | None = None
+    """The most images that networks held the activations of at a time, where memory was short."""
+    devices: int = 1
+    """How many processes shared the fit."""
+    commit: str | None
+    """Git commit of dfbench's source tree; None for an installed package."""
+    dirty: bool | None
+    """Whether that tree had uncommitted changes in code; None where nobody can tell."""
+
+
+def read_environment(device: str, threads: int) -> Environment:
+    """The environment of this process, computing on `device` with `threads` threads."""
+    source = Path(__file__).resolve().parents[2]
+    commit = _git(source, "rev-parse", "HEAD")
+    changes = _git(source, "status", "--porcelain", "--", "dfbench", "plugins", "pyproject.toml")
+    return Environment(
+        dfbench=__version__,
+        python=platform.python_version(),
+        packages={name: version(name) for name in _PACKAGES},
+        device=_device_model(device),
+        threads=threads,
+        commit=commit,
+        dirty=None if changes is None else bool(changes),
+    )
+
+
+def _device_model(device: str) -> str:
+    if device.startswith("cuda"):
+        import torch
+
+        return torch.cuda.get_device_name(device)
+    return _processor() or platform.machine()
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.split(":")[1].strip() for line in lines if "model name" in line), "")
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    if not (folder / ".git").exists():
+        return None
+    # Without optional locks: a look at the tree must not be in the way of whoever commits.
+    command = ["git", "--no-optional-locks", "-C", str(folder), *arguments]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return answer.stdout.strip()

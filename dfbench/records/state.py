@@ -1,0 +1,184 @@
+"""The state of a run, kept in its folder under a lock: running, or how it ended and why."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from dfbench.errors import DfbenchError
+from dfbench.process.supervision import ProcessEnded, RunTimeout
+from dfbench.system.file_errors import FileFault
+from dfbench.system.files import atomic_path
+from dfbench.system.locks import FileLock, is_locked
+
+LOCK_FILE = ".lock"
+
+
+class RunLock(FileLock):
+    """The lock on a run's folder; the process that fits inherits it from the one that started it.
+
+    So a run counts as going on as long as either of the two lives.
+    """
+
+    def __init__(self, folder: Path, stop: threading.Event | None = None) -> None:
+        waiting = f"another process is at this run; waiting for it ({folder})"
+        super().__init__(folder / LOCK_FILE, waiting, stop)
+
+
+def held(folder: Path) -> bool:
+    """Whether a process works in the folder of a run."""
+    return is_locked(folder / LOCK_FILE)
+
+
+STATE_FILE = "state.json"
+Status = Literal["running", "done", "failed", "timeout", "skipped"]
+_GONE = (
+    "its process is gone (killed, crashed, or the machine restarted); the same command goes on "
+    "from its last checkpoint"
+)
+_INTERRUPTED = "interrupted; the same command goes on from its last checkpoint"
+
+
+class Subject(BaseModel):
+    """Which run a state is of."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    row: str
+    """Its label."""
+    dataset: str
+    scenario: str
+    seed: int
+
+
+class RunState(BaseModel):
+    """What is known of a run besides its record."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: Literal[1] = 1
+    status: Status
+    reason: str | None = None
+    """Why it is not done."""
+    interrupted: bool = False
+    """Whether it was broken off rather than failed: it counts as missing."""
+    attempts: int = 1
+    """How often it was begun."""
+    started: str | None = None
+    """When the last attempt began, ISO 8601, UTC."""
+    ended: str | None = None
+    """When it ended, likewise."""
+    seconds: float | None = None
+    """Wall time of the last attempt."""
+    peak_memory_mib: float | None = None
+    """The most memory that the process of the last attempt held, where that is known."""
+    subject: Subject | None = None
+    """The run; None in states of earlier versions, and of a fit without test images."""
+
+
+@dataclass
+class Attempting:
+    """A run that is going on."""
+
+    number: int
+    """1 for the first attempt."""
+    peak_memory_mib: float | None = None
+    """To be set by whoever knows it."""
+    elsewhere: RunState | None = None
+    """How it ended on the machine that did it, if that was another; likewise."""
+
+
+def read_state(folder: Path) -> RunState | None:
+    """The state of the run in a folder; None if none was begun there.
+
+    A run that is stored as running although no process is at it is reported as failed and
+    interrupted.
+    """
+    state = _stored(folder)
+    if state is None or state.status != "running" or held(folder):
+        return state
+    now = _stored(folder)
+    if now != state:  # it ended, or was begun again, while the lock was looked at
+        return now
+    return state.model_copy(update={"status": "failed", "reason": _GONE, "interrupted": True})
+
+
+def write_state(folder: Path, state: RunState) -> None:
+    """Store the state of the run in a folder. Raises `FileFault`."""
+    with atomic_path(folder / STATE_FILE) as temporary:
+        temporary.write_text(state.model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+
+@contextmanager
+def kept_state(folder: Path, subject: Subject | None = None) -> Iterator[Attempting]:
+    """Keep the state of a run up to date: running inside the block, then how the block ended.
+
+    The caller holds the run's lock.
+    """
+    before = read_state(folder)
+    earlier = before.attempts if before and before.status != "done" else 0
+    attempting = Attempting(earlier + 1)
+    running = RunState(
+        status="running", attempts=attempting.number, started=_now(), subject=subject
+    )
+    write_state(folder, running)
+    clock = time.monotonic()
+
+    def end(status: Status, **more: object) -> None:
+        passed = {
+            "status": status,
+            "ended": _now(),
+            "seconds": round(time.monotonic() - clock, 1),
+            "peak_memory_mib": attempting.peak_memory_mib,
+        }
+        # If it cannot be written it stays `running` without a process, which is understood too.
+        with suppress(FileFault):
+            ended = attempting.elsewhere or running.model_copy(update={**passed, **more})
+            write_state(folder, ended.model_copy(update={"subject": subject}))
+
+    try:
+        yield attempting
+    except BaseException as fault:
+        if isinstance(fault, ProcessEnded):
+            attempting.peak_memory_mib = fault.peak_memory_mib
+        told = failure(fault)
+        end(told.status, reason=told.reason, interrupted=told.interrupted)
+        raise
+    end("done")
+
+
+def failure(fault: BaseException) -> RunState:
+    """The state that an error leaves a run in."""
+    if isinstance(fault, ProcessEnded):
+        status: Status = "timeout" if isinstance(fault, RunTimeout) else "failed"
+        return RunState(status=status, reason=fault.reason)
+    if isinstance(fault, DfbenchError):
+        return RunState(status="failed", reason=str(fault))
+    if isinstance(fault, Exception):
+        reason = " ".join(f"{type(fault).__name__}: {fault}".split())
+        return RunState(status="failed", reason=reason)
+    return RunState(status="failed", reason=_INTERRUPTED, interrupted=True)
+
+
+def _stored(folder: Path) -> RunState | None:
+    try:
+        content = (folder / STATE_FILE).read_bytes()
+    except FileNotFoundError:
+        return None
+    try:
+        return RunState.model_validate_json(content)
+    except ValidationError:
+        reason = f"its state cannot be read ({folder / STATE_FILE})"
+        return RunState(status="failed", reason=reason, interrupted=True)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,1 @@
+"""Differences between methods, with intervals from a paired bootstrap."""

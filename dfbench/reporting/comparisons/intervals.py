@@ -1,0 +1,122 @@
+"""The 95 % interval of a row's mean over its seeds: one definition for figures and reports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfbench.evaluation.bootstrap import Interval, paired_means
+from dfbench.records.record import Record, RecordedScore
+from dfbench.reporting.comparisons.comparison import VERDICT_SEEDS
+from dfbench.reporting.comparisons.resampling import GENERATOR_SEED, drawn_from
+from dfbench.reporting.lines import Line
+from dfbench.reporting.run_folders import MissingRun, RunFolders
+
+RESAMPLES = 2_000
+_NAMED = 3
+
+OVER_BOTH = "95 % bootstrap over seeds and queries"
+OVER_QUERIES = "95 % bootstrap over queries"
+FROM_THREE_SEEDS = f"{OVER_BOTH}, over queries alone below three seeds"
+RECORDED = f"{OVER_QUERIES}, the ends averaged over seeds"
+
+
+@dataclass(frozen=True)
+class SeedMean:
+    """The mean of a row over its seeds, with what its interval is of."""
+
+    value: float
+    low: float
+    high: float
+    kind: str
+
+    @property
+    def reach(self) -> tuple[float, float]:
+        """How far the interval goes below and above the mean; never negative."""
+        return max(0.0, self.value - self.low), max(0.0, self.high - self.value)
+
+
+def measured(line: Line, metric: str, runs: RunFolders, reading: str = "") -> SeedMean:
+    """A row's mean and interval; see `measured_rows`, of which it is the only row."""
+    (found,) = measured_rows([line], metric, runs, reading)
+    return found
+
+
+def measured_rows(
+    lines: Sequence[Line], metric: str, runs: RunFolders, reading: str = ""
+) -> list[SeedMean]:
+    """The mean and interval of each row of one table, all of which have the reading.
+
+    From three seeds on a bootstrap over seeds and queries, if all run folders are there. Otherwise
+    the interval over queries that each record has, its ends averaged over the seeds. Rows do not
+    affect each other. Raises `InvalidInput` for a run folder that is not what its record says.
+    """
+    found = {number: recorded(scores_of(x, metric, reading)) for number, x in enumerate(lines)}
+    values: dict[tuple[int, ...], dict[int, list[NDArray[np.float64]]]] = {}
+    for number, line in enumerate(lines):
+        if len(line.records) >= VERDICT_SEEDS:
+            try:
+                own = [runs.values(record, metric, reading) for record in line.records]
+            except MissingRun:
+                continue
+            values.setdefault(tuple(line.by_seed), {})[number] = own
+    for rows in values.values():
+        records = lines[next(iter(rows))].records
+        for number, one in zip(rows, _bootstrapped(list(rows.values()), records), strict=True):
+            low, high = _ends(one)
+            found[number] = SeedMean(one.value, low, high, OVER_BOTH)
+    return list(found.values())
+
+
+def scores_of(line: Line, metric: str, reading: str = "") -> list[RecordedScore]:
+    """A row's recorded scores, one a seed; none where it has no such reading."""
+    readings = (r.readings.get(reading, {}) if reading else r.metrics for r in line.records)
+    return [scores[metric] for scores in readings if metric in scores]
+
+
+def recorded(scores: list[RecordedScore]) -> SeedMean:
+    """Recorded scores of several seeds as one."""
+    value, low, high = (
+        fmean(getattr(s, part) for s in scores) for part in ("value", "low", "high")
+    )
+    return SeedMean(value, low, high, RECORDED if len(scores) > 1 else OVER_QUERIES)
+
+
+def bootstrapped(values: list[NDArray[np.float64]], records: Sequence[Record]) -> Interval:
+    """The mean of the values of queries, one vector a record; NaN drops a query."""
+    (found,) = _bootstrapped([values], records)
+    return found
+
+
+def interval_lines(rows: Iterable[tuple[str, SeedMean]]) -> list[str]:
+    """What the intervals of a figure are, for its caption: a line a kind.
+
+    Where there are several kinds, each with the number of its rows, or their names up to three.
+    """
+    kinds: dict[str, list[str]] = {}
+    for name, one in rows:
+        names = kinds.setdefault(one.kind, [])
+        names += [] if name in names else [name]
+    if len(kinds) == 1:
+        return list(kinds)
+    return [
+        f"{kind} ({'; '.join(names) if len(names) <= _NAMED else f'{len(names)} rows'})"
+        for kind, names in kinds.items()
+    ]
+
+
+def _bootstrapped(
+    rows: list[list[NDArray[np.float64]]], records: Sequence[Record]
+) -> list[Interval]:
+    drawn, design = drawn_from(rows, records)
+    return paired_means(drawn, design=design, resamples=RESAMPLES, seed=GENERATOR_SEED)
+
+
+def _ends(interval: Interval) -> tuple[float, float]:
+    if interval.low is None or interval.high is None:
+        raise RuntimeError("a bootstrap with resamples has ends")
+    return interval.low, interval.high

@@ -1,0 +1,122 @@
+"""Two rows side by side, wherever they can be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import product
+
+from dfbench.errors import InvalidInput, unknown_name
+from dfbench.records.record import Record
+from dfbench.reporting.cells import metric_title, short
+from dfbench.reporting.comparisons.comparison import Reading, Wanted, has
+from dfbench.reporting.comparisons.questions import Cell, ComparableLines, Question, conditions
+from dfbench.reporting.lines import Line, differing, surroundings, tables
+
+Labels = tuple[str, str]
+
+
+def pair_question(
+    records: Sequence[Record], labels: Labels, metric: str, reading: str = ""
+) -> Question:
+    """The first row less the second, by dataset, scenario and what else records share.
+
+    A row without the reading takes part with its headline, and the table says so. Raises
+    `UnknownName` for a row, metric or reading that no record has, and `InvalidInput`, which tells
+    the rows apart, if no two records can be compared.
+    """
+    _check_names(records, labels, metric, reading)
+    found = [
+        (condition, wanted)
+        for table in tables(records)
+        for condition in conditions(table)
+        for wanted in _wanted(condition, labels, metric, reading)
+    ]
+    paired = [(condition, wanted) for condition, wanted in found if wanted.seeds]
+    if not paired:
+        raise InvalidInput(
+            f"{labels[0]} and {labels[1]} cannot be compared: {_reason(records, labels)}; run both "
+            "on the same data, with the same settings and seeds"
+        )
+    rows = [_row(condition, wanted) for condition, wanted in paired]
+    marked = any(row[-1] for row in rows)
+    header = ("dataset", "scenario", "A", "B", "A - B", "seeds", "under")
+    names = dict.fromkeys(
+        f"{letter}: {side.line.label}{f', {side.reading}' if side.reading else ''}"
+        for _, wanted in paired
+        for letter, side in zip("AB", wanted.sides, strict=True)
+    )
+    return Question(
+        title=f"{labels[0]} - {labels[1]}, {metric_title(metric)}",
+        header=header if marked else header[:-1],
+        rows=tuple(row if marked else row[:-1] for row in rows),
+        notes=(*names, f"{metric_title(metric)}: {paired[0][1].definition.formula}"),
+    )
+
+
+def _check_names(records: Sequence[Record], labels: Labels, metric: str, reading: str) -> None:
+    known = {record.row.label for record in records}
+    for label in labels:
+        if label not in known:
+            raise unknown_name("row", label, known, "dfbench table")
+    if labels[0] == labels[1]:
+        raise InvalidInput(f"both rows are {labels[0]!r}; allowed: two rows (see: dfbench table)")
+    own = [record for record in records if record.row.label in labels]
+    metrics = {name for record in own for name in record.metrics}
+    if metric not in metrics:
+        raise unknown_name("metric", metric, metrics, "dfbench table --format json")
+    readings = {name for record in own for name in record.readings}
+    if reading and reading not in readings:
+        raise unknown_name("reading", reading, readings, "dfbench table --format json")
+
+
+def _wanted(
+    condition: ComparableLines, labels: Labels, metric: str, reading: str
+) -> Iterator[Wanted]:
+    for first, second in product(*map(condition.of, labels)):
+        if has(first, metric) and has(second, metric):
+            sides = (_reading(first, metric, reading), _reading(second, metric, reading))
+            yield Wanted("difference", sides, metric)
+
+
+def _reading(line: Line, metric: str, reading: str) -> Reading:
+    return Reading(line, reading if has(line, metric, reading) else "")
+
+
+def _row(condition: ComparableLines, wanted: Wanted) -> tuple[Cell, ...]:
+    first, second = wanted.sides
+    configured = [
+        side.line.name
+        for side in (first, second)
+        if side.line.name != side.line.first.row.display_title
+    ]
+    return (
+        condition.dataset,
+        condition.scenario,
+        *map(short, wanted.means),
+        wanted,
+        ", ".join(map(str, wanted.seeds)),
+        "; ".join(filter(None, (condition.marks, *configured))),
+    )
+
+
+def _reason(records: Sequence[Record], labels: Labels) -> str:
+    """What keeps the records of two rows apart."""
+    both = [[[r for r in table if r.row.label == x] for x in labels] for table in tables(records)]
+    for first, second in both:
+        if first and second:
+            return _difference(first[0], second[0])
+    where = [sorted({r.data.name for r in records if r.row.label == label}) for label in labels]
+    if where[0] == where[1]:
+        return f"their records on {', '.join(where[0])} are of other data or scenarios"
+    places = (f"{x} is on {', '.join(names)}" for x, names in zip(labels, where, strict=True))
+    return "no dataset has records of both: " + ", ".join(places)
+
+
+def _difference(first: Record, second: Record) -> str:
+    settings = surroundings(first), surroundings(second)
+    keys = differing(settings)
+    if not keys:
+        return "they have no seed with the same teachers and metric in common"
+    return "they differ in " + ", ".join(
+        f"{key} ({settings[0][key]} and {settings[1][key]})" for key in keys
+    )

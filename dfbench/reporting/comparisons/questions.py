@@ -1,0 +1,316 @@
+"""What the page of results asks of the records of one dataset and scenario."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from dfbench.identity import canonical_json
+from dfbench.records.record import Record
+from dfbench.reporting.cells import NONE, short, signed
+from dfbench.reporting.comparisons.comparison import Reading, Wanted, has
+from dfbench.reporting.lines import DEFAULT_METRIC, Line, differing, lines, surroundings
+from dfbench.reporting.published import DataPair, Paper, Published, papers
+from dfbench.reporting.roles import REFERENCE, SECTIONS, is_variant_of, roles
+
+POSTERIOR = "posterior"
+READINGS = ("", POSTERIOR)
+Cell = str | Wanted
+
+
+@dataclass(frozen=True)
+class Question:
+    """A small table: names, and comparisons beside what papers printed."""
+
+    title: str
+    header: tuple[str, ...] = ()
+    rows: tuple[tuple[Cell, ...], ...] = ()
+    notes: tuple[str, ...] = ()
+    sections: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def wanted(self) -> Iterator[Wanted]:
+        """Its comparisons that mean something."""
+        for cell in (cell for row in self.rows for cell in row):
+            if isinstance(cell, Wanted) and cell.seeds and cell.value is not None:
+                yield cell
+
+
+@dataclass(frozen=True)
+class ComparableLines:
+    """Lines of one table that can be compared: of one budget, recipe and numerics."""
+
+    lines: tuple[Line, ...]
+    marks: str
+    """What tells it from other conditions of the table; empty if there is only one."""
+
+    @property
+    def dataset(self) -> str:
+        """Name of the dataset."""
+        return self.lines[0].first.data.name
+
+    @property
+    def scenario(self) -> str:
+        """Which classes the teachers know, and which are queried."""
+        return self.lines[0].first.scenario
+
+    @property
+    def place(self) -> str:
+        """Dataset, scenario and marks, as a title."""
+        marks = f" ({self.marks})" if self.marks else ""
+        return f"{self.dataset}, {self.scenario}{marks}"
+
+    def of(self, label: str) -> list[Line]:
+        """The lines of a label."""
+        return [line for line in self.lines if line.label == label]
+
+    def missing(self, labels: Iterable[str]) -> tuple[str, ...]:
+        """A note on labels without records; none if there are all."""
+        absent = [label for label in dict.fromkeys(labels) if not self.of(label)]
+        return (f"no record of {', '.join(absent)}",) if absent else ()
+
+
+def conditions(table: Sequence[Record]) -> list[ComparableLines]:
+    """The conditions of a table, the one with most lines first; newest versions of rows only."""
+    newest: dict[str, int] = {}
+    for record in table:
+        newest[record.row.label] = max(newest.get(record.row.label, 0), record.row.version)
+    groups: dict[str, list[Record]] = {}
+    for record in table:
+        if record.row.version == newest[record.row.label]:
+            groups.setdefault(canonical_json(surroundings(record)), []).append(record)
+    ordered = sorted(groups.values(), key=lambda group: -len(group))
+    settings = [surroundings(group[0]) for group in ordered]
+    keys = differing(settings)
+    return [
+        ComparableLines(tuple(lines(group)), ", ".join(f"{key}={setting[key]}" for key in keys))
+        for group, setting in zip(ordered, settings, strict=True)
+    ]
+
+
+def questions(condition: ComparableLines) -> list[Question]:
+    """Everything asked of a condition; what cannot be answered says which rows are missing."""
+    asked: list[Question] = []
+    for paper in papers():
+        if paper.proposes is not None:
+            asked += _of_proposal(condition, paper, paper.proposes)
+    asked += _further_ablations(condition)
+    asked.append(_bar(condition))
+    return [*asked, *data_questions(condition)]
+
+
+def data_questions(condition: ComparableLines) -> list[Question]:
+    """How far the rows without data are from the same with it; none where there are no twins."""
+    twins = _twins(condition)
+    return [_data(condition, twins)] if twins else []
+
+
+def _of_proposal(condition: ComparableLines, paper: Paper, proposed: str) -> Iterator[Question]:
+    """Baselines, the way to the data-dependent twin, and ablations of a paper's method."""
+    subjects = condition.of(proposed)
+    if not subjects:
+        title = f"Baselines and ablations of {proposed}"
+        yield Question(title, notes=condition.missing([proposed]))
+    for subject in subjects:
+        yield _baselines(condition, paper, subject)
+        for pair in paper.twins:
+            if pair.free == proposed:
+                yield _share(condition, paper, subject, pair)
+        yield _ablations(condition, subject)
+
+
+def _baselines(condition: ComparableLines, paper: Paper, subject: Line) -> Question:
+    title = f"Does {subject.name} beat each published baseline?"
+    printed = paper.on(condition.dataset, condition.scenario)
+    rows: list[tuple[Cell, ...]] = []
+    for line in _baseline_lines(condition, paper):
+        cells = (line.name, *_both_readings(subject, line))
+        rows.append((*cells, _printed_gap(printed, subject, line)) if printed else cells)
+    if not rows:
+        return Question(title, notes=condition.missing(paper.baselines))
+    return Question(
+        title=title,
+        header=("baseline", *_READING_TITLES, *(["published"] if printed else [])),
+        rows=tuple(rows),
+        notes=(f"{subject.name} less the baseline", *condition.missing(paper.baselines)),
+    )
+
+
+def _baseline_lines(condition: ComparableLines, paper: Paper) -> list[Line]:
+    """The baselines of a paper, each with its variants: the strongest form of each counts."""
+    return [
+        line
+        for name in paper.baselines
+        for line in condition.lines
+        if line.first.row.name == name and roles().section(line.first.row) != REFERENCE
+    ]
+
+
+def _printed_gap(printed: Mapping[str, Published], subject: Line, baseline: Line) -> str:
+    ours, theirs = (printed.get(line.label) for line in (subject, baseline))
+    if ours is None or theirs is None:
+        return NONE
+    return signed(ours.values[DEFAULT_METRIC] - theirs.values[DEFAULT_METRIC])
+
+
+def _share(condition: ComparableLines, paper: Paper, subject: Line, pair: DataPair) -> Question:
+    title = f"How far is {subject.name} from the best baseline to {pair.data}?"
+    baselines = _baseline_lines(condition, paper)
+    if not baselines or not condition.of(pair.data):
+        lacking = [pair.data, *([] if baselines else paper.baselines)]
+        return Question(title, notes=condition.missing(lacking))
+    rows: list[tuple[Cell, ...]] = []
+    for reading, name in zip(READINGS, _READING_TITLES, strict=True):
+        best = max((_read(line, reading) for line in baselines), key=_mean)
+        for twin in condition.of(pair.data):
+            if has(subject, DEFAULT_METRIC, reading) and has(twin, DEFAULT_METRIC, reading):
+                sides = (Reading(subject, reading), Reading(twin, reading), best)
+                rows.append((name, best.line.name, Wanted("share", sides)))
+    printed = [
+        f"published on {dataset}: {short(_printed_share(paper, dataset, both))}"
+        for dataset, both in pair.printed.items()
+    ]
+    return Question(
+        title=title,
+        header=("reading", "best baseline", "share of the way"),
+        rows=tuple(rows),
+        notes=(
+            f"({subject.name} - best baseline) / ({pair.data} - best baseline); the best baseline "
+            "is that with the highest mean over its seeds",
+            *printed,
+            *condition.missing(paper.baselines),
+        ),
+    )
+
+
+def _printed_share(paper: Paper, dataset: str, both: tuple[float, float]) -> float:
+    with_data, without = both
+    rows = paper.rows[dataset]
+    best = max(rows[name].values[DEFAULT_METRIC] for name in paper.baselines if name in rows)
+    return (without - best) / (with_data - best)
+
+
+def variants_of(condition: ComparableLines, subject: Line) -> list[Line]:
+    """The lines of named variants of a method; none if the subject is one itself."""
+    if subject.first.row.variant is not None:
+        return []
+    return [line for line in condition.lines if is_variant_of(line.first.row, subject.label)]
+
+
+def _further_ablations(condition: ComparableLines) -> Iterator[Question]:
+    """Ablations of the methods that no paper here proposes."""
+    proposed = {paper.proposes for paper in papers()}
+    for line in condition.lines:
+        if line.label not in proposed and variants_of(condition, line):
+            yield _ablations(condition, line)
+
+
+def _ablations(condition: ComparableLines, subject: Line) -> Question:
+    title = f"What does each change to {subject.name} cost?"
+    variants = variants_of(condition, subject)
+    if not variants:
+        return Question(title, notes=(f"no record of a variant of {subject.label}",))
+    return Question(
+        title=title,
+        header=("variant", *_READING_TITLES),
+        rows=tuple((line.name, *_both_readings(line, subject)) for line in variants),
+        notes=(f"the variant less {subject.name}",),
+    )
+
+
+def _bar(condition: ComparableLines) -> Question:
+    label = roles().bar
+    bars = condition.of(label)
+    if not bars:
+        return Question(f"Does anything beat {label}?", notes=condition.missing([label]))
+    bar = bars[0]
+    if len(condition.lines) == 1:
+        return Question(f"Does anything beat {bar.name}?", notes=("no record of another row",))
+    by_section: dict[str, list[tuple[Cell, ...]]] = {name: [] for name in SECTIONS}
+    for line in condition.lines:
+        if line is not bar:
+            row = (line.name, *_both_readings(line, bar))
+            by_section[roles().section(line.first.row)].append(row)
+    return Question(
+        title=f"Does anything beat {bar.name}?",
+        header=("row", *_READING_TITLES),
+        rows=tuple(row for rows in by_section.values() for row in rows),
+        notes=(f"the row less {bar.name}",),
+        sections=tuple((name, len(rows)) for name, rows in by_section.items() if rows),
+    )
+
+
+def _twins(condition: ComparableLines) -> list[DataPair]:
+    """Pairs that papers name, and rows on generated pairs beside the same method with data."""
+    named = {pair.free: pair for paper in papers() for pair in paper.twins}
+    for line in condition.lines:
+        row = line.first.row
+        if row.pairs_of is not None and row.label not in named and _has_data(condition, row.name):
+            named[row.label] = DataPair(row.label, row.name)
+    return list(named.values())
+
+
+def _has_data(condition: ComparableLines, label: str) -> bool:
+    """Whether no record of a row denies that it trains on real images."""
+    sections = {roles().section(line.first.row) for line in condition.of(label)}
+    return sections <= {REFERENCE}
+
+
+def _data(condition: ComparableLines, twins: list[DataPair]) -> Question:
+    rows: list[tuple[Cell, ...]] = []
+    for pair in twins:
+        for free in condition.of(pair.free):
+            for data in condition.of(pair.data):
+                rows += _twin_rows(pair, free, data)
+    labels = [label for pair in twins for label in (pair.data, pair.free)]
+    return Question(
+        title="How far is data-free from data-dependent?",
+        header=("with data", "without", "reading", "difference", "ratio", "published"),
+        rows=tuple(rows),
+        notes=(
+            "difference: with data less without; ratio: without over with",
+            "published: difference and ratio of the same objectives as printed, on the dataset "
+            "named",
+            *condition.missing(labels),
+        )
+        if rows
+        else condition.missing(labels),
+    )
+
+
+def _twin_rows(pair: DataPair, free: Line, data: Line) -> Iterator[tuple[Cell, ...]]:
+    printed = [
+        f"{signed(with_data - without)}, {short(without / with_data)} ({dataset})"
+        for dataset, (with_data, without) in pair.printed.items()
+    ]
+    for reading, name in zip(READINGS, _READING_TITLES, strict=True):
+        with_data, without = _read(data, reading), _read(free, reading)
+        if with_data.reading == without.reading == reading:
+            yield (
+                data.name,
+                free.name,
+                name,
+                Wanted("difference", (with_data, without)),
+                Wanted("ratio", (without, with_data)),
+                "" if reading else "; ".join(printed) or NONE,
+            )
+
+
+_READING_TITLES = ("features", POSTERIOR)
+
+
+def _both_readings(first: Line, second: Line) -> tuple[Cell, Cell]:
+    """First less second by features and by posterior; the headline where there is no posterior."""
+    features = Wanted("difference", (Reading(first), Reading(second)))
+    sides = (_read(first, POSTERIOR), _read(second, POSTERIOR))
+    return features, Wanted("difference", sides) if sides[0].reading else NONE
+
+
+def _read(line: Line, reading: str) -> Reading:
+    """The reading of a line, or its headline, which is all that an untrained row has."""
+    return Reading(line, reading if has(line, DEFAULT_METRIC, reading) else "")
+
+
+def _mean(side: Reading) -> float:
+    return fmean(side.line.values(DEFAULT_METRIC, side.reading))

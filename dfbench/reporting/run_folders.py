@@ -1,0 +1,152 @@
+"""Per-query scores and embeddings, read from run folders."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+
+from dfbench.errors import DfbenchError, InvalidInput
+from dfbench.modality import MODALITIES, Modality
+from dfbench.planning.settings import changed_settings
+from dfbench.process.messages import OUTCOME_FILE, Outcome, embeddings_file
+from dfbench.process.test_images import LABELS_FILE
+from dfbench.records.record import Arithmetic, Record
+from dfbench.records.store import run_folder
+from dfbench.scenarios import CLOSED
+
+_TOLERANCE = 1e-9
+
+
+class MissingRun(DfbenchError):
+    """A run whose record is there and whose folder is not."""
+
+
+class RunFolders:
+    """The folder of all runs."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def values(self, record: Record, metric: str, reading: str) -> NDArray[np.float64]:
+        """`[Q]`, the metric of each query in the dataset's order; NaN for one without photos.
+
+        Raises `MissingRun` if the run's folder is not there, and `InvalidInput` if its values
+        cannot be read or are not those that the record sums up.
+        """
+        row = record.row.label
+        folder = run_folder(self._folder, record.data.name, row, record.seed, record.fit_id)
+        file = folder / (f"per_query-{reading}.npz" if reading else "per_query.npz")
+        if not file.is_file():
+            raise MissingRun(
+                f"the run of {row!r} on {record.data.name}, seed {record.seed}, left no values of "
+                f"queries in {str(folder)!r}; name the folder of runs with --runs, or repeat the "
+                f"run with the options it was made with: {repeat_command(record)}"
+            )
+        values = _read(file, metric)
+        scores = record.readings[reading] if reading else record.metrics
+        kept = values[~np.isnan(values)]
+        mean = float(kept.mean()) if kept.size else float("nan")
+        expected = scores[metric].value
+        if len(values) != record.data.queries or not abs(mean - expected) <= _TOLERANCE:
+            raise InvalidInput(
+                f"{str(file)!r} is of another run than its record: {len(values)} queries with a "
+                f"mean {metric} of {mean:.6f}, recorded {record.data.queries} with "
+                f"{expected:.6f}; repeat the run: {repeat_command(record)}"
+            )
+        return values
+
+
+def repeat_command(record: Record) -> str:
+    """The command that makes a run's folder again; see `run_command`."""
+    return f"{run_command(record)} --force"
+
+
+def run_command(record: Record) -> str:
+    """The command that makes a run, or finds it done and adds to its folder what can be added.
+
+    Settings of the method itself, and options of a dataset that the record does not name, are for
+    the reader to add.
+    """
+    words = ["dfbench", "run", "--method", record.row.label, "--dataset", record.data.name]
+    device, precision, compiled = Arithmetic.read(record.numerics)
+    words += [] if record.scenario == CLOSED else ["--scenario", record.scenario]
+    words += ["--seed", str(record.seed), "--device", device, "--precision", precision]
+    words += ["--compile"] if compiled else []
+    words += ["--threads", str(record.environment.threads)]
+    for modality, teacher in record.teachers.items():
+        words += [f"--{modality}-teacher", teacher.identity] if teacher.given else []
+    for key, value in changed_settings(record.budget, record.recipe).items():
+        words += ["--set", f"{key}={value}"]
+    return shlex.join([*words, "--alone"])
+
+
+def _read(file: Path, metric: str) -> NDArray[np.float64]:
+    try:
+        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as stored:
+            return np.asarray(stored[metric], dtype=np.float64)
+    except KeyError as fault:
+        raise InvalidInput(f"{str(file)!r} has no values of {metric!r}") from fault
+    except (OSError, ValueError, BadZipFile) as fault:
+        raise InvalidInput(
+            f"{str(file)!r} cannot be read ({fault}); remove it and repeat its run"
+        ) from fault
+
+
+@dataclass(frozen=True)
+class EmbeddedTest:
+    """The test images of a run as one reading embeds them, in the dataset's order."""
+
+    embeddings: dict[Modality, NDArray[np.float32]]
+    """`[N, D]`; sketches are the queries, photos the gallery."""
+    labels: dict[Modality, NDArray[np.int64]]
+    """`[N]`, indices into the classes of the run's record."""
+    similarity: str
+
+
+def embedded_test(runs: Path, record: Record, reading: str = "") -> EmbeddedTest:
+    """The embeddings of a record's run.
+
+    Raises `MissingRun` if the run's folder lacks them or their labels, and `InvalidInput` if they
+    are not as the run left them.
+    """
+    row = record.row.label
+    folder = run_folder(runs, record.data.name, row, record.seed, record.fit_id)
+    files = (embeddings_file(folder, reading), folder / LABELS_FILE, folder / OUTCOME_FILE)
+    if not all(file.is_file() for file in files):
+        raise MissingRun(
+            f"the run of {row!r} on {record.data.name}, seed {record.seed}, left no embeddings "
+            f"{f'of the reading {reading!r} ' if reading else ''}with labels in {str(folder)!r}; "
+            "name the folder of runs with --runs, or repeat the run with the options it was made "
+            f"with: {repeat_command(record)}"
+        )
+    try:
+        return _read_embedded(*files, reading)
+    except (OSError, KeyError, ValueError, BadZipFile, SafetensorError, ValidationError) as fault:
+        raise InvalidInput(
+            f"{str(folder)!r} is not as its run left it ({fault}); repeat the run with the options "
+            f"it was made with: {repeat_command(record)}"
+        ) from fault
+
+
+def _read_embedded(embedded: Path, labelled: Path, told: Path, reading: str) -> EmbeddedTest:
+    rows, facts = load_file(embedded), Outcome.model_validate_json(told.read_bytes()).facts
+    if facts is None:
+        raise ValueError("its outcome is a fault")
+    with labelled.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+        labels: dict[Modality, NDArray[np.int64]] = {m: stored[m] for m in MODALITIES}
+        orders = {m: stored[f"{m}_order"] for m in MODALITIES}
+    embeddings: dict[Modality, NDArray[np.float32]] = {}
+    for modality in MODALITIES:
+        if len(rows[modality]) != len(labels[modality]):
+            raise ValueError(f"{len(rows[modality])} embeddings, {len(labels[modality])} labels")
+        embeddings[modality] = np.empty(rows[modality].shape, np.float32)
+        embeddings[modality][orders[modality]] = rows[modality]
+    return EmbeddedTest(embeddings, labels, facts.similarities[reading])

@@ -1,0 +1,1 @@
+"""Tables of records: leaderboards, overlap, ablations, and how they are printed."""

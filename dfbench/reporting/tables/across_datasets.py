@@ -1,0 +1,234 @@
+"""Methods by datasets: the table that papers print, one per scenario."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+from dfbench.identity import canonical_json
+from dfbench.records.record import Record
+from dfbench.reporting.cells import NONE, mean_and_deviation, metric_title, short, span
+from dfbench.reporting.lines import Line, lines, setting_key, tables
+from dfbench.reporting.published import Paper, papers
+from dfbench.reporting.roles import SECTIONS, remarks, roles
+from dfbench.reporting.tables.layout import Layout, Rank
+from dfbench.reporting.tables.leaderboard import HEADLINE, best_two
+
+_POSTERIOR = "posterior"
+
+
+@dataclass(frozen=True)
+class DatasetLine:
+    """One row on every dataset that it was run on."""
+
+    name: str
+    by_dataset: dict[str, Line]
+
+    @property
+    def first(self) -> Record:
+        """Any of the records, for what all share."""
+        return next(iter(self.by_dataset.values())).first
+
+    @property
+    def seeds(self) -> list[int]:
+        """How many seeds it has, dataset by dataset."""
+        return [len(line.records) for line in self.by_dataset.values()]
+
+    def values(self, dataset: str, metric: str, reading: str = "") -> list[float]:
+        """The metric on each seed of a dataset; empty where there is none."""
+        line = self.by_dataset.get(dataset)
+        return line.values(metric, reading) if line else []
+
+
+def across_datasets(records: Iterable[Record], metrics: Sequence[str] = HEADLINE) -> list[Layout]:
+    """By scenario a table of rows (one configuration each) and, for every dataset, its metrics.
+
+    Each dataset has its metrics and the first metric of the posterior reading. A dataset of
+    several contents counts as several. What papers printed for the datasets stands beneath.
+    """
+    by_scenario: dict[str, list[Record]] = {}
+    for record in records:
+        by_scenario.setdefault(record.scenario_title, []).append(record)
+    return [_table(name, found, metrics) for name, found in sorted(by_scenario.items())]
+
+
+def _table(scenario: str, records: list[Record], metrics: Sequence[str]) -> Layout:
+    by_dataset = _by_dataset(records)
+    datasets = list(by_dataset)
+    by_section: dict[str, list[DatasetLine]] = {name: [] for name in SECTIONS}
+    for entry in _entries(by_dataset, metrics[0]):
+        by_section[roles().section(entry.first.row)].append(entry)
+    columns = [
+        (dataset, metric, reading)
+        for dataset in datasets
+        for metric, reading in (*((m, "") for m in metrics), (metrics[0], _POSTERIOR))
+    ]
+    shown = [entry for found in by_section.values() for entry in found]
+    printed = list(_printed(scenario, datasets, metrics))
+    sections = {name: len(found) for name, found in by_section.items() if found}
+    if printed:
+        sections["as printed"] = len(printed)
+    width = len(metrics) + 1
+    return Layout(
+        title=f"{scenario}: {', '.join(datasets)}",
+        header=("method", *(reading or metric_title(m) for _, m, reading in columns), "seeds"),
+        rows=(*(_row(entry, columns) for entry in shown), *printed),
+        notes=tuple(_notes(by_dataset, metrics, bool(printed))),
+        content=_content(scenario, by_dataset, by_section, metrics),
+        sections=tuple(sections.items()),
+        ranks=_ranks(by_section, columns),
+        spans=(("", 1), *((dataset, width) for dataset in datasets), ("", 1)),
+    )
+
+
+_Column = tuple[str, str, str]
+"""Dataset, metric and reading."""
+_Ranks = dict[tuple[int, int], Rank]
+
+
+def _by_dataset(records: list[Record]) -> dict[str, list[Record]]:
+    """Records by name of the dataset, numbered where one name has several contents."""
+    found: dict[str, list[Record]] = {}
+    for table in tables(records):
+        name = table[0].data.name
+        number = sum(key.split(" (")[0] == name for key in found) + 1
+        found[name if number == 1 else f"{name} ({number})"] = table
+    return found
+
+
+def _entries(by_dataset: dict[str, list[Record]], metric: str) -> list[DatasetLine]:
+    """Rows of one method, configuration, budget, recipe and numerics.
+
+    Those with most datasets come first, and among these the best mean.
+    """
+    found: dict[str, dict[str, list[Record]]] = {}
+    for dataset, records in by_dataset.items():
+        for record in records:
+            found.setdefault(_key(record), {}).setdefault(dataset, []).append(record)
+    names = _names([next(iter(own.values()))[0] for own in found.values()])
+    entries = [
+        DatasetLine(names[key], {d: Line.of(names[key], records) for d, records in own.items()})
+        for key, own in found.items()
+    ]
+    return sorted(entries, key=lambda entry: (-len(entry.by_dataset), -_level(entry, metric)))
+
+
+def _key(record: Record) -> str:
+    """Equal for records that differ in dataset and seed alone."""
+    parts = record.row.config, record.budget, record.recipe, record.numerics
+    given = sorted(str(teacher.given) for teacher in record.teachers.values())
+    return canonical_json(
+        [
+            record.row.label,
+            record.row.version,
+            *(p if isinstance(p, dict | str) else p.model_dump(mode="json") for p in parts),
+            given,
+        ]
+    )
+
+
+def _names(examples: list[Record]) -> dict[str, str]:
+    by_setting = {setting_key(line.first): line.name for line in lines(examples)}
+    return {_key(record): by_setting[setting_key(record)] for record in examples}
+
+
+def _level(entry: DatasetLine, metric: str) -> float:
+    means = [fmean(v) for d in entry.by_dataset if (v := entry.values(d, metric))]
+    return fmean(means) if means else -1.0
+
+
+def _row(entry: DatasetLine, columns: Sequence[_Column]) -> tuple[str, ...]:
+    seeds = sorted(set(entry.seeds))
+    return (
+        entry.name,
+        *(mean_and_deviation(entry.values(*column)) for column in columns),
+        " to ".join(map(str, dict.fromkeys((seeds[0], seeds[-1])))),
+    )
+
+
+def _ranks(by_section: dict[str, list[DatasetLine]], columns: Sequence[_Column]) -> _Ranks:
+    """The best and second of each section and column, as printed."""
+    ranks: _Ranks = {}
+    start = 0
+    for section in by_section.values():
+        for place, column in enumerate(columns, start=1):
+            found = best_two([entry.values(*column) for entry in section])
+            ranks |= {(start + row, place): rank for row, rank in found.items()}
+        start += len(section)
+    return ranks
+
+
+def _printed(
+    scenario: str, datasets: list[str], metrics: Sequence[str]
+) -> Iterator[tuple[str, ...]]:
+    """Rows of papers on any of the datasets."""
+    for paper in papers():
+        tables = {dataset: paper.on(dataset, scenario) for dataset in datasets}
+        for method in dict.fromkeys(name for rows in tables.values() for name in rows):
+            cells = []
+            for rows in tables.values():
+                values = rows[method].values if method in rows else {}
+                cells += [short(values[m]) if m in values else NONE for m in metrics] + [NONE]
+            yield (method, *cells, NONE)
+
+
+def _sources(scenario: str, datasets: Iterable[str]) -> list[Paper]:
+    return [p for p in papers() if any(p.on(dataset, scenario) for dataset in datasets)]
+
+
+def _notes(
+    by_dataset: dict[str, list[Record]], metrics: Sequence[str], printed: bool
+) -> Iterator[str]:
+    for dataset, records in by_dataset.items():
+        first = records[0]
+        accuracies = "; ".join(
+            f"{m} {span([r.teachers[m].accuracy for r in records])}" for m in sorted(first.teachers)
+        )
+        yield (
+            f"{dataset}: {len(first.data.classes)} classes, {first.data.queries} queries, "
+            f"{first.data.gallery} photos; chance mAP@all {short(first.chance)}; teacher accuracy "
+            f"{accuracies}"
+        )
+    first = next(iter(by_dataset.values()))[0]
+    for name in metrics:
+        if name in first.definitions:
+            yield f"{metric_title(name)}: {first.definitions[name].formula}"
+    yield "mean ± standard deviation over seeds"
+    yield f"posterior: {metric_title(metrics[0])} of a second reading, the encoders' sum_c p_c q_c"
+    yield from remarks(record for records in by_dataset.values() for record in records)
+    if printed:
+        sources = "; ".join(p.source for p in _sources(first.scenario, by_dataset))
+        yield f"as printed: {sources}; of other splits and without a variance: no verdict"
+
+
+def _content(
+    scenario: str,
+    by_dataset: dict[str, list[Record]],
+    by_section: dict[str, list[DatasetLine]],
+    metrics: Sequence[str],
+) -> dict[str, Any]:
+    return {
+        "scenario": scenario,
+        "datasets": list(by_dataset),
+        "metrics": list(metrics),
+        "rows": [
+            {
+                "section": section,
+                "method": entry.first.row.label,
+                "name": entry.name,
+                "needs": list(entry.first.row.needs),
+                "datasets": {
+                    dataset: {
+                        "seeds": [record.seed for record in line.records],
+                        "metrics": {m: line.values(m) for m in metrics},
+                        "posterior": {m: line.values(m, _POSTERIOR) for m in metrics},
+                    }
+                    for dataset, line in entry.by_dataset.items()
+                },
+            }
+            for section, found in by_section.items()
+            for entry in found
+        ],
+    }

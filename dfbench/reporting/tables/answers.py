@@ -1,0 +1,74 @@
+"""A question with its answers as a table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dfbench.reporting.cells import NONE, metric_title, short, signed
+from dfbench.reporting.comparisons.comparison import Answers, Comparison
+from dfbench.reporting.comparisons.questions import Cell, Question
+from dfbench.reporting.lines import DEFAULT_METRIC
+from dfbench.reporting.tables.layout import Layout
+
+
+def how_to_read(metric: str = DEFAULT_METRIC) -> str:
+    """What the numbers of every comparison are."""
+    return (
+        f"{metric_title(metric)}, mean over the seeds that the rows have in common [95 % interval "
+        "by a paired bootstrap over seeds and queries]; a verdict from three such seeds on, better "
+        "or worse where the interval excludes 0; of fewer seeds the interval is over queries alone"
+    )
+
+
+def answered(question: Question, answers: Answers) -> Layout:
+    """The table of a question; without rows its notes say what is missing."""
+    return Layout(
+        title=question.title,
+        header=question.header if question.rows else (),
+        rows=tuple(tuple(_text(cell, answers) for cell in row) for row in question.rows),
+        notes=question.notes if question.rows else tuple(f"left out: {n}" for n in question.notes),
+        content={
+            "question": question.title,
+            "rows": [
+                {
+                    name: _content(cell, answers)
+                    for name, cell in zip(question.header, row, strict=True)
+                }
+                for row in question.rows
+            ],
+            "notes": list(question.notes),
+        },
+        text_columns=len(question.header),
+        sections=question.sections,
+    )
+
+
+def _text(cell: Cell, answers: Answers) -> str:
+    if isinstance(cell, str):
+        return cell
+    if not cell.seeds:
+        return f"{NONE} (no seed in common)"
+    if cell.value is None:
+        return f"{NONE} (denominator not positive)"
+    number = signed if cell.statistic == "difference" else short
+    answer = answers.get(cell.key)
+    if answer is None:
+        return f"{number(cell.value)} (no interval yet)"
+    if answer.low is None or answer.high is None:
+        return f"{number(answer.value)} (denominator not clearly positive)"
+    interval = f"{number(answer.value)} [{number(answer.low)}, {number(answer.high)}]"
+    return f"{interval} {answer.verdict}" if cell.statistic == "difference" else interval
+
+
+def _content(cell: Cell, answers: Answers) -> Any:
+    if isinstance(cell, str):
+        return cell
+    if not cell.seeds or cell.value is None:
+        return None
+    answer = answers.get(cell.key)
+    return _json(answer) if answer else {"value": cell.value, "seeds": list(cell.seeds)}
+
+
+def _json(answer: Comparison) -> dict[str, Any]:
+    content = answer.model_dump(mode="json")
+    return {**content, "verdict": answer.verdict} if answer.statistic == "difference" else content

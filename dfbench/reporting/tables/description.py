@@ -1,0 +1,101 @@
+"""What a method says about itself, for people who want to set it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from dfbench.budget import Budget
+from dfbench.planning.methods import method_class, resolve
+from dfbench.plugins.host import PluginHost
+from dfbench.plugins.method_info import parse_label
+from dfbench.reporting.tables.layout import Layout
+from dfbench.teachers.imagenet import packaged_networks
+from dfbench.teachers.recipe import (
+    PRETRAINED,
+    PRETRAINED_BUDGET,
+    PRETRAINED_IMAGE_SIZE,
+    TeacherRecipe,
+)
+
+
+def describe_method(host: PluginHost, label: str) -> list[Layout]:
+    """Settings of a row, its method's variants, and the settings that all rows share."""
+    cls, base = method_class(host, label)
+    name, variant = parse_label(label)
+    shown = f"{cls.title} [{variant}]" if variant else cls.title
+    plugin = host.method(name).plugin.name
+    title = f"{shown}: method {name}, version {cls.version}, plugin {plugin}"
+    fields = cls.Config.model_fields
+    missing = [key for key, field in fields.items() if field.is_required() and key not in base]
+    if missing:
+        values = {key: base.get(key, field.get_default()) for key, field in fields.items()}
+        values |= dict.fromkeys(missing, "to be given")
+        needs = f"to be given in every run: {' '.join(f'--set {key}=VALUE' for key in missing)}"
+    else:
+        row, method = resolve(host, label, {})
+        values = dict(method.config)
+        needs = f"needs beyond two teachers: {', '.join(row.needs) or 'nothing'}"
+    notes = (_pretrained_note(),)
+    variants = tuple(
+        (f"{name}[{key}]", ", ".join(f"{k}={v}" for k, v in changes.items()) or "-")
+        for key, changes in cls.variants.items()
+    )
+    return [
+        _settings(title, "", cls.Config, values, (needs,)),
+        Layout("variants", ("row", "differs in"), variants, (), {"variants": dict(variants)}, 2),
+        _settings(
+            "budget, shared by all rows that train", "budget.", Budget, dict(Budget()), notes
+        ),
+        _settings(
+            "teachers, shared by all rows",
+            "teachers.",
+            TeacherRecipe,
+            dict(TeacherRecipe()),
+            notes,
+        ),
+    ]
+
+
+def _pretrained_note() -> str:
+    """What is usual instead where teachers start from ImageNet weights."""
+    budget = [f"budget.{key}={value}" for key, value in PRETRAINED_BUDGET.items()]
+    recipe = [f"teachers.{key}={value}" for key, value in PRETRAINED.items()]
+    return (
+        f"with ImageNet weights (default of {', '.join(packaged_networks())}): "
+        f"{', '.join([*recipe, *budget])}, images of {PRETRAINED_IMAGE_SIZE} px"
+    )
+
+
+def _settings(
+    title: str,
+    prefix: str,
+    model: type[BaseModel],
+    values: Mapping[str, Any],
+    notes: tuple[str, ...],
+) -> Layout:
+    rows = tuple(
+        (f"{prefix}{name}", str(values[name]), _type(field), _text(field))
+        for name, field in model.model_fields.items()
+    )
+    header = ("setting", "value", "type", "meaning")
+    content: dict[str, Any] = {
+        "title": title,
+        "settings": [dict(zip(header, row, strict=True)) for row in rows],
+        "notes": list(notes),
+    }
+    return Layout(title, header, rows, notes, content, len(header))
+
+
+def _type(field: FieldInfo) -> str:
+    annotation = field.annotation
+    if isinstance(annotation, type):
+        return annotation.__name__
+    return str(annotation).replace("typing.", "")
+
+
+def _text(field: FieldInfo) -> str:
+    return " ".join((field.description or "").split())

@@ -1,0 +1,1 @@
+"""The operating system as dfbench uses it: files, locks, text, streams, the terminal."""

@@ -1,0 +1,135 @@
+"""Teachers that a user names instead of having them trained: by file, or by identity."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from dfbench.class_names import normalised
+from dfbench.errors import InvalidInput
+from dfbench.modality import MODALITIES, Modality
+from dfbench.system.files import atomic_path
+from dfbench.teachers.facts import IMPORTED, TEACHER, NetworkFacts, networks_in, read_header
+from dfbench.teachers.identities import network_file
+
+Given = Mapping[Modality, NetworkFacts]
+"""Both teachers of a run, or none where they are to be trained."""
+_MOST = 4
+"""Networks told of those that one prefix fits."""
+_PREFIX = re.compile(r"[0-9a-f]{4,32}")
+
+
+def given_teachers(named: Mapping[Modality, str], folder: Path) -> Given:
+    """The teachers of these names, kept in the cache folder from now on; none if none is named.
+
+    Raises `InvalidInput` for one without the other, for what is no teacher of its modality, and for
+    teachers that have no class in common.
+    """
+    if not named:
+        return {}
+    missing = [modality for modality in MODALITIES if modality not in named]
+    if missing:
+        (there,) = named
+        raise InvalidInput(
+            f"--{there}-teacher {named[there]!r} without --{missing[0]}-teacher; allowed: both, or "
+            "neither (then both are trained on the dataset)"
+        )
+    given = {modality: _given(modality, named[modality], folder) for modality in MODALITIES}
+    _check_common(given)
+    return given
+
+
+def known_classes(given: Given) -> frozenset[str]:
+    """Classes that either teacher knows, in one spelling."""
+    return frozenset(normalised(name) for facts in given.values() for name in facts.classes)
+
+
+def working_size(given: Given) -> int | None:
+    """Pixels that images of a run are made and kept at: what the finer teacher was made for."""
+    sizes = [facts.image_size for facts in given.values() if facts.image_size is not None]
+    return max(sizes, default=None)
+
+
+def stored_teacher(name: str, folder: Path) -> tuple[Path, NetworkFacts]:
+    """The file and facts of a stored network, by file or by the beginning of its identity.
+
+    Its tensors are not looked at. Raises `InvalidInput` if there is none, or more than one.
+    """
+    path = Path(name)
+    if path.is_file():
+        return path, _facts(path)
+    found = []
+    if _PREFIX.fullmatch(name):
+        found = [file for file in networks_in(folder) if file.name.startswith(name)]
+    if len(found) > 1:
+        told = "; ".join(_told(path) for path in found[:_MOST])
+        raise InvalidInput(
+            f"{len(found)} networks whose identity begins with {name!r} ({told}); allowed: more of "
+            "the identity of one of them (see: dfbench teachers list)"
+        )
+    if not found:
+        raise InvalidInput(
+            f"no network {name!r}; allowed: a file that dfbench teachers import wrote, or the "
+            "beginning (four digits or more) of an identity (see: dfbench teachers list)"
+        )
+    return found[0], _facts(found[0])
+
+
+def _given(modality: Modality, name: str, folder: Path) -> NetworkFacts:
+    path, facts = stored_teacher(name, folder)
+    if facts.kind not in (TEACHER, IMPORTED) or facts.modality != modality:
+        what = f"{facts.modality} teacher" if facts.kind in (TEACHER, IMPORTED) else facts.kind
+        raise InvalidInput(
+            f"--{modality}-teacher {name!r} holds a {what}; allowed: a {modality} teacher (see: "
+            "dfbench teachers list; a checkpoint becomes one by dfbench teachers import --modality "
+            f"{modality})"
+        )
+    from dfbench.teachers.stored import read_facts  # torch, which a run without given ones spares
+
+    kept = network_file(folder, facts.identity)
+    if read_facts(kept) is None:
+        if read_facts(path) is None:
+            raise InvalidInput(
+                f"--{modality}-teacher {name!r} is damaged; remove it and import the checkpoint "
+                "again: dfbench teachers import --help"
+            )
+        with atomic_path(kept) as temporary:
+            shutil.copyfile(path, temporary)
+    return facts
+
+
+def _told(path: Path) -> str:
+    """One network in a few words: what a user tells it from others by."""
+    header = read_header(path)
+    if header is None:
+        return f"{path.stem[:16]}: damaged"
+    facts = header.facts
+    modality = f"{facts.modality} " if facts.modality else ""
+    return f"{path.stem[:16]}: {modality}{facts.kind}, {facts.origin or facts.network}"
+
+
+def _facts(path: Path) -> NetworkFacts:
+    try:
+        header = read_header(path)
+    except OSError as fault:
+        raise InvalidInput(
+            f"{str(path)!r} cannot be read ({fault.strerror or fault}): make it readable"
+        ) from fault
+    if header is None:
+        raise InvalidInput(
+            f"{str(path)!r} is no network that dfbench stored; import a checkpoint first: dfbench "
+            "teachers import --help"
+        )
+    return header.facts
+
+
+def _check_common(given: Given) -> None:
+    names = {m: {normalised(name) for name in given[m].classes} for m in MODALITIES}
+    if not names["photo"] & names["sketch"]:
+        told = "; ".join(f"{m}: {', '.join(sorted(names[m])[:5])}, ..." for m in MODALITIES)
+        raise InvalidInput(
+            f"the two teachers have no class in common ({told}); allowed: teachers that share "
+            "classes, by the names in their class lists"
+        )

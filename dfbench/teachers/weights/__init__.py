@@ -1,0 +1,1 @@
+"""Files of weights from elsewhere: their format, tensors, and fit to a network."""

@@ -1,0 +1,41 @@
+"""`python -m dfbench.worker describe|fit|teach FOLDER PARENT`: the worker.
+
+It is silent if Ctrl-C meets its imports, and ends when the process PARENT, which started it, is
+gone.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+
+_WATCH_SECONDS = 0.1
+
+
+def _end_with(parent: int) -> None:
+    """Wait until `parent` is gone, then kill this process and all that it started."""
+    while os.getppid() == parent:
+        time.sleep(_WATCH_SECONDS)
+    os.killpg(0, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[2]).absolute()  # code of a plugin may go to another one
+    try:
+        # Last, so that no file of the folder hides a module; a plugin may import what is beside it.
+        sys.path.append("")
+        threading.Thread(target=_end_with, args=(int(sys.argv[3]),), daemon=True).start()
+        from dfbench.worker.verbs import main
+
+        status = main(sys.argv[1], folder)
+    except KeyboardInterrupt:
+        status = 1
+    with suppress(OSError):  # the log may have no room for it; the outcome is told elsewhere
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(status)  # a thread that a plugin left behind keeps nobody waiting

@@ -1,0 +1,220 @@
+"""Fitting the method of a job, and embedding its images, in this process and those it starts."""
+
+from __future__ import annotations
+
+import time
+from hashlib import blake2b
+from pathlib import Path
+
+import torch
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from dfbench.artefacts import Artefacts
+from dfbench.datasets.dataset import ImageArray, joined
+from dfbench.errors import PluginFault
+from dfbench.learning.batches import batch_of
+from dfbench.learning.group import ProcessGroup, loops_of
+from dfbench.learning.loop import Loops, TrainingLoop
+from dfbench.method import Method, Setting
+from dfbench.modality import MODALITIES, Modality
+from dfbench.networks import Encoders
+from dfbench.networks.compilation import compiled, compiled_networks, require_compiler
+from dfbench.networks.placement import bfloat16_convolutions
+from dfbench.networks.portions import Portions, in_portions
+from dfbench.numerics import pin_numerics
+from dfbench.planning.methods import rebuilt
+from dfbench.plugins.host import PluginHost
+from dfbench.process.messages import (
+    ENCODERS_FILE,
+    JOB_FILE,
+    TRAINING_FOLDER,
+    Fault,
+    FitEnded,
+    FitFacts,
+    Job,
+    Outcome,
+    embeddings_file,
+)
+from dfbench.process.shared_arrays import shared_images
+from dfbench.process.test_images import awaited_images
+from dfbench.records.encoders_file import write_down
+from dfbench.system.files import atomic_path
+from dfbench.system.machine import peak_memory_mib
+from dfbench.teachers.stored import load_teacher
+from dfbench.version import __version__
+from dfbench.worker.contract import check_teachers, embedded, fitted, teacher_digests
+from dfbench.worker.needs import read_supplies
+from dfbench.worker.team import team
+
+
+def fit(folder: Path) -> Outcome:
+    """Fit the method of a job and embed its images. Raises `FitEnded` and `DfbenchError`."""
+    job = Job.model_validate_json((folder / JOB_FILE).read_text())
+    # The method's plugin and those that the user named; what was merely found is left out.
+    sources = job.plugins.model_copy(update={"only": (job.row.plugin,)})
+    host = PluginHost.of(sources, here={job.row.plugin, *sources.named})
+    method = rebuilt(host, job.row)
+    shared_cores = job.devices if job.device == "cpu" else 1
+    pin_numerics(max(1, job.threads // shared_cores), job.seed)
+    with team(job, folder) as group, compiled_networks(enabled=job.compile):
+        return _fit(method, job, folder, group)
+
+
+def _fit(method: Method, job: Job, folder: Path, group: ProcessGroup | None) -> Outcome:
+    if job.compile:
+        require_compiler(torch.device(job.device))
+    setting = _setting(job, folder, group)
+    before = teacher_digests(setting)
+    started = time.monotonic()
+    encoders = _fitted(method, setting, job, group)
+    fit_seconds = round(time.monotonic() - started, 1)
+    check_teachers(before, setting, job.row)
+    readings = {"": encoders, **encoders.readings}
+    if group is not None:
+        group.require_alike(getattr(one, m) for one in readings.values() for m in MODALITIES)
+    leads = group is None or group.leads
+    parameters = _save_encoders(encoders, folder) if leads else 0
+    embedding = time.monotonic()
+    if job.scored:
+        _embed(readings, job, folder, group)
+    embed_seconds = round(time.monotonic() - embedding, 1)
+    peak_mib = float(peak_memory_mib())
+    if group is not None:
+        peak_mib = group.total(peak_mib)
+    if not leads:
+        return Outcome()
+    write_down(folder, encoders, setting, job)
+    facts = FitFacts(
+        similarities={name: one.similarity for name, one in readings.items()} if job.scored else {},
+        fit_seconds=fit_seconds,
+        embed_seconds=embed_seconds,
+        peak_memory_mib=peak_mib,
+        parameters=parameters,
+        micro_batch=job.micro_batch,
+        devices=job.devices,
+    )
+    return Outcome(facts=facts)
+
+
+def _fitted(method: Method, setting: Setting, job: Job, group: ProcessGroup | None) -> Encoders:
+    """The encoders of the method. Raises `FitEnded` where the memory of the GPU ran out."""
+    portions = Portions(job.micro_batch, group)
+    try:
+        with in_portions(portions), bfloat16_convolutions(enabled=job.precision == "bf16"):
+            return fitted(method, setting, job.row)
+    except PluginFault as fault:
+        if not isinstance(fault.__cause__, torch.OutOfMemoryError):
+            raise
+        message = f"{fault}; smaller settings may fit, e.g. --set budget.batch_size=64"
+        raise FitEnded(Fault(message=message, images=portions.largest)) from fault
+
+
+def _setting(job: Job, folder: Path, group: ProcessGroup | None) -> Setting:
+    device = torch.device(job.device)
+    teachers = {modality: load_teacher(path).to(device) for modality, path in job.teachers.items()}
+    for teacher in teachers.values():
+        compiled(teacher.network.backbone)
+    return Setting(
+        method=job.row.label,
+        budget=job.budget,
+        photo_teacher=teachers["photo"],
+        sketch_teacher=teachers["sketch"],
+        image_size=job.image_size,
+        device=device,
+        seed=job.seed,
+        artefacts=Artefacts(folder),
+        loops=Loops(
+            (job.leader or folder) / TRAINING_FOLDER,
+            _origin(job),
+            job.checkpoint_seconds,
+            TrainingLoop if group is None else loops_of(group),
+        ),
+        supplies=read_supplies(job, device),
+    )
+
+
+def _origin(job: Job) -> dict[str, str | int]:
+    """All that has to be the same for a fit to end with the numbers it was begun with."""
+    return {
+        "fit": job.fit_id,
+        "plugin": f"{job.row.plugin} {job.row.plugin_version}",
+        "dfbench": __version__,
+        "torch": str(torch.__version__),
+        "threads": job.threads,
+        "devices": job.devices,
+    }
+
+
+def _save_encoders(encoders: Encoders, folder: Path) -> int:
+    modules = nn.ModuleDict({"photo": encoders.photo, "sketch": encoders.sketch})
+    weights = {
+        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for name, tensor in modules.state_dict().items()
+    }
+    with atomic_path(folder / ENCODERS_FILE) as temporary:
+        temporary.write_bytes(save(weights))
+    return sum(parameter.numel() for parameter in modules.parameters())
+
+
+def _embed(
+    readings: dict[str, Encoders], job: Job, folder: Path, group: ProcessGroup | None
+) -> None:
+    """Leave the embeddings of all test images, of which each process makes its share."""
+    images = _test_images(job, folder, group)
+    device = torch.device(job.device)
+    orders = {modality: _order(some, device) for modality, some in images.items()}
+    arranged = {m: joined([(images[m], order.numpy())]) for m, order in orders.items()}
+    for name, reading in readings.items():
+        embeddings: dict[str, Tensor] = {}
+        for modality in MODALITIES:
+            encoder, some = getattr(reading, modality), arranged[modality]
+            rows = group.rows(len(some)) if group and len(some) >= group.size else None
+            part = embedded(encoder, some, job.row, device, modality, rows)
+            found = _together(part, len(some), job, group) if rows else part
+            embeddings[modality] = torch.empty_like(found)
+            embeddings[modality][orders[modality]] = found
+        if job.leader is None:
+            with atomic_path(embeddings_file(folder, name)) as temporary:
+                temporary.write_bytes(save(embeddings))
+
+
+def _order(images: ImageArray, device: torch.device) -> Tensor:
+    """`[N]`, in which order images are embedded: on a CPU that of their contents.
+
+    There the last bits of an embedding depend on its place in a batch, and a repeated run, whose
+    images come in another order, has to give the same bits.
+    """
+    if device.type != "cpu":
+        return torch.arange(len(images))
+    size = batch_of(images.shape[-1])
+    keys = [
+        blake2b(image.tobytes(), digest_size=16).digest()
+        for start in range(0, len(images), size)
+        for image in images[start : start + size]
+    ]
+    return torch.tensor(sorted(range(len(keys)), key=keys.__getitem__), dtype=torch.int64)
+
+
+def _together(part: Tensor, count: int, job: Job, group: ProcessGroup | None) -> Tensor:
+    """The embeddings `[count, D]` that all processes made. Raises `PluginFault` for several D."""
+    if group is None:
+        return part
+    if group.total(part.shape[1]) != group.size * part.shape[1]:
+        raise PluginFault(
+            f"method {job.row.label!r}: its embeddings differ in width from batch to batch; "
+            "allowed: one width D"
+        )
+    return group.gather(part, count)
+
+
+def _test_images(job: Job, folder: Path, group: ProcessGroup | None) -> dict[Modality, ImageArray]:
+    """The test images: the leader asks for them once all processes have fitted."""
+    if group is None:
+        return awaited_images(folder)
+    if job.leader is None:
+        images = awaited_images(folder)
+        group.wait()
+        return images
+    group.wait()
+    return {modality: shared_images(job.leader, modality) for modality in MODALITIES}
