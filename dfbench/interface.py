@@ -21,7 +21,7 @@ from dfbench.errors import (
 )
 from dfbench.method import Method, MethodConfig
 from dfbench.numerics import pinned_numerics
-from dfbench.planning.plan import plan_rows
+from dfbench.planning.plan import plan_methods
 from dfbench.planning.settings import absolute_files, configure
 from dfbench.plugins.sources import class_source
 from dfbench.process.supervision import Supervision
@@ -103,7 +103,7 @@ def run(
             cache=chosen_cache() if cache is None else Path(cache),
         ),
     )
-    (plan,) = plan_rows(request, beside=False)
+    (plan,) = plan_methods(request, beside=False)
     with pinned_numerics(plan.session.threads, seed):
         return execute(plan, force=force, supervision=Supervision(timeout=timeout))
 

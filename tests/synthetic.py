@@ -52,10 +52,10 @@ def synthetic_record(
         )
         for metric in METRICS
     }
-    readings = {}
+    representations = {}
     if posterior is not None:
         score = RecordedScore(value=posterior, low=posterior, high=posterior, macro=posterior)
-        readings = {"posterior": dict.fromkeys(METRICS, score)}
+        representations = {"posterior": dict.fromkeys(METRICS, score)}
     budget = budget or Budget()
     content = {
         "row": (label, version, config),
@@ -99,7 +99,7 @@ def synthetic_record(
             for modality, accuracy in (("photo", 0.9), ("sketch", 0.8 + seed / 100))
         },
         metrics=scores,
-        readings=readings,
+        representations=representations,
         definitions={m: MetricDefinition(formula=f"formula of {m}", version=1) for m in METRICS},
         chance=0.1,
         skipped_queries=0,

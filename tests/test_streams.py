@@ -124,8 +124,8 @@ def test_full_output_is_one_line(
 def test_reader_that_leaves_early_ends_the_command_without_a_word(
     command: str, printer: Printer, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    reading, writing = os.pipe()
-    os.close(reading)
+    representation, writing = os.pipe()
+    os.close(representation)
     with os.fdopen(writing, "w", encoding="utf-8") as pipe:
         assert printer.status(FULL[command], pipe) == 141
     assert "rror" not in capsys.readouterr().err

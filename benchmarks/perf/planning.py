@@ -69,7 +69,7 @@ def made_up(plan: Plan) -> Record:
     return Record(
         fit_id=plan.fit_id,
         eval_id=plan.eval_id,
-        row=plan.row,
+        method=plan.method,
         data=DataRecord(
             name=session.dataset.name,
             fingerprint=session.dataset.fingerprint,
@@ -90,7 +90,7 @@ def made_up(plan: Plan) -> Record:
             for modality in ("photo", "sketch")
         },
         metrics=metrics,
-        readings={"posterior": metrics},
+        representations={"posterior": metrics},
         definitions={},
         chance=0.05,
         skipped_queries=0,

@@ -25,7 +25,7 @@ from pathlib import Path
 
 import torch
 
-from dfbench.planning.plan import Plan, plan_rows
+from dfbench.planning.plan import Plan, plan_methods
 from dfbench.plugins.sources import PluginSources
 from dfbench.request import DataChoice, Places, RunRequest
 from dfbench.runs.execute import execute
@@ -96,7 +96,7 @@ def prepared(place: Path) -> Plan:
         plugins=PluginSources(files=(plugin,)),
         places=Places(results=place / "results", runs=place / "runs", cache=place / "cache"),
     )
-    (plan,) = plan_rows(request, beside=False)
+    (plan,) = plan_methods(request, beside=False)
     ensure_networks(plan)
     return plan
 

@@ -1,6 +1,6 @@
 """Images a second of an epoch: read back from the prepared cache, and decoded again each time.
 
-    python -m benchmarks.perf.reading --images 20000 --json reading.json
+    python -m benchmarks.perf.representation --images 20000 --json representation.json
 
 JPEG photos of 256 px are made up and prepared to 64 px. Then the same photos are read, in a fresh
 random order each round, the two ways in turn: as `dfbench` reads them, uint8 batches from its

@@ -18,7 +18,7 @@ from pathlib import Path
 from safetensors.torch import load_file
 from torch import Tensor
 
-from dfbench.planning.plan import plan_rows
+from dfbench.planning.plan import plan_methods
 from dfbench.request import DataChoice, Places, RunRequest
 from dfbench.runs.execute import Run, execute
 
@@ -52,7 +52,7 @@ def repeated(
                 cache=place / "cache",
             ),
         )
-        (plan,) = plan_rows(request, beside=False)
+        (plan,) = plan_methods(request, beside=False)
         runs.append(execute(plan))
     return runs
 

@@ -46,7 +46,7 @@ def furnished(results: Path, runs: Path) -> tuple[Record, Path]:
 
 def folder_of(runs: Path, record: Record) -> Path:
     """Where the run of a record lies."""
-    return run_folder(runs, record.data.name, record.row.label, record.seed, record.fit_id)
+    return run_folder(runs, record.data.name, record.method.label, record.seed, record.fit_id)
 
 
 def multiplied(record: Record, folder: Path, count: int, place: Path) -> None:
@@ -84,7 +84,7 @@ def _varied(record: Record, number: int, values: Values) -> Record:
         "fit_id": identify("perf fit", 1, {"number": number}),
         "eval_id": identify("perf evaluation", 1, {"number": number}),
         "seed": number // DATASETS % SEEDS,
-        "row": record.row.model_copy(update={"name": label, "title": label, "variant": None}),
+        "row": record.method.model_copy(update={"name": label, "title": label, "variant": None}),
         "data": record.data.model_copy(update={"name": dataset}),
         "metrics": metrics,
         "digests": record.digests.model_copy(update={"metrics": metrics_digest(metrics)}),

@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 
 import torch
 
-from dfbench.planning.plan import plan_rows
+from dfbench.planning.plan import plan_methods
 from dfbench.process.supervision import Supervision
 from dfbench.request import DataChoice, Places, RunRequest
 from dfbench.runs.execute import attempt
@@ -50,12 +50,12 @@ def released() -> Iterator[Settings]:
 
 
 def curve(schedule: Iterator[Settings], request: RunRequest, seconds: float) -> list[Point]:
-    """Points (seconds, map@all of both readings) of all runs that end within `seconds`."""
+    """Points (seconds, map@all of both representations) of all runs that end within `seconds`."""
     points: list[Point] = []
     for settings in schedule:
         shared = request.settings
         changed = request.model_copy(update={"settings": {**shared, **settings}})
-        (plan,) = plan_rows(changed, beside=False)
+        (plan,) = plan_methods(changed, beside=False)
         run = attempt(plan, supervision=Supervision(timeout=seconds)).run
         if run is None:
             return points
@@ -65,7 +65,7 @@ def curve(schedule: Iterator[Settings], request: RunRequest, seconds: float) -> 
                 "seconds": record.seconds.fit,
                 "encoder steps": float(settings["budget.steps"]),
                 "map@all": record.metrics["map@all"].value,
-                "posterior": record.readings["posterior"]["map@all"].value,
+                "posterior": record.representations["posterior"]["map@all"].value,
             }
         )
     raise RuntimeError("a schedule came to its end")

@@ -34,7 +34,11 @@ _METRIC = "map@all"
 @dataset_option
 @scenario_option
 @click.option("--metric", metavar="METRIC", help=f"Of A and B: the metric; default: {_METRIC}.")
-@click.option("--reading", metavar="READING", help="Of A and B: a second reading, e.g. posterior.")
+@click.option(
+    "--representation",
+    metavar="NAME",
+    help="Of A and B: a second representation, e.g. posterior.",
+)
 @click.option(
     "--resamples",
     type=click.IntRange(100, 10**6),
@@ -58,7 +62,7 @@ def compare(
     dataset: str | None,
     scenario: str | None,
     metric: str | None,
-    reading: str | None,
+    representation: str | None,
     resamples: int,
     write: bool,
     results: Path,
@@ -78,13 +82,15 @@ def compare(
         raise InvalidInput(f"rows are {' '.join(rows)!r}; allowed: two, A and B, or none")
     if write and (rows or dataset or scenario):
         raise InvalidInput("--write keeps the answers to all questions; leave out rows and filters")
-    if not rows and (metric or reading):
-        raise InvalidInput("--metric and --reading belong to two rows; name A and B")
+    if not rows and (metric or representation):
+        raise InvalidInput("--metric and --representation belong to two rows; name A and B")
     records = chosen_records(results, dataset, scenario)
     folders = RunFolders(runs)
     if rows:
         labels = (rows[0], rows[1])
-        layouts = [_pair(records, labels, metric or _METRIC, reading or "", folders, resamples)]
+        layouts = [
+            _pair(records, labels, metric or _METRIC, representation or "", folders, resamples)
+        ]
     else:
         layouts = _questions(records, results, folders, resamples, write=write)
     print_layouts(layouts, form)
@@ -94,7 +100,7 @@ def _pair(
     records: list[Record],
     labels: tuple[str, str],
     metric: str,
-    reading: str,
+    representation: str,
     folders: RunFolders,
     resamples: int,
 ) -> Layout:
@@ -102,7 +108,7 @@ def _pair(
     from dfbench.reporting.comparisons.resampling import compare as compared
     from dfbench.reporting.tables.answers import answered, how_to_read
 
-    question = pair_question(records, labels, metric, reading)
+    question = pair_question(records, labels, metric, representation)
     answers = {one.key: compared(one, folders, resamples) for one in question.wanted}
     layout = answered(question, answers)
     return replace(layout, notes=(*layout.notes, how_to_read(metric)))

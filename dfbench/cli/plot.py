@@ -102,7 +102,10 @@ _metric_option = click.option(
     "--metric", default=_METRIC, show_default=True, metavar="METRIC", help="What is shown."
 )
 _reading_option = click.option(
-    "--reading", default="", metavar="READING", help="A second reading instead, e.g. posterior."
+    "--representation",
+    default="",
+    metavar="NAME",
+    help="A second representation instead, e.g. posterior.",
 )
 
 
@@ -178,7 +181,7 @@ def ablation(request: Request, *, metric: str) -> None:
 @_figure_options
 @scenario_option
 @_reading_option
-def precision_recall(request: Request, *, reading: str) -> None:
+def precision_recall(request: Request, *, representation: str) -> None:
     """Draw precision against recall from the embeddings in the folders of runs."""
     from dfbench.reporting.comparisons.intervals import FROM_THREE_SEEDS
     from dfbench.reporting.plots.choice import chosen_lines, one_condition
@@ -187,8 +190,8 @@ def precision_recall(request: Request, *, reading: str) -> None:
     from dfbench.reporting.tables.leaderboard import table_title
 
     condition = one_condition(request.records())
-    lines = _with_reading(chosen_lines(condition, request.methods, MOST_CURVES), reading)
-    curves = [curve_of(line, request.runs, reading) for line in lines]
+    lines = _with_reading(chosen_lines(condition, request.methods, MOST_CURVES), representation)
+    curves = [curve_of(line, request.runs, representation) for line in lines]
     first = lines[0].first
     draw(request.target, lambda: curve_chart(curves, first.chance, table_title(first)))
     _say(request.target, [FROM_THREE_SEEDS])
@@ -198,7 +201,7 @@ def precision_recall(request: Request, *, reading: str) -> None:
 @_figure_options
 @scenario_option
 @_reading_option
-def confusion(request: Request, *, reading: str) -> None:
+def confusion(request: Request, *, representation: str) -> None:
     """Draw which classes one row retrieves for queries of which class."""
     from dfbench.reporting.plots.choice import chosen_lines, one_condition
     from dfbench.reporting.plots.confusion import confusion_chart, shares_of
@@ -206,9 +209,11 @@ def confusion(request: Request, *, reading: str) -> None:
     from dfbench.reporting.tables.leaderboard import table_title
 
     condition = one_condition(request.records())
-    line = _only_row(_with_reading(chosen_lines(condition, request.methods, None), reading))
-    shares, classes = shares_of(line, request.runs, reading), line.first.data.classes
-    title = f"{line.name}{f', {reading}' if reading else ''}: {table_title(line.first)}"
+    line = _only_row(_with_reading(chosen_lines(condition, request.methods, None), representation))
+    shares, classes = shares_of(line, request.runs, representation), line.first.data.classes
+    title = (
+        f"{line.name}{f', {representation}' if representation else ''}: {table_title(line.first)}"
+    )
     draw(request.target, lambda: confusion_chart(shares, classes, title))
     _say(request.target, [])
 
@@ -218,7 +223,7 @@ def confusion(request: Request, *, reading: str) -> None:
 @_metric_option
 @_reading_option
 @click.option("--groups", is_flag=True, help="Add queries of shared and of one-sided classes.")
-def overlap(request: Request, *, metric: str, reading: str, groups: bool) -> None:
+def overlap(request: Request, *, metric: str, representation: str, groups: bool) -> None:
     """Draw how rows fare as the teachers share more of their classes, beside published bars."""
     from dfbench.reporting.cells import metric_title
     from dfbench.reporting.comparisons.intervals import interval_lines
@@ -242,11 +247,11 @@ def overlap(request: Request, *, metric: str, reading: str, groups: bool) -> Non
     (sweep,) = found
     series = chosen_series(sweep, request.methods)
     panels = [
-        panel_of(sweep, series, group, metric, reading, RunFolders(request.runs))
+        panel_of(sweep, series, group, metric, representation, RunFolders(request.runs))
         for group in (ALL, *GROUPS)[: None if groups else 1]
     ]
     printed = published_overlap().of(sweep.dataset)
-    name = f"{metric_title(metric)}{f', {reading}' if reading else ''}"
+    name = f"{metric_title(metric)}{f', {representation}' if representation else ''}"
     draw(request.target, lambda: overlap_chart(panels, printed, name, sweep.dataset))
     shown = [(c.name, p) for panel in panels for c in panel.curves for p in c.points.values()]
     _say(
@@ -264,12 +269,14 @@ def _check_metric(records: Sequence[Record], metric: str) -> None:
         raise unknown_name("metric", metric, known, "dfbench table --format json")
 
 
-def _with_reading(lines: list[Line], reading: str) -> list[Line]:
-    """The rows that have a reading, which some row has to."""
-    known = {name for line in lines for name in line.first.readings}
-    if reading and reading not in known:
-        raise unknown_name("reading", reading, known, "dfbench table --format json")
-    return [line for line in lines if not reading or reading in line.first.readings]
+def _with_reading(lines: list[Line], representation: str) -> list[Line]:
+    """The rows that have a representation, which some row has to."""
+    known = {name for line in lines for name in line.first.representations}
+    if representation and representation not in known:
+        raise unknown_name("representation", representation, known, "dfbench table --format json")
+    return [
+        line for line in lines if not representation or representation in line.first.representations
+    ]
 
 
 def _only_row(lines: list[Line]) -> Line:

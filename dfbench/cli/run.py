@@ -215,10 +215,10 @@ def run(
 def _run(
     request: RunRequest, supervision: Supervision, *, alone: bool, force: bool, form: str
 ) -> None:
-    from dfbench.planning.plan import plan_rows
+    from dfbench.planning.plan import plan_methods
 
     unscored = request.data.name == NO_IMAGES
-    plans = plan_rows(request, beside=not alone and not unscored)
+    plans = plan_methods(request, beside=not alone and not unscored)
     # Only here, for they import torch: what is wrong with a request is told before.
     from dfbench.numerics import pin_numerics
     from dfbench.reporting.tables.summary import print_run

@@ -229,12 +229,12 @@ def _write_page(page: Path, results: Path, records: list[Record]) -> None:
 
 
 def _of_methods(records: list[Record], methods: tuple[str, ...]) -> list[Record]:
-    names = {name for record in records for name in (record.row.name, record.row.label)}
+    names = {name for record in records for name in (record.method.name, record.method.label)}
     for method in methods:
         if method not in names:
-            raise unknown_name("row", method, names, "dfbench table")
+            raise unknown_name("method", method, names, "dfbench table")
     wanted = set(methods)
-    return [r for r in records if not wanted or wanted & {r.row.name, r.row.label}]
+    return [r for r in records if not wanted or wanted & {r.method.name, r.method.label}]
 
 
 def _check_metrics(records: list[Record], metrics: tuple[str, ...]) -> None:

@@ -27,12 +27,12 @@ def embeddings(stage: Stage) -> str:
         if not torch.isfinite(values).all():
             raise CheckFailed(f"{name} embeddings are not finite (NaN or infinite)")
     widths = []
-    for reading in ("", *stage.first.encoders.readings):
-        photo, sketch = (found[f"{reading} {m}".strip()].shape[1] for m in MODALITIES)
+    for representation in ("", *stage.first.encoders.representations):
+        photo, sketch = (found[f"{representation} {m}".strip()].shape[1] for m in MODALITIES)
         if photo != sketch or not photo:
             raise CheckFailed(
-                f"{reading} embeddings have widths {photo} (photo) and {sketch} (sketch); allowed: "
-                "one width of 1 or more".strip()
+                f"{representation} embeddings have widths {photo} (photo) and {sketch} (sketch); "
+                "allowed: one width of 1 or more"
             )
         widths.append(str(photo))
     return f"width {', '.join(widths)}"

@@ -20,13 +20,13 @@ _RESAMPLES = 500
 def fit(stage: Stage) -> str:
     """A pair of encoders comes out of two teachers and the needs declared."""
     encoders = stage.first.encoders
-    for name, reading in {"": encoders, **encoders.readings}.items():
-        if reading.similarity not in SIMILARITIES:
+    for name, representation in {"": encoders, **encoders.representations}.items():
+        if representation.similarity not in SIMILARITIES:
             raise CheckFailed(
-                f"similarity {reading.similarity!r} of {name or 'its encoders'}; allowed: "
+                f"similarity {representation.similarity!r} of {name or 'its encoders'}; allowed: "
                 f"{', '.join(sorted(SIMILARITIES))}"
             )
-    return ", ".join(("embeddings", *encoders.readings))
+    return ", ".join(("embeddings", *encoders.representations))
 
 
 def needs(stage: Stage) -> str:

@@ -82,7 +82,7 @@ class Fit:
 
     encoders: Encoders
     embeddings: dict[str, Tensor]
-    """Of the test images, by modality, with the reading before it: `photo`, `posterior sketch`."""
+    """Of the test images, by modality, after the representation: `photo`, `posterior sketch`."""
     asked: frozenset[Need]
     """Needs that the method asked for."""
     altered_teachers: tuple[Modality, ...]
@@ -210,14 +210,14 @@ class Stage:
         )
 
     def _embeddings(self, encoders: Encoders, session: Session) -> dict[str, Tensor]:
-        """Of all test images, by reading and modality."""
+        """Of all test images, by representation and modality."""
         images, device = session.test_images(), torch.device(session.device)
-        readings = {"": encoders, **encoders.readings}
+        representations = {"": encoders, **encoders.representations}
         return {
             f"{name} {m}".strip(): embedded(
-                getattr(reading, m), images[m].images, self.row, device, m
+                getattr(representation, m), images[m].images, self.row, device, m
             )
-            for name, reading in readings.items()
+            for name, representation in representations.items()
             for m in MODALITIES
         }
 
@@ -265,7 +265,7 @@ class Stage:
         arrays = self._lent.enter_context(shared_arrays(folder, supplied_arrays(plan)))
         return Job(
             fit_id="",
-            row=row,
+            method=row,
             plugins=PluginSources(),
             budget=session.budget,
             seed=SEED,

@@ -92,7 +92,7 @@ _TEMPLATES = (
     _Template(
         "map@{k}",
         "mean over queries of sum_{{i<={k}}} rel_i P@i / min(R, {k})",
-        "dfbench; the strict reading of Tursun et al. 2022",
+        "dfbench; the strict representation of Tursun et al. 2022",
         EXPECTED,
         lambda ranked, k, _: metrics.average_precision_at(ranked.groups, _k(k)),
     ),

@@ -76,9 +76,9 @@ class Probed(Objective):
         """The loss that shapes the space."""
 
     def loss(self, photo: View, sketch: View) -> Tensor:
-        readings = self.probe.loss(photo.embeddings.detach(), photo.posteriors)
-        readings = readings + self.probe.loss(sketch.embeddings.detach(), sketch.posteriors)
-        return self.metric(photo, sketch) + readings
+        probed = self.probe.loss(photo.embeddings.detach(), photo.posteriors)
+        probed = probed + self.probe.loss(sketch.embeddings.detach(), sketch.posteriors)
+        return self.metric(photo, sketch) + probed
 
     def classify(self, modality: Modality, embeddings: Tensor) -> Tensor:
         del modality

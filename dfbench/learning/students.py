@@ -99,7 +99,7 @@ class Students(nn.Module):
         return self.objective.classify(modality, encoder(images))
 
     def encoders(self) -> Encoders:
-        """The trained pair, read by embedding; the class posterior is a second reading."""
+        """The trained pair, read by embedding; the class posterior is a second representation."""
         self.eval()
         posterior = Encoders(Posterior(self, "photo"), Posterior(self, "sketch"), "inner")
         return Encoders(self.photo, self.sketch, "cosine", {"posterior": posterior})

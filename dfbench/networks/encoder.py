@@ -27,7 +27,7 @@ class Encoders:
     photo: nn.Module
     sketch: nn.Module
     similarity: Similarity = "cosine"
-    readings: Mapping[str, Encoders] = field(default_factory=dict)
+    representations: Mapping[str, Encoders] = field(default_factory=dict)
     """Further ways to read the same networks (e.g. `posterior`), scored beside, never instead."""
 
 

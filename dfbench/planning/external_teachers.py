@@ -16,19 +16,19 @@ from dfbench.modality import MODALITIES, Modality
 from dfbench.request import DataChoice, RunRequest
 from dfbench.scenarios import CLOSED
 from dfbench.scenarios.division import ClassDivision, Situation
-from dfbench.teachers.external import Given, known_classes, working_size
+from dfbench.teachers.external import ExternalTeachers, known_classes, working_size
 
 _FEWEST = 2
 """Classes among which a ranking can err."""
 
 
-def checked_choice(request: RunRequest, given: Given) -> DataChoice:
+def checked_choice(request: RunRequest, external: ExternalTeachers) -> DataChoice:
     """The data asked for; unless a size is named, at that of the finer of two given teachers.
 
     Raises `InvalidInput` for what goes with given teachers alone, or not with them.
     """
     choice = request.data
-    if not given:
+    if not external:
         if choice.holdout == "all":
             raise InvalidInput(
                 "--holdout all leaves no image to train teachers on; allowed with --photo-teacher "
@@ -40,17 +40,17 @@ def checked_choice(request: RunRequest, given: Given) -> DataChoice:
             f"--scenario {request.scenario} with given teachers; allowed: no --scenario, for their "
             "class lists decide who knows what"
         )
-    return choice.model_copy(update={"image_size": choice.image_size or working_size(given)})
+    return choice.model_copy(update={"image_size": choice.image_size or working_size(external)})
 
 
-def divided_by_knowledge(dataset: Dataset, given: Given) -> ClassDivision | None:
+def divided_by_knowledge(dataset: Dataset, external: ExternalTeachers) -> ClassDivision | None:
     """Which classes of a dataset the given teachers know, in the dataset's spelling.
 
     None where both know all, as of a dataset without any. Classes that neither knows are no
     queries and not in the gallery. Raises `InvalidInput` if fewer than two remain, or none that a
     teacher knows.
     """
-    known = [{normalised(name) for name in given[m].classes} for m in MODALITIES]
+    known = [{normalised(name) for name in external[m].classes} for m in MODALITIES]
     by = {name: tuple(normalised(name) in names for names in known) for name in dataset.classes}
 
     def those(*who: bool) -> tuple[str, ...]:
@@ -62,7 +62,7 @@ def divided_by_knowledge(dataset: Dataset, given: Given) -> ClassDivision | None
     ignorant = [m for m in MODALITIES if not division.known(m)]
     if len(division.queried) < _FEWEST or ignorant:
         who = f"the {ignorant[0]} teacher knows 0" if ignorant else "the teachers know 1"
-        told = ", ".join(sorted(known_classes(given))[:5])
+        told = ", ".join(sorted(known_classes(external))[:5])
         raise InvalidInput(
             f"{who} of the {len(dataset.classes)} classes of {dataset.name!r}; allowed: images of "
             f"two or more classes of the teachers, some of each ({told}, ...)"
@@ -70,29 +70,31 @@ def divided_by_knowledge(dataset: Dataset, given: Given) -> ClassDivision | None
     return division
 
 
-def situation_of(given: Given, division: ClassDivision | None) -> Situation:
+def situation_of(external: ExternalTeachers, division: ClassDivision | None) -> Situation:
     """What a method is in: teachers of the same classes or not, whatever is queried."""
-    differing = len({frozenset(facts.classes) for facts in given.values()}) > 1
+    differing = len({frozenset(facts.classes) for facts in external.values()}) > 1
     return "overlap" if differing else "closed" if division is None else division.situation
 
 
-def notes_of(given: Given, dataset: Dataset, division: ClassDivision | None) -> tuple[str, ...]:
+def notes_of(
+    external: ExternalTeachers, dataset: Dataset, division: ClassDivision | None
+) -> tuple[str, ...]:
     """What a user should know of a run with given teachers, a line each."""
     told = tuple(
         f"{modality} teacher: {facts.origin or facts.identity[:12]}, {facts.network}, "
         f"{len(facts.classes)} classes, made for images of {facts.image_size} px"
-        for modality, facts in given.items()
+        for modality, facts in external.items()
     )
-    told += (f"classes of the external teachers: {_compared(given, dataset, division)}",)
+    told += (f"classes of the external teachers: {_compared(external, dataset, division)}",)
     strange = sorted({*dataset.classes} - {*(division.queried if division else dataset.classes)})
     if strange:
         told += (f"classes that no teacher knows, left out: {', '.join(strange)}",)
     return told
 
 
-def _compared(given: Given, dataset: Dataset, division: ClassDivision | None) -> str:
+def _compared(external: ExternalTeachers, dataset: Dataset, division: ClassDivision | None) -> str:
     """Which classes each teacher knows: of those of the dataset, or of all where it has none."""
-    photo, sketch = ({normalised(name) for name in given[m].classes} for m in MODALITIES)
+    photo, sketch = ({normalised(name) for name in external[m].classes} for m in MODALITIES)
     if division is None and dataset.classes:
         further = len(photo ^ sketch)
         beyond = f"; of others, {further} known to one teacher only" if further else ""
@@ -107,7 +109,7 @@ def _compared(given: Given, dataset: Dataset, division: ClassDivision | None) ->
 
 
 def accuracies(
-    given: Given,
+    external: ExternalTeachers,
     test_images: Mapping[Modality, ImageSet],
     network_file: Callable[[str], Path],
     device_name: str,
@@ -123,7 +125,7 @@ def accuracies(
 
     device = torch.device(device_name)
     shares: dict[Modality, float] = {}
-    for modality, facts in given.items():
+    for modality, facts in external.items():
         places = {name: place for place, name in enumerate(facts.classes)}
         test = test_images[modality]
         known = tuple(name for name in test.classes if normalised(name) in places)

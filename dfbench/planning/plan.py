@@ -16,7 +16,13 @@ from dfbench.planning.session import FALLBACK, Session, Sessions, requested_sett
 from dfbench.planning.settings import split_settings
 from dfbench.plugins.method_info import MethodInfo
 from dfbench.process.launch import describe
-from dfbench.process.messages import Description, Fault, PluginQuestion, RowAnswer, RowQuestion
+from dfbench.process.messages import (
+    Description,
+    Fault,
+    MethodAnswer,
+    MethodQuestion,
+    PluginQuestion,
+)
 from dfbench.records.state import Subject
 from dfbench.records.store import run_folder
 from dfbench.request import DataChoice, RunRequest
@@ -39,7 +45,7 @@ class Plan:
     """One run, ready to be looked up or executed."""
 
     session: Session
-    row: MethodInfo
+    method: MethodInfo
     source: Plan | None = None
     """The run whose generated pairs this one needs; it comes first."""
 
@@ -52,13 +58,13 @@ class Plan:
     def subject(self) -> Subject:
         """What the state in the run's folder calls it."""
         name, seed = self.session.dataset.name, self.session.request.seed
-        return Subject(row=self.row.label, dataset=name, scenario=self.scenario, seed=seed)
+        return Subject(method=self.method.label, dataset=name, scenario=self.scenario, seed=seed)
 
     @property
     def folder(self) -> Path:
         """Where the heavy things of the run lie."""
         request, name = self.session.request, self.session.dataset.name
-        return run_folder(request.places.runs, name, self.row.label, request.seed, self.fit_id)
+        return run_folder(request.places.runs, name, self.method.label, request.seed, self.fit_id)
 
     @property
     def pairs_file(self) -> Path:
@@ -87,7 +93,7 @@ class Plan:
 
     def needs(self, need: Need) -> bool:
         """Whether the row declared this need."""
-        return need.value in self.row.needs
+        return need.value in self.method.needs
 
     @property
     def needs_alternative_images(self) -> bool:
@@ -108,7 +114,7 @@ class Plan:
         return self.fit_id if self.session.restricted else self._fit_in(CLOSED)
 
     def _fit_in(self, scenario: str) -> str:
-        session, row = self.session, self.row
+        session, row = self.session, self.method
         content: dict[str, Any] = {
             "method": row.name,
             "method version": row.version,
@@ -140,7 +146,7 @@ class Plan:
 
     def _supplied_networks(self) -> dict[str, str]:
         networks = self.session.networks
-        return {supply.value: networks.supply(supply) for supply in supplies_of(self.row.needs)}
+        return {supply.value: networks.supply(supply) for supply in supplies_of(self.method.needs)}
 
 
 @dataclass(frozen=True)
@@ -152,7 +158,7 @@ class Refusal:
     fault: DfbenchError
 
 
-def plan_rows(request: RunRequest, *, beside: bool) -> list[Plan]:
+def plan_methods(request: RunRequest, *, beside: bool) -> list[Plan]:
     """The requested row last, preceded, with `beside`, by those its plugin wants beside it.
 
     Plugins are asked in a process of their own, before any data is read, and the settings that
@@ -184,10 +190,10 @@ def plan_requests(requests: Sequence[RunRequest], *, beside: bool = False) -> Pl
     that differ in their row only share a session.
     """
     kinds = {FALLBACK.kind}
-    asked: dict[str, RowQuestion] = {}
+    asked: dict[str, MethodQuestion] = {}
     for request in requests:
         kinds |= _dataset_kinds(request.data)
-        asked.setdefault(_row_key(request), _row_question(request, beside=beside))
+        asked.setdefault(_method_key(request), _method_question(request, beside=beside))
     question = PluginQuestion(
         rows=tuple(asked.values()),
         datasets=tuple(sorted(kinds)),
@@ -220,14 +226,14 @@ def open_session(request: RunRequest) -> Session:
 class _Planner:
     """Plans of requests, from what plugins said."""
 
-    def __init__(self, description: Description, rows: dict[str, RowAnswer]) -> None:
+    def __init__(self, description: Description, rows: dict[str, MethodAnswer]) -> None:
         self._rows = rows
         self._networks = description.networks
         self._sessions = Sessions(description.datasets, description.device)
         self._sources: dict[tuple[int, str], Plan] = {}
 
     def plan(self, request: RunRequest) -> list[Plan] | Refusal:
-        answer = self._rows[_row_key(request)]
+        answer = self._rows[_method_key(request)]
         if answer.fault is not None:
             return Refusal("method", _error(answer.fault))
         if _network(request) in self._networks:
@@ -261,12 +267,12 @@ class _Planner:
         return self._sources.setdefault(key, Plan(session, sources[row.pairs_of]))
 
 
-def _row_question(request: RunRequest, *, beside: bool) -> RowQuestion:
+def _method_question(request: RunRequest, *, beside: bool) -> MethodQuestion:
     settings = split_settings(request.settings)[""]
-    return RowQuestion(label=request.method, settings=settings, beside=beside)
+    return MethodQuestion(label=request.method, settings=settings, beside=beside)
 
 
-def _row_key(request: RunRequest) -> str:
+def _method_key(request: RunRequest) -> str:
     """Equal for requests of which plugins are asked the same."""
     return repr((request.method, sorted(split_settings(request.settings)[""].items())))
 
@@ -303,7 +309,7 @@ def _unsituated(session: Session, rows: Sequence[MethodInfo]) -> Refusal | None:
         return Refusal("scenario", fault)
     for row in rows:
         unsupplied = FROM_TRAINING_IMAGES.intersection(row.needs)
-        if session.given and unsupplied:
+        if session.external and unsupplied:
             return Refusal("method", CannotRun(_without_images(row, sorted(unsupplied))))
         if situation in row.cannot:
             where = f"method {row.label!r} cannot run in scenario {session.request.scenario!r}"

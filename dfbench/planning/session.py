@@ -31,7 +31,7 @@ from dfbench.scenarios import parse_scenario
 from dfbench.scenarios.division import ClassDivision, Situation
 from dfbench.scenarios.opening import divided, retrieval_images
 from dfbench.system.machine import available_cores
-from dfbench.teachers.external import Given, given_teachers, known_classes
+from dfbench.teachers.external import ExternalTeachers, external_teachers, known_classes
 from dfbench.teachers.identities import NetworkIdentities, network_file
 from dfbench.teachers.recipe import PRETRAINED_IMAGE_SIZE, TeacherRecipe
 
@@ -57,7 +57,7 @@ class Session:
     """`cpu` or `cuda`."""
     offers: Mapping[str, DatasetAnswer]
     """Where its datasets are to be had, for a process that has to open them again."""
-    given: Given = field(default_factory=dict)
+    external: ExternalTeachers = field(default_factory=dict)
     """Teachers made elsewhere, both or none."""
     alternative_on_demand: bool = False
     """Whether only methods that need alternative images have any: nobody chose some, the dataset
@@ -90,15 +90,15 @@ class Session:
     @cached_property
     def division(self) -> ClassDivision | None:
         """Who knows which classes; None where both teachers know all. Raises `DfbenchError`."""
-        if self.given:
-            return divided_by_knowledge(self.dataset, self.given)
+        if self.external:
+            return divided_by_knowledge(self.dataset, self.external)
         return divided(parse_scenario(self.request.scenario), self.dataset, self.request.seed)
 
     @property
     def situation(self) -> Situation:
         """What the scenario came out as for a method."""
-        if self.given:
-            return situation_of(self.given, self.division)
+        if self.external:
+            return situation_of(self.external, self.division)
         return "closed" if self.division is None else self.division.situation
 
     @property
@@ -109,8 +109,8 @@ class Session:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a user should know of the data, a line each."""
-        if self.given:
-            return (*self.dataset.notes, *notes_of(self.given, self.dataset, self.division))
+        if self.external:
+            return (*self.dataset.notes, *notes_of(self.external, self.dataset, self.division))
         told = () if self.division is None else (f"{self.request.scenario}: {self.division}",)
         return (*self.dataset.notes, *told)
 
@@ -124,14 +124,14 @@ class Session:
         return {m: retrieval_images(self.dataset, self.division, m) for m in MODALITIES}
 
     @cached_property
-    def given_accuracies(self) -> dict[Modality, float]:
+    def external_accuracies(self) -> dict[Modality, float]:
         """Share of right decisions of given teachers on the test images of their classes."""
-        return accuracies(self.given, self.test_images(), self.network_file, self.device)
+        return accuracies(self.external, self.test_images(), self.network_file, self.device)
 
     @property
     def _known(self) -> dict[Modality, tuple[str, ...]]:
         """Classes of the teachers that do not know all of the dataset."""
-        if self.division is None or self.given:
+        if self.division is None or self.external:
             return {}
         known = {modality: self.division.known(modality) for modality in MODALITIES}
         return {m: classes for m, classes in known.items() if classes != self.dataset.classes}
@@ -146,7 +146,7 @@ class Session:
             seed=self.request.seed,
             numerics=str(Arithmetic(self.device, "fp32")),
             known=self._known,
-            given={modality: facts.identity for modality, facts in self.given.items()},
+            external={modality: facts.identity for modality, facts in self.external.items()},
         )
 
     def network_file(self, identity: str) -> Path:
@@ -170,7 +170,7 @@ class Session:
             device=torch.device(self.device),
             numerics=self.networks.numerics,
             known=self.networks.known,
-            given=self.networks.given,
+            external=self.networks.external,
         )
 
 
@@ -204,25 +204,25 @@ class Sessions:
         )
         if key not in self._sessions:
             budget, recipe = requested_settings(request)
-            given = given_teachers(request.teachers, request.places.cache / "teachers")
-            choice = checked_choice(request, given)
+            external = external_teachers(request.teachers, request.places.cache / "teachers")
+            choice = checked_choice(request, external)
             if recipe.pretrained and choice.image_size is None:
                 choice = choice.model_copy(update={"image_size": PRETRAINED_IMAGE_SIZE})
-            dataset, alternative = self._images(choice, request.places.cache, given)
-            on_demand = bool(given) and choice.alternative is None
+            dataset, alternative = self._images(choice, request.places.cache, external)
+            on_demand = bool(external) and choice.alternative is None
             on_demand = on_demand and not dataset.alternative_classes
             if not on_demand:
                 alternative()  # what is wrong with them is refused here
             self._sessions[key] = Session(
                 *(request, dataset, alternative, budget, recipe, self._device, self._answers),
-                *(given, on_demand),
+                *(external, on_demand),
             )
         return self._sessions[key]
 
     def _images(
-        self, choice: DataChoice, cache: Path, given: Given
+        self, choice: DataChoice, cache: Path, external: ExternalTeachers
     ) -> tuple[Dataset, Callable[[], AlternativeImages]]:
-        known = known_classes(given)
+        known = known_classes(external)
         key = (choice, cache, known)
         if key not in self._data:
             dataset = self._dataset(choice.model_copy(update={"alternative": None}), cache)

@@ -36,7 +36,7 @@ class Job(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     fit_id: str
-    row: MethodInfo
+    method: MethodInfo
     plugins: PluginSources
     budget: Budget
     seed: int
@@ -74,7 +74,7 @@ class FitFacts(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     similarities: dict[str, str]
-    """Similarity of each reading; the headline's name is empty."""
+    """Similarity of each representation; the headline's name is empty."""
     fit_seconds: float
     embed_seconds: float
     peak_memory_mib: float
@@ -112,7 +112,7 @@ class DatasetOffer(BaseModel):
     """The plugin file that has to be imported first, if it is one."""
 
 
-class RowQuestion(BaseModel):
+class MethodQuestion(BaseModel):
     """Asks what plugins say of a row."""
 
     model_config = ConfigDict(frozen=True)
@@ -129,7 +129,7 @@ class PluginQuestion(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    rows: tuple[RowQuestion, ...]
+    rows: tuple[MethodQuestion, ...]
     datasets: tuple[str, ...]
     """Registered names."""
     networks: tuple[str, ...] = ()
@@ -139,7 +139,7 @@ class PluginQuestion(BaseModel):
     plugins: PluginSources
 
 
-class RowAnswer(BaseModel):
+class MethodAnswer(BaseModel):
     """The rows that answer one question, the one asked for last; or why there are none."""
 
     model_config = ConfigDict(frozen=True)
@@ -164,7 +164,7 @@ class Description(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    rows: tuple[RowAnswer, ...]
+    rows: tuple[MethodAnswer, ...]
     datasets: dict[str, DatasetAnswer]
     """By the name asked for."""
     networks: dict[str, Fault] = {}
@@ -216,6 +216,8 @@ def leave_outcome(folder: Path, outcome: Outcome) -> None:
         temporary.write_text(outcome.model_dump_json(indent=1), encoding="utf-8")
 
 
-def embeddings_file(folder: Path, reading: str) -> Path:
-    """Where the embeddings of a reading lie; the headline's name is empty."""
-    return folder / (f"embeddings-{reading}.safetensors" if reading else "embeddings.safetensors")
+def embeddings_file(folder: Path, representation: str) -> Path:
+    """Where the embeddings of a representation lie; the headline's name is empty."""
+    return folder / (
+        f"embeddings-{representation}.safetensors" if representation else "embeddings.safetensors"
+    )

@@ -62,7 +62,7 @@ def write_down(folder: Path, encoders: Encoders, setting: Setting, job: Job) -> 
         chains, obstacle = {}, f"its {modality} encoder is {found}"
     content = WrittenEncoders(
         fit_id=job.fit_id,
-        method=job.row.label,
+        method=job.method.label,
         seed=job.seed,
         image_size=job.image_size,
         similarity=encoders.similarity,

@@ -13,7 +13,7 @@ from dfbench.plugins.method_info import MethodInfo
 from dfbench.records.environment import Environment
 from dfbench.teachers.recipe import TeacherRecipe
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Raised when the fields of a record change."""
 
 
@@ -22,7 +22,7 @@ class _Part(BaseModel):
 
 
 class RecordedScore(_Part):
-    """One metric of one reading."""
+    """One metric of one representation."""
 
     value: float
     low: float
@@ -49,8 +49,8 @@ class TeacherRecord(_Part):
     accuracy: float
     """Share of right decisions on the test images, in [0, 1]."""
     classes: int
-    given: str | None = None
-    """Network and input size of a teacher that the user gave; None where the recipe made it."""
+    external: str | None = None
+    """Network and input size of an external teacher; None where the recipe trained it."""
 
 
 class SupplyRecord(_Part):
@@ -81,8 +81,8 @@ class QueryGroup(_Part):
     chance: float
     """`map@all` of a random order."""
     metrics: dict[str, RecordedScore]
-    readings: dict[str, dict[str, RecordedScore]]
-    """Further readings, as of the record."""
+    representations: dict[str, dict[str, RecordedScore]]
+    """Further representations, as of the record."""
 
 
 class DataRecord(_Part):
@@ -123,7 +123,7 @@ class Record(_Part):
     status: Literal["done"] = "done"
     fit_id: str
     eval_id: str
-    row: MethodInfo
+    method: MethodInfo
     data: DataRecord
     scenario: str
     seed: int
@@ -135,8 +135,8 @@ class Record(_Part):
     """By name; of a run that declared a need."""
     metrics: dict[str, RecordedScore]
     """The headline: how the method's embeddings rank."""
-    readings: dict[str, dict[str, RecordedScore]]
-    """Further readings of the same networks, e.g. `posterior`."""
+    representations: dict[str, dict[str, RecordedScore]]
+    """Further representations of the same networks, e.g. `posterior`."""
     definitions: dict[str, MetricDefinition]
     chance: float
     """`map@all` of a random order."""
@@ -161,7 +161,7 @@ class Record(_Part):
         External teachers whose classes differ are not `closed`, which their runs are asked for as:
         their class lists decide, and the title says what the overlap came out as.
         """
-        external = any(teacher.given for teacher in self.teachers.values())
+        external = any(teacher.external for teacher in self.teachers.values())
         division = self.division
         if not external or division is None or not (division.photo_only or division.sketch_only):
             return self.scenario
@@ -175,7 +175,7 @@ class Record(_Part):
 
 
 def metrics_digest(metrics: dict[str, RecordedScore]) -> str:
-    """Hash of the values of a reading's metrics."""
+    """Hash of the values of a representation's metrics."""
     values = {name: score.value for name, score in metrics.items()}
     return blake2b(canonical_json(values).encode(), digest_size=16).hexdigest()
 

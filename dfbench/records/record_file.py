@@ -1,9 +1,8 @@
-"""A record as a file: JSON with a checksum, read in every schema so far."""
+"""A record as a file: JSON with a checksum, of the current schema."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from hashlib import blake2b
 from typing import Any
 
@@ -14,41 +13,6 @@ from dfbench.errors import DfbenchError
 from dfbench.identity import canonical_json
 from dfbench.records.record import SCHEMA_VERSION, Record
 from dfbench.teachers.recipe import TeacherRecipe
-
-Content = dict[str, Any]
-
-
-def migrated(content: Content) -> Content:
-    """The content of a record of any schema so far, in today's."""
-    for version in range(content["schema_version"], SCHEMA_VERSION):
-        content = {**_STEPS[version](content), "schema_version": version + 1}
-    return content
-
-
-def _from_1(content: Content) -> Content:
-    """Version 2 counts attempts and has a checksum over everything.
-
-    Backbones learned at the full rate then, and ImageNet weights were torchvision's.
-    """
-    added: dict[str, Content] = {"budget": {"backbone_rate": 1.0}, "recipe": {"weights": None}}
-    settings = {
-        part: {**values, **content[part]}
-        for part, values in added.items()
-        if isinstance(content.get(part), dict)
-    }
-    return {**content, **settings, "attempts": 1}
-
-
-def _from_2(content: Content) -> Content:
-    """Version 3 tells which classes teachers know; until then both knew all."""
-    return {**content, "division": None, "groups": {}}
-
-
-_STEPS: dict[int, Callable[[Content], Content]] = {1: _from_1, 2: _from_2}
-"""By the version they start from."""
-
-
-_FIRST_WITH_CHECKSUM = 2
 
 
 class NotARecord(DfbenchError):
@@ -70,18 +34,16 @@ def read_record(stored: bytes) -> Record:
         raise NotARecord("the file: no JSON") from fault
     if not isinstance(content, dict):
         raise NotARecord("the file: no JSON object")
-    version = _version(content)
+    _check_version(content)
     checksum = content.pop("checksum", None)
     try:
-        current = migrated(content)
-        record = Record.model_validate(current)
+        record = Record.model_validate(content)
     except ValidationError as fault:
         first = fault.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "the file"
         raise NotARecord(f"{place}: {first['msg'].lower()}") from fault
-    _refuse_gaps(current)
-    sealed = checksum is not None or version >= _FIRST_WITH_CHECKSUM
-    if sealed and not _intact(content, checksum):
+    _refuse_gaps(content)
+    if not _intact(content, checksum):
         raise NotARecord("checksum: its content is not what was recorded")
     return record
 
@@ -104,16 +66,14 @@ def _refuse_gaps(content: dict[str, Any]) -> None:
             raise NotARecord(f"{part}.{missing[0]}: field required")
 
 
-def _version(content: dict[str, Any]) -> int:
+def _check_version(content: dict[str, Any]) -> None:
     version = content.get("schema_version")
-    if not isinstance(version, int) or version < 1:
-        raise NotARecord(f"schema_version: {version!r}; allowed: 1 to {SCHEMA_VERSION}")
-    if version > SCHEMA_VERSION:
-        raise NotARecord(
-            f"schema_version: {version}, made by a newer dfbench; this one reads up to "
-            f"{SCHEMA_VERSION}"
-        )
-    return version
+    if version == SCHEMA_VERSION:
+        return
+    remedy = "repeat the run"
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        remedy = "made by a newer dfbench: update this one"
+    raise NotARecord(f"schema_version: {version!r}; allowed: {SCHEMA_VERSION} ({remedy})")
 
 
 def _checksum(content: dict[str, Any]) -> str:

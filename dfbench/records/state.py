@@ -52,7 +52,7 @@ class Subject(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    row: str
+    method: str
     """Its label."""
     dataset: str
     scenario: str

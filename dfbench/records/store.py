@@ -59,7 +59,7 @@ class ResultStore:
     def write(self, record: Record) -> Path:
         """Store a record, replacing that of the same identity; returns its file."""
         key = record.eval_id[:_KEY_LENGTH]
-        label, seed = record.row.label, record.seed
+        label, seed = record.method.label, record.seed
         path = record_file(self.folder, record.data.name, label, seed, record.eval_id)
         with atomic_path(path) as temporary:
             temporary.write_text(record_text(record), encoding="utf-8")
@@ -106,7 +106,7 @@ def file_name(label: str) -> str:
 
 def record_name(record: Record) -> str:
     """Name of a record's file, without its ending."""
-    return _stem(record.row.label, record.seed, record.eval_id)
+    return _stem(record.method.label, record.seed, record.eval_id)
 
 
 def record_file(results: Path, dataset: str, label: str, seed: int, eval_id: str) -> Path:

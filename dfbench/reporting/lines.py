@@ -29,7 +29,7 @@ class Line:
     @property
     def label(self) -> str:
         """Label of the row."""
-        return self.first.row.label
+        return self.first.method.label
 
     @property
     def by_seed(self) -> dict[int, Record]:
@@ -42,9 +42,12 @@ class Line:
         by_seed = {record.seed: record for record in records}
         return cls(name, tuple(by_seed[seed] for seed in sorted(by_seed)))
 
-    def values(self, metric: str, reading: str = "") -> list[float]:
-        """The metric on each seed; empty where the row has no such reading."""
-        scores = [r.readings.get(reading, {}) if reading else r.metrics for r in self.records]
+    def values(self, metric: str, representation: str = "") -> list[float]:
+        """The metric on each seed; empty where the row has no such representation."""
+        scores = [
+            r.representations.get(representation, {}) if representation else r.metrics
+            for r in self.records
+        ]
         return [score[metric].value for score in scores if metric in score]
 
 
@@ -65,7 +68,7 @@ def lines(records: Iterable[Record], metric: str = DEFAULT_METRIC) -> list[Line]
     groups = [tuple(seeds[s] for s in sorted(seeds)) for seeds in by_setting.values()]
     by_label: dict[str, list[tuple[Record, ...]]] = {}
     for group in groups:
-        by_label.setdefault(group[0].row.label, []).append(group)
+        by_label.setdefault(group[0].method.label, []).append(group)
     found = [
         Line(name, group)
         for siblings in by_label.values()
@@ -82,9 +85,9 @@ def surroundings(record: Record) -> dict[str, Any]:
         **{f"budget.{k}": v for k, v in record.budget.model_dump(mode="json").items()},
         **{f"teachers.{k}": v for k, v in record.recipe.model_dump(mode="json").items()},
         **{
-            f"{modality} teacher": f"{teacher.given}, {teacher.identity[:12]}"
+            f"{modality} teacher": f"{teacher.external}, {teacher.identity[:12]}"
             for modality, teacher in record.teachers.items()
-            if teacher.given
+            if teacher.external
         },
     }
 
@@ -101,7 +104,7 @@ def setting_key(record: Record) -> str:
 
 
 def _settings(record: Record) -> dict[str, Any]:
-    row = record.row
+    row = record.method
     return {
         "label": row.label,
         "version": row.version,
@@ -117,6 +120,6 @@ def _names(siblings: list[tuple[Record, ...]]) -> list[str]:
     names = []
     for group, setting in zip(siblings, settings, strict=True):
         marks = ", ".join(f"{key}={setting.get(key)}" for key in keys)
-        title = group[0].row.display_title
+        title = group[0].method.display_title
         names.append(f"{title} ({marks})" if marks else title)
     return names

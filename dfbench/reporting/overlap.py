@@ -29,11 +29,11 @@ class Series:
         return next(iter(self.by_overlap.values())).first
 
     def values(
-        self, overlap: float, metric: str, group: str = ALL, reading: str = ""
+        self, overlap: float, metric: str, group: str = ALL, representation: str = ""
     ) -> list[float]:
         """The metric of a group of queries on each seed; empty where there is none."""
         line = self.by_overlap.get(overlap)
-        return group_values(line, group, metric, reading) if line else []
+        return group_values(line, group, metric, representation) if line else []
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Sweep:
         """The rows that are compared with each other, in the order of tables."""
         by_section: dict[str, list[Series]] = {name: [] for name in SECTIONS}
         for one in self.series:
-            by_section[roles().section(one.first.row)].append(one)
+            by_section[roles().section(one.first.method)].append(one)
         return {name: found for name, found in by_section.items() if found}
 
     def seeds(self, overlap: float) -> int:

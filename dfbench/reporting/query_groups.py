@@ -20,19 +20,19 @@ def query_groups(records: Iterable[Record]) -> tuple[str, ...]:
     return tuple(name for name in GROUPS if name in found)
 
 
-def group_scores(record: Record, group: str, reading: str = "") -> dict[str, RecordedScore]:
+def group_scores(record: Record, group: str, representation: str = "") -> dict[str, RecordedScore]:
     """The scores of a group of queries; empty where the record has none."""
     if group == ALL:
-        return record.readings.get(reading, {}) if reading else record.metrics
+        return record.representations.get(representation, {}) if representation else record.metrics
     if group not in record.groups:
         return {}
     found = record.groups[group]
-    return found.readings.get(reading, {}) if reading else found.metrics
+    return found.representations.get(representation, {}) if representation else found.metrics
 
 
-def group_values(line: Line, group: str, metric: str, reading: str = "") -> list[float]:
+def group_values(line: Line, group: str, metric: str, representation: str = "") -> list[float]:
     """The metric of a group on each seed that has it."""
-    found = (group_scores(record, group, reading) for record in line.records)
+    found = (group_scores(record, group, representation) for record in line.records)
     return [scores[metric].value for scores in found if metric in scores]
 
 
@@ -77,7 +77,7 @@ def _earlier_knowledge(records: Sequence[Record]) -> Iterator[str]:
             "networks start from ImageNet weights: unseen classes that ImageNet has are not new to "
             "them (s21 of Sketchy has none of those)"
         )
-    if any(teacher.given for record in records for teacher in record.teachers.values()):
+    if any(teacher.external for record in records for teacher in record.teachers.values()):
         yield "what given teachers learned before their own classes is not known"
 
 

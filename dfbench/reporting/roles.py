@@ -47,7 +47,7 @@ def roles() -> Roles:
 
 def remarks(records: Iterable[Record]) -> list[str]:
     """What a table has to say about the methods it shows, each once."""
-    names = dict.fromkeys(record.row.name for record in records)
+    names = dict.fromkeys(record.method.name for record in records)
     return [f"{name}: {roles().remarks[name]}" for name in names if name in roles().remarks]
 
 

@@ -35,15 +35,15 @@ class RunFolders:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def values(self, record: Record, metric: str, reading: str) -> NDArray[np.float64]:
+    def values(self, record: Record, metric: str, representation: str) -> NDArray[np.float64]:
         """`[Q]`, the metric of each query in the dataset's order; NaN for one without photos.
 
         Raises `MissingRun` if the run's folder is not there, and `InvalidInput` if its values
         cannot be read or are not those that the record sums up.
         """
-        row = record.row.label
+        row = record.method.label
         folder = run_folder(self._folder, record.data.name, row, record.seed, record.fit_id)
-        file = folder / (f"per_query-{reading}.npz" if reading else "per_query.npz")
+        file = folder / (f"per_query-{representation}.npz" if representation else "per_query.npz")
         if not file.is_file():
             raise MissingRun(
                 f"the run of {row!r} on {record.data.name}, seed {record.seed}, left no values of "
@@ -51,7 +51,7 @@ class RunFolders:
                 f"run with the options it was made with: {repeat_command(record)}"
             )
         values = _read(file, metric)
-        scores = record.readings[reading] if reading else record.metrics
+        scores = record.representations[representation] if representation else record.metrics
         kept = values[~np.isnan(values)]
         mean = float(kept.mean()) if kept.size else float("nan")
         expected = scores[metric].value
@@ -75,14 +75,14 @@ def run_command(record: Record) -> str:
     Settings of the method itself, and options of a dataset that the record does not name, are for
     the reader to add.
     """
-    words = ["dfbench", "run", "--method", record.row.label, "--dataset", record.data.name]
+    words = ["dfbench", "run", "--method", record.method.label, "--dataset", record.data.name]
     device, precision, compiled = Arithmetic.read(record.numerics)
     words += [] if record.scenario == CLOSED else ["--scenario", record.scenario]
     words += ["--seed", str(record.seed), "--device", device, "--precision", precision]
     words += ["--compile"] if compiled else []
     words += ["--threads", str(record.environment.threads)]
     for modality, teacher in record.teachers.items():
-        words += [f"--{modality}-teacher", teacher.identity] if teacher.given else []
+        words += [f"--{modality}-teacher", teacher.identity] if teacher.external else []
     for key, value in changed_settings(record.budget, record.recipe).items():
         words += ["--set", f"{key}={value}"]
     return shlex.join([*words, "--alone"])
@@ -102,7 +102,7 @@ def _read(file: Path, metric: str) -> NDArray[np.float64]:
 
 @dataclass(frozen=True)
 class EmbeddedTest:
-    """The test images of a run as one reading embeds them, in the dataset's order."""
+    """The test images of a run as one representation embeds them, in the dataset's order."""
 
     embeddings: dict[Modality, NDArray[np.float32]]
     """`[N, D]`; sketches are the queries, photos the gallery."""
@@ -111,24 +111,25 @@ class EmbeddedTest:
     similarity: str
 
 
-def embedded_test(runs: Path, record: Record, reading: str = "") -> EmbeddedTest:
+def embedded_test(runs: Path, record: Record, representation: str = "") -> EmbeddedTest:
     """The embeddings of a record's run.
 
     Raises `MissingRun` if the run's folder lacks them or their labels, and `InvalidInput` if they
     are not as the run left them.
     """
-    row = record.row.label
+    row = record.method.label
     folder = run_folder(runs, record.data.name, row, record.seed, record.fit_id)
-    files = (embeddings_file(folder, reading), folder / LABELS_FILE, folder / OUTCOME_FILE)
+    files = (embeddings_file(folder, representation), folder / LABELS_FILE, folder / OUTCOME_FILE)
     if not all(file.is_file() for file in files):
         raise MissingRun(
             f"the run of {row!r} on {record.data.name}, seed {record.seed}, left no embeddings "
-            f"{f'of the reading {reading!r} ' if reading else ''}with labels in {str(folder)!r}; "
+            f"{f'of the representation {representation!r} ' if representation else ''}with "
+            f"labels in {str(folder)!r}; "
             "name the folder of runs with --runs, or repeat the run with the options it was made "
             f"with: {repeat_command(record)}"
         )
     try:
-        return _read_embedded(*files, reading)
+        return _read_embedded(*files, representation)
     except (OSError, KeyError, ValueError, BadZipFile, SafetensorError, ValidationError) as fault:
         raise InvalidInput(
             f"{str(folder)!r} is not as its run left it ({fault}); repeat the run with the options "
@@ -136,7 +137,7 @@ def embedded_test(runs: Path, record: Record, reading: str = "") -> EmbeddedTest
         ) from fault
 
 
-def _read_embedded(embedded: Path, labelled: Path, told: Path, reading: str) -> EmbeddedTest:
+def _read_embedded(embedded: Path, labelled: Path, told: Path, representation: str) -> EmbeddedTest:
     rows, facts = load_file(embedded), Outcome.model_validate_json(told.read_bytes()).facts
     if facts is None:
         raise ValueError("its outcome is a fault")
@@ -149,4 +150,4 @@ def _read_embedded(embedded: Path, labelled: Path, told: Path, reading: str) -> 
             raise ValueError(f"{len(rows[modality])} embeddings, {len(labels[modality])} labels")
         embeddings[modality] = np.empty(rows[modality].shape, np.float32)
         embeddings[modality][orders[modality]] = rows[modality]
-    return EmbeddedTest(embeddings, labels, facts.similarities[reading])
+    return EmbeddedTest(embeddings, labels, facts.similarities[representation])

@@ -70,7 +70,7 @@ def printed_content(one: ZeroShot) -> dict[str, Any]:
         "needs": [],
         "seeds": [],
         "metrics": {},
-        "readings": {},
+        "representations": {},
         "groups": {},
         "published": {"source": one.source, **one.values},
         "difference": None,

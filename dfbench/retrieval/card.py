@@ -85,8 +85,8 @@ def card_of(
 def _measured(record: Record) -> Measured:
     return Measured(
         eval_id=record.eval_id,
-        title=record.row.title,
-        plugin=f"{record.row.plugin} {record.row.plugin_version}",
+        title=record.method.title,
+        plugin=f"{record.method.plugin} {record.method.plugin_version}",
         dataset=record.data.name,
         fingerprint=record.data.fingerprint,
         scenario=record.scenario_title,
@@ -97,6 +97,6 @@ def _measured(record: Record) -> Measured:
         definitions=record.definitions,
         chance=record.chance,
         teachers={modality: teacher.accuracy for modality, teacher in record.teachers.items()},
-        needs=record.row.needs,
+        needs=record.method.needs,
         numerics=record.numerics,
     )

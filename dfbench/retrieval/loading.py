@@ -80,7 +80,7 @@ def _known(results: Path, runs: Path) -> dict[str, FoundRun]:
             if (folder / ENCODERS_FILE).is_file():
                 known[folder.name] = FoundRun(folder, None)
     for record in ResultStore(results):
-        name, label = record.data.name, record.row.label
+        name, label = record.data.name, record.method.label
         folder = run_folder(runs, name, label, record.seed, record.fit_id)
         known[folder.name] = FoundRun(folder, record)
     return known

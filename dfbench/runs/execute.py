@@ -61,7 +61,7 @@ def check_places(plans: Iterable[Plan]) -> None:
 def _targets(plan: Plan) -> list[Path]:
     session = plan.session
     request = session.request
-    label, name, seed = plan.row.label, session.dataset.name, request.seed
+    label, name, seed = plan.method.label, session.dataset.name, request.seed
     networks = map(session.network_file, plan.networks.values())
     return [
         record_file(request.places.results, name, label, seed, plan.eval_id),
@@ -162,7 +162,7 @@ def _complete(plan: Plan, record: Record, supervision: Supervision) -> None:
             if lacks_showcase(plan.folder):
                 exhibit_later(plan, record)
     except FileFault as fault:
-        note(f"{plan.row.label}: best and worst queries cannot be kept ({fault})")
+        note(f"{plan.method.label}: best and worst queries cannot be kept ({fault})")
 
 
 def _finished(plan: Plan) -> Run | None:
@@ -172,7 +172,7 @@ def _finished(plan: Plan) -> Run | None:
         return None
     path, record = found
     # The same images may have had another folder's name when the run was made.
-    name, label = record.data.name, record.row.label
+    name, label = record.data.name, record.method.label
     folder = run_folder(places.runs, name, label, record.seed, record.fit_id)
     return Run(record, path, folder, record, reused=True)
 
@@ -199,7 +199,7 @@ def _clear(folder: Path) -> None:
 
 def _done(plan: Plan, earlier: Record | None, supervision: Supervision, lock: RunLock) -> Run:
     request, folder = plan.session.request, plan.folder
-    note(f"{plan.row.label} on {plan.session.dataset.name}, seed {request.seed}")
+    note(f"{plan.method.label} on {plan.session.dataset.name}, seed {request.seed}")
     with kept_state(folder, plan.subject) as attempting:
         try:
             networks = ensure_networks(plan, supervision)
@@ -240,8 +240,8 @@ def _fit_and_rank(
     rankings: dict[str, Ranking] = {}
     for name, similarity in facts.similarities.items():
         if plan.needs(Need.KNOWN_CLASS_ORACLE):
-            keep_by_knowledge(folder, name, images, plan.session.division, plan.row.label)
-        embeddings[name] = read_embeddings(folder, name, images, plan.row.label)
+            keep_by_knowledge(folder, name, images, plan.session.division, plan.method.label)
+        embeddings[name] = read_embeddings(folder, name, images, plan.method.label)
         rankings[name] = rank(plan, images, embeddings[name], similarity, name)
     seconds = time.monotonic() - started
     save_retrievals(folder / RETRIEVALS_FILE, images.sets, rankings[""].top)
@@ -262,7 +262,7 @@ def ingredients_of(plan: Plan, networks: Mapping[str, StoredNetwork]) -> Ingredi
     """What a fit is given, from the networks of its plan by name."""
     return Ingredients(
         teachers={modality: networks[f"{modality} teacher"] for modality in MODALITIES},
-        supplies={supply: networks[supply.value] for supply in supplies_of(plan.row.needs)},
+        supplies={supply: networks[supply.value] for supply in supplies_of(plan.method.needs)},
     )
 
 
@@ -281,7 +281,7 @@ def job_of(
     session = plan.session
     return Job(
         fit_id=plan.fit_id,
-        row=plan.row,
+        method=plan.method,
         plugins=session.request.plugins,
         budget=session.budget,
         seed=session.request.seed,

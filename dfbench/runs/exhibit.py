@@ -106,7 +106,7 @@ def exhibit(
 
 def exhibit_later(plan: Plan, record: Record) -> None:
     """Make the showcase of a finished run whose folder lacks it; what is in the way is said."""
-    folder, label = plan.folder, plan.row.label
+    folder, label = plan.folder, plan.method.label
     try:
         facts = Outcome.model_validate_json((folder / OUTCOME_FILE).read_bytes()).facts
         if facts is None:

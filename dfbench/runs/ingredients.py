@@ -54,9 +54,10 @@ def source_pairs(plan: Plan, run: Callable[[Plan], object]) -> Path | None:
     if not file.is_file():
         run(plan.source)
     if not file.is_file():
+        maker = plan.source.method
         raise PluginFault(
-            f"method {plan.source.row.label!r} of plugin {plan.source.row.plugin!r} left no pairs, "
-            f"which {plan.row.label!r} needs; let its fit() call setting.artefacts.save_pairs()"
+            f"method {maker.label!r} of plugin {maker.plugin!r} left no pairs, "
+            f"which {plan.method.label!r} needs; let its fit() call setting.artefacts.save_pairs()"
         )
     return file.resolve()
 
@@ -92,7 +93,7 @@ def ensure_networks(
     `dfbench.process.launch.call` raises.
     """
     wanted = plan.networks if names is None else {name: plan.networks[name] for name in names}
-    supplies = tuple(s for s in supplies_of(plan.row.needs) if s.value in wanted)
+    supplies = tuple(s for s in supplies_of(plan.method.needs) if s.value in wanted)
     return _ensured(plan.session, wanted, supplies, supervision)
 
 

@@ -27,7 +27,7 @@ TOP = 10
 
 @dataclass(frozen=True)
 class Ranking:
-    """One reading's scores and the best photos of each query."""
+    """One representation's scores and the best photos of each query."""
 
     evaluation: Evaluation
     digest: str
@@ -36,12 +36,14 @@ class Ranking:
     """`[Q, TOP]`, indices of test photos, best first."""
 
 
-def read_embeddings(folder: Path, reading: str, images: TestImages, label: str) -> Embeddings:
-    """The embeddings of a reading in the dataset's order.
+def read_embeddings(
+    folder: Path, representation: str, images: TestImages, label: str
+) -> Embeddings:
+    """The embeddings of a representation in the dataset's order.
 
     Raises `PluginFault`, naming the method, if they are not finite floats `[N, D]` of one width.
     """
-    stored = load(embeddings_file(folder, reading).read_bytes())
+    stored = load(embeddings_file(folder, representation).read_bytes())
     widths = set()
     restored: Embeddings = {}
     for modality in MODALITIES:
@@ -60,15 +62,19 @@ def read_embeddings(folder: Path, reading: str, images: TestImages, label: str) 
 
 
 def keep_by_knowledge(
-    folder: Path, reading: str, images: TestImages, division: ClassDivision | None, label: str
+    folder: Path,
+    representation: str,
+    images: TestImages,
+    division: ClassDivision | None,
+    label: str,
 ) -> None:
-    """Replace the stored embeddings of a reading that come in twos by those that hold.
+    """Replace the stored embeddings of a representation that come in twos by those that hold.
 
     Of `[N, 2 D]` the first D where the teacher of the modality knows the class of the image, else
     the others; for methods that declared `Need.KNOWN_CLASS_ORACLE`. Raises `PluginFault`, naming
     the method, for an odd width.
     """
-    file = embeddings_file(folder, reading)
+    file = embeddings_file(folder, representation)
     stored = load(file.read_bytes())
     for modality in MODALITIES:
         rows, order = stored[modality], images.orders[modality]
@@ -99,13 +105,13 @@ def rank(
     images: TestImages,
     embeddings: Embeddings,
     similarity: str,
-    reading: str,
+    representation: str,
 ) -> Ranking:
-    """Score a reading; the values of each query go to `per_query.npz` in the run's folder.
+    """Score a representation; the values of each query go to `per_query.npz` in the run's folder.
 
     Raises `PluginFault`, naming the method, if the embeddings or their similarity are refused.
     """
-    session, label = plan.session, plan.row.label
+    session, label = plan.session, plan.method.label
     queries, gallery = images.sets["sketch"], images.sets["photo"]
     try:
         evaluation = evaluate(
@@ -120,7 +126,7 @@ def rank(
         )
     except DfbenchError as fault:
         raise PluginFault(f"method {label!r}: its embeddings cannot be ranked: {fault}") from fault
-    suffix = f"-{reading}" if reading else ""
+    suffix = f"-{representation}" if representation else ""
     target = plan.folder / f"per_query{suffix}.npz"
     with atomic_path(target) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, **evaluation.per_query)  # type: ignore[arg-type]  # numpy's stub takes the names for its own flag

@@ -53,7 +53,7 @@ def make_record(
     rank_seconds: float,
     attempts: int,
 ) -> Record:
-    """The record of a run; the reading of the empty name is its headline."""
+    """The record of a run; the representation of the empty name is its headline."""
     session = plan.session
     headline = rankings[""].evaluation
     metrics = _scores(headline.scores)
@@ -61,7 +61,7 @@ def make_record(
     return Record(
         fit_id=plan.fit_id,
         eval_id=plan.eval_id,
-        row=plan.row,
+        method=plan.method,
         data=_data(plan, images),
         scenario=plan.scenario,
         seed=session.request.seed,
@@ -76,7 +76,9 @@ def make_record(
             for supply, network in ingredients.supplies.items()
         },
         metrics=metrics,
-        readings={name: _scores(r.evaluation.scores) for name, r in rankings.items() if name},
+        representations={
+            name: _scores(r.evaluation.scores) for name, r in rankings.items() if name
+        },
         definitions={
             name: MetricDefinition(formula=definition.formula, version=definition.version)
             for name, definition in headline.definitions.items()
@@ -120,14 +122,14 @@ def _data(plan: Plan, images: Mapping[Modality, ImageSet]) -> DataRecord:
 
 def _teacher(session: Session, modality: Modality, network: StoredNetwork) -> TeacherRecord:
     facts = network.facts
-    accuracy = session.given_accuracies[modality] if session.given else facts.accuracy
+    accuracy = session.external_accuracies[modality] if session.external else facts.accuracy
     if accuracy is None:
         raise ValueError("a teacher is stored with its accuracy")
     return TeacherRecord(
         identity=facts.identity,
         accuracy=accuracy,
         classes=len(facts.classes),
-        given=f"{facts.network} at {facts.image_size} px" if session.given else None,
+        external=f"{facts.network} at {facts.image_size} px" if session.external else None,
     )
 
 
@@ -146,9 +148,12 @@ def _division(plan: Plan) -> Division | None:
 
 def _group(name: str, queries: int, chance: float, rankings: Mapping[str, Ranking]) -> QueryGroup:
     scores = {
-        reading: _scores(ranking.evaluation.groups[name]) for reading, ranking in rankings.items()
+        representation: _scores(ranking.evaluation.groups[name])
+        for representation, ranking in rankings.items()
     }
-    return QueryGroup(queries=queries, chance=chance, metrics=scores.pop(""), readings=scores)
+    return QueryGroup(
+        queries=queries, chance=chance, metrics=scores.pop(""), representations=scores
+    )
 
 
 def _scores(scores: Mapping[str, Score]) -> dict[str, RecordedScore]:

@@ -33,7 +33,7 @@ def fit_unscored(
     with RunLock(folder, supervision.stop) as lock:
         if force or not _fitted(folder):
             drop_leftovers(folder)
-            note(f"{plan.row.label} without test images, seed {plan.session.request.seed}")
+            note(f"{plan.method.label} without test images, seed {plan.session.request.seed}")
             _fit(plan, supervision, lock)
     return folder / ENCODERS_FILE
 

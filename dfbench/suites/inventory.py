@@ -99,8 +99,8 @@ def _costs(store: ResultStore) -> _Costs:
     """Seconds of earlier runs by row, configuration, budget and numerics, with dataset or not."""
     costs: dict[tuple[str, ...], list[float]] = {}
     for record in store:
-        config, budget = record.row.config, record.budget.model_dump(mode="json")
-        kind = (record.row.label, canonical_json([config, budget]), record.numerics)
+        config, budget = record.method.config, record.budget.model_dump(mode="json")
+        kind = (record.method.label, canonical_json([config, budget]), record.numerics)
         for key in (kind, (*kind, record.data.name)):
             costs.setdefault(key, []).append(_cost(record))
     return costs
@@ -110,8 +110,8 @@ def _estimated(item: SuiteItem, costs: _Costs) -> SuiteItem:
     plan = item.run.plan
     if plan is None or item.status == "done":
         return item
-    config, budget = plan.row.config, plan.session.budget.model_dump(mode="json")
-    kind = (plan.row.label, canonical_json([config, budget]), plan.session.numerics)
+    config, budget = plan.method.config, plan.session.budget.model_dump(mode="json")
+    kind = (plan.method.label, canonical_json([config, budget]), plan.session.numerics)
     found = costs.get((*kind, plan.session.dataset.name)) or costs.get(kind)
     estimate = round(median(found), 1) if found else None
     return replace(item, estimate=estimate)

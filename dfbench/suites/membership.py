@@ -31,7 +31,7 @@ def of_suite(records: Iterable[Record], file: SuiteFile, host: PluginHost) -> li
         for record in records
         if record.seed in file.suite.seeds
         and Arithmetic.read(record.numerics)[1:] == (file.suite.precision, file.suite.compile)
-        and any(_same_row(record.row, row) for row in rows)
+        and any(_same_row(record.method, row) for row in rows)
         and any(part.has(record) for part in parts)
     ]
 
@@ -71,7 +71,7 @@ class _Part:
             and record.scenario in self.scenarios
             and record.budget == self.budget
             and record.recipe == self.recipe
-            and not any(teacher.given for teacher in record.teachers.values())
+            and not any(teacher.external for teacher in record.teachers.values())
         )
 
 

@@ -118,4 +118,4 @@ def request_of(plan: Plan, other: RunRequest) -> RunRequest:
         for key, value in other.settings.items()
         if key.startswith(("budget.", "teachers."))
     }
-    return other.model_copy(update={"method": plan.row.label, "settings": shared})
+    return other.model_copy(update={"method": plan.method.label, "settings": shared})

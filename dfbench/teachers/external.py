@@ -14,14 +14,14 @@ from dfbench.system.files import atomic_path
 from dfbench.teachers.facts import IMPORTED, TEACHER, NetworkFacts, networks_in, read_header
 from dfbench.teachers.identities import network_file
 
-Given = Mapping[Modality, NetworkFacts]
+ExternalTeachers = Mapping[Modality, NetworkFacts]
 """Both teachers of a run, or none where they are to be trained."""
 _MOST = 4
 """Networks told of those that one prefix fits."""
 _PREFIX = re.compile(r"[0-9a-f]{4,32}")
 
 
-def given_teachers(named: Mapping[Modality, str], folder: Path) -> Given:
+def external_teachers(named: Mapping[Modality, str], folder: Path) -> ExternalTeachers:
     """The teachers of these names, kept in the cache folder from now on; none if none is named.
 
     Raises `InvalidInput` for one without the other, for what is no teacher of its modality, and for
@@ -36,19 +36,19 @@ def given_teachers(named: Mapping[Modality, str], folder: Path) -> Given:
             f"--{there}-teacher {named[there]!r} without --{missing[0]}-teacher; allowed: both, or "
             "neither (then both are trained on the dataset)"
         )
-    given = {modality: _given(modality, named[modality], folder) for modality in MODALITIES}
-    _check_common(given)
-    return given
+    external = {modality: _given(modality, named[modality], folder) for modality in MODALITIES}
+    _check_common(external)
+    return external
 
 
-def known_classes(given: Given) -> frozenset[str]:
+def known_classes(external: ExternalTeachers) -> frozenset[str]:
     """Classes that either teacher knows, in one spelling."""
-    return frozenset(normalised(name) for facts in given.values() for name in facts.classes)
+    return frozenset(normalised(name) for facts in external.values() for name in facts.classes)
 
 
-def working_size(given: Given) -> int | None:
+def working_size(external: ExternalTeachers) -> int | None:
     """Pixels that images of a run are made and kept at: what the finer teacher was made for."""
-    sizes = [facts.image_size for facts in given.values() if facts.image_size is not None]
+    sizes = [facts.image_size for facts in external.values() if facts.image_size is not None]
     return max(sizes, default=None)
 
 
@@ -125,8 +125,8 @@ def _facts(path: Path) -> NetworkFacts:
     return header.facts
 
 
-def _check_common(given: Given) -> None:
-    names = {m: {normalised(name) for name in given[m].classes} for m in MODALITIES}
+def _check_common(external: ExternalTeachers) -> None:
+    names = {m: {normalised(name) for name in external[m].classes} for m in MODALITIES}
     if not names["photo"] & names["sketch"]:
         told = "; ".join(f"{m}: {', '.join(sorted(names[m])[:5])}, ..." for m in MODALITIES)
         raise InvalidInput(

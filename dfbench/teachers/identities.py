@@ -63,23 +63,25 @@ class NetworkIdentities:
     """How numbers are computed, e.g. `cpu-fp32`."""
     known: Mapping[Modality, tuple[str, ...]] = field(default_factory=dict)
     """Classes of a teacher that does not know all of the dataset."""
-    given: Mapping[Modality, str] = field(default_factory=dict)
+    external: Mapping[Modality, str] = field(default_factory=dict)
     """Identities of teachers that are not trained here, both or none."""
 
     @cached_property
     def photo(self) -> str:
         """Identity of the photo teacher."""
-        return self.given.get("photo") or self._teacher("photo teacher", self._classes("photo"))
+        return self.external.get("photo") or self._teacher("photo teacher", self._classes("photo"))
 
     @cached_property
     def sketch(self) -> str:
         """Identity of the sketch teacher."""
-        return self.given.get("sketch") or self._teacher("sketch teacher", self._classes("sketch"))
+        return self.external.get("sketch") or self._teacher(
+            "sketch teacher", self._classes("sketch")
+        )
 
     @cached_property
     def initialisation(self) -> str | None:
         """Identity of the initialisation that all teachers start from; None if each has its own."""
-        if self.given:
+        if self.external:
             return None
         recipe = self.recipe
         if recipe.weights is not None and recipe.initialisation != "imagenet":

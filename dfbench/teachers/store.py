@@ -68,7 +68,7 @@ class TeacherStore:
     """How numbers are computed, e.g. `cpu-fp32`."""
     known: Mapping[Modality, tuple[str, ...]] = field(default_factory=dict)
     """Classes of a teacher that does not know all of the dataset."""
-    given: Mapping[Modality, str] = field(default_factory=dict)
+    external: Mapping[Modality, str] = field(default_factory=dict)
     """Identities of teachers that are in the cache and not trained here, both or none."""
 
     @cached_property
@@ -81,13 +81,13 @@ class TeacherStore:
             seed=self.seed,
             numerics=self.numerics,
             known=self.known,
-            given=self.given,
+            external=self.external,
         )
 
     def teacher(self, modality: Modality) -> StoredNetwork:
         """The teacher of a modality, with its accuracy on the test images of its classes."""
         identity = self.identities.teacher(modality)
-        if modality in self.given:
+        if modality in self.external:
             return self._kept(identity)
 
         def train() -> Made:

@@ -36,9 +36,9 @@ def fitted(method: Method, setting: Setting, row: MethodInfo) -> Encoders:
             f"method {row.label!r}: fit() returned {type(encoders).__name__}; allowed: "
             "dfbench.Encoders"
         )
-    for reading in (encoders, *encoders.readings.values()):
+    for representation in (encoders, *encoders.representations.values()):
         for modality in MODALITIES:
-            encoder = getattr(reading, modality)
+            encoder = getattr(representation, modality)
             if not isinstance(encoder, nn.Module):
                 raise PluginFault(
                     f"method {row.label!r}: its {modality} encoder is {encoder!r}; allowed: a "

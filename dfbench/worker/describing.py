@@ -14,9 +14,9 @@ from dfbench.process.messages import (
     DatasetOffer,
     Description,
     Fault,
+    MethodAnswer,
+    MethodQuestion,
     PluginQuestion,
-    RowAnswer,
-    RowQuestion,
 )
 
 
@@ -48,14 +48,14 @@ def _network_fault(name: str) -> Fault | None:
     return None
 
 
-def _row_answer(host: PluginHost, asked: RowQuestion) -> RowAnswer:
+def _row_answer(host: PluginHost, asked: MethodQuestion) -> MethodAnswer:
     try:
         row = resolve(host, asked.label, asked.settings)[0]
         beside = row.beside if asked.beside else ()
         rows = (*(resolve(host, label, {})[0] for label in beside), row)
-        return RowAnswer(rows=rows, sources=_sources(host, rows))
+        return MethodAnswer(rows=rows, sources=_sources(host, rows))
     except DfbenchError as fault:
-        return RowAnswer(fault=_fault(fault))
+        return MethodAnswer(fault=_fault(fault))
 
 
 def _sources(host: PluginHost, rows: tuple[MethodInfo, ...]) -> dict[str, MethodInfo]:

@@ -52,9 +52,9 @@ def fit(folder: Path) -> Outcome:
     """Fit the method of a job and embed its images. Raises `FitEnded` and `DfbenchError`."""
     job = Job.model_validate_json((folder / JOB_FILE).read_text())
     # The method's plugin and those that the user named; what was merely found is left out.
-    sources = job.plugins.model_copy(update={"only": (job.row.plugin,)})
-    host = PluginHost.of(sources, here={job.row.plugin, *sources.named})
-    method = rebuilt(host, job.row)
+    sources = job.plugins.model_copy(update={"only": (job.method.plugin,)})
+    host = PluginHost.of(sources, here={job.method.plugin, *sources.named})
+    method = rebuilt(host, job.method)
     shared_cores = job.devices if job.device == "cpu" else 1
     pin_numerics(max(1, job.threads // shared_cores), job.seed)
     with team(job, folder) as group, compiled_networks(enabled=job.compile):
@@ -69,15 +69,15 @@ def _fit(method: Method, job: Job, folder: Path, group: ProcessGroup | None) -> 
     started = time.monotonic()
     encoders = _fitted(method, setting, job, group)
     fit_seconds = round(time.monotonic() - started, 1)
-    check_teachers(before, setting, job.row)
-    readings = {"": encoders, **encoders.readings}
+    check_teachers(before, setting, job.method)
+    representations = {"": encoders, **encoders.representations}
     if group is not None:
-        group.require_alike(getattr(one, m) for one in readings.values() for m in MODALITIES)
+        group.require_alike(getattr(one, m) for one in representations.values() for m in MODALITIES)
     leads = group is None or group.leads
     parameters = _save_encoders(encoders, folder) if leads else 0
     embedding = time.monotonic()
     if job.scored:
-        _embed(readings, job, folder, group)
+        _embed(representations, job, folder, group)
     embed_seconds = round(time.monotonic() - embedding, 1)
     peak_mib = float(peak_memory_mib())
     if group is not None:
@@ -86,7 +86,9 @@ def _fit(method: Method, job: Job, folder: Path, group: ProcessGroup | None) -> 
         return Outcome()
     write_down(folder, encoders, setting, job)
     facts = FitFacts(
-        similarities={name: one.similarity for name, one in readings.items()} if job.scored else {},
+        similarities={name: one.similarity for name, one in representations.items()}
+        if job.scored
+        else {},
         fit_seconds=fit_seconds,
         embed_seconds=embed_seconds,
         peak_memory_mib=peak_mib,
@@ -102,7 +104,7 @@ def _fitted(method: Method, setting: Setting, job: Job, group: ProcessGroup | No
     portions = Portions(job.micro_batch, group)
     try:
         with in_portions(portions), bfloat16_convolutions(enabled=job.precision == "bf16"):
-            return fitted(method, setting, job.row)
+            return fitted(method, setting, job.method)
     except PluginFault as fault:
         if not isinstance(fault.__cause__, torch.OutOfMemoryError):
             raise
@@ -116,7 +118,7 @@ def _setting(job: Job, folder: Path, group: ProcessGroup | None) -> Setting:
     for teacher in teachers.values():
         compiled(teacher.network.backbone)
     return Setting(
-        method=job.row.label,
+        method=job.method.label,
         budget=job.budget,
         photo_teacher=teachers["photo"],
         sketch_teacher=teachers["sketch"],
@@ -138,7 +140,7 @@ def _origin(job: Job) -> dict[str, str | int]:
     """All that has to be the same for a fit to end with the numbers it was begun with."""
     return {
         "fit": job.fit_id,
-        "plugin": f"{job.row.plugin} {job.row.plugin_version}",
+        "plugin": f"{job.method.plugin} {job.method.plugin_version}",
         "dfbench": __version__,
         "torch": str(torch.__version__),
         "threads": job.threads,
@@ -158,19 +160,19 @@ def _save_encoders(encoders: Encoders, folder: Path) -> int:
 
 
 def _embed(
-    readings: dict[str, Encoders], job: Job, folder: Path, group: ProcessGroup | None
+    representations: dict[str, Encoders], job: Job, folder: Path, group: ProcessGroup | None
 ) -> None:
     """Leave the embeddings of all test images, of which each process makes its share."""
     images = _test_images(job, folder, group)
     device = torch.device(job.device)
     orders = {modality: _order(some, device) for modality, some in images.items()}
     arranged = {m: joined([(images[m], order.numpy())]) for m, order in orders.items()}
-    for name, reading in readings.items():
+    for name, representation in representations.items():
         embeddings: dict[str, Tensor] = {}
         for modality in MODALITIES:
-            encoder, some = getattr(reading, modality), arranged[modality]
+            encoder, some = getattr(representation, modality), arranged[modality]
             rows = group.rows(len(some)) if group and len(some) >= group.size else None
-            part = embedded(encoder, some, job.row, device, modality, rows)
+            part = embedded(encoder, some, job.method, device, modality, rows)
             found = _together(part, len(some), job, group) if rows else part
             embeddings[modality] = torch.empty_like(found)
             embeddings[modality][orders[modality]] = found
@@ -202,7 +204,7 @@ def _together(part: Tensor, count: int, job: Job, group: ProcessGroup | None) ->
         return part
     if group.total(part.shape[1]) != group.size * part.shape[1]:
         raise PluginFault(
-            f"method {job.row.label!r}: its embeddings differ in width from batch to batch; "
+            f"method {job.method.label!r}: its embeddings differ in width from batch to batch; "
             "allowed: one width D"
         )
     return group.gather(part, count)

@@ -34,7 +34,7 @@ def read_supplies(job: Job, device: torch.device) -> dict[Need, Any]:
         Need.TRAINING_DATA: _training_images,
         Need.GENERATED_PAIRS: _generated_pairs,
     }
-    declared = [Need(name) for name in job.row.needs]
+    declared = [Need(name) for name in job.method.needs]
     return {need: readers[need](job, device) for need in declared}
 
 

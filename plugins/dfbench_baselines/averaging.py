@@ -14,8 +14,8 @@ training data, which would not be data-free.
 `rebasin` first renumbers the sketch teacher's units after the photo teacher's (Git Re-Basin). The
 classes are common to both, so the heads take part in the matching, over the classes both know.
 
-The second reading puts the mean of the two heads on the averaged backbone. Heads are linear, so
-the mean of their weights is the mean of their logits, whatever they started from: both teachers'
+A second representation puts the mean of the two heads on the averaged backbone. Heads are linear,
+so the mean of their weights is the mean of their logits, whatever they started from: both teachers'
 opinions of the one feature vector. It is as good as the averaged features are.
 """
 

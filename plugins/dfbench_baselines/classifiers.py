@@ -1,7 +1,7 @@
 """The two teachers as they are: what retrieval is worth before anything is trained.
 
-Three readings of a classifier. Features of two networks are comparable only as far as both come
-from one initialisation; logits and posteriors share the axes of the classes.
+Three representations of a classifier. Features of two networks are comparable only as far as both
+come from one initialisation; logits and posteriors share the axes of the classes.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def _classifier(teacher: Teacher) -> tuple[nn.Module, ...]:
 
 
 class ClassifierOnly(Method):
-    """Cosine of penultimate features: the published row's plainest reading."""
+    """Cosine of penultimate features: the published row's plainest representation."""
 
     name = "classifier-only"
     title = "Classifier Only"
@@ -108,7 +108,7 @@ class ClassifierLogits(Method):
 
 
 class PosteriorConfig(MethodConfig):
-    """Settings of the posterior reading."""
+    """Settings of the posterior representation."""
 
     temperature: float = Field(default=1.0, gt=0)
     """Divides the logits before the softmax; 1 is what the teachers were trained with."""

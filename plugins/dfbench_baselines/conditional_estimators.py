@@ -36,20 +36,20 @@ class ConditionalEstimators(PairEstimators):
         self._optimiser.add_param_group({"params": self.embedding.parameters()})
         self._stand_ins = {m: _stand_ins(setting, m) for m in MODALITIES}
         self._indices = {m: _indices(setting, m) for m in MODALITIES}
-        self.given: dict[Modality, Tensor] = {}
+        self.external: dict[Modality, Tensor] = {}
         """`[B]` each: the classes of the union that the last images were made of."""
 
     def draw(self) -> tuple[Tensor, Tensor]:
         noise, _ = super().draw()
         classes = balanced_classes(len(noise), self.embedding.num_embeddings, self._random)
-        self.given = {m: self._stand_ins[m][classes] for m in MODALITIES}
+        self.external = {m: self._stand_ins[m][classes] for m in MODALITIES}
         photo, sketch = (
-            torch.cat([noise, self.embedding(self.given[m])], dim=1) for m in MODALITIES
+            torch.cat([noise, self.embedding(self.external[m])], dim=1) for m in MODALITIES
         )
         return photo, sketch
 
     def uncertainty(self, modality: Modality, logits: Tensor) -> Tensor:
-        return functional.cross_entropy(logits, self._indices[modality][self.given[modality]])
+        return functional.cross_entropy(logits, self._indices[modality][self.external[modality]])
 
 
 def balanced_classes(count: int, class_count: int, generator: torch.Generator) -> Tensor:

@@ -69,12 +69,12 @@ class OneNetwork(nn.Module):
         }
 
     def encoders(self) -> Encoders:
-        """The trained pair, read by embedding; the class posterior is a second reading."""
+        """The trained pair, read by embedding; the class posterior is a second representation."""
         self.eval()
         photo = ClassPosterior(self.photo, self.classifier)
         sketch = ClassPosterior(self.sketch, self.classifier)
-        readings = {"posterior": Encoders(photo, sketch, "inner")}
-        return Encoders(self.photo, self.sketch, "cosine", readings)
+        representations = {"posterior": Encoders(photo, sketch, "inner")}
+        return Encoders(self.photo, self.sketch, "cosine", representations)
 
 
 class ClassPosterior(nn.Module):

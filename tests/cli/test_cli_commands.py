@@ -80,7 +80,7 @@ def test_settings_of_a_row_are_not_forced_on_the_rows_beside_it(quick_bench: Ben
     arguments = [part for part in quick_bench.arguments("crossx") if part != "--alone"]
     assert quick_bench.call(*arguments, "--set", "one_hot=2").status == 0
     configs = {
-        record["row"]["name"] + str(record["row"]["variant"]): record["row"]["config"]
+        record["method"]["name"] + str(record["method"]["variant"]): record["method"]["config"]
         for record in (json.loads(p.read_text()) for p in quick_bench.results.rglob("*.json"))
     }
     assert configs["crossxNone"]["one_hot"] == 2
@@ -90,7 +90,7 @@ def test_settings_of_a_row_are_not_forced_on_the_rows_beside_it(quick_bench: Ben
 
 def test_json_goes_to_standard_output_alone(quick_bench: Bench) -> None:
     finished = quick_bench.run("classifier-only", "--format", "json")
-    assert finished.json["row"]["name"] == "classifier-only"
+    assert finished.json["method"]["name"] == "classifier-only"
 
 
 def test_list_names_broken_plugins_with_their_fault(quick_bench: Bench) -> None:

@@ -112,7 +112,7 @@ def test_script_of_the_guide_runs_a_class_and_prints_a_table(
     names = runpy.run_path(str(here / "use.py"))
     run, frame = names["run"], names["frame"]
     assert run.record.budget.embedding_dim == 64
-    assert run.record.row.label == "untrained"
+    assert run.record.method.label == "untrained"
     assert list(frame["map@all"]) == [run.record.metrics["map@all"].value]
 
 
@@ -132,7 +132,7 @@ def test_object_is_run_with_its_own_configuration(quick_bench: Bench, cache: Pat
         runs=quick_bench.runs,
         cache=cache,
     )
-    assert run.record.row.config == {"cells": 2}
+    assert run.record.method.config == {"cells": 2}
     assert run.path.parent.is_relative_to(quick_bench.results)
     assert not run.reused
 

@@ -105,5 +105,5 @@ def test_alternative_data_is_declared_and_needed(tmp_path: Path) -> None:
 
 def test_row_runs_on_the_datasets_spare_classes(quick_bench: Any) -> None:
     record = quick_bench.record("alternative-data")
-    assert record["row"]["needs"] == ["alternative data"]
+    assert record["method"]["needs"] == ["alternative data"]
     assert 0 < record["metrics"]["map@all"]["value"] < 1

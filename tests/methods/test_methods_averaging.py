@@ -188,7 +188,7 @@ def test_equal_teachers_average_to_themselves(make_setting: MakeSetting) -> None
     images = _images(size=16)
     expected = setting.sketch_teacher(images)
     assert torch.allclose(encoders.sketch(images), expected.features, atol=1e-5)
-    posterior = encoders.readings["posterior"]
+    posterior = encoders.representations["posterior"]
     assert posterior.similarity == "inner"
     assert torch.allclose(posterior.sketch(images), expected.logits.softmax(1), atol=1e-5)
 
@@ -226,7 +226,7 @@ def test_rebasin_undoes_a_renumbering_of_the_sketch_teacher(make_setting: MakeSe
     assert torch.allclose(setting.sketch_teacher(images).logits, expected.logits, atol=1e-4)
     encoders = AveragingWeights(AveragingConfig(rebasin=True)).fit(setting)
     assert torch.allclose(encoders.sketch(images), expected.features, atol=1e-4)
-    posterior = encoders.readings["posterior"].sketch(images)
+    posterior = encoders.representations["posterior"].sketch(images)
     assert torch.allclose(posterior, expected.logits.softmax(1), atol=1e-4)
     plain = AveragingWeights(AveragingConfig()).fit(setting)
     assert not torch.allclose(plain.sketch(images), expected.features, atol=1e-2)
@@ -248,7 +248,7 @@ def test_every_variant_runs_with_overlapping_classes(
     config = AveragingConfig.model_validate({**changes, "reestimation_batches": 2})
     encoders = AveragingWeights(config).fit(make_setting(("a", "b"), ("b", "c")))
     assert encoders.photo(_images(size=16)).isfinite().all()
-    assert encoders.readings["posterior"].sketch(_images(size=16)).shape == (3, 3)
+    assert encoders.representations["posterior"].sketch(_images(size=16)).shape == (3, 3)
 
 
 def test_reestimated_statistics_are_those_of_the_generated_pairs(make_setting: MakeSetting) -> None:
@@ -284,8 +284,8 @@ def test_pairs_are_declared_exactly_if_they_are_used(
 
 def test_rebasin_variant_is_a_row_of_the_table(quick_bench: Any) -> None:
     record = quick_bench.record("averaging-weights[rebasin]")
-    assert record["row"]["needs"] == []
-    assert sorted(record["readings"]) == ["posterior"]
+    assert record["method"]["needs"] == []
+    assert sorted(record["representations"]) == ["posterior"]
     assert 0 < record["metrics"]["map@all"]["value"] < 1
 
 
@@ -299,8 +299,8 @@ def test_reestimated_variant_measures_on_pairs_that_crossx_generates_first(
 
     monkeypatch.setattr(CrossX, "Config", Brief)
     record = quick_bench.record("averaging-weights[rebasin-reestimated]")
-    assert record["row"]["needs"] == ["generated pairs"]
-    assert record["row"]["pairs_of"] == "crossx"
+    assert record["method"]["needs"] == ["generated pairs"]
+    assert record["method"]["pairs_of"] == "crossx"
     assert len(list(quick_bench.results.rglob("crossx-s0-*.json"))) == 1
 
 

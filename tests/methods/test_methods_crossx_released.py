@@ -103,7 +103,7 @@ def test_released_encoders_are_cold_headless_and_learn_once_a_round(tmp_path: Pa
     start = {name: t.clone() for name, t in game.photo.state_dict().items()}
     encoders = game.play()
     assert encoders.photo(images()).shape == (5, 64)
-    assert not encoders.readings
+    assert not encoders.representations
     seen = "encoder.backbone.stem.1.num_batches_tracked"
     assert game.photo.state_dict()[seen] == 6 + 2, (
         "statistics of raw images and of training images alike"

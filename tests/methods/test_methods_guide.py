@@ -33,7 +33,7 @@ def test_methods_of_the_guide_run(quick_bench: Any, tmp_path: Path, name: str) -
         files += ["--plugin", str(tmp_path / other)]
     method = Path(name).stem
     record = quick_bench.record(method, *files)
-    assert record["row"]["title"] == method.title()
+    assert record["method"]["title"] == method.title()
     assert 0 < record["metrics"]["map@all"]["value"] < 1
 
 

@@ -164,5 +164,5 @@ def test_records_are_declared_and_needed(tmp_path: Path) -> None:
 def test_row_runs_on_records_that_came_with_the_teachers(quick_bench: Any) -> None:
     settings = ("--set", "image_batch=4", "--set", "image_steps=2")
     record = quick_bench.record("meta-data", *settings)
-    assert record["row"]["needs"] == ["activation records"]
+    assert record["method"]["needs"] == ["activation records"]
     assert 0 < record["metrics"]["map@all"]["value"] < 1

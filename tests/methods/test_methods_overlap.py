@@ -31,8 +31,11 @@ def test_every_row_runs_on_partly_known_classes(label: str, tmp_path: Path) -> N
     declared = {need: supplies(PHOTO, SKETCH)[need] for need in method.needs(method.config)}
     setting = toy_setting(tmp_path, declared, photo=PHOTO, sketch=SKETCH, steps=3, batch_size=8)
     encoders = method.fit(setting)
-    for reading in (encoders, *encoders.readings.values()):
-        photos, sketches = reading.photo(_images("photo")), reading.sketch(_images("sketch"))
+    for representation in (encoders, *encoders.representations.values()):
+        photos, sketches = (
+            representation.photo(_images("photo")),
+            representation.sketch(_images("sketch")),
+        )
         assert photos.isfinite().all()
         assert sketches.isfinite().all()
         assert photos.shape == sketches.shape

@@ -128,7 +128,7 @@ def test_quadruplet_learns_and_its_losses_fall(tmp_path: Path) -> None:
         values = curve(tmp_path, "one network", name)
         assert values[-1] < 0.7 * values[0], name
     assert toy_map(encoders) > CHANCE + 0.4
-    assert toy_map(encoders.readings["posterior"]) > CHANCE + 0.3
+    assert toy_map(encoders.representations["posterior"]) > CHANCE + 0.3
 
 
 def test_one_network_serves_both_modalities_behind_their_own_normalisers(tmp_path: Path) -> None:

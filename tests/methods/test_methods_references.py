@@ -42,7 +42,7 @@ def test_reference_learns_real_pairs(reference: type[Method], tmp_path: Path) ->
     # The tenth step and not the last: the bottleneck of MIB narrows later on.
     assert losses[1] < losses[0] - 1
     assert toy_map(encoders) > CHANCE + 0.4
-    assert toy_map(encoders.readings["posterior"]) > CHANCE + 0.15
+    assert toy_map(encoders.representations["posterior"]) > CHANCE + 0.15
 
 
 @pytest.mark.parametrize("reference", OBJECTIVES)

@@ -235,9 +235,9 @@ def test_posterior_of_students_is_a_second_reading_by_inner_product(
 ) -> None:
     encoders = make_setting().new_students().encoders()
     assert encoders.similarity == "cosine"
-    reading = encoders.readings["posterior"]
-    assert reading.similarity == "inner"
-    assert torch.allclose(reading.photo(_images()).sum(dim=1), torch.ones(5), atol=1e-5)
+    representation = encoders.representations["posterior"]
+    assert representation.similarity == "inner"
+    assert torch.allclose(representation.photo(_images()).sum(dim=1), torch.ones(5), atol=1e-5)
 
 
 def test_classifier_only_reads_penultimate_features(make_setting: MakeSetting) -> None:
@@ -358,7 +358,7 @@ def test_crossx_runs_with_any_part_left_out(
 
 def test_crossx_knows_the_union_of_overlapping_classes(make_setting: MakeSetting) -> None:
     encoders = _crossx().fit(make_setting(("a", "b"), ("b", "c")))
-    assert encoders.readings["posterior"].photo(_images()).shape == (5, 3)
+    assert encoders.representations["posterior"].photo(_images()).shape == (5, 3)
 
 
 @pytest.mark.parametrize(

@@ -147,7 +147,7 @@ def test_losses_fall_and_encoders_beat_chance(config: Mapping[str, Any], tmp_pat
     students = curve(tmp_path, "distillation", "students")
     assert students[-1] < students[0] - 0.3
     assert curve(tmp_path, "distillation", "photo entropy")[-1] < 0
-    assert toy_map(encoders.readings["posterior"]) > CHANCE + 0.1
+    assert toy_map(encoders.representations["posterior"]) > CHANCE + 0.1
     for modality in MODALITIES:
         assert (tmp_path / "pictures" / f"generated-{modality}-images.png").exists()
 

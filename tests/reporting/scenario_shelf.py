@@ -49,7 +49,7 @@ def add_overlap(
 def _group(record: Record, value: float) -> QueryGroup:
     score = RecordedScore(value=value, low=value - 0.02, high=value + 0.03, macro=value)
     scores = dict.fromkeys(record.metrics, score)
-    return QueryGroup(queries=5, chance=0.2, metrics=scores, readings={"posterior": scores})
+    return QueryGroup(queries=5, chance=0.2, metrics=scores, representations={"posterior": scores})
 
 
 def embed(shelf: Shelf, record: Record, *, classes: int = 2) -> Path:

@@ -37,23 +37,25 @@ class Shelf(CommandLine):
         skipped: tuple[int, ...] = (),
         **more: Any,
     ) -> Record:
-        """A run whose queries score `gain` above a common base, more or less, by both readings.
+        """A run whose queries score `gain` above a common base, more or less, by either one.
 
         Queries of the places `skipped` have no photo.
         """
         values = {"": gain} if posterior is None else {"": gain, "posterior": posterior}
-        scores = {reading: _queries(level, seed) for reading, level in values.items()}
+        scores = {representation: _queries(level, seed) for representation, level in values.items()}
         for column in scores.values():
             column[list(skipped)] = np.nan
-        means = {reading: float(np.nanmean(column)) for reading, column in scores.items()}
+        means = {
+            representation: float(np.nanmean(column)) for representation, column in scores.items()
+        }
         record = synthetic_record(
             label, value=means[""], posterior=means.get("posterior"), seed=seed, **more
         )
         ResultStore(self.results).write(record)
         folder = run_folder(self.runs, record.data.name, label, seed, record.fit_id)
         folder.mkdir(parents=True, exist_ok=True)
-        for reading, column in scores.items():
-            suffix = f"-{reading}" if reading else ""
+        for representation, column in scores.items():
+            suffix = f"-{representation}" if representation else ""
             np.savez(folder / f"per_query{suffix}.npz", **dict.fromkeys(METRICS, column))
         return record
 
@@ -66,7 +68,9 @@ class Shelf(CommandLine):
 
     def folder(self, record: Record) -> Path:
         """Where a run left its values."""
-        return run_folder(self.runs, record.data.name, record.row.label, record.seed, record.fit_id)
+        return run_folder(
+            self.runs, record.data.name, record.method.label, record.seed, record.fit_id
+        )
 
     def call(self, *arguments: str) -> Finished:
         """A verb, with the folders it takes."""

@@ -102,7 +102,14 @@ def test_a_row_without_the_reading_takes_part_with_its_headline_and_it_is_said(
 ) -> None:
     shelf.add_seeds("crossx", 0.1, posterior=0.3)
     shelf.add_seeds("classifier-posterior", 0.2)
-    arguments = ("crossx", "classifier-posterior", "--reading", "posterior", "--format", "json")
+    arguments = (
+        "crossx",
+        "classifier-posterior",
+        "--representation",
+        "posterior",
+        "--format",
+        "json",
+    )
     (table,) = shelf.call("compare", *arguments).json
     assert table["rows"][0]["A - B"]["value"] == pytest.approx(0.1)
     assert table["notes"][:2] == ["A: crossx, posterior", "B: classifier-posterior"]
@@ -122,7 +129,10 @@ def test_queries_without_a_photo_are_left_out(shelf: Shelf) -> None:
         (("crossx", "crossx"), "both rows are 'crossx'"),
         (("crossx",), "allowed: two, A and B, or none"),
         (("crossx", "mib", "--metric", "map@al"), "did you mean 'map@all'?"),
-        (("crossx", "mib", "--reading", "posteriors"), "unknown reading 'posteriors'"),
+        (
+            ("crossx", "mib", "--representation", "posteriors"),
+            "unknown representation 'posteriors'",
+        ),
         (("crossx", "mib", "--dataset", "sketch"), "did you mean 'sketchy'?"),
         (("crossx", "mib", "--write"), "leave out rows"),
         (("--metric", "acc@1"), "name A and B"),

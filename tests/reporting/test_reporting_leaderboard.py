@@ -187,7 +187,7 @@ def test_json_holds_every_seed_and_parses(capsys: pytest.CaptureFixture[str]) ->
     assert row["method"] == "crossx"
     assert row["seeds"] == [0, 1]
     assert row["metrics"]["map@all"] == [0.5, 0.6]
-    assert row["readings"]["posterior"]["map@all"] == [0.5, 0.6]
+    assert row["representations"]["posterior"]["map@all"] == [0.5, 0.6]
     assert row["records"] == [records[1].eval_id, records[0].eval_id]
     assert table["definitions"]["map@all"] == {"formula": "formula of map@all", "version": 1}
 

@@ -66,7 +66,7 @@ def test_closed_records_stand_for_an_overlap_of_one_unless_it_was_measured(shelf
     ]
     (sweep,) = sweeps(records)
     found = {
-        one.first.row.label: {o: one.values(o, "map@all") for o in one.by_overlap}
+        one.first.method.label: {o: one.values(o, "map@all") for o in one.by_overlap}
         for one in sweep.series
     }
     assert found == {"crossx": {0.5: [0.3], 1.0: [0.6]}, "classifier-posterior": {1.0: [0.8]}}

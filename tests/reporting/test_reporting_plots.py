@@ -215,7 +215,7 @@ def test_one_figure_is_of_one_dataset_and_scenario(full: Shelf) -> None:
         (("bars", "-o", "x.gif"), "x.gif'; allowed: a name that ends in .png, .pdf, .svg"),
         (("bars", "-o", "x.png", "--metric", "mpa@all"), "did you mean 'map@all'"),
         (("bars", "-o", "x.png", "--method", "crossy"), "did you mean 'crossx'"),
-        (("pr", "-o", "x.png", "--reading", "posteriors"), "did you mean 'posterior'"),
+        (("pr", "-o", "x.png", "--representation", "posteriors"), "did you mean 'posterior'"),
         (("confusion", "-o", "x.png"), "this figure is of one row, and there are 2"),
         (("ablation", "-o", "x.png", "--method", "classifier-posterior"), "no records of variants"),
         (("overlap", "-o", "x.png"), "dfbench suite run benchmarks/overlap.toml"),

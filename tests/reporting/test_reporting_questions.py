@@ -47,17 +47,17 @@ def test_published_baselines_are_beaten_by_so_much_in_both_readings(full: Shelf)
     assert row["published"] == "+.171"
     untrained = _row(table, baseline="Classifier-Only")
     assert untrained["posterior"]["value"] == pytest.approx(0.35)
-    assert [side["reading"] for side in untrained["posterior"]["sides"]] == ["posterior", ""]
+    assert [side["representation"] for side in untrained["posterior"]["sides"]] == ["posterior", ""]
     assert len(table["rows"]) == 2
     assert any("gaussian-prior" in note for note in table["notes"])
 
 
 def test_share_of_the_way_to_the_twin_is_taken_from_the_best_baseline(full: Shelf) -> None:
     table = _asked(full)["How far is Crossx from the best baseline to crossx-data?"]
-    features = _row(table, reading="features")
+    features = _row(table, representation="features")
     assert features["best baseline"] == "Alternative-Data"
     assert features["share of the way"]["value"] == pytest.approx((0.3 - 0.1) / (0.35 - 0.1))
-    posterior = _row(table, reading="posterior")["share of the way"]
+    posterior = _row(table, representation="posterior")["share of the way"]
     assert posterior["value"] == pytest.approx((0.35 - 0.2) / (0.45 - 0.2))
     assert posterior["low"] < posterior["value"] < posterior["high"]
     assert "published on sketchy: .830" in table["notes"]
@@ -93,13 +93,13 @@ def test_every_row_is_held_against_the_posterior_of_the_teachers(full: Shelf) ->
 
 def test_data_free_twins_stand_beside_their_references_and_the_printed_gap(full: Shelf) -> None:
     table = _asked(full)["How far is data-free from data-dependent?"]
-    row = _row(table, **{"with data": "Siamese", "reading": "features"})
+    row = _row(table, **{"with data": "Siamese", "representation": "features"})
     assert row["without"] == "Siamese [generated]"
     assert row["difference"]["value"] == pytest.approx(0.1)
     assert row["ratio"]["value"] == pytest.approx((0.45 + 0.15) / (0.45 + 0.25))
     assert "verdict" not in row["ratio"]
     assert row["published"] == "+.036, .950 (sketchy)"
-    crossx = _row(table, **{"with data": "Crossx-Data", "reading": "features"})
+    crossx = _row(table, **{"with data": "Crossx-Data", "representation": "features"})
     assert crossx["published"] == "+.035, .959 (sketchy)"
     assert any("triplet[generated]" in note for note in table["notes"])
 
@@ -108,7 +108,7 @@ def test_twins_of_anybodys_method_are_found_by_their_needs(full: Shelf) -> None:
     full.add_seeds("mine", 0.3, posterior=0.3, needs=DATA)
     full.add_seeds("mine[free]", 0.2, posterior=0.1, **GENERATED)
     table = _asked(full)["How far is data-free from data-dependent?"]
-    row = _row(table, **{"with data": "Mine", "reading": "posterior"})
+    row = _row(table, **{"with data": "Mine", "representation": "posterior"})
     assert row["difference"]["value"] == pytest.approx(0.2)
 
 
@@ -145,7 +145,7 @@ def test_a_baselines_stronger_variant_is_the_one_to_beat(full: Shelf) -> None:
     assert row["features"]["value"] == pytest.approx(0.15)
     assert row["published"] == "-"
     table = asked["How far is Crossx from the best baseline to crossx-data?"]
-    share = _row(table, reading="features")
+    share = _row(table, representation="features")
     assert share["best baseline"] == "Alternative-Data [strong]"
     assert share["share of the way"]["value"] == pytest.approx(0.15 / 0.2)
 
@@ -173,7 +173,7 @@ def test_an_older_version_of_a_method_is_not_asked_any_more(full: Shelf) -> None
 
 
 def test_a_missing_run_leaves_its_comparisons_open_and_is_named(full: Shelf) -> None:
-    record = next(r for r in full.records if r.row.label == "alternative-data" and r.seed == 1)
+    record = next(r for r in full.records if r.method.label == "alternative-data" and r.seed == 1)
     (full.folder(record) / "per_query.npz").unlink()
     finished = full.call("compare", "--format", "markdown")
     assert "+.200 (no interval yet)" in finished.out

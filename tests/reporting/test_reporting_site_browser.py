@@ -122,7 +122,7 @@ def test_two_runs_are_compared_query_by_query(visit: Open, shelf: Shelf) -> None
     page.locator("#b").select_option(_record_key(shelf, "crossx", 0))
     summary = page.locator("#result .summary")
     playwright.expect(summary).to_contain_text("-.150")
-    rows = {one.row.label: one for one in shelf.records if one.seed == 0}
+    rows = {one.method.label: one for one in shelf.records if one.seed == 0}
     values = [RunFolders(shelf.runs).values(rows[x], "map@all", "") for x in ("triplet", "crossx")]
     gaps = values[0] - values[1]
     table = "table:has(caption:text('Queries that B answers better'))"
@@ -162,7 +162,7 @@ def _record_key(shelf: Shelf, label: str, seed: int) -> str:
     (key,) = (
         record.eval_id[:12]
         for record in shelf.records
-        if (record.row.label, record.seed) == (label, seed)
+        if (record.method.label, record.seed) == (label, seed)
     )
     return key
 

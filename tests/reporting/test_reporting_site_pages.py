@@ -30,7 +30,7 @@ def filled(shelf: Shelf) -> Shelf:
 
 
 def _record(shelf: Shelf, label: str) -> Record:
-    (found,) = (record for record in shelf.records if record.row.label == label)
+    (found,) = (record for record in shelf.records if record.method.label == label)
     return found
 
 
@@ -178,7 +178,7 @@ def _record_of(shelf: Shelf, label: str) -> Record:
     (found,) = (
         record
         for record in shelf.records
-        if (record.row.label, record.data.name, record.seed) == (label, "sketchy", 0)
+        if (record.method.label, record.data.name, record.seed) == (label, "sketchy", 0)
     )
     return found
 

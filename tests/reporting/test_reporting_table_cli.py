@@ -45,7 +45,7 @@ def test_metrics_are_columns_and_the_first_orders_the_rows(filled: Shelf) -> Non
     header = out.splitlines()[2]
     assert "Acc@1" in header
     assert "mAP@all" not in header
-    assert "- posterior: Acc@1 of a second reading" in out
+    assert "- posterior: Acc@1 of a second representation" in out
 
 
 @pytest.mark.parametrize(

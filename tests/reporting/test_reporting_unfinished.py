@@ -21,7 +21,7 @@ def _leave(
     shelf: Shelf, state: RunState, row: str = "crossx", scenario: str = "closed", seed: int = 7
 ) -> Path:
     """The folder of a run in this state."""
-    subject = Subject(row=row, dataset="sketchy", scenario=scenario, seed=seed)
+    subject = Subject(method=row, dataset="sketchy", scenario=scenario, seed=seed)
     name = f"{scenario}{seed}".replace("=", "").ljust(12, "x")
     folder = run_folder(shelf.runs, "sketchy", row, seed, name)
     folder.mkdir(parents=True)

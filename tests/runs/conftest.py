@@ -80,7 +80,7 @@ class Faulty:
 
 @pytest.fixture(scope="session")
 def faulty_plan(pictures: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Faulty:
-    from dfbench.planning.plan import plan_rows
+    from dfbench.planning.plan import plan_methods
     from dfbench.runs.ingredients import ensure_networks
 
     place = tmp_path_factory.mktemp("faulty")
@@ -98,7 +98,7 @@ def faulty_plan(pictures: Path, cache: Path, tmp_path_factory: pytest.TempPathFa
     )
     faulty = Faulty(None, file)
     faulty.behaves("pass")
-    (plan,) = plan_rows(request, beside=False)
+    (plan,) = plan_methods(request, beside=False)
     ensure_networks(plan)
     return replace(faulty, plan=plan)
 

@@ -73,7 +73,7 @@ def test_method_fits_with_the_settings_that_its_record_tells(
     file = quick_bench.plugin(text, "derivation")
     options = [part for setting in settings for part in ("--set", setting)]
     record = quick_bench.record(label, "--plugin", str(file), *options)
-    assert record["row"]["config"] == {"width": width, "shapes": ["a", "b"]}
+    assert record["method"]["config"] == {"width": width, "shapes": ["a", "b"]}
     assert told(quick_bench) == {"twice": 2 * width, "width": width, "kind": "Config"}
 
 
@@ -155,7 +155,7 @@ def test_object_of_a_method_is_fitted_with_its_configuration(
         runs=quick_bench.runs,
         cache=quick_bench.cache,
     )
-    assert run.record.row.config["width"] == 9
+    assert run.record.method.config["width"] == 9
     assert told(quick_bench)["twice"] == 18
 
 

@@ -173,7 +173,7 @@ def test_more_gpus_than_there_are_is_one_line(
     plan = shared.plan
     job = Job(
         fit_id="",
-        row=plan.row,
+        method=plan.method,
         plugins=plan.session.request.plugins,
         budget=plan.session.budget,
         seed=0,

@@ -103,7 +103,7 @@ def test_broken_plugins_of_the_folder_leave_the_run_of_another_alone(
     for name, text in harmful.items():
         (folder / f"{name}.py").write_text(text)
     monkeypatch.setenv("DFBENCH_PLUGINS_DIR", str(folder))
-    assert bench.record("classifier-only")["row"]["name"] == "classifier-only"
+    assert bench.record("classifier-only")["method"]["name"] == "classifier-only"
     line = bench.run("pixels").refused()
     assert "unknown method 'pixels'" in line
     assert "broken plugins offer is not known: cancels, colorsys, crashes, leaves" in line

@@ -53,7 +53,7 @@ def _plan(record: dict[str, Any], precision: Precision = "bf16") -> Plan:
         device="cpu",
         offers={},
     )
-    return Plan(session, MethodInfo.model_validate(record["row"]))
+    return Plan(session, MethodInfo.model_validate(record["method"]))
 
 
 @pytest.mark.parametrize("name", ROWS)
@@ -79,9 +79,9 @@ def test_identity_of_a_fit_follows_its_precision_and_those_of_its_teachers_do_no
 def test_identity_of_a_fit_follows_the_pairs_that_it_learns_from() -> None:
     record = _record(ROWS[0])
     source = _plan(record)
-    row = source.row.model_copy(update={"needs": ("generated pairs",), "pairs_of": "crossx"})
-    other = source.row.model_copy(update={"version": 2})
+    row = source.method.model_copy(update={"needs": ("generated pairs",), "pairs_of": "crossx"})
+    other = source.method.model_copy(update={"version": 2})
     plans = [
-        Plan(source.session, row, Plan(source.session, origin)) for origin in (source.row, other)
+        Plan(source.session, row, Plan(source.session, origin)) for origin in (source.method, other)
     ]
     assert plans[0].fit_id != plans[1].fit_id

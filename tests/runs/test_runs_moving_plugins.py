@@ -83,7 +83,7 @@ def test_run_ends_where_it_was_started_although_a_method(
     options = ["--plugin", "mover.py", "--dataset", dataset, *relative]
     finished = quick_bench.run("mover", *options, "--format", "json")
     assert finished.status == 0, finished.err
-    assert finished.json["row"]["name"] == "mover"
+    assert finished.json["method"]["name"] == "mover"
     assert len(list(quick_bench.results.glob("*/*.json"))) == 1
     assert len(list(quick_bench.runs.glob("*/*/labels.npz"))) == 1
 
@@ -108,7 +108,7 @@ def test_process_of_a_method_that_goes_elsewhere_finds_its_run(
     head, body = "import os\nos.chdir('/')", GONE.format(*[" " * 8] * 3)
     bench.plugin(method_text("mover", body, head=head), "mover")
     options = ("--plugin", "mover.py", "--results", "results", "--runs", "runs")
-    assert bench.record("mover", *options)["row"]["name"] == "mover"
+    assert bench.record("mover", *options)["method"]["name"] == "mover"
     assert len(list(bench.results.glob("*/*.json"))) == 1
 
 

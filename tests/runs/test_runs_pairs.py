@@ -65,8 +65,8 @@ def _pairs(bench: Any) -> list[Path]:
 
 def test_run_whose_pairs_are_needed_comes_first_with_the_same_seed(quick_bench: Any) -> None:
     record = quick_bench.record("taker", "--seed", "3", *_plugin(quick_bench))
-    assert record["row"]["needs"] == ["generated pairs"]
-    assert record["row"]["pairs_of"] == "maker"
+    assert record["method"]["needs"] == ["generated pairs"]
+    assert record["method"]["pairs_of"] == "maker"
     assert sorted(p.name[:9] for p in quick_bench.results.rglob("*.json")) == [
         "maker-s3-",
         "taker-s3-",

@@ -62,8 +62,8 @@ def test_ten_line_plugin_is_scored_by_its_pixels_and_its_code_stays_in_processes
     given = np.load(bench.place / "given.npy")
     _check_images_are_shuffled(given, data.images("photo", "test").images)
     assert list(bench.runs.rglob("*.npy")) == []
-    assert record["row"]["title"] == "Raw Pixels"
-    assert record["row"]["needs"] == []
+    assert record["method"]["title"] == "Raw Pixels"
+    assert record["method"]["needs"] == []
     _check_scores(record, data)
 
 
@@ -247,7 +247,7 @@ return Encoders(nn.Flatten(), nn.Flatten())
     needs += "        return frozenset({Need.MODALITY_CLASSIFIER})\n"
     text = file.read_text().replace("import Encoders", "import Need, Encoders") + "\n" + needs
     record = quick_bench.record("pixels", "--plugin", str(quick_bench.plugin(text)))
-    assert record["row"]["needs"] == ["modality classifier"]
+    assert record["method"]["needs"] == ["modality classifier"]
 
 
 def test_need_for_pairs_of_no_row_is_refused_before_anything_is_trained(

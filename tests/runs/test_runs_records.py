@@ -42,7 +42,7 @@ def test_rows_whose_names_collide_in_files_keep_apart(tmp_path: Path) -> None:
     store = ResultStore(tmp_path)
     store.write(synthetic_record("crossx[bn]"))
     store.write(synthetic_record("crossx-bn"))
-    assert {record.row.label for record in store} == {"crossx[bn]", "crossx-bn"}
+    assert {record.method.label for record in store} == {"crossx[bn]", "crossx-bn"}
 
 
 @pytest.mark.parametrize(
@@ -190,8 +190,8 @@ def test_full_disk_keeps_the_record_before(tmp_path: Path, full_disk: Any) -> No
 
 def test_record_says_what_it_was_made_of(quick_bench: Any) -> None:
     record = Record.model_validate(quick_bench.record("crossx", "--seed", "2"))
-    assert record.row.needs == ("modality classifier",)
-    assert record.row.config["rounds"] == 2
+    assert record.method.needs == ("modality classifier",)
+    assert record.method.config["rounds"] == 2
     assert record.budget.steps == 4
     assert record.recipe.network == "resnet-tiny"
     assert record.seed == 2
@@ -200,7 +200,7 @@ def test_record_says_what_it_was_made_of(quick_bench: Any) -> None:
     assert record.data.classes == ("boat", "cup", "sun")
     assert record.data.alternative == "folder:pictures (spare)"
     assert (record.data.queries, record.data.gallery) == (6, 6)
-    assert set(record.readings) == {"posterior"}
+    assert set(record.representations) == {"posterior"}
     assert set(record.metrics) == set(record.definitions)
     assert all(0 <= t.accuracy <= 1 for t in record.teachers.values())
     assert all(s.low <= s.value <= s.high for s in record.metrics.values())

@@ -67,7 +67,7 @@ def test_declared_supplies_reach_the_method_and_are_recorded(
         PLUGIN.format(needs=f"Need.{need}", use=use), f"greedy_{need.lower()}"
     )
     record = quick_bench.record("greedy", "--plugin", str(file))
-    assert record["row"]["needs"] == [need.replace("_", " ").lower()]
+    assert record["method"]["needs"] == [need.replace("_", " ").lower()]
 
 
 def test_record_tells_what_was_supplied(quick_bench: Any) -> None:

@@ -82,11 +82,11 @@ def _of(bench: ZooBench, row: str, *extra: str) -> dict[str, Any]:
 
 def test_oracle_is_a_reference_that_prints_its_need(zoo_bench: ZooBench) -> None:
     oracle, plain = _of(zoo_bench, "open-posterior[oracle]"), _of(zoo_bench, "open-posterior")
-    assert oracle["row"]["needs"] == [Need.KNOWN_CLASS_ORACLE.value]
-    assert plain["row"]["needs"] == []
-    row = Record.model_validate(oracle).row
+    assert oracle["method"]["needs"] == [Need.KNOWN_CLASS_ORACLE.value]
+    assert plain["method"]["needs"] == []
+    row = Record.model_validate(oracle).method
     assert roles().section(row) == REFERENCE
-    assert roles().section(Record.model_validate(plain).row) == UNTRAINED
+    assert roles().section(Record.model_validate(plain).method) == UNTRAINED
     (folder,) = zoo_bench.bench.runs.glob(f"*/*-s0-{oracle['fit_id'][:12]}")
     classes = len(oracle["data"]["classes"])
     assert {rows.shape[1] for rows in load_file(embeddings_file(folder, "")).values()} == {classes}

@@ -40,4 +40,4 @@ def test_every_method_runs_in_every_scenario(name: str, scenario: str, zoo_bench
         ["shared", "photo-only", "sketch-only"] if scenario == "overlap=0.3" else []
     )
     for group in record["groups"].values():
-        assert group["readings"].keys() == record["readings"].keys()
+        assert group["representations"].keys() == record["representations"].keys()

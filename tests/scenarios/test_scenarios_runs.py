@@ -70,7 +70,7 @@ def test_whole_overlap_gives_the_numbers_of_closed_to_the_last_digit(zoo_bench: 
         assert (closed["scenario"], whole["scenario"]) == ("closed", "overlap=1.0")
         assert whole["fit_id"] != closed["fit_id"]
         assert whole["teachers"] == closed["teachers"]
-        for part in ("metrics", "readings", "digests", "chance"):
+        for part in ("metrics", "representations", "digests", "chance"):
             assert whole[part] == closed[part]
         assert closed["division"] is None
         assert closed["groups"] == {}

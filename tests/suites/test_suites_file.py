@@ -11,7 +11,7 @@ import pytest
 
 from dfbench.errors import DfbenchError
 from dfbench.plugins.sources import PluginSources
-from dfbench.process.messages import PluginQuestion, RowQuestion
+from dfbench.process.messages import MethodQuestion, PluginQuestion
 from dfbench.suites.file import read_suite
 from dfbench.suites.positions import KeyPath, key_lines, line_of
 
@@ -204,7 +204,7 @@ def test_every_shipped_suite_names_rows_settings_and_datasets_that_exist(file: P
     answer = describe(
         PluginQuestion(
             rows=tuple(
-                RowQuestion(label=entry.method, settings=entry.config, beside=False)
+                MethodQuestion(label=entry.method, settings=entry.config, beside=False)
                 for entry in suite.methods
             ),
             datasets=tuple(entry.dataset for entry in suite.datasets),

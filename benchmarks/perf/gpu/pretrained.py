@@ -31,7 +31,7 @@ def measure(request: Request, journal: Journal) -> None:
             suite.watch(journal.seconds_left - 5, lambda: None)
             for record in suite.records():
                 found = {"map@all": score(record), "fit seconds": record["seconds"]["fit"]}
-                posterior = record["readings"].get("posterior")
+                posterior = record["representations"].get("posterior")
                 if posterior:
                     found["map@all by posterior"] = posterior["map@all"]["value"]
                 journal.write(label(record), found)

@@ -61,7 +61,7 @@ class SuiteRun:
 
 def label(record: dict[str, Any]) -> str:
     """The method of a record with its variant, e.g. `crossx[bn]`."""
-    row = record["row"]
+    row = record["method"]
     return f"{row['name']}[{row['variant']}]" if row["variant"] else str(row["name"])
 
 

@@ -31,7 +31,7 @@ def fetch_drawings(
     """Fetch the first drawings of a category and store them as a bitmap file of their own.
 
     The publisher gives a checksum of the whole file only, so what comes is checked for its form;
-    the checksum that later readings compare with is made of what came. Raises `FetchFault`.
+    the checksum that later representations compare with is made of what came. Raises `FetchFault`.
     """
     target, url = source.bitmaps(home, shared), source.address(shared)
     partial = PartialFile(target)

@@ -33,7 +33,7 @@ def file_digests(files: Sequence[Path], root: Path, index: Path) -> Digests:
     settled_before = (time.time() - _SETTLED) * 1e9
     digests: Digests = {}
     fresh: _Index = {}
-    with console.progress("reading images", len(files)) as advance:
+    with console.progress("representation images", len(files)) as advance:
         for file in files:
             name = file.relative_to(root).as_posix()
             digests[file] = None

@@ -1,4 +1,4 @@
-"""The drawn dataset: which images there are, making them once, reading them ever after."""
+"""The drawn dataset: which images there are, making them once, representation them ever after."""
 
 from __future__ import annotations
 

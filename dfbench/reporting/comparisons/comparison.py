@@ -36,10 +36,10 @@ class _Part(BaseModel):
 
 
 class Side(_Part):
-    """One reading of one row, as a comparison stores it."""
+    """One representation of one row, as a comparison stores it."""
 
     label: str
-    reading: str
+    representation: str
     """Empty for the row's headline."""
     eval_ids: tuple[str, ...]
     """Its records, in the order of the seeds."""
@@ -65,7 +65,7 @@ class Comparison(_Part):
     @property
     def key(self) -> Key:
         """What is compared: equal to the key of the question it answers."""
-        sides = tuple((side.label, side.reading, side.eval_ids) for side in self.sides)
+        sides = tuple((side.label, side.representation, side.eval_ids) for side in self.sides)
         return (self.statistic, self.metric, self.definition.version, sides)
 
     @property
@@ -79,16 +79,16 @@ class Comparison(_Part):
 
 
 @dataclass(frozen=True)
-class Reading:
-    """A line of the table and which of its readings is meant."""
+class Representation:
+    """A line of the table and which of its representations is meant."""
 
     line: Line
-    reading: str = ""
+    representation: str = ""
 
     @property
     def name(self) -> str:
-        """The line's name, and the reading unless it is the headline."""
-        return f"{self.line.name}, {self.reading}" if self.reading else self.line.name
+        """The line's name, and the representation unless it is the headline."""
+        return f"{self.line.name}, {self.representation}" if self.representation else self.line.name
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class Wanted:
     """A comparison that a table asks for."""
 
     statistic: Statistic
-    sides: tuple[Reading, ...]
+    sides: tuple[Representation, ...]
     metric: str = DEFAULT_METRIC
 
     @cached_property
@@ -119,7 +119,7 @@ class Wanted:
     def means(self) -> tuple[float, ...]:
         """By side, the mean over those seeds, as the records have it."""
         return tuple(
-            fmean(Line("", records).values(self.metric, side.reading))
+            fmean(Line("", records).values(self.metric, side.representation))
             for side, records in zip(self.sides, self.records, strict=True)
         )
 
@@ -141,7 +141,7 @@ class Wanted:
         return tuple(
             Side(
                 label=side.line.label,
-                reading=side.reading,
+                representation=side.representation,
                 eval_ids=tuple(record.eval_id for record in records),
             )
             for side, records in zip(self.sides, self.records, strict=True)
@@ -150,7 +150,9 @@ class Wanted:
     @property
     def key(self) -> Key:
         """What is compared."""
-        sides = tuple((side.label, side.reading, side.eval_ids) for side in self.stored_sides)
+        sides = tuple(
+            (side.label, side.representation, side.eval_ids) for side in self.stored_sides
+        )
         return (self.statistic, self.metric, self.definition.version, sides)
 
 
@@ -158,9 +160,9 @@ Answers = Mapping[Key, Comparison]
 """Comparisons by their key."""
 
 
-def has(line: Line, metric: str, reading: str = "") -> bool:
-    """Whether every record of a line has the metric in this reading."""
-    return len(line.values(metric, reading)) == len(line.records)
+def has(line: Line, metric: str, representation: str = "") -> bool:
+    """Whether every record of a line has the metric in this representation."""
+    return len(line.values(metric, representation)) == len(line.records)
 
 
 def count(number: int, noun: str) -> str:

@@ -40,27 +40,29 @@ class SeedMean:
         return max(0.0, self.value - self.low), max(0.0, self.high - self.value)
 
 
-def measured(line: Line, metric: str, runs: RunFolders, reading: str = "") -> SeedMean:
+def measured(line: Line, metric: str, runs: RunFolders, representation: str = "") -> SeedMean:
     """A row's mean and interval; see `measured_rows`, of which it is the only row."""
-    (found,) = measured_rows([line], metric, runs, reading)
+    (found,) = measured_rows([line], metric, runs, representation)
     return found
 
 
 def measured_rows(
-    lines: Sequence[Line], metric: str, runs: RunFolders, reading: str = ""
+    lines: Sequence[Line], metric: str, runs: RunFolders, representation: str = ""
 ) -> list[SeedMean]:
-    """The mean and interval of each row of one table, all of which have the reading.
+    """The mean and interval of each row of one table, all of which have the representation.
 
     From three seeds on a bootstrap over seeds and queries, if all run folders are there. Otherwise
     the interval over queries that each record has, its ends averaged over the seeds. Rows do not
     affect each other. Raises `InvalidInput` for a run folder that is not what its record says.
     """
-    found = {number: recorded(scores_of(x, metric, reading)) for number, x in enumerate(lines)}
+    found = {
+        number: recorded(scores_of(x, metric, representation)) for number, x in enumerate(lines)
+    }
     values: dict[tuple[int, ...], dict[int, list[NDArray[np.float64]]]] = {}
     for number, line in enumerate(lines):
         if len(line.records) >= VERDICT_SEEDS:
             try:
-                own = [runs.values(record, metric, reading) for record in line.records]
+                own = [runs.values(record, metric, representation) for record in line.records]
             except MissingRun:
                 continue
             values.setdefault(tuple(line.by_seed), {})[number] = own
@@ -72,10 +74,13 @@ def measured_rows(
     return list(found.values())
 
 
-def scores_of(line: Line, metric: str, reading: str = "") -> list[RecordedScore]:
-    """A row's recorded scores, one a seed; none where it has no such reading."""
-    readings = (r.readings.get(reading, {}) if reading else r.metrics for r in line.records)
-    return [scores[metric] for scores in readings if metric in scores]
+def scores_of(line: Line, metric: str, representation: str = "") -> list[RecordedScore]:
+    """A row's recorded scores, one a seed; none where it has no such representation."""
+    representations = (
+        r.representations.get(representation, {}) if representation else r.metrics
+        for r in line.records
+    )
+    return [scores[metric] for scores in representations if metric in scores]
 
 
 def recorded(scores: list[RecordedScore]) -> SeedMean:

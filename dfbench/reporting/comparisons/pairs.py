@@ -8,7 +8,7 @@ from itertools import product
 from dfbench.errors import InvalidInput, unknown_name
 from dfbench.records.record import Record
 from dfbench.reporting.cells import metric_title, short
-from dfbench.reporting.comparisons.comparison import Reading, Wanted, has
+from dfbench.reporting.comparisons.comparison import Representation, Wanted, has
 from dfbench.reporting.comparisons.questions import Cell, ComparableLines, Question, conditions
 from dfbench.reporting.lines import Line, differing, surroundings, tables
 
@@ -16,20 +16,20 @@ Labels = tuple[str, str]
 
 
 def pair_question(
-    records: Sequence[Record], labels: Labels, metric: str, reading: str = ""
+    records: Sequence[Record], labels: Labels, metric: str, representation: str = ""
 ) -> Question:
     """The first row less the second, by dataset, scenario and what else records share.
 
-    A row without the reading takes part with its headline, and the table says so. Raises
-    `UnknownName` for a row, metric or reading that no record has, and `InvalidInput`, which tells
-    the rows apart, if no two records can be compared.
+    A row without the representation takes part with its headline, and the table says so. Raises
+    `UnknownName` for a row, metric or representation that no record has, and `InvalidInput`,
+    which tells the rows apart, if no two records can be compared.
     """
-    _check_names(records, labels, metric, reading)
+    _check_names(records, labels, metric, representation)
     found = [
         (condition, wanted)
         for table in tables(records)
         for condition in conditions(table)
-        for wanted in _wanted(condition, labels, metric, reading)
+        for wanted in _wanted(condition, labels, metric, representation)
     ]
     paired = [(condition, wanted) for condition, wanted in found if wanted.seeds]
     if not paired:
@@ -41,7 +41,7 @@ def pair_question(
     marked = any(row[-1] for row in rows)
     header = ("dataset", "scenario", "A", "B", "A - B", "seeds", "under")
     names = dict.fromkeys(
-        f"{letter}: {side.line.label}{f', {side.reading}' if side.reading else ''}"
+        f"{letter}: {side.line.label}{f', {side.representation}' if side.representation else ''}"
         for _, wanted in paired
         for letter, side in zip("AB", wanted.sides, strict=True)
     )
@@ -53,33 +53,40 @@ def pair_question(
     )
 
 
-def _check_names(records: Sequence[Record], labels: Labels, metric: str, reading: str) -> None:
-    known = {record.row.label for record in records}
+def _check_names(
+    records: Sequence[Record], labels: Labels, metric: str, representation: str
+) -> None:
+    known = {record.method.label for record in records}
     for label in labels:
         if label not in known:
-            raise unknown_name("row", label, known, "dfbench table")
+            raise unknown_name("method", label, known, "dfbench table")
     if labels[0] == labels[1]:
         raise InvalidInput(f"both rows are {labels[0]!r}; allowed: two rows (see: dfbench table)")
-    own = [record for record in records if record.row.label in labels]
+    own = [record for record in records if record.method.label in labels]
     metrics = {name for record in own for name in record.metrics}
     if metric not in metrics:
         raise unknown_name("metric", metric, metrics, "dfbench table --format json")
-    readings = {name for record in own for name in record.readings}
-    if reading and reading not in readings:
-        raise unknown_name("reading", reading, readings, "dfbench table --format json")
+    representations = {name for record in own for name in record.representations}
+    if representation and representation not in representations:
+        raise unknown_name(
+            "representation", representation, representations, "dfbench table --format json"
+        )
 
 
 def _wanted(
-    condition: ComparableLines, labels: Labels, metric: str, reading: str
+    condition: ComparableLines, labels: Labels, metric: str, representation: str
 ) -> Iterator[Wanted]:
     for first, second in product(*map(condition.of, labels)):
         if has(first, metric) and has(second, metric):
-            sides = (_reading(first, metric, reading), _reading(second, metric, reading))
+            sides = (
+                _reading(first, metric, representation),
+                _reading(second, metric, representation),
+            )
             yield Wanted("difference", sides, metric)
 
 
-def _reading(line: Line, metric: str, reading: str) -> Reading:
-    return Reading(line, reading if has(line, metric, reading) else "")
+def _reading(line: Line, metric: str, representation: str) -> Representation:
+    return Representation(line, representation if has(line, metric, representation) else "")
 
 
 def _row(condition: ComparableLines, wanted: Wanted) -> tuple[Cell, ...]:
@@ -87,7 +94,7 @@ def _row(condition: ComparableLines, wanted: Wanted) -> tuple[Cell, ...]:
     configured = [
         side.line.name
         for side in (first, second)
-        if side.line.name != side.line.first.row.display_title
+        if side.line.name != side.line.first.method.display_title
     ]
     return (
         condition.dataset,
@@ -101,11 +108,13 @@ def _row(condition: ComparableLines, wanted: Wanted) -> tuple[Cell, ...]:
 
 def _reason(records: Sequence[Record], labels: Labels) -> str:
     """What keeps the records of two rows apart."""
-    both = [[[r for r in table if r.row.label == x] for x in labels] for table in tables(records)]
+    both = [
+        [[r for r in table if r.method.label == x] for x in labels] for table in tables(records)
+    ]
     for first, second in both:
         if first and second:
             return _difference(first[0], second[0])
-    where = [sorted({r.data.name for r in records if r.row.label == label}) for label in labels]
+    where = [sorted({r.data.name for r in records if r.method.label == label}) for label in labels]
     if where[0] == where[1]:
         return f"their records on {', '.join(where[0])} are of other data or scenarios"
     places = (f"{x} is on {', '.join(names)}" for x, names in zip(labels, where, strict=True))

@@ -9,7 +9,7 @@ from statistics import fmean
 from dfbench.identity import canonical_json
 from dfbench.records.record import Record
 from dfbench.reporting.cells import NONE, short, signed
-from dfbench.reporting.comparisons.comparison import Reading, Wanted, has
+from dfbench.reporting.comparisons.comparison import Representation, Wanted, has
 from dfbench.reporting.lines import DEFAULT_METRIC, Line, differing, lines, surroundings
 from dfbench.reporting.published import DataPair, Paper, Published, papers
 from dfbench.reporting.roles import REFERENCE, SECTIONS, is_variant_of, roles
@@ -75,10 +75,10 @@ def conditions(table: Sequence[Record]) -> list[ComparableLines]:
     """The conditions of a table, the one with most lines first; newest versions of rows only."""
     newest: dict[str, int] = {}
     for record in table:
-        newest[record.row.label] = max(newest.get(record.row.label, 0), record.row.version)
+        newest[record.method.label] = max(newest.get(record.method.label, 0), record.method.version)
     groups: dict[str, list[Record]] = {}
     for record in table:
-        if record.row.version == newest[record.row.label]:
+        if record.method.version == newest[record.method.label]:
             groups.setdefault(canonical_json(surroundings(record)), []).append(record)
     ordered = sorted(groups.values(), key=lambda group: -len(group))
     settings = [surroundings(group[0]) for group in ordered]
@@ -143,7 +143,7 @@ def _baseline_lines(condition: ComparableLines, paper: Paper) -> list[Line]:
         line
         for name in paper.baselines
         for line in condition.lines
-        if line.first.row.name == name and roles().section(line.first.row) != REFERENCE
+        if line.first.method.name == name and roles().section(line.first.method) != REFERENCE
     ]
 
 
@@ -161,11 +161,17 @@ def _share(condition: ComparableLines, paper: Paper, subject: Line, pair: DataPa
         lacking = [pair.data, *([] if baselines else paper.baselines)]
         return Question(title, notes=condition.missing(lacking))
     rows: list[tuple[Cell, ...]] = []
-    for reading, name in zip(READINGS, _READING_TITLES, strict=True):
-        best = max((_read(line, reading) for line in baselines), key=_mean)
+    for representation, name in zip(READINGS, _READING_TITLES, strict=True):
+        best = max((_read(line, representation) for line in baselines), key=_mean)
         for twin in condition.of(pair.data):
-            if has(subject, DEFAULT_METRIC, reading) and has(twin, DEFAULT_METRIC, reading):
-                sides = (Reading(subject, reading), Reading(twin, reading), best)
+            if has(subject, DEFAULT_METRIC, representation) and has(
+                twin, DEFAULT_METRIC, representation
+            ):
+                sides = (
+                    Representation(subject, representation),
+                    Representation(twin, representation),
+                    best,
+                )
                 rows.append((name, best.line.name, Wanted("share", sides)))
     printed = [
         f"published on {dataset}: {short(_printed_share(paper, dataset, both))}"
@@ -173,7 +179,7 @@ def _share(condition: ComparableLines, paper: Paper, subject: Line, pair: DataPa
     ]
     return Question(
         title=title,
-        header=("reading", "best baseline", "share of the way"),
+        header=("representation", "best baseline", "share of the way"),
         rows=tuple(rows),
         notes=(
             f"({subject.name} - best baseline) / ({pair.data} - best baseline); the best baseline "
@@ -193,9 +199,9 @@ def _printed_share(paper: Paper, dataset: str, both: tuple[float, float]) -> flo
 
 def variants_of(condition: ComparableLines, subject: Line) -> list[Line]:
     """The lines of named variants of a method; none if the subject is one itself."""
-    if subject.first.row.variant is not None:
+    if subject.first.method.variant is not None:
         return []
-    return [line for line in condition.lines if is_variant_of(line.first.row, subject.label)]
+    return [line for line in condition.lines if is_variant_of(line.first.method, subject.label)]
 
 
 def _further_ablations(condition: ComparableLines) -> Iterator[Question]:
@@ -231,7 +237,7 @@ def _bar(condition: ComparableLines) -> Question:
     for line in condition.lines:
         if line is not bar:
             row = (line.name, *_both_readings(line, bar))
-            by_section[roles().section(line.first.row)].append(row)
+            by_section[roles().section(line.first.method)].append(row)
     return Question(
         title=f"Does anything beat {bar.name}?",
         header=("row", *_READING_TITLES),
@@ -245,7 +251,7 @@ def _twins(condition: ComparableLines) -> list[DataPair]:
     """Pairs that papers name, and rows on generated pairs beside the same method with data."""
     named = {pair.free: pair for paper in papers() for pair in paper.twins}
     for line in condition.lines:
-        row = line.first.row
+        row = line.first.method
         if row.pairs_of is not None and row.label not in named and _has_data(condition, row.name):
             named[row.label] = DataPair(row.label, row.name)
     return list(named.values())
@@ -253,7 +259,7 @@ def _twins(condition: ComparableLines) -> list[DataPair]:
 
 def _has_data(condition: ComparableLines, label: str) -> bool:
     """Whether no record of a row denies that it trains on real images."""
-    sections = {roles().section(line.first.row) for line in condition.of(label)}
+    sections = {roles().section(line.first.method) for line in condition.of(label)}
     return sections <= {REFERENCE}
 
 
@@ -266,7 +272,7 @@ def _data(condition: ComparableLines, twins: list[DataPair]) -> Question:
     labels = [label for pair in twins for label in (pair.data, pair.free)]
     return Question(
         title="How far is data-free from data-dependent?",
-        header=("with data", "without", "reading", "difference", "ratio", "published"),
+        header=("with data", "without", "representation", "difference", "ratio", "published"),
         rows=tuple(rows),
         notes=(
             "difference: with data less without; ratio: without over with",
@@ -284,16 +290,16 @@ def _twin_rows(pair: DataPair, free: Line, data: Line) -> Iterator[tuple[Cell, .
         f"{signed(with_data - without)}, {short(without / with_data)} ({dataset})"
         for dataset, (with_data, without) in pair.printed.items()
     ]
-    for reading, name in zip(READINGS, _READING_TITLES, strict=True):
-        with_data, without = _read(data, reading), _read(free, reading)
-        if with_data.reading == without.reading == reading:
+    for representation, name in zip(READINGS, _READING_TITLES, strict=True):
+        with_data, without = _read(data, representation), _read(free, representation)
+        if with_data.representation == without.representation == representation:
             yield (
                 data.name,
                 free.name,
                 name,
                 Wanted("difference", (with_data, without)),
                 Wanted("ratio", (without, with_data)),
-                "" if reading else "; ".join(printed) or NONE,
+                "" if representation else "; ".join(printed) or NONE,
             )
 
 
@@ -302,15 +308,15 @@ _READING_TITLES = ("features", POSTERIOR)
 
 def _both_readings(first: Line, second: Line) -> tuple[Cell, Cell]:
     """First less second by features and by posterior; the headline where there is no posterior."""
-    features = Wanted("difference", (Reading(first), Reading(second)))
+    features = Wanted("difference", (Representation(first), Representation(second)))
     sides = (_read(first, POSTERIOR), _read(second, POSTERIOR))
-    return features, Wanted("difference", sides) if sides[0].reading else NONE
+    return features, Wanted("difference", sides) if sides[0].representation else NONE
 
 
-def _read(line: Line, reading: str) -> Reading:
-    """The reading of a line, or its headline, which is all that an untrained row has."""
-    return Reading(line, reading if has(line, DEFAULT_METRIC, reading) else "")
+def _read(line: Line, representation: str) -> Representation:
+    """The representation of a line, or its headline, which is all that an untrained row has."""
+    return Representation(line, representation if has(line, DEFAULT_METRIC, representation) else "")
 
 
-def _mean(side: Reading) -> float:
-    return fmean(side.line.values(DEFAULT_METRIC, side.reading))
+def _mean(side: Representation) -> float:
+    return fmean(side.line.values(DEFAULT_METRIC, side.representation))

@@ -35,7 +35,7 @@ def compare(wanted: Wanted, runs: RunFolders, resamples: int = RESAMPLES) -> Com
     interval. Raises `MissingRun` or `InvalidInput` for what the runs lack.
     """
     rows = [
-        [runs.values(record, wanted.metric, side.reading) for record in records]
+        [runs.values(record, wanted.metric, side.representation) for record in records]
         for side, records in zip(wanted.sides, wanted.records, strict=True)
     ]
     blocks, design = drawn_from(rows, wanted.records[0])

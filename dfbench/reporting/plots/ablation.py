@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dfbench.reporting.comparisons.comparison import Answers, Reading, Wanted, has
+from dfbench.reporting.comparisons.comparison import Answers, Representation, Wanted, has
 from dfbench.reporting.comparisons.intervals import FROM_THREE_SEEDS
 from dfbench.reporting.comparisons.questions import POSTERIOR, ComparableLines
 from dfbench.reporting.comparisons.resampling import compare
@@ -36,7 +36,7 @@ class Change:
 
     name: str
     by_reading: dict[str, Difference]
-    """By `features` and `posterior`, where both rows have the reading."""
+    """By `features` and `posterior`, where both rows have the representation."""
 
 
 def ablation_chart(changes: list[Change], parent: str, metric: str, title: str) -> Figure:
@@ -45,8 +45,8 @@ def ablation_chart(changes: list[Change], parent: str, metric: str, title: str) 
     figure = new_figure(PAGE * 0.75, 0.95 + _ROW_HEIGHT * len(ordered))
     axes = figure.add_subplot()
     axes.axvline(0, color="black", linewidth=0.8)
-    for number, (reading, marker, colour) in enumerate(_READINGS):
-        _points(axes, ordered, reading, marker, colour, _OFFSET * (1 - 2 * number))
+    for number, (representation, marker, colour) in enumerate(_READINGS):
+        _points(axes, ordered, representation, marker, colour, _OFFSET * (1 - 2 * number))
     axes.set_yticks(range(len(ordered)), [change.name for change in ordered])
     axes.set_ylim(-0.7, len(ordered) - 0.3)
     axes.tick_params(axis="y", length=0)
@@ -59,12 +59,12 @@ def ablation_chart(changes: list[Change], parent: str, metric: str, title: str) 
 
 
 def _points(
-    axes: Axes, changes: list[Change], reading: str, marker: str, colour: str, offset: float
+    axes: Axes, changes: list[Change], representation: str, marker: str, colour: str, offset: float
 ) -> None:
     found = [
-        (place + offset, change.by_reading[reading])
+        (place + offset, change.by_reading[representation])
         for place, change in enumerate(changes)
-        if reading in change.by_reading
+        if representation in change.by_reading
     ]
     if not found:
         return
@@ -77,7 +77,7 @@ def _points(
         color=colour,
         marker=marker,
         linestyle="none",
-        label=reading,
+        label=representation,
     )
 
 
@@ -91,11 +91,12 @@ def changes_of(
     """
     changes = []
     for line in condition.lines:
-        if is_variant_of(line.first.row, parent.label):
+        if is_variant_of(line.first.method, parent.label):
             found = {
                 name: one
-                for reading, name in (("", "features"), (POSTERIOR, POSTERIOR))
-                if (one := _difference(line, parent, reading, metric, answers, runs)) is not None
+                for representation, name in (("", "features"), (POSTERIOR, POSTERIOR))
+                if (one := _difference(line, parent, representation, metric, answers, runs))
+                is not None
             }
             if "features" in found:
                 changes.append(Change(line.name, found))
@@ -103,11 +104,15 @@ def changes_of(
 
 
 def _difference(
-    line: Line, parent: Line, reading: str, metric: str, answers: Answers, runs: RunFolders
+    line: Line, parent: Line, representation: str, metric: str, answers: Answers, runs: RunFolders
 ) -> Difference | None:
-    if not has(line, metric, reading) or not has(parent, metric, reading):
+    if not has(line, metric, representation) or not has(parent, metric, representation):
         return None
-    wanted = Wanted("difference", (Reading(line, reading), Reading(parent, reading)), metric)
+    wanted = Wanted(
+        "difference",
+        (Representation(line, representation), Representation(parent, representation)),
+        metric,
+    )
     if not wanted.seeds or wanted.value is None:
         return None
     answer = answers.get(wanted.key)

@@ -1,4 +1,4 @@
-"""Rows as bars, with intervals, their second reading, and what papers printed."""
+"""Rows as bars, with intervals, their second representation, and what papers printed."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _section(axes: Axes, bars: list[Bar], section: str, colour: str) -> None:
 
 
 def _marks(axes: Axes, bars: list[Bar]) -> None:
-    """The second reading as circles, published numbers as diamonds."""
+    """The second representation as circles, published numbers as diamonds."""
     posterior = [(bar.posterior.value, p) for p, bar in enumerate(bars) if bar.posterior]
     printed = [(bar.published, p) for p, bar in enumerate(bars) if bar.published is not None]
     styles = (
@@ -114,7 +114,7 @@ def bars_of(lines: list[Line], metric: str, runs: RunFolders) -> list[Bar]:
     return [
         Bar(
             name=line.name,
-            section=roles().section(line.first.row),
+            section=roles().section(line.first.method),
             features=features,
             posterior=recorded(scores) if (scores := scores_of(line, metric, POSTERIOR)) else None,
             published=printed[line.label].values.get(metric) if line.label in printed else None,

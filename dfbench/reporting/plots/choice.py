@@ -38,9 +38,9 @@ def chosen_lines(condition: ComparableLines, labels: Sequence[str], most: int | 
     known = {line.label for line in condition.lines}
     for label in labels:
         if label not in known:
-            raise unknown_name("row", label, known, "dfbench table")
+            raise unknown_name("method", label, known, "dfbench table")
     if not labels:
-        lines = [line for line in condition.lines if line.first.row.variant is None]
+        lines = [line for line in condition.lines if line.first.method.variant is None]
         return first_of(lines or list(condition.lines), most)
     lines = [line for label in dict.fromkeys(labels) for line in condition.of(label)]
     if most is not None and len(lines) > most:

@@ -53,13 +53,13 @@ def confusion_chart(shares: NDArray[np.float64], classes: tuple[str, ...], title
     return figure
 
 
-def shares_of(line: Line, runs: Path, reading: str = "") -> NDArray[np.float64]:
+def shares_of(line: Line, runs: Path, representation: str = "") -> NDArray[np.float64]:
     """`[C, C]`: what the top R of each class's queries hold, R photos being of that class.
 
     The diagonal is the R-precision of a class; a class without queries or photos has a row of 0.
     Mean over the seeds. Raises `MissingRun` for a run without its folder.
     """
-    by_seed = [_shares(embedded_test(runs, r, reading), r) for r in line.records]
+    by_seed = [_shares(embedded_test(runs, r, representation), r) for r in line.records]
     return np.asarray(np.mean(by_seed, axis=0))
 
 

@@ -137,7 +137,12 @@ def _scale(axes: Axes, title: str) -> None:
 
 
 def panel_of(
-    sweep: Sweep, series: Sequence[Series], group: str, metric: str, reading: str, runs: RunFolders
+    sweep: Sweep,
+    series: Sequence[Series],
+    group: str,
+    metric: str,
+    representation: str,
+    runs: RunFolders,
 ) -> Panel:
     """A group of queries of a sweep.
 
@@ -147,11 +152,13 @@ def panel_of(
     for one in series:
         points = {}
         for overlap, line in one.by_overlap.items():
-            scores = [group_scores(record, group, reading) for record in line.records]
+            scores = [group_scores(record, group, representation) for record in line.records]
             own = [found[metric] for found in scores if metric in found]
             if own:
                 whole = group == ALL
-                points[overlap] = measured(line, metric, runs, reading) if whole else recorded(own)
+                points[overlap] = (
+                    measured(line, metric, runs, representation) if whole else recorded(own)
+                )
         curves.append(OverlapCurve(one.name, points))
     return Panel(_TITLES[group], [c for c in curves if c.points], _chances(sweep, metric, group))
 
@@ -171,18 +178,18 @@ def chosen_series(sweep: Sweep, labels: Sequence[str]) -> list[Series]:
 
     Raises `UnknownName` for a label without records and `InvalidInput` for more than fit.
     """
-    known = {one.first.row.label for one in sweep.series}
+    known = {one.first.method.label for one in sweep.series}
     for label in labels:
         if label not in known:
-            raise unknown_name("row", label, known, "dfbench table overlap")
+            raise unknown_name("method", label, known, "dfbench table overlap")
     found = [
         one
         for one in sweep.series
-        if (one.first.row.label in labels if labels else one.first.row.variant is None)
+        if (one.first.method.label in labels if labels else one.first.method.variant is None)
     ]
     if len(found) > MOST_ROWS and labels:
         raise InvalidInput(f"{len(found)} rows by --method; allowed: at most {MOST_ROWS}")
     if len(found) > MOST_ROWS:
-        names = ", ".join(one.first.row.label for one in found[MOST_ROWS:])
+        names = ", ".join(one.first.method.label for one in found[MOST_ROWS:])
         note(f"left out: {names}; choose rows with --method")
     return found[:MOST_ROWS]

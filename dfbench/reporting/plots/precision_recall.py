@@ -58,7 +58,7 @@ def curve_chart(curves: list[RowCurve], chance: float, title: str) -> Figure:
     return figure
 
 
-def curve_of(line: Line, runs: Path, reading: str = "") -> RowCurve:
+def curve_of(line: Line, runs: Path, representation: str = "") -> RowCurve:
     """A row's curve from the embeddings of its runs.
 
     The interval is a bootstrap as of every row's mean, level by level. Raises `MissingRun` for a
@@ -66,7 +66,7 @@ def curve_of(line: Line, runs: Path, reading: str = "") -> RowCurve:
     """
     curves = []
     for record in line.records:
-        found = embedded_test(runs, record, reading)
+        found = embedded_test(runs, record, representation)
         curves.append(
             precision_by_query(
                 found.embeddings["sketch"],

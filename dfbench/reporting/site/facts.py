@@ -24,7 +24,7 @@ def configuration(record: Record) -> list[Facts]:
     return [
         facts
         for facts in (
-            Facts("Method", _texts(record.row.config)),
+            Facts("Method", _texts(record.method.config)),
             Facts("Budget", _texts(record.budget.model_dump(mode="json"))),
             Facts("Teachers' recipe", _texts(record.recipe.model_dump(mode="json"))),
         )
@@ -78,8 +78,8 @@ def provenance(record: Record) -> Facts:
         ("identity of the fit", record.fit_id),
         ("identity of the record", record.eval_id),
         ("digest of the embeddings", record.digests.embeddings),
-        ("method", f"{record.row.label}, version {record.row.version}"),
-        ("plugin", f"{record.row.plugin} {record.row.plugin_version}"),
+        ("method", f"{record.method.label}, version {record.method.version}"),
+        ("plugin", f"{record.method.plugin} {record.method.plugin_version}"),
         ("numerics", record.numerics),
         ("device", f"{made.device}, {count(made.threads, 'thread')}"),
         ("processes of the fit", str(made.devices)),

@@ -72,7 +72,7 @@ class RunFiles:
 
 def read_artefacts(runs: Path, record: Record) -> RunFiles:
     """All that can be read; what cannot is told by `missing`, never raised."""
-    folder = run_folder(runs, record.data.name, record.row.label, record.seed, record.fit_id)
+    folder = run_folder(runs, record.data.name, record.method.label, record.seed, record.fit_id)
     if not folder.is_dir():
         reason = f"there is no folder {str(folder)!r}; --runs may name another"
         return RunFiles(
@@ -179,7 +179,7 @@ def shown_pixels(runs: Path, records: Iterable[Record]) -> int:
         _pixels(picture)
         for record in records
         for picture in _pictures(
-            run_folder(runs, record.data.name, record.row.label, record.seed, record.fit_id)
+            run_folder(runs, record.data.name, record.method.label, record.seed, record.fit_id)
         )
     )
 

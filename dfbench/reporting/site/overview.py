@@ -57,7 +57,7 @@ def write_overview(
 def _rows(entries: Sequence[TableEntry]) -> Iterator[tuple[TableEntry, Line, str]]:
     for entry in entries:
         for line in entry.rows:
-            yield entry, line, roles().section(line.first.row)
+            yield entry, line, roles().section(line.first.method)
 
 
 def _formulas(records: Sequence[Record]) -> dict[str, str]:

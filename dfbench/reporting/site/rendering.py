@@ -30,7 +30,7 @@ def run_key(record: Record) -> str:
 
 def run_page(record: Record) -> str:
     """The page of a run."""
-    return f"runs/{file_name(record.row.label)}-s{record.seed}-{run_key(record)}.html"
+    return f"runs/{file_name(record.method.label)}-s{record.seed}-{run_key(record)}.html"
 
 
 def table_page(table: Sequence[Record]) -> str:

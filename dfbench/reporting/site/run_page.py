@@ -57,7 +57,7 @@ def write_run_page(
         "place": place,
         "name": place.line.name,
         "seeds": {r.seed: run_page(r) for r in place.line.records},
-        "readings": {"": record.metrics, **record.readings},
+        "representations": {"": record.metrics, **record.representations},
         "groups": {name: record.groups[name] for name in query_groups([record])},
         "data": data_facts(record),
         "cost": cost(record),

@@ -29,7 +29,7 @@ from dfbench.reporting.tables.page import answer_table, answered_tables
 from dfbench.reporting.tables.unfinished import UnfinishedRun, unfinished_layouts
 
 READINGS = ("", "posterior")
-"""The headline, and the second reading that a table shows."""
+"""The headline, and the second representation that a table shows."""
 _STEPS = (0.02, 0.05, 0.1, 0.2)
 """Between two marks of the axis."""
 _MARKS = 6
@@ -65,9 +65,9 @@ class IntervalChart:
 class _Readable(RunFolders):
     """Run folders of which one that cannot be read counts as missing: the run's page says why."""
 
-    def values(self, record: Record, metric: str, reading: str) -> NDArray[np.float64]:
+    def values(self, record: Record, metric: str, representation: str) -> NDArray[np.float64]:
         try:
-            return super().values(record, metric, reading)
+            return super().values(record, metric, representation)
         except InvalidInput as fault:
             raise MissingRun(str(fault)) from fault
 
@@ -75,11 +75,11 @@ class _Readable(RunFolders):
 def interval_chart(rows: Sequence[Line], metric: str, runs: Path) -> IntervalChart:
     """Means over the seeds with their intervals, as `dfbench plot` draws them."""
     by_row: list[dict[str, SeedMean]] = [{} for _ in rows]
-    for reading in READINGS:
-        own = [n for n, line in enumerate(rows) if scores_of(line, metric, reading)]
-        intervals = measured_rows([rows[n] for n in own], metric, _Readable(runs), reading)
+    for representation in READINGS:
+        own = [n for n, line in enumerate(rows) if scores_of(line, metric, representation)]
+        intervals = measured_rows([rows[n] for n in own], metric, _Readable(runs), representation)
         for number, interval in zip(own, intervals, strict=True):
-            by_row[number][reading] = interval
+            by_row[number][representation] = interval
     found = tuple(map(IntervalRow, rows, by_row))
     most = max((m.high for row in found for m in row.by_reading.values()), default=1.0)
     step = next((s for s in _STEPS if most / s <= _MARKS), _STEPS[-1])

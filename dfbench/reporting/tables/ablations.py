@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from dfbench.records.record import Record
 from dfbench.reporting.cells import mean_and_deviation, metric_title
-from dfbench.reporting.comparisons.comparison import Answers, Reading, Wanted, has
+from dfbench.reporting.comparisons.comparison import Answers, Representation, Wanted, has
 from dfbench.reporting.comparisons.questions import (
     POSTERIOR,
     Cell,
@@ -65,13 +65,19 @@ def _scores(line: Line) -> tuple[str, ...]:
 
 
 def _ablated(line: Line, subject: Line) -> tuple[Cell, ...]:
-    return (*_scores(line), *(_less(line, subject, reading) for reading in ("", POSTERIOR)))
+    return (
+        *_scores(line),
+        *(_less(line, subject, representation) for representation in ("", POSTERIOR)),
+    )
 
 
-def _less(line: Line, subject: Line, reading: str) -> Cell:
-    if not all(has(one, DEFAULT_METRIC, reading) for one in (line, subject)):
+def _less(line: Line, subject: Line, representation: str) -> Cell:
+    if not all(has(one, DEFAULT_METRIC, representation) for one in (line, subject)):
         return ""
-    return Wanted("difference", (Reading(line, reading), Reading(subject, reading)))
+    return Wanted(
+        "difference",
+        (Representation(line, representation), Representation(subject, representation)),
+    )
 
 
 def data_tables(records: Iterable[Record], answers: Answers) -> list[Layout]:

@@ -36,16 +36,16 @@ class DatasetLine:
         """How many seeds it has, dataset by dataset."""
         return [len(line.records) for line in self.by_dataset.values()]
 
-    def values(self, dataset: str, metric: str, reading: str = "") -> list[float]:
+    def values(self, dataset: str, metric: str, representation: str = "") -> list[float]:
         """The metric on each seed of a dataset; empty where there is none."""
         line = self.by_dataset.get(dataset)
-        return line.values(metric, reading) if line else []
+        return line.values(metric, representation) if line else []
 
 
 def across_datasets(records: Iterable[Record], metrics: Sequence[str] = HEADLINE) -> list[Layout]:
     """By scenario a table of rows (one configuration each) and, for every dataset, its metrics.
 
-    Each dataset has its metrics and the first metric of the posterior reading. A dataset of
+    Each dataset has its metrics and the first metric of the posterior representation. A dataset of
     several contents counts as several. What papers printed for the datasets stands beneath.
     """
     by_scenario: dict[str, list[Record]] = {}
@@ -59,11 +59,11 @@ def _table(scenario: str, records: list[Record], metrics: Sequence[str]) -> Layo
     datasets = list(by_dataset)
     by_section: dict[str, list[DatasetLine]] = {name: [] for name in SECTIONS}
     for entry in _entries(by_dataset, metrics[0]):
-        by_section[roles().section(entry.first.row)].append(entry)
+        by_section[roles().section(entry.first.method)].append(entry)
     columns = [
-        (dataset, metric, reading)
+        (dataset, metric, representation)
         for dataset in datasets
-        for metric, reading in (*((m, "") for m in metrics), (metrics[0], _POSTERIOR))
+        for metric, representation in (*((m, "") for m in metrics), (metrics[0], _POSTERIOR))
     ]
     shown = [entry for found in by_section.values() for entry in found]
     printed = list(_printed(scenario, datasets, metrics))
@@ -73,7 +73,11 @@ def _table(scenario: str, records: list[Record], metrics: Sequence[str]) -> Layo
     width = len(metrics) + 1
     return Layout(
         title=f"{scenario}: {', '.join(datasets)}",
-        header=("method", *(reading or metric_title(m) for _, m, reading in columns), "seeds"),
+        header=(
+            "method",
+            *(representation or metric_title(m) for _, m, representation in columns),
+            "seeds",
+        ),
         rows=(*(_row(entry, columns) for entry in shown), *printed),
         notes=tuple(_notes(by_dataset, metrics, bool(printed))),
         content=_content(scenario, by_dataset, by_section, metrics),
@@ -84,7 +88,7 @@ def _table(scenario: str, records: list[Record], metrics: Sequence[str]) -> Layo
 
 
 _Column = tuple[str, str, str]
-"""Dataset, metric and reading."""
+"""Dataset, metric and representation."""
 _Ranks = dict[tuple[int, int], Rank]
 
 
@@ -117,12 +121,12 @@ def _entries(by_dataset: dict[str, list[Record]], metric: str) -> list[DatasetLi
 
 def _key(record: Record) -> str:
     """Equal for records that differ in dataset and seed alone."""
-    parts = record.row.config, record.budget, record.recipe, record.numerics
-    given = sorted(str(teacher.given) for teacher in record.teachers.values())
+    parts = record.method.config, record.budget, record.recipe, record.numerics
+    given = sorted(str(teacher.external) for teacher in record.teachers.values())
     return canonical_json(
         [
-            record.row.label,
-            record.row.version,
+            record.method.label,
+            record.method.version,
             *(p if isinstance(p, dict | str) else p.model_dump(mode="json") for p in parts),
             given,
         ]
@@ -196,7 +200,7 @@ def _notes(
         if name in first.definitions:
             yield f"{metric_title(name)}: {first.definitions[name].formula}"
     yield "mean ± standard deviation over seeds"
-    yield f"posterior: {metric_title(metrics[0])} of a second reading, the encoders' sum_c p_c q_c"
+    yield f"posterior: {metric_title(metrics[0])} with the encoders' posteriors, sum_c p_c q_c"
     yield from remarks(record for records in by_dataset.values() for record in records)
     if printed:
         sources = "; ".join(p.source for p in _sources(first.scenario, by_dataset))
@@ -216,9 +220,9 @@ def _content(
         "rows": [
             {
                 "section": section,
-                "method": entry.first.row.label,
+                "method": entry.first.method.label,
                 "name": entry.name,
-                "needs": list(entry.first.row.needs),
+                "needs": list(entry.first.method.needs),
                 "datasets": {
                     dataset: {
                         "seeds": [record.seed for record in line.records],

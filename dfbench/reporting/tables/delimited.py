@@ -17,8 +17,8 @@ _OVERLAP_NAMES = ("dataset", "scenario", "metric", "queries", "section", "method
 def leaderboard_csv(layouts: Sequence[Layout]) -> str:
     """All rows of several tables of methods under one header.
 
-    For every metric and reading the mean and, from two seeds on, the sample deviation over seeds;
-    then what was published. An empty field is a number that there is not.
+    For every metric and representation the mean and, from two seeds on, the sample deviation over
+    seeds; then what was published. An empty field is a number that there is not.
     """
     rows = [_fields(table.content, row) for table in layouts for row in table.content["rows"]]
     header = dict.fromkeys(name for row in rows for name in row)
@@ -49,9 +49,9 @@ def overlap_csv(layouts: Sequence[Layout]) -> str:
 def _fields(table: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
     words = {**table, **row, "needs": "; ".join(row["needs"]), "seeds": len(row["seeds"]) or ""}
     fields = {name: words[name] for name in _NAMES}
-    for reading, scores in {"": row["metrics"], **row["readings"]}.items():
+    for representation, scores in {"": row["metrics"], **row["representations"]}.items():
         for metric, values in scores.items():
-            fields |= _summary(f"{reading} {metric}".strip(), values)
+            fields |= _summary(f"{representation} {metric}".strip(), values)
     for group, scores in row["groups"].items():
         for metric, values in scores.items():
             fields |= _summary(f"{group} {metric}", values)

@@ -54,7 +54,7 @@ def _leaderboard(records: list[Record], metrics: Sequence[str]) -> Layout:
     first = records[0]
     by_section: dict[str, list[Line]] = {name: [] for name in SECTIONS}
     for line in lines(records, metrics[0]):
-        by_section[roles().section(line.first.row)].append(line)
+        by_section[roles().section(line.first.method)].append(line)
     sections = {name: found for name, found in by_section.items() if found}
     shown = [line for found in sections.values() for line in found]
     reported = published(first.data.name, first.scenario_title)
@@ -87,7 +87,7 @@ def _row(
     cells.append(mean_and_deviation(line.values(metrics[0], "posterior")))
     cells += [mean_and_deviation(group_values(line, name, metrics[0])) for name in groups]
     cells.append(str(len(line.records)))
-    cells.append(", ".join(line.first.row.needs) or NONE)
+    cells.append(", ".join(line.first.method.needs) or NONE)
     if reported:
         paper = _published(line, reported)
         printed = paper.values if paper else {}
@@ -98,7 +98,7 @@ def _row(
 
 
 def _published(line: Line, reported: dict[str, Published]) -> Published | None:
-    return None if line.first.row.variant else reported.get(line.first.row.name)
+    return None if line.first.method.variant else reported.get(line.first.method.name)
 
 
 def _differences(line: Line, metrics: Sequence[str], printed: dict[str, float]) -> dict[str, float]:
@@ -112,8 +112,8 @@ def _ranks(sections: list[list[Line]], metrics: Sequence[str]) -> dict[tuple[int
     ranks: dict[tuple[int, int], Rank] = {}
     start = 0
     for section in sections:
-        for column, (metric, reading) in enumerate(columns, start=1):
-            found = best_two([line.values(metric, reading) for line in section])
+        for column, (metric, representation) in enumerate(columns, start=1):
+            found = best_two([line.values(metric, representation) for line in section])
             ranks |= {(start + place, column): rank for place, rank in found.items()}
         start += len(section)
     return ranks
@@ -148,7 +148,7 @@ def _notes(
     notes.append("mean ± standard deviation over seeds")
     notes += remarks(records)
     notes.append(
-        f"posterior: {metric_title(metrics[0])} of a second reading, the encoders' sum_c p_c q_c"
+        f"posterior: {metric_title(metrics[0])} with the encoders' posteriors, sum_c p_c q_c"
     )
     if reported:
         sources = "; ".join(sorted({p.source for p in reported.values()}))
@@ -188,12 +188,12 @@ def _json_row(line: Line, metrics: Sequence[str], paper: Published | None) -> di
     return {
         "method": line.label,
         "name": line.name,
-        "needs": list(line.first.row.needs),
+        "needs": list(line.first.method.needs),
         "seeds": [record.seed for record in line.records],
         "metrics": {name: line.values(name) for name in names},
-        "readings": {
-            reading: {name: line.values(name, reading) for name in names}
-            for reading in line.first.readings
+        "representations": {
+            representation: {name: line.values(name, representation) for name in names}
+            for representation in line.first.representations
         },
         "groups": {
             group: {name: group_values(line, group, name) for name in names}

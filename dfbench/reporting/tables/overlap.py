@@ -123,9 +123,9 @@ def _content(sweep: Sweep, metric: str, group: str) -> dict[str, Any]:
         "rows": [
             {
                 "section": section,
-                "method": one.first.row.label,
+                "method": one.first.method.label,
                 "name": one.name,
-                "needs": list(one.first.row.needs),
+                "needs": list(one.first.method.needs),
                 "values": {f"{o:g}": one.values(o, metric, group) for o in sweep.overlaps},
                 "posterior": {
                     f"{o:g}": one.values(o, metric, group, "posterior") for o in sweep.overlaps

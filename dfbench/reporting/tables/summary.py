@@ -14,7 +14,7 @@ def print_run(runs: list[Run]) -> None:
     """Print the scores of the runs of one command, the requested one last, and where things lie."""
     for run in runs:
         if run.reused:
-            note(f"{run.record.row.label}: already done ({run.path}); --force repeats it")
+            note(f"{run.record.method.label}: already done ({run.path}); --force repeats it")
         elif run.earlier is not None:
             note(_repetition(run))
     requested = runs[-1]
@@ -28,10 +28,10 @@ def _layout(records: list[Record]) -> Layout:
     names = list(last.metrics)
     rows = []
     for record in records:
-        rows.append((record.row.display_title, *_cells(record.metrics, names)))
+        rows.append((record.method.display_title, *_cells(record.metrics, names)))
         rows.extend(
-            (f"  its {reading}", *_cells(scores, names))
-            for reading, scores in record.readings.items()
+            (f"  its {representation}", *_cells(scores, names))
+            for representation, scores in record.representations.items()
         )
     accuracies = ", ".join(f"{m} {short(t.accuracy)}" for m, t in sorted(last.teachers.items()))
     title = f"{last.data.name}, {last.scenario_title}, seed {last.seed}"
@@ -54,4 +54,4 @@ def _cells(scores: dict[str, RecordedScore], names: list[str]) -> list[str]:
 def _repetition(run: Run) -> str:
     same = run.earlier is not None and run.earlier.digests == run.record.digests
     verdict = "the same digests as before" if same else "other digests than before"
-    return f"{run.record.row.label}: repeated, with {verdict} ({run.record.digests.embeddings})"
+    return f"{run.record.method.label}: repeated, with {verdict} ({run.record.digests.embeddings})"

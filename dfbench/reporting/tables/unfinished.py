@@ -52,7 +52,7 @@ class UnfinishedRun:
             right = here and scenario is None
             rows = tuple(map(file_name, rows))
         else:
-            labels = {subject.row, subject.row.partition("[")[0]}
+            labels = {subject.method, subject.method.partition("[")[0]}
             right = dataset in (None, subject.dataset) and scenario in (None, subject.scenario)
         return right and (not rows or bool(labels & {*rows}))
 
@@ -63,7 +63,7 @@ class UnfinishedRun:
         if subject is None:
             names = (self.folder.name, self.folder.parent.name, NONE, NONE)
         else:
-            names = (subject.row, subject.dataset, subject.scenario, str(subject.seed))
+            names = (subject.method, subject.dataset, subject.scenario, str(subject.seed))
         return (*names, self.status)
 
     @property

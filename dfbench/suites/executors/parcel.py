@@ -32,7 +32,7 @@ class Parcel(BaseModel):
     version: str
     """Of dfbench at home."""
     task: Task
-    row: MethodInfo
+    method: MethodInfo
     source: MethodInfo | None
     """The row whose generated pairs this one needs."""
     datasets: dict[str, DatasetAnswer]
@@ -62,8 +62,8 @@ def pack(task: Task, plan: Plan, supervision: Supervision) -> Parcel:
     return Parcel(
         version=__version__,
         task=task.model_copy(update={"request": request}),
-        row=plan.row,
-        source=plan.source.row if plan.source else None,
+        method=plan.method,
+        source=plan.source.method if plan.source else None,
         datasets={n: _with_file(answer, names.__getitem__) for n, answer in session.offers.items()},
         device=session.device,
         folder=run_name(plan, plan.folder),
@@ -97,7 +97,7 @@ def unpack(parcel: Parcel, place: Path) -> tuple[Task, Plan]:
             f"dataset {name!r} cannot be opened: {fault}; a dataset that is not drawn by dfbench "
             "has to lie under the same path on every node"
         ) from fault
-    plan = Plan(session, parcel.row, Plan(session, parcel.source) if parcel.source else None)
+    plan = Plan(session, parcel.method, Plan(session, parcel.source) if parcel.source else None)
     if plan.eval_id != parcel.task.eval_id:
         raise InvalidInput(
             f"dataset {name!r} differs from the one for which the run was planned; copy the same "
