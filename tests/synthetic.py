@@ -67,7 +67,7 @@ def synthetic_record(
     return Record(
         fit_id=fit,
         eval_id=identify("evaluation", 1, {"fit": fit}),
-        row=MethodInfo(
+        method=MethodInfo(
             name=name,
             variant=variant,
             title=name.title(),

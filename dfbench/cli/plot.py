@@ -101,7 +101,7 @@ def _figure_options(command: Command) -> Command:
 _metric_option = click.option(
     "--metric", default=_METRIC, show_default=True, metavar="METRIC", help="What is shown."
 )
-_reading_option = click.option(
+_representation_option = click.option(
     "--representation",
     default="",
     metavar="NAME",
@@ -170,7 +170,7 @@ def ablation(request: Request, *, metric: str) -> None:
         )
     title = table_title(parent.first)
     draw(request.target, lambda: ablation_chart(changes, parent.name, metric_title(metric), title))
-    bare = any(one.low is None for change in changes for one in change.by_reading.values())
+    bare = any(one.low is None for change in changes for one in change.by_representation.values())
     _say(
         request.target,
         ["95 % paired bootstrap; none where run folders are missing (--runs)"] * bare,
@@ -180,7 +180,7 @@ def ablation(request: Request, *, metric: str) -> None:
 @plot_group.command("pr")
 @_figure_options
 @scenario_option
-@_reading_option
+@_representation_option
 def precision_recall(request: Request, *, representation: str) -> None:
     """Draw precision against recall from the embeddings in the folders of runs."""
     from dfbench.reporting.comparisons.intervals import FROM_THREE_SEEDS
@@ -190,7 +190,9 @@ def precision_recall(request: Request, *, representation: str) -> None:
     from dfbench.reporting.tables.leaderboard import table_title
 
     condition = one_condition(request.records())
-    lines = _with_reading(chosen_lines(condition, request.methods, MOST_CURVES), representation)
+    lines = _with_representation(
+        chosen_lines(condition, request.methods, MOST_CURVES), representation
+    )
     curves = [curve_of(line, request.runs, representation) for line in lines]
     first = lines[0].first
     draw(request.target, lambda: curve_chart(curves, first.chance, table_title(first)))
@@ -200,7 +202,7 @@ def precision_recall(request: Request, *, representation: str) -> None:
 @plot_group.command("confusion")
 @_figure_options
 @scenario_option
-@_reading_option
+@_representation_option
 def confusion(request: Request, *, representation: str) -> None:
     """Draw which classes one row retrieves for queries of which class."""
     from dfbench.reporting.plots.choice import chosen_lines, one_condition
@@ -209,7 +211,9 @@ def confusion(request: Request, *, representation: str) -> None:
     from dfbench.reporting.tables.leaderboard import table_title
 
     condition = one_condition(request.records())
-    line = _only_row(_with_reading(chosen_lines(condition, request.methods, None), representation))
+    line = _only_row(
+        _with_representation(chosen_lines(condition, request.methods, None), representation)
+    )
     shares, classes = shares_of(line, request.runs, representation), line.first.data.classes
     title = (
         f"{line.name}{f', {representation}' if representation else ''}: {table_title(line.first)}"
@@ -221,7 +225,7 @@ def confusion(request: Request, *, representation: str) -> None:
 @plot_group.command("overlap")
 @_figure_options
 @_metric_option
-@_reading_option
+@_representation_option
 @click.option("--groups", is_flag=True, help="Add queries of shared and of one-sided classes.")
 def overlap(request: Request, *, metric: str, representation: str, groups: bool) -> None:
     """Draw how rows fare as the teachers share more of their classes, beside published bars."""
@@ -269,7 +273,7 @@ def _check_metric(records: Sequence[Record], metric: str) -> None:
         raise unknown_name("metric", metric, known, "dfbench table --format json")
 
 
-def _with_reading(lines: list[Line], representation: str) -> list[Line]:
+def _with_representation(lines: list[Line], representation: str) -> list[Line]:
     """The rows that have a representation, which some row has to."""
     known = {name for line in lines for name in line.first.representations}
     if representation and representation not in known:

@@ -91,7 +91,7 @@ def watched(total: int, *, alone: bool) -> Iterator[Lines | Bars]:
         yield Bars(total, bars)
 
 
-_AXES = ("row", "dataset", "scenario")
+_AXES = ("method", "dataset", "scenario")
 _RETRIED = ("failed", "timeout")
 """States of runs that are done again if --retry asks for it."""
 _HEADER = ("seed", "identity", "state", "time")
@@ -144,7 +144,7 @@ def _missing(items: Sequence[SuiteItem]) -> list[SuiteItem]:
 def _content(item: SuiteItem) -> dict[str, Any]:
     request, plan, state, record = item.run.request, item.run.plan, item.state, item.record
     return {
-        "row": item.run.label,
+        "method": item.run.label,
         "dataset": item.run.dataset,
         "scenario": request.scenario,
         "seed": request.seed,
@@ -163,7 +163,7 @@ def _content(item: SuiteItem) -> dict[str, Any]:
 
 def _axes(item: SuiteItem) -> dict[str, str]:
     run = item.run
-    return {"row": run.label, "dataset": run.dataset, "scenario": run.request.scenario}
+    return {"method": run.label, "dataset": run.dataset, "scenario": run.request.scenario}
 
 
 def _texts(item: SuiteItem) -> tuple[str, ...]:

@@ -125,7 +125,7 @@ def test_queries_without_a_photo_are_left_out(shelf: Shelf) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("crosx", "mib"), "unknown row 'crosx'; did you mean 'crossx'?"),
+        (("crosx", "mib"), "unknown method 'crosx'; did you mean 'crossx'?"),
         (("crossx", "crossx"), "both rows are 'crossx'"),
         (("crossx",), "allowed: two, A and B, or none"),
         (("crossx", "mib", "--metric", "map@al"), "did you mean 'map@all'?"),

@@ -104,7 +104,7 @@ def test_report_and_figure_give_a_row_one_interval(full: Shelf) -> None:
     rows = lines(full.records)
     chart = interval_chart(rows, "map@all", full.runs)
     bars = {bar.name: bar.features for bar in bars_of(rows, "map@all", RunFolders(full.runs))}
-    assert {row.line.name: row.by_reading[""] for row in chart.rows} == bars
+    assert {row.line.name: row.by_representation[""] for row in chart.rows} == bars
     assert chart.kinds == [OVER_BOTH]
     _plot(full, "bars", full.place / "bars.svg")
     assert OVER_BOTH in (full.place / "bars.svg").read_text(encoding="utf-8")
@@ -129,7 +129,7 @@ def test_report_takes_recorded_intervals_where_a_run_folder_is_damaged(full: She
     line = _line(full, "crossx")
     (full.folder(line.records[1]) / "per_query.npz").write_bytes(b"damaged")
     (row,) = interval_chart([line], "map@all", full.runs).rows
-    assert row.by_reading[""].kind == RECORDED
+    assert row.by_representation[""].kind == RECORDED
     with pytest.raises(InvalidInput, match="cannot be read"):
         measured(line, "map@all", RunFolders(full.runs))
 
@@ -162,13 +162,13 @@ def test_changes_are_variants_less_their_parent_with_the_interval_of_the_pair(fu
     parent = _line(full, "crossx")
     [change] = changes_of(condition, parent, "map@all", {}, RunFolders(full.runs))
     assert change.name == "Crossx [bn]"
-    found = change.by_reading["features"]
+    found = change.by_representation["features"]
     assert found.value == pytest.approx(0.05)
     assert found.low is not None
     assert found.low <= found.value
     [bare] = changes_of(condition, parent, "map@all", {}, RunFolders(full.place / "elsewhere"))
-    assert bare.by_reading["features"].value == pytest.approx(0.05)
-    assert bare.by_reading["features"].low is None
+    assert bare.by_representation["features"].value == pytest.approx(0.05)
+    assert bare.by_representation["features"].low is None
 
 
 def test_precision_recall_is_that_of_the_embeddings(full: Shelf) -> None:

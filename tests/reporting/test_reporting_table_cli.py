@@ -45,7 +45,7 @@ def test_metrics_are_columns_and_the_first_orders_the_rows(filled: Shelf) -> Non
     header = out.splitlines()[2]
     assert "Acc@1" in header
     assert "mAP@all" not in header
-    assert "- posterior: Acc@1 of a second representation" in out
+    assert "- posterior: Acc@1 with the encoders' posteriors" in out
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_metrics_are_columns_and_the_first_orders_the_rows(filled: Shelf) -> Non
     [
         (("--dataset", "shape"), "unknown dataset 'shape'; did you mean 'shapes'?"),
         (("--scenario", "close"), "unknown scenario 'close'; did you mean 'closed'?"),
-        (("--method", "crosx"), "unknown row 'crosx'; did you mean 'crossx'?"),
+        (("--method", "crosx"), "unknown method 'crosx'; did you mean 'crossx'?"),
         (("--metric", "acc@2"), "unknown metric 'acc@2'; did you mean 'acc@1'?"),
     ],
 )

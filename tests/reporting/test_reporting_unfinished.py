@@ -92,7 +92,7 @@ def test_json_of_the_report_has_state_reason_and_place(troubled: Shelf) -> None:
     listed = troubled.call(*arguments, "--format", "json").json["unfinished"]
     assert {one["status"] for one in listed} == {"failed", "timeout", "skipped", "interrupted"}
     (failed,) = (one for one in listed if one["status"] == "failed")
-    assert failed["subject"]["row"] == "crossx[bn]"
+    assert failed["subject"]["method"] == "crossx[bn]"
     assert failed["reason"] == REASON
     assert failed["see"].endswith(TRACEBACK_FILE)
 

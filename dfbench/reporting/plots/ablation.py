@@ -35,13 +35,13 @@ class Change:
     """A variant less its parent."""
 
     name: str
-    by_reading: dict[str, Difference]
+    by_representation: dict[str, Difference]
     """By `features` and `posterior`, where both rows have the representation."""
 
 
 def ablation_chart(changes: list[Change], parent: str, metric: str, title: str) -> Figure:
     """Changes from the one that gains most to the one that costs most."""
-    ordered = sorted(changes, key=lambda change: change.by_reading["features"].value)
+    ordered = sorted(changes, key=lambda change: change.by_representation["features"].value)
     figure = new_figure(PAGE * 0.75, 0.95 + _ROW_HEIGHT * len(ordered))
     axes = figure.add_subplot()
     axes.axvline(0, color="black", linewidth=0.8)
@@ -62,9 +62,9 @@ def _points(
     axes: Axes, changes: list[Change], representation: str, marker: str, colour: str, offset: float
 ) -> None:
     found = [
-        (place + offset, change.by_reading[representation])
+        (place + offset, change.by_representation[representation])
         for place, change in enumerate(changes)
-        if representation in change.by_reading
+        if representation in change.by_representation
     ]
     if not found:
         return

@@ -40,7 +40,7 @@ class IntervalRow:
     """One row of a table."""
 
     line: Line
-    by_reading: dict[str, SeedMean]
+    by_representation: dict[str, SeedMean]
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,9 @@ class IntervalChart:
     @property
     def kinds(self) -> list[str]:
         """What its intervals are."""
-        return interval_lines((r.line.name, m) for r in self.rows for m in r.by_reading.values())
+        return interval_lines(
+            (r.line.name, m) for r in self.rows for m in r.by_representation.values()
+        )
 
 
 class _Readable(RunFolders):
@@ -81,7 +83,7 @@ def interval_chart(rows: Sequence[Line], metric: str, runs: Path) -> IntervalCha
         for number, interval in zip(own, intervals, strict=True):
             by_row[number][representation] = interval
     found = tuple(map(IntervalRow, rows, by_row))
-    most = max((m.high for row in found for m in row.by_reading.values()), default=1.0)
+    most = max((m.high for row in found for m in row.by_representation.values()), default=1.0)
     step = next((s for s in _STEPS if most / s <= _MARKS), _STEPS[-1])
     marks = tuple(round(step * number, 2) for number in range(ceil(most / step) + 1))
     return IntervalChart(found, marks, rows[0].first.chance)

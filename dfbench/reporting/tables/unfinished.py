@@ -15,7 +15,7 @@ from dfbench.records.store import file_name, fit_key
 from dfbench.reporting.cells import NONE
 from dfbench.reporting.tables.layout import Layout
 
-_HEADER = ("row", "dataset", "scenario", "seed", "state")
+_HEADER = ("method", "dataset", "scenario", "seed", "state")
 TITLE = "runs that did not finish"
 
 
