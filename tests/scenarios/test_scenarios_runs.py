@@ -172,7 +172,7 @@ def _plan(bench: ZooBench, file: Path) -> Any:
 def test_suite_skips_a_row_that_cannot_run_and_says_why(zoo_bench: ZooBench) -> None:
     planned = _plan(zoo_bench, _suite(zoo_bench, 'scenarios = ["overlap=.3", "closed"]')).json
     told = {
-        (run["row"], run["scenario"]): (run["status"], run["reason"]) for run in planned["runs"]
+        (run["method"], run["scenario"]): (run["status"], run["reason"]) for run in planned["runs"]
     }
     status, reason = told["crossx[unified-teacher]", "overlap=0.3"]
     assert status == "skipped"

@@ -26,9 +26,9 @@ def suite(bench: Bench, verb: str, file: Path, *extra: str) -> Finished:
 
 def statuses(finished: Finished) -> dict[tuple[str, int], str]:
     """Row and seed with the state of the run, from `--format json`."""
-    return {(run["row"], run["seed"]): run["status"] for run in finished.json["runs"]}
+    return {(run["method"], run["seed"]): run["status"] for run in finished.json["runs"]}
 
 
 def reasons(content: Any) -> dict[str, str]:
     """Row with the reason why it is not done."""
-    return {run["row"]: run["reason"] for run in content["runs"] if run["reason"]}
+    return {run["method"]: run["reason"] for run in content["runs"] if run["reason"]}

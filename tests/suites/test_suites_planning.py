@@ -167,7 +167,7 @@ def test_cost_is_estimated_from_records_of_the_same_row_and_budget(
     one, more = write_suite('["classifier-only"]'), '["classifier-only", "classifier-logits"]'
     assert suite(quick_bench, "run", one).status == 0
     runs = suite(quick_bench, "plan", write_suite(more, "[0, 1]"), "--format", "json").json["runs"]
-    known = {(run["row"], run["seed"]): run["estimated_seconds"] is not None for run in runs}
+    known = {(run["method"], run["seed"]): run["estimated_seconds"] is not None for run in runs}
     assert known == {
         ("classifier-only", 0): False,  # done
         ("classifier-logits", 0): False,

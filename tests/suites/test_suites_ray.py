@@ -137,7 +137,7 @@ def _ended(process: subprocess.Popen[str]) -> Finished:
 
 
 def _digests(content: Any) -> dict[tuple[str, int], Any]:
-    return {(run["row"], run["seed"]): run["digests"] for run in content["runs"]}
+    return {(run["method"], run["seed"]): run["digests"] for run in content["runs"]}
 
 
 @with_ray

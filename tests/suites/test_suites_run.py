@@ -103,7 +103,7 @@ def _command(bench: Bench, verb: str, file: Path, *extra: str) -> list[str]:
 
 
 def _digests(content: Any) -> dict[tuple[str, int], Any]:
-    return {(run["row"], run["seed"]): run["digests"] for run in content["runs"]}
+    return {(run["method"], run["seed"]): run["digests"] for run in content["runs"]}
 
 
 @contextmanager
