@@ -9,6 +9,7 @@ import tempfile
 import threading
 from pathlib import Path
 
+import psutil
 import pytest
 
 from dfbench.system import locks
@@ -43,19 +44,55 @@ def test_two_threads_never_hold_a_lock_at_once(tmp_path: Path) -> None:
     assert len(most) == 80
 
 
-def test_process_that_inherits_a_lock_holds_it_until_it_ends(tmp_path: Path) -> None:
-    path = tmp_path / "lock"
-    command = [sys.executable, "-c", "input()"]
-    lock = FileLock(path, "waiting").__enter__()
+_OWNER = """
+import subprocess, sys
+from pathlib import Path
+from dfbench.system.locks import FileLock
+with FileLock(Path(sys.argv[1]), "waiting") as lock:
+    command = [sys.executable, "-c", "import sys; sys.stdin.read()"]
     inherited = (lock.descriptor,)
-    with subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=inherited) as process:
-        copy = path.with_name("same")
-        copy.hardlink_to(path)  # the name that a killed process would have left
-        lock.__exit__(None, None, None)
-        assert is_locked(copy)
-        process.kill()
-        process.wait()
-        assert not is_locked(copy)
+    child = subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=inherited)
+    print(child.pid, flush=True)
+    child.wait()
+"""
+
+
+def test_process_that_inherits_a_lock_holds_it_after_its_owner_was_killed(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    command = [sys.executable, "-c", _OWNER, str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as owner:
+        assert owner.stdout is not None
+        child = psutil.Process(int(owner.stdout.readline()))
+        child.suspend()  # it would end with the pipe to its owner
+        owner.kill()
+        owner.wait()
+        assert is_locked(path)
+        child.kill()
+        child.wait()
+    assert not is_locked(path)
+
+
+def test_lock_is_free_once_its_owner_was_killed(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    code = _OWNER.replace("pass_fds=inherited", "pass_fds=()")
+    command = [sys.executable, "-c", code, str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as owner:
+        assert owner.stdout is not None
+        owner.stdout.readline()
+        assert is_locked(path)
+        owner.kill()
+        owner.wait()
+    with FileLock(path, "waiting"):
+        assert is_locked(path)
+
+
+def test_lock_whose_folder_is_removed_meanwhile_is_made_again(tmp_path: Path) -> None:
+    path = tmp_path / "run" / "lock"
+    with FileLock(path, "waiting"):
+        path.unlink()
+        path.parent.rmdir()
+        with FileLock(path, "waiting"):
+            assert is_locked(path)
 
 
 def test_lock_left_by_a_killed_process_is_free(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ from dfbench.plugins.code import (
     plugin_code,
 )
 from dfbench.system.console import note
-from dfbench.system.machine import available_cores
+from dfbench.system.machine import available_cores, check_platform
 
 Spec = TypeVar("Spec", MethodSpec, DatasetSpec)
 
@@ -131,6 +131,7 @@ class _Probe:
     """A process that imports one plugin."""
 
     def __init__(self, source: PluginSource) -> None:
+        check_platform()
         self._source = source
         # A file, because a pipe would stay open in whatever the plugin starts.
         self._output = TemporaryFile()  # noqa: SIM115  # closed by end()

@@ -17,6 +17,7 @@ import psutil
 
 from dfbench.errors import DfbenchError
 from dfbench.system.files import writing
+from dfbench.system.machine import check_platform
 
 _GLANCE_SECONDS = 0.1
 _MEASURE_SECONDS = 0.5
@@ -83,8 +84,9 @@ def supervise(
     The process leads a group of its own, and nothing of that group outlives this call. `inherit`
     are file descriptors that it keeps open. Raises `RunTimeout` or `MemoryExceeded` after killing
     it, and `KeyboardInterrupt` after asking it to end, by an interrupt of its own, when Ctrl-C
-    comes or `supervision.stop` is set.
+    comes or `supervision.stop` is set, and `DfbenchError` on Windows.
     """
+    check_platform()
     with _sink(supervision.log) as sink:
         process = subprocess.Popen(
             command,

@@ -1,13 +1,16 @@
 """Locks on files, for processes that must not do the same thing at once.
 
-A lock lives as long as any process holds its descriptor open: the system frees it when the last
-one ends, however it ends. On a file system without locks (some of Lustre and NFS) a file in this
+`filelock` takes and frees them; the system frees the lock of a process that was killed. Ours are
+four things that it does not offer: the file is removed afterwards (one that another user left in
+a shared folder could not be opened), a child may inherit the lock, looking at a lock needs no
+permission to write, and on a file system without locks (some of Lustre and NFS) a file in this
 machine's temporary folder is locked instead, which keeps apart the processes of one user here.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 import threading
 from contextlib import suppress
@@ -16,18 +19,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from dfbench.errors import DfbenchError
+import filelock
+
 from dfbench.system.console import note
 from dfbench.system.file_errors import NO_LOCKS
 from dfbench.system.files import writing
-
-try:
-    import fcntl
-except ModuleNotFoundError as fault:
-    raise DfbenchError(
-        "this system has no POSIX file locks; allowed: Linux, macOS, or on Windows its subsystem "
-        "for Linux (WSL)"
-    ) from fault
 
 _RETRY_SECONDS = 0.1
 _told_devices: set[int] = set()
@@ -45,11 +41,12 @@ class FileLock:
         self._path = path
         self._waiting = waiting
         self._stop = stop or threading.Event()
+        self._lock: filelock.BaseFileLock | None = None
         self._descriptor: int | None = None
 
     @property
     def descriptor(self) -> int:
-        """What another process has to inherit to hold the lock too."""
+        """What another process has to inherit to hold the lock too, should this one be killed."""
         if self._descriptor is None:
             raise RuntimeError("only a lock that is held has a descriptor")
         return self._descriptor
@@ -60,7 +57,7 @@ class FileLock:
         attempts = 0
         while not self._taken():
             attempts += 1
-            if attempts == 2:  # whoever only probes the lock lets go of it at once
+            if attempts == 2:  # a process that only looks at the lock frees it at once
                 note(self._waiting)
             if self._stop.wait(_RETRY_SECONDS):
                 raise KeyboardInterrupt
@@ -72,49 +69,61 @@ class FileLock:
         fault: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        # Gone before it is free, so that whoever waits for it sees that it has to make a new one.
+        # Removed before it is freed: a process that waits then sees that it has to make a new one.
         with suppress(OSError):  # a name that stays is no lock
             self._path.unlink(missing_ok=True)
-        os.close(self.descriptor)
-        self._descriptor = None
+        if self._lock is not None:
+            self._lock.release()
+        self._lock = self._descriptor = None
 
     def _taken(self) -> bool:
+        lock = filelock.FileLock(self._path, blocking=False, on_acquired=self._own)
         with writing(self._path.parent):
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
             try:
-                if self._locked(descriptor):
-                    self._descriptor = descriptor
-                    return True
-            finally:
-                if self._descriptor is None:
-                    os.close(descriptor)
-        return False
+                lock.acquire()
+            except filelock.Timeout:
+                return False
+            except OSError as fault:
+                self._substitute(fault)
+                return False
+        if self._descriptor is None:
+            lock.release()
+            return False
+        self._lock = lock
+        return True
 
-    def _locked(self, descriptor: int) -> bool:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return os.path.samestat(os.fstat(descriptor), self._path.stat())
-        except (BlockingIOError, FileNotFoundError):
-            return False
-        except OSError as fault:
-            substitute = _substitute(self._path)
-            if fault.errno not in NO_LOCKS or substitute.parent == self._path.parent:
-                raise
-            _tell(self._path)
-            self._path.unlink(missing_ok=True)
-            substitute.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._path = substitute
-            return False
+    def _own(self, descriptor: int) -> None:
+        """Keep the descriptor of the lock, unless its file was removed meanwhile.
+
+        Network file systems keep a removed file under another name until it is closed.
+        """
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(descriptor), self._path.stat()):
+                self._descriptor = descriptor
+
+    def _substitute(self, fault: OSError) -> None:
+        """Lock another file from now on, if the error says that the file system has no locks."""
+        substitute = _substitute(self._path)
+        if fault.errno not in NO_LOCKS or substitute.parent == self._path.parent:
+            raise fault
+        _tell(self._path)
+        self._path.unlink(missing_ok=True)
+        substitute.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._path = substitute
 
 
 def is_locked(path: Path) -> bool:
-    """Whether any process holds the lock on a file."""
+    """Whether any process holds the lock on a file, which is only read."""
+    if sys.platform == "win32":
+        return False  # only runs are looked at, and they need a POSIX system
     return any(map(_held, (path, _substitute(path))))
 
 
 def _held(path: Path) -> bool:
+    import fcntl
+
     try:
-        descriptor = os.open(path, os.O_RDONLY)  # whoever looks on may not be able to write
+        descriptor = os.open(path, os.O_RDONLY)
     except FileNotFoundError:
         return False
     try:
