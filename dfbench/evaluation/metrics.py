@@ -57,6 +57,17 @@ def average_precision(groups: TieGroups) -> Tensor:
     return expected_precision_sum(groups) / groups.relevant
 
 
+def random_average_precision(relevant: Tensor, n_photos: int) -> Tensor:
+    """E[AP] of a random order of G photos, R of them positives, for every R of [B] from 1.
+
+    A positive is at rank i with probability 1/G, and the i - 1 photos above it are then positives
+    with probability (R - 1)/(G - 1) each: E[AP] = (H_G + (R - 1)/(G - 1) (G - H_G)) / G.
+    """
+    harmonic = _harmonic(n_photos, relevant.device)[-1]
+    others = (relevant.double() - 1) / max(1, n_photos - 1)
+    return (harmonic + others * (n_photos - harmonic)) / n_photos
+
+
 def average_precision_at(groups: TieGroups, k: int) -> Tensor:
     """AP@k = sum_{i<=k} rel_i P@i / min(R, k)."""
     return expected_precision_sum(groups, k) / groups.relevant.clamp(max=k)

@@ -7,12 +7,14 @@ from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from safetensors.numpy import load, save
 
 from dfbench.datasets.dataset import ImageSet
 from dfbench.errors import DfbenchError, PluginFault
 from dfbench.evaluation import Evaluation, evaluate, top_k
+from dfbench.evaluation.metrics import random_average_precision
 from dfbench.modality import MODALITIES, Modality
 from dfbench.planning.plan import Plan
 from dfbench.process.messages import embeddings_file
@@ -148,22 +150,16 @@ def query_groups(division: ClassDivision | None, queries: ImageSet) -> dict[str,
 def chance_levels(
     queries: ImageSet, gallery: ImageSet, division: ClassDivision | None
 ) -> dict[str, float]:
-    """`map@all` of a random order: what embeddings score that are all alike.
+    """Expected `map@all` of a random order.
 
-    Of all queries under the empty name, and of each group of a division.
+    Of all queries under the empty name, and of each group of a division that has queries. Queries
+    without a relevant photo are left out, as by `evaluate`.
     """
-    everything_alike = np.ones((max(len(queries), len(gallery)), 1), np.float32)
-    evaluation = evaluate(
-        everything_alike[: len(queries)],
-        everything_alike[: len(gallery)],
-        queries.labels,
-        gallery.labels,
-        metrics=["map@all"],
-        bootstrap=0,
-        groups=query_groups(division, queries),
-    )
-    scores = {"": evaluation.scores, **evaluation.groups}
-    return {name: score["map@all"].value for name, score in scores.items()}
+    relevant = np.bincount(gallery.labels, minlength=len(queries.classes))[queries.labels]
+    values = random_average_precision(torch.from_numpy(relevant), len(gallery)).numpy()
+    masks = {"": np.ones(len(queries), np.bool_), **query_groups(division, queries)}
+    scored = {name: mask & (relevant > 0) for name, mask in masks.items()}
+    return {name: float(values[mask].mean()) for name, mask in scored.items() if mask.any()}
 
 
 def embeddings_digest(embeddings: Embeddings) -> str:
