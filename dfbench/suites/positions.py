@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Mapping
 
 KeyPath = tuple[str | int, ...]
 """Keys and places in arrays, e.g. `("datasets", 1, "image_size")`."""
 
-_TOKEN = re.compile(
-    r"""(?P<blank>[ \t\r]+|\#[^\n]*)
-    |(?P<newline>\n)
-    |(?P<text>\"{3}(?:\\.|[^\\])*?\"{3,5}|'{3}.*?'{3,5}|"(?:\\.|[^"\\\n])*"|'[^'\n]*')
-    |(?P<mark>[\[\]{},=.])
-    |(?P<bare>[^\s\[\]{},=."'\#]+)""",
-    re.VERBOSE | re.DOTALL,
+_NAME = re.compile(r"""[\w-]+|"(?:\\.|[^"\\\n])*"|'[^'\n]*'""")
+_KEY = rf"(?:{_NAME.pattern})(?:[ \t]*\.[ \t]*(?:{_NAME.pattern}))*"
+_VALUES = rf"""(?P<key>{_KEY}(?=[ \t]*=))|(?P<comma>,)|(?P<close>[\]}}])
+    |(?P<blank>[ \t\r=]+|\n|\#[^\n]*)
+    |(?P<value>\"{{3}}(?:\\.|[^\\])*?\"{{3,5}}|'{{3}}.*?'{{3,5}}|{_NAME.pattern}
+        |[\[{{]|[^\s\[\]{{}},\#]+)"""
+_INSIDE = re.compile(_VALUES, re.VERBOSE | re.DOTALL)
+_OUTSIDE = re.compile(
+    rf"(?P<header>(?m:^)[ \t]*\[\[?[ \t]*{_KEY}[ \t]*\]\]?)|{_VALUES}", re.VERBOSE | re.DOTALL
 )
-_ESCAPED = re.compile(r"\\(.)")
+"""Outside arrays and inline tables, where a line that begins with a bracket heads a table."""
 
 
 def key_lines(text: str) -> Mapping[KeyPath, int]:
     """The line, from 1, on which each key and each item of an array of valid TOML begins."""
-    return _Scanner(text).lines
+    scan, at = _Scan(), 0
+    while match := (_INSIDE if scan.open else _OUTSIDE).match(text, at):
+        if match.lastgroup != "blank":
+            scan.take(match.lastgroup, match.group(), text.count("\n", 0, at) + 1)
+        at = match.end()
+    return scan.lines
 
 
 def line_of(lines: Mapping[KeyPath, int], path: KeyPath) -> int:
@@ -31,110 +39,61 @@ def line_of(lines: Mapping[KeyPath, int], path: KeyPath) -> int:
     return lines.get(path, 1)
 
 
-class _Scanner:
-    """One pass over the tokens of a valid document."""
+class _Scan:
+    """What is known of a document up to a token."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self) -> None:
         self.lines: dict[KeyPath, int] = {}
-        self._tokens: list[tuple[str, str, int]] = []
-        line = 1
-        for match in _TOKEN.finditer(text):
-            if match.lastgroup != "blank":
-                self._tokens.append((match.lastgroup or "", match.group(), line))
-            line += match.group().count("\n")
-        self._tokens.append(("end", "", line))
-        self._next = 0
-        self._arrays: dict[KeyPath, int] = {}
+        self.open: list[tuple[KeyPath, int | None]] = []
+        """Arrays and inline tables that are not closed yet; of an array, its current place."""
+        self._tables: dict[KeyPath, int] = {}
+        """The place of the last table of each array of tables."""
         self._table: KeyPath = ()
-        while self._kind != "end":
-            self._statement()
+        self._path: KeyPath = ()
+        """What the next value is of."""
 
-    @property
-    def _kind(self) -> str:
-        return self._tokens[self._next][0]
-
-    @property
-    def _text(self) -> str:
-        return self._tokens[self._next][1]
-
-    def _statement(self) -> None:
-        if self._kind == "newline":
-            self._next += 1
-        elif self._text == "[":
-            self._header()
+    def take(self, kind: str | None, found: str, line: int) -> None:
+        """Go on by one token, which begins on a line."""
+        if kind == "header":
+            self._head(_names(found), line, repeated=found.lstrip().startswith("[["))
+        elif kind == "key":
+            self._path = self.open[-1][0] if self.open else self._table
+            for name in _names(found):
+                self._path = (*self._path, name)
+                self.lines.setdefault(self._path, line)
+        elif kind == "close":
+            self.open.pop()
+        elif kind == "comma":
+            path, place = self.open.pop()
+            self.open.append((path, None if place is None else place + 1))
         else:
-            self._pair(self._table)
+            self._begin(found, line)
 
-    def _header(self) -> None:
-        line = self._tokens[self._next][2]
-        self._next += 1
-        repeated = self._text == "["
-        self._next += repeated
-        *parents, name = self._key()
-        self._next += 1 + repeated
+    def _begin(self, found: str, line: int) -> None:
+        path, place = self.open[-1] if self.open else ((), None)
+        if place is not None:
+            self._path = (*path, place)
+            self.lines.setdefault(self._path, line)
+        if found in ("[", "{"):
+            self.open.append((self._path, 0 if found == "[" else None))
+
+    def _head(self, names: list[str], line: int, *, repeated: bool) -> None:
         path: KeyPath = ()
-        for part in parents:
-            path = self._within((*path, part))
-        path = (*path, name)
+        for name in names[:-1]:
+            path = self._last((*path, name))
+        path = (*path, names[-1])
         if repeated:
-            self._arrays[path] = self._arrays.get(path, -1) + 1
+            self._tables[path] = self._tables.get(path, -1) + 1
             self.lines.setdefault(path, line)
-        self._table = self._within(path)
+        self._table = self._last(path)
         self.lines.setdefault(self._table, line)
 
-    def _within(self, path: KeyPath) -> KeyPath:
+    def _last(self, path: KeyPath) -> KeyPath:
         """The table that a header's key means: the last one of an array of tables."""
-        return (*path, self._arrays[path]) if path in self._arrays else path
+        return (*path, self._tables[path]) if path in self._tables else path
 
-    def _key(self) -> list[str]:
-        parts = [self._name()]
-        while self._text == ".":
-            self._next += 1
-            parts.append(self._name())
-        return parts
 
-    def _name(self) -> str:
-        kind, text, _ = self._tokens[self._next]
-        self._next += 1
-        if kind == "bare":
-            return text
-        return _ESCAPED.sub(r"\1", text[1:-1]) if text[0] == '"' else text[1:-1]
-
-    def _pair(self, table: KeyPath) -> None:
-        line = self._tokens[self._next][2]
-        path = table
-        for part in self._key():
-            path = (*path, part)
-            self.lines.setdefault(path, line)
-        self._next += 1  # the equals sign
-        self._value(path)
-
-    def _value(self, path: KeyPath) -> None:
-        if self._text == "[":
-            self._array(path)
-        elif self._text == "{":
-            self._inline_table(path)
-        else:
-            while self._kind in ("bare", "text") or self._text == ".":
-                self._next += 1
-
-    def _array(self, path: KeyPath) -> None:
-        self._next += 1
-        place = 0
-        while self._text != "]":
-            if self._kind == "newline" or self._text == ",":
-                self._next += 1
-                continue
-            self.lines[(*path, place)] = self._tokens[self._next][2]
-            self._value((*path, place))
-            place += 1
-        self._next += 1
-
-    def _inline_table(self, path: KeyPath) -> None:
-        self._next += 1
-        while self._text != "}":
-            if self._kind == "newline" or self._text == ",":
-                self._next += 1
-                continue
-            self._pair(path)
-        self._next += 1
+def _names(key: str) -> list[str]:
+    """The parts of a dotted key, as the parser reads them."""
+    names = (match.group() for match in _NAME.finditer(key))
+    return [next(iter(tomllib.loads(f"{name} = 0"))) for name in names]

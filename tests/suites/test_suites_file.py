@@ -184,6 +184,26 @@ def test_every_key_of_a_document_has_the_line_on_which_it_stands() -> None:
     assert line_of(lines, ("datasets", 0, "nothing")) == lines["datasets", 0]
 
 
+@pytest.mark.parametrize(
+    ("text", "path", "line"),
+    [
+        ('x = """\n[no]\na = 1\n"""\n"\\u0061b".c = 1', ("ab", "c"), 5),
+        ('x = [\n["a"],\n[ "b", \'[c]\' ],\n]\n  [ t . "u.v" ]\nw = 1', ("t", "u.v", "w"), 6),
+        ('x = [\n["a"],\n[ "b",\n"c" ],\n]', ("x", 1, 1), 4),
+        ("x = [ # ] {\n1979-05-27 07:32:00, # ,\n+1.5e3,\n]", ("x", 1), 3),
+        (
+            "[[t]]\n[[t]]\n[[t.u]]\n[t.u.v]\nw = {a.b = [\n{c = 1}]}",
+            ("t", 1, "u", 0, "v", "w", "a", "b", 0, "c"),
+            6,
+        ),
+        ("a = 1\r\n[b]\r\nc = '= [b]'\r\nd=2", ("b", "d"), 4),
+    ],
+)
+def test_lines_of_keys_in_every_form_that_toml_allows(text: str, path: KeyPath, line: int) -> None:
+    tomllib.loads(text)
+    assert key_lines(text)[path] == line
+
+
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 NO_SUITE = {"questions", "pictures"}
 """What is asked of the records of suites."""
