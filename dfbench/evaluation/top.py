@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -58,6 +60,16 @@ _RETRIEVED = 2**24
 """Most photos held at once, over all queries of a part."""
 
 
+@dataclass(frozen=True)
+class RetrievedPhotos:
+    """What one ranking retrieves for queries, and for classes of queries."""
+
+    top: IntArray
+    """`[Q, k]`, indices of the best photos of every query, best first."""
+    shares: NDArray[np.float64]
+    """As `class_shares` gives them."""
+
+
 def class_shares(
     queries: Array,
     gallery: Array,
@@ -73,16 +85,38 @@ def class_shares(
     Rows are classes of queries, columns of photos. The diagonal is the R-precision of a class; a
     class without queries or photos has a row of 0. Labels are indices below `classes`.
     """
+    everyone = np.ones(len(query_labels), np.bool_)
+    sides = queries, gallery, query_labels, gallery_labels
+    return retrieve(*sides, classes, 1, everyone, similarity=similarity, device=device).shares
+
+
+def retrieve(
+    queries: Array,
+    gallery: Array,
+    query_labels: NDArray[np.int64],
+    gallery_labels: NDArray[np.int64],
+    classes: int,
+    k: int,
+    counted: NDArray[np.bool_],
+    *,
+    similarity: str = "cosine",
+    device: str = "cpu",
+) -> RetrievedPhotos:
+    """The k best photos of every query, and the class shares of those that are `counted`, `[Q]`."""
     relevant = np.bincount(gallery_labels, minlength=classes)
-    most = int(relevant.max())
+    deepest = max(k, int(relevant.max()))
     counts = np.zeros((classes, classes))
-    for places in _parts(len(query_labels), max(1, _RETRIEVED // most)):
-        best = top_k(queries[places], gallery, most, similarity=similarity, device=device)
-        for name in np.unique(query_labels[places]):
-            retrieved = gallery_labels[best[query_labels[places] == name, : relevant[name]]]
+    tops = []
+    for places in _parts(len(query_labels), max(1, _RETRIEVED // deepest)):
+        best = top_k(queries[places], gallery, deepest, similarity=similarity, device=device)
+        tops.append(best[:, :k].copy())
+        labels = np.where(counted[places], query_labels[places], -1)
+        for name in np.unique(query_labels[places][counted[places]]):
+            retrieved = gallery_labels[best[labels == name, : relevant[name]]]
             counts[name] += np.bincount(retrieved.ravel(), minlength=classes)
     totals = counts.sum(axis=1, keepdims=True)
-    return np.asarray(np.divide(counts, totals, out=np.zeros_like(counts), where=totals > 0))
+    shares = np.divide(counts, totals, out=np.zeros_like(counts), where=totals > 0)
+    return RetrievedPhotos(np.concatenate(tops), shares)
 
 
 def _parts(count: int, most: int) -> list[slice]:

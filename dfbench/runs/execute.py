@@ -31,7 +31,7 @@ from dfbench.records.state import (
     read_state,
 )
 from dfbench.records.store import ResultStore, record_file, run_folder
-from dfbench.runs.exhibit import exhibit, exhibit_later, save_retrievals
+from dfbench.runs.exhibit import RETRIEVALS_FILE, exhibit, exhibit_later
 from dfbench.runs.ingredients import ensure_networks, source_pairs, supplied_arrays
 from dfbench.runs.ranking import (
     Embeddings,
@@ -70,7 +70,6 @@ def _targets(plan: Plan) -> list[Path]:
     ]
 
 
-RETRIEVALS_FILE = "pictures/retrievals.png"
 """In a run's folder: a few queries with their best photos."""
 
 
@@ -244,7 +243,6 @@ def _fit_and_rank(
         embeddings[name] = read_embeddings(folder, name, images, plan.method.label)
         rankings[name] = rank(plan, images, embeddings[name], similarity, name)
     seconds = time.monotonic() - started
-    save_retrievals(folder / RETRIEVALS_FILE, images.sets, rankings[""].top)
     values = rankings[""].evaluation.per_query["map@all"]
     exhibit(plan, images, embeddings[""], facts.similarities[""], values)
     return make_record(plan, ingredients, images.sets, facts, rankings, seconds, attempts)

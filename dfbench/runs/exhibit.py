@@ -13,8 +13,7 @@ from safetensors import SafetensorError
 
 from dfbench.datasets.dataset import ImageSet
 from dfbench.errors import DfbenchError
-from dfbench.evaluation import top_k
-from dfbench.evaluation.top import class_shares
+from dfbench.evaluation.top import retrieve
 from dfbench.modality import Modality
 from dfbench.planning.plan import Plan
 from dfbench.process.messages import OUTCOME_FILE, Outcome
@@ -30,17 +29,22 @@ _BORDER = 3
 _LABEL_WIDTH = 96
 _HIT, _MISS = (20, 140, 60), (200, 50, 40)
 _ROWS = 20
+RETRIEVALS_FILE = "pictures/retrievals.png"
+"""In a run's folder."""
 
 
 def save_retrievals(
-    target: Path, images: Mapping[Modality, ImageSet], top: NDArray[np.int64]
+    target: Path,
+    images: Mapping[Modality, ImageSet],
+    rows: NDArray[np.int64],
+    top: NDArray[np.int64],
 ) -> None:
-    """Draw one query a class with its best photos, framed green where the class is right, as PNG.
+    """Draw queries with their best photos, framed green where the class is right, as PNG.
 
-    `top` `[Q, k]` holds indices of test photos, best first. The query of a class is its first.
+    `rows` `[Q]` are places of test sketches; `top` `[Q, k]` holds indices of test photos, best
+    first.
     """
     queries, gallery = images["sketch"], images["photo"]
-    rows = [int(np.flatnonzero(queries.labels == c)[0]) for c in np.unique(queries.labels)][:_ROWS]
     width = _LABEL_WIDTH + (top.shape[1] + 1) * _CELL
     sheet = Image.new("RGB", (width, len(rows) * _CELL), "white")
     draw = ImageDraw.Draw(sheet)
@@ -48,7 +52,7 @@ def save_retrievals(
         y = line * _CELL
         draw.text((4, y + _CELL // 3), queries.classes[queries.labels[query]], fill="black")
         sheet.paste(_cell(queries, query, None), (_LABEL_WIDTH, y))
-        for place, photo in enumerate(top[query], start=1):
+        for place, photo in enumerate(top[line], start=1):
             hit = gallery.labels[photo] == queries.labels[query]
             cell = _cell(gallery, int(photo), _HIT if hit else _MISS)
             sheet.paste(cell, (_LABEL_WIDTH + place * _CELL, y))
@@ -75,33 +79,34 @@ def exhibit(
     similarity: str,
     average_precision: NDArray[np.float64],
 ) -> None:
-    """Leave a showcase in the folder of a run whose headline ranks by these embeddings.
+    """Leave pictures and a showcase in the folder of a run whose headline ranks by these.
 
-    `average_precision` `[Q]` is in the dataset's order.
+    `average_precision` `[Q]` is in the dataset's order. The photos are ranked once, for the
+    queries that are shown or counted.
     """
     queries, gallery = images.sets["sketch"], images.sets["photo"]
     chosen = chosen_queries(average_precision, queries.labels)
     if not chosen:
         return
-    rows, device = embeddings["sketch"], str(plan.session.device)
-    top = top_k(
-        rows[[query for _, query in chosen]],
-        embeddings["photo"],
-        min(PHOTOS, len(gallery)),
-        similarity=similarity,
-        device=device,
-    )
+    firsts = np.unique(queries.labels, return_index=True)[1][:_ROWS]
     counted = _first_of_each_class(queries.labels)
-    shares = class_shares(
-        rows[counted],
+    shown = np.array([query for _, query in chosen])
+    rows = np.union1d(counted, shown)
+    found = retrieve(
+        embeddings["sketch"][rows],
         embeddings["photo"],
-        queries.labels[counted],
+        queries.labels[rows],
         gallery.labels,
         len(queries.classes),
+        min(PHOTOS, len(gallery)),
+        np.isin(rows, counted),
         similarity=similarity,
-        device=device,
+        device=str(plan.session.device),
     )
-    save_showcase(plan.folder, images.sets, average_precision, chosen, top, shares)
+    target = plan.folder / RETRIEVALS_FILE
+    save_retrievals(target, images.sets, firsts, found.top[np.searchsorted(rows, firsts)])
+    top = found.top[np.searchsorted(rows, shown)]
+    save_showcase(plan.folder, images.sets, average_precision, chosen, top, found.shares)
 
 
 def exhibit_later(plan: Plan, record: Record) -> None:

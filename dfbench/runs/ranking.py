@@ -13,7 +13,7 @@ from safetensors.numpy import load, save
 
 from dfbench.datasets.dataset import ImageSet
 from dfbench.errors import DfbenchError, PluginFault
-from dfbench.evaluation import Evaluation, evaluate, top_k
+from dfbench.evaluation import Evaluation, evaluate
 from dfbench.evaluation.metrics import random_average_precision
 from dfbench.modality import MODALITIES, Modality
 from dfbench.planning.plan import Plan
@@ -23,19 +23,15 @@ from dfbench.scenarios.division import ClassDivision
 from dfbench.system.files import atomic_path
 
 Embeddings = dict[Modality, NDArray[np.float32]]
-TOP = 10
-"""Photos a query that the picture of retrievals shows."""
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """One representation's scores and the best photos of each query."""
+    """One representation's scores."""
 
     evaluation: Evaluation
     digest: str
     """Hash of the embeddings, in the dataset's order."""
-    top: NDArray[np.int64]
-    """`[Q, TOP]`, indices of test photos, best first."""
 
 
 def read_embeddings(
@@ -132,10 +128,7 @@ def rank(
     target = plan.folder / f"per_query{suffix}.npz"
     with atomic_path(target) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, **evaluation.per_query)  # type: ignore[arg-type]  # numpy's stub takes the names for its own flag
-    best = top_k(
-        embeddings["sketch"], embeddings["photo"], min(TOP, len(gallery)), similarity=similarity
-    )
-    return Ranking(evaluation, embeddings_digest(embeddings), np.asarray(best))
+    return Ranking(evaluation, embeddings_digest(embeddings))
 
 
 def query_groups(division: ClassDivision | None, queries: ImageSet) -> dict[str, NDArray[np.bool_]]:

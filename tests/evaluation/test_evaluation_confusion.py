@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dfbench.evaluation import top as confusion
-from dfbench.evaluation.top import class_shares
+from dfbench.evaluation.top import class_shares, retrieve, top_k
 
 CLASSES = 4
 
@@ -43,3 +43,19 @@ def test_a_class_without_photos_has_no_shares() -> None:
     labels = np.array([0, 1, 2])
     shares = class_shares(embeddings, embeddings[:2], labels, labels[:2], 3)
     assert shares.tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 0]]
+
+
+@pytest.mark.parametrize("k", [1, 10, 50])
+def test_one_ranking_gives_the_best_photos_of_all_and_the_shares_of_counted_queries(
+    k: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(k)
+    queries = rng.normal(size=(30, 8)).astype(np.float32)
+    gallery = rng.normal(size=(50, 8)).astype(np.float32)
+    query_labels, gallery_labels = rng.integers(0, 3, 30), rng.integers(0, CLASSES, 50)
+    counted = rng.random(30) < 0.6
+    monkeypatch.setattr(confusion, "_RETRIEVED", 200)
+    found = retrieve(queries, gallery, query_labels, gallery_labels, CLASSES, k, counted)
+    assert np.array_equal(found.top, top_k(queries, gallery, k))
+    few = class_shares(queries[counted], gallery, query_labels[counted], gallery_labels, CLASSES)
+    assert np.array_equal(found.shares, few)
