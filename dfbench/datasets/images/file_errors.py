@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from hashlib import blake2b, file_digest
 from pathlib import Path
 
 from dfbench.class_names import encodable
+from dfbench.datasets.images.contents import digest_of
 from dfbench.datasets.images.decoding import decoded
 from dfbench.datasets.images.picture import UnreadableImageError
 from dfbench.errors import InvalidInput
 from dfbench.system import console
-from dfbench.system.files import finite
+from dfbench.system.files import finite, read_file
 
 _SIDE = 8
 """Pixels to a side of an image that is decoded only to see whether it can be."""
@@ -89,6 +89,5 @@ def _size(file: Path) -> int:
     return file.stat().st_size
 
 
-def _digest(file: Path) -> bytes:
-    with finite(file).open("rb") as content:
-        return file_digest(content, blake2b).digest()
+def _digest(file: Path) -> str:
+    return digest_of(read_file(file))

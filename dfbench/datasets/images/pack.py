@@ -1,7 +1,8 @@
 """Packed image cache: one file of uint8 arrays, written whole or not at all, memory-mapped.
 
 PackHeader: 8 bytes of magic, the length of the header (8 bytes, little-endian), the header (JSON:
-array names, shapes, offsets, `meta`, and a BLAKE2 digest of the array bytes), the array bytes.
+array names, shapes, offsets, `meta`, and a BLAKE2 digest of the array bytes if the pack is checked
+as a whole), the array bytes.
 """
 
 from __future__ import annotations
@@ -65,7 +66,8 @@ def _made(path: Path, build: Callable[[], Contents]) -> Pack | None:
     with FileLock(path.with_name(f".{path.name}.lock"), waiting):
         pack = _read(path)
         if pack is None:
-            write_pack(path, build())
+            contents = build()
+            write_pack(path, contents, _digest(contents.arrays.values()))
             pack = _read(path)
     return pack
 
@@ -76,8 +78,8 @@ class PackHeader:
 
     path: Path
     meta: Mapping[str, Any]
-    digest: str
-    """BLAKE2 of all array bytes in order, as they were when they were written."""
+    digest: str | None
+    """BLAKE2 of all array bytes in order, as they were when they were written, if noted."""
     _start: int
     _entries: Mapping[str, Mapping[str, Any]]
 
@@ -105,11 +107,14 @@ def layout_of(path: Path) -> PackHeader:
         header, start = _header(file)
     if path.stat().st_size != start + header["length"]:
         raise ValueError("length of a pack differs from its header's")
-    return PackHeader(path, header["meta"], header["digest"], start, header["arrays"])
+    return PackHeader(path, header["meta"], header.get("digest"), start, header["arrays"])
 
 
-def write_pack(path: Path, contents: Contents) -> None:
-    """Write a pack, whole or not at all. Raises `FileFault`."""
+def write_pack(path: Path, contents: Contents, digest: str | None = None) -> None:
+    """Write a pack, whole or not at all. Raises `FileFault`.
+
+    `digest` is for packs that are checked as a whole; chunks have a checksum for each image.
+    """
     entries: dict[str, dict[str, Any]] = {}
     offset = 0
     arrays = {name: np.ascontiguousarray(array) for name, array in contents.arrays.items()}
@@ -120,8 +125,8 @@ def write_pack(path: Path, contents: Contents) -> None:
         {
             "arrays": entries,
             "length": offset,
-            "digest": _digest(arrays.values()),
             "meta": dict(contents.meta),
+            **({} if digest is None else {"digest": digest}),
         }
     ).encode()
 
@@ -146,7 +151,7 @@ def _read(path: Path) -> Pack | None:
 def _digest(arrays: Iterable[Images]) -> str:
     digest = blake2b(digest_size=16)
     for array in arrays:
-        digest.update(array.data)
+        digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
 
 
