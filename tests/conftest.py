@@ -147,10 +147,15 @@ def full_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
         room = 0
 
     def limited(
-        file: Any, mode: str = "r", buffering: int = -1, encoding: str | None = None, *rest: Any
+        file: Any,
+        mode: str = "r",
+        buffering: int = -1,
+        encoding: str | None = None,
+        *rest: Any,
+        **more: Any,
     ) -> Any:
-        if not set(mode) & set("wax"):
-            return real(file, mode, buffering, encoding, *rest)
+        if not set(mode) & set("wax") or "opener" in more:  # a temporary file without a name
+            return real(file, mode, buffering, encoding, *rest, **more)
         binary = io.BufferedWriter(Full(file, mode.replace("b", "").replace("t", "")))
         return binary if "b" in mode else io.TextIOWrapper(binary, encoding=encoding)
 

@@ -156,17 +156,18 @@ def test_interrupted_preparation_goes_on_where_it_ended(
 _SLOW = """
 import sys, time
 from pathlib import Path
-from dfbench.datasets import DatasetRequest, chunk, decoded_images
+from dfbench.datasets import DatasetRequest
+from dfbench.datasets.images import cache, chunks
 from dfbench.datasets.folder.opening import open_folder
 
-decoded_images._CHUNK_IMAGES = 5
-real = chunk._content
+cache._CHUNK_IMAGES = 5
+real = chunks._content
 
 def slow(file, digest):
     time.sleep(0.05)
     return real(file, digest)
 
-chunk._content = slow
+chunks._content = slow
 root = Path(sys.argv[1])
 open_folder(DatasetRequest(cache=root.parent / "cache", argument=str(root), processes=1))
 """
