@@ -21,7 +21,7 @@ from dfbench.conformance.dataset import check_dataset
 from dfbench.datasets import DatasetRequest
 from dfbench.errors import InvalidInput
 
-GUIDE = Path(__file__).resolve().parents[2] / "plugins" / "README.md"
+GUIDE = Path(__file__).resolve().parents[2] / "docs" / "plugins.md"
 TEXT = GUIDE.read_text(encoding="utf-8")
 BLOCKS = dict(re.findall(r"```python\n# (\w+\.py)\n(.*?)```", TEXT, re.DOTALL))
 COMMANDS = [

@@ -12,7 +12,7 @@ import pytest
 from dfbench import hookspecs
 from dfbench.method import Need, Setting
 
-GUIDE = Path(__file__).resolve().parents[2] / "plugins" / "README.md"
+GUIDE = Path(__file__).resolve().parents[2] / "docs" / "plugins.md"
 TEXT = GUIDE.read_text(encoding="utf-8")
 BLOCKS = dict(re.findall(r"```python\n# (\w+\.py)\n(.*?)```", TEXT, re.DOTALL))
 PLUGINS = {name: text for name, text in BLOCKS.items() if "dfbench_methods" in text}
