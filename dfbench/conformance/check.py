@@ -39,7 +39,7 @@ CHECKS = (
     Check("class", "its class can be imported and made", "declarations:made"),
     Check("names", "name, title and version are fit for print", "declarations:names", _CLASS),
     Check("config", "settings are validated, frozen and documented", "declarations:config", _CLASS),
-    Check("construction", "it is made from its configuration", "construction:kept", _CLASS),
+    Check("construction", "it is made from its configuration", "declarations:kept", _CLASS),
     Check("fit", "fit() makes encoders of what needs() declares", "fits:fit", _CLASS),
     Check("needs", "what it uses is what it declares", "fits:needs", _FIT),
     Check("configuration", "fit() leaves its configuration as it is", "fits:configuration", _FIT),

@@ -12,7 +12,7 @@ from dfbench.need import REFERENCES
 from dfbench.plugins.method_info import MethodInfo, parse_label
 from dfbench.records.record import Record
 
-UNTRAINED = "data-free, nothing is trained"
+UNTRAINED = "data-free, no training"
 TRAINED = "data-free, trained"
 REFERENCE = "data-dependent references"
 SECTIONS = (UNTRAINED, TRAINED, REFERENCE)

@@ -98,7 +98,7 @@ def test_data_table_holds_the_row_with_real_images_against_that_without(ablated:
     tables = ablated.call("table", "data", "--format", "json").json
     assert len(tables) == 2
     features = tables[0]["rows"][0]
-    assert (features["with data"], features["without"]) == ("Crossx-Data", "Crossx")
+    assert (features["with data"], features["without data"]) == ("Crossx-Data", "Crossx")
     assert features["difference"]["value"] == pytest.approx(0.05)
 
 

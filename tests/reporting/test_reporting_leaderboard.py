@@ -62,7 +62,7 @@ def test_sections_stand_apart_with_the_best_of_each_first() -> None:
         ]
     )
     assert layout.sections == (
-        ("data-free, nothing is trained", 3),
+        ("data-free, no training", 3),
         ("data-free, trained", 3),
         ("data-dependent references", 1),
     )
@@ -77,11 +77,11 @@ def test_sections_are_headed_in_text_and_markdown(capsys: pytest.CaptureFixture[
     layouts = leaderboards([synthetic_record(), synthetic_record("classifier-only", value=0.1)])
     print_layouts(layouts, "markdown")
     lines = capsys.readouterr().out.splitlines()
-    assert lines[4].startswith("| *data-free, nothing is trained* |")
+    assert lines[4].startswith("| *data-free, no training* |")
     assert lines[6].startswith("| *data-free, trained* ")
     print_layouts(layouts, "text")
     lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
-    assert lines.index("data-free, nothing is trained") < lines.index("data-free, trained")
+    assert lines.index("data-free, no training") < lines.index("data-free, trained")
 
 
 def test_variants_are_rows_of_their_own() -> None:

@@ -151,7 +151,7 @@ def test_bars_have_their_published_numbers(full: Shelf) -> None:
     bars = {b.name: b for b in bars_of(lines(full.records), "map@all", RunFolders(full.runs))}
     assert bars["Crossx"].published == 0.827
     assert bars["Crossx [bn]"].published is None
-    assert bars["Classifier-Posterior"].section == "data-free, nothing is trained"
+    assert bars["Classifier-Posterior"].section == "data-free, no training"
     posterior = bars["Crossx"].posterior
     assert posterior is not None
     assert posterior.value == pytest.approx(bars["Crossx"].features.value)

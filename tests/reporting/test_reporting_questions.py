@@ -38,8 +38,8 @@ def _row(table: dict[str, Any], **cells: str) -> dict[str, Any]:
     return row
 
 
-def test_published_baselines_are_beaten_by_so_much_in_both_readings(full: Shelf) -> None:
-    table = _asked(full)["Does Crossx beat each published baseline?"]
+def test_difference_from_published_baselines_is_given_by_both_representations(full: Shelf) -> None:
+    table = _asked(full)["Does Crossx outperform each published baseline?"]
     row = _row(table, baseline="Alternative-Data")
     assert row["features"]["value"] == pytest.approx(0.2)
     assert row["features"]["verdict"] == "better"
@@ -52,12 +52,14 @@ def test_published_baselines_are_beaten_by_so_much_in_both_readings(full: Shelf)
     assert any("gaussian-prior" in note for note in table["notes"])
 
 
-def test_share_of_the_way_to_the_twin_is_taken_from_the_best_baseline(full: Shelf) -> None:
-    table = _asked(full)["How far is Crossx from the best baseline to crossx-data?"]
+def test_share_of_the_gap_starts_at_the_best_baseline(full: Shelf) -> None:
+    table = _asked(full)[
+        "How much of the gap between the best baseline and crossx-data does Crossx close?"
+    ]
     features = _row(table, representation="features")
     assert features["best baseline"] == "Alternative-Data"
-    assert features["share of the way"]["value"] == pytest.approx((0.3 - 0.1) / (0.35 - 0.1))
-    posterior = _row(table, representation="posterior")["share of the way"]
+    assert features["share of the gap"]["value"] == pytest.approx((0.3 - 0.1) / (0.35 - 0.1))
+    posterior = _row(table, representation="posterior")["share of the gap"]
     assert posterior["value"] == pytest.approx((0.35 - 0.2) / (0.45 - 0.2))
     assert posterior["low"] < posterior["value"] < posterior["high"]
     assert "published on sketchy: .830" in table["notes"]
@@ -82,19 +84,19 @@ def test_ablations_are_the_variants_of_the_proposed_row(full: Shelf) -> None:
 
 
 def test_every_row_is_held_against_the_posterior_of_the_teachers(full: Shelf) -> None:
-    table = _asked(full)["Does anything beat Classifier-Posterior?"]
+    table = _asked(full)["Does any method outperform Classifier-Posterior?"]
     assert len(table["rows"]) == 7
-    row = _row(table, row="Crossx-Data")
+    row = _row(table, method="Crossx-Data")
     assert row["features"]["value"] == pytest.approx(-0.05)
     assert row["posterior"]["value"] == pytest.approx(0.05)
     assert row["posterior"]["verdict"] == "better"
-    assert _row(table, row="Classifier-Only")["posterior"] == "-"
+    assert _row(table, method="Classifier-Only")["posterior"] == "-"
 
 
 def test_data_free_twins_stand_beside_their_references_and_the_printed_gap(full: Shelf) -> None:
-    table = _asked(full)["How far is data-free from data-dependent?"]
+    table = _asked(full)["How far is data-free from data-dependent training?"]
     row = _row(table, **{"with data": "Siamese", "representation": "features"})
-    assert row["without"] == "Siamese [generated]"
+    assert row["without data"] == "Siamese [generated]"
     assert row["difference"]["value"] == pytest.approx(0.1)
     assert row["ratio"]["value"] == pytest.approx((0.45 + 0.15) / (0.45 + 0.25))
     assert "verdict" not in row["ratio"]
@@ -107,7 +109,7 @@ def test_data_free_twins_stand_beside_their_references_and_the_printed_gap(full:
 def test_twins_of_anybodys_method_are_found_by_their_needs(full: Shelf) -> None:
     full.add_seeds("mine", 0.3, posterior=0.3, needs=DATA)
     full.add_seeds("mine[free]", 0.2, posterior=0.1, **GENERATED)
-    table = _asked(full)["How far is data-free from data-dependent?"]
+    table = _asked(full)["How far is data-free from data-dependent training?"]
     row = _row(table, **{"with data": "Mine", "representation": "posterior"})
     assert row["difference"]["value"] == pytest.approx(0.2)
 
@@ -115,45 +117,47 @@ def test_twins_of_anybodys_method_are_found_by_their_needs(full: Shelf) -> None:
 def test_a_row_that_generates_pairs_beside_a_data_free_row_is_no_twin(full: Shelf) -> None:
     full.add_seeds("averaging-weights", 0.1, posterior=0.1)
     full.add_seeds("averaging-weights[reestimated]", 0.2, posterior=0.1, **GENERATED)
-    table = _asked(full)["How far is data-free from data-dependent?"]
+    table = _asked(full)["How far is data-free from data-dependent training?"]
     assert {row["with data"] for row in table["rows"]} == {"Siamese", "Crossx-Data"}
 
 
 def test_what_cannot_be_asked_says_which_rows_are_missing(shelf: Shelf) -> None:
     shelf.add_seeds("classifier-only", 0.0)
     out = shelf.call("compare", "--format", "markdown").out
-    assert "left out: no record of crossx\n" in out
-    assert "left out: no record of classifier-posterior\n" in out
+    assert "not answered: no record of crossx\n" in out
+    assert "not answered: no record of classifier-posterior\n" in out
     shelf.add_seeds("crossx", 0.1, posterior=0.1)
     out = shelf.call("compare", "--format", "markdown").out
-    assert "left out: no record of crossx-data\n" in out
-    assert "left out: no record of a variant of crossx\n" in out
+    assert "not answered: no record of crossx-data\n" in out
+    assert "not answered: no record of a variant of crossx\n" in out
     (shelf.results / "sketchy").rename(shelf.place / "away")
     shelf.add("crossx", 0.1)
     shelf.add("classifier-posterior", 0.2, budget=Budget(steps=9))
     out = shelf.call("compare", "--format", "markdown").out
-    assert "left out: no record of classifier-only, unimodal-distillation," in out
-    assert "left out: no record of another row\n" in out
+    assert "not answered: no record of classifier-only, unimodal-distillation," in out
+    assert "not answered: no record of another method\n" in out
     assert "less" not in out
 
 
 def test_a_baselines_stronger_variant_is_the_one_to_beat(full: Shelf) -> None:
     full.add_seeds("alternative-data[strong]", 0.15, posterior=0.2)
     asked = _asked(full)
-    table = asked["Does Crossx beat each published baseline?"]
+    table = asked["Does Crossx outperform each published baseline?"]
     row = _row(table, baseline="Alternative-Data [strong]")
     assert row["features"]["value"] == pytest.approx(0.15)
     assert row["published"] == "-"
-    table = asked["How far is Crossx from the best baseline to crossx-data?"]
+    table = asked[
+        "How much of the gap between the best baseline and crossx-data does Crossx close?"
+    ]
     share = _row(table, representation="features")
     assert share["best baseline"] == "Alternative-Data [strong]"
-    assert share["share of the way"]["value"] == pytest.approx(0.15 / 0.2)
+    assert share["share of the gap"]["value"] == pytest.approx(0.15 / 0.2)
 
 
 def test_published_gaps_are_not_shown_in_another_scenario(shelf: Shelf) -> None:
     shelf.add("crossx", 0.3, scenario="unseen=0.5")
     shelf.add("classifier-only", 0.1, scenario="unseen=0.5")
-    table = _asked(shelf)["Does Crossx beat each published baseline?"]
+    table = _asked(shelf)["Does Crossx outperform each published baseline?"]
     assert "published" not in table["rows"][0]
 
 
@@ -162,13 +166,13 @@ def test_other_budgets_are_asked_apart_and_told_apart(full: Shelf) -> None:
     full.add_seeds("crossx", 0.0, posterior=0.0, budget=short)
     full.add_seeds("classifier-posterior", 0.4, budget=short)
     out = full.call("compare", "--format", "markdown").out
-    assert "### Does anything beat Classifier-Posterior? (budget.steps=9)" in out
-    assert "### Does anything beat Classifier-Posterior? (budget.steps=600)" in out
+    assert "### Does any method outperform Classifier-Posterior? (budget.steps=9)" in out
+    assert "### Does any method outperform Classifier-Posterior? (budget.steps=600)" in out
 
 
 def test_an_older_version_of_a_method_is_not_asked_any_more(full: Shelf) -> None:
     full.add_seeds("crossx", 0.0, posterior=0.0, version=0)
-    table = _asked(full)["Does Crossx beat each published baseline?"]
+    table = _asked(full)["Does Crossx outperform each published baseline?"]
     assert _row(table, baseline="Alternative-Data")["features"]["value"] == pytest.approx(0.2)
 
 

@@ -1,4 +1,4 @@
-"""What the page of results asks of the records of one dataset and scenario."""
+"""The questions of the results page about one dataset and scenario."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from dfbench.reporting.published import DataPair, Paper, Published, papers
 from dfbench.reporting.roles import REFERENCE, SECTIONS, is_variant_of, roles
 
 POSTERIOR = "posterior"
-READINGS = ("", POSTERIOR)
+REPRESENTATIONS = ("", POSTERIOR)
 Cell = str | Wanted
 
 
 @dataclass(frozen=True)
 class Question:
-    """A small table: names, and comparisons beside what papers printed."""
+    """A small table: names and comparisons, with published numbers where there are any."""
 
     title: str
     header: tuple[str, ...] = ()
@@ -72,7 +72,7 @@ class ComparableLines:
 
 
 def conditions(table: Sequence[Record]) -> list[ComparableLines]:
-    """The conditions of a table, the one with most lines first; newest versions of rows only."""
+    """The conditions of a table, the one with most lines first; newest versions of methods only."""
     newest: dict[str, int] = {}
     for record in table:
         newest[record.method.label] = max(newest.get(record.method.label, 0), record.method.version)
@@ -90,7 +90,7 @@ def conditions(table: Sequence[Record]) -> list[ComparableLines]:
 
 
 def questions(condition: ComparableLines) -> list[Question]:
-    """Everything asked of a condition; what cannot be answered says which rows are missing."""
+    """All questions of a condition; one without an answer says which methods are missing."""
     asked: list[Question] = []
     for paper in papers():
         if paper.proposes is not None:
@@ -101,7 +101,7 @@ def questions(condition: ComparableLines) -> list[Question]:
 
 
 def data_questions(condition: ComparableLines) -> list[Question]:
-    """How far the rows without data are from the same with it; none where there are no twins."""
+    """How far objectives without data are from the same with data; none without such pairs."""
     twins = _twins(condition)
     return [_data(condition, twins)] if twins else []
 
@@ -121,19 +121,19 @@ def _of_proposal(condition: ComparableLines, paper: Paper, proposed: str) -> Ite
 
 
 def _baselines(condition: ComparableLines, paper: Paper, subject: Line) -> Question:
-    title = f"Does {subject.name} beat each published baseline?"
+    title = f"Does {subject.name} outperform each published baseline?"
     printed = paper.on(condition.dataset, condition.scenario)
     rows: list[tuple[Cell, ...]] = []
     for line in _baseline_lines(condition, paper):
-        cells = (line.name, *_both_readings(subject, line))
+        cells = (line.name, *_by_representation(subject, line))
         rows.append((*cells, _printed_gap(printed, subject, line)) if printed else cells)
     if not rows:
         return Question(title, notes=condition.missing(paper.baselines))
     return Question(
         title=title,
-        header=("baseline", *_READING_TITLES, *(["published"] if printed else [])),
+        header=("baseline", *_TITLES, *(["published"] if printed else [])),
         rows=tuple(rows),
-        notes=(f"{subject.name} less the baseline", *condition.missing(paper.baselines)),
+        notes=(f"{subject.name} minus the baseline", *condition.missing(paper.baselines)),
     )
 
 
@@ -155,13 +155,15 @@ def _printed_gap(printed: Mapping[str, Published], subject: Line, baseline: Line
 
 
 def _share(condition: ComparableLines, paper: Paper, subject: Line, pair: DataPair) -> Question:
-    title = f"How far is {subject.name} from the best baseline to {pair.data}?"
+    title = (
+        f"How much of the gap between the best baseline and {pair.data} does {subject.name} close?"
+    )
     baselines = _baseline_lines(condition, paper)
     if not baselines or not condition.of(pair.data):
         lacking = [pair.data, *([] if baselines else paper.baselines)]
         return Question(title, notes=condition.missing(lacking))
     rows: list[tuple[Cell, ...]] = []
-    for representation, name in zip(READINGS, _READING_TITLES, strict=True):
+    for representation, name in zip(REPRESENTATIONS, _TITLES, strict=True):
         best = max((_read(line, representation) for line in baselines), key=_mean)
         for twin in condition.of(pair.data):
             if has(subject, DEFAULT_METRIC, representation) and has(
@@ -179,11 +181,11 @@ def _share(condition: ComparableLines, paper: Paper, subject: Line, pair: DataPa
     ]
     return Question(
         title=title,
-        header=("representation", "best baseline", "share of the way"),
+        header=("representation", "best baseline", "share of the gap"),
         rows=tuple(rows),
         notes=(
             f"({subject.name} - best baseline) / ({pair.data} - best baseline); the best baseline "
-            "is that with the highest mean over its seeds",
+            "has the highest mean over its seeds",
             *printed,
             *condition.missing(paper.baselines),
         ),
@@ -219,9 +221,9 @@ def _ablations(condition: ComparableLines, subject: Line) -> Question:
         return Question(title, notes=(f"no record of a variant of {subject.label}",))
     return Question(
         title=title,
-        header=("variant", *_READING_TITLES),
-        rows=tuple((line.name, *_both_readings(line, subject)) for line in variants),
-        notes=(f"the variant less {subject.name}",),
+        header=("variant", *_TITLES),
+        rows=tuple((line.name, *_by_representation(line, subject)) for line in variants),
+        notes=(f"the variant minus {subject.name}",),
     )
 
 
@@ -229,26 +231,28 @@ def _bar(condition: ComparableLines) -> Question:
     label = roles().bar
     bars = condition.of(label)
     if not bars:
-        return Question(f"Does anything beat {label}?", notes=condition.missing([label]))
+        return Question(f"Does any method outperform {label}?", notes=condition.missing([label]))
     bar = bars[0]
     if len(condition.lines) == 1:
-        return Question(f"Does anything beat {bar.name}?", notes=("no record of another row",))
+        return Question(
+            f"Does any method outperform {bar.name}?", notes=("no record of another method",)
+        )
     by_section: dict[str, list[tuple[Cell, ...]]] = {name: [] for name in SECTIONS}
     for line in condition.lines:
         if line is not bar:
-            row = (line.name, *_both_readings(line, bar))
+            row = (line.name, *_by_representation(line, bar))
             by_section[roles().section(line.first.method)].append(row)
     return Question(
-        title=f"Does anything beat {bar.name}?",
-        header=("row", *_READING_TITLES),
+        title=f"Does any method outperform {bar.name}?",
+        header=("method", *_TITLES),
         rows=tuple(row for rows in by_section.values() for row in rows),
-        notes=(f"the row less {bar.name}",),
+        notes=(f"the method minus {bar.name}",),
         sections=tuple((name, len(rows)) for name, rows in by_section.items() if rows),
     )
 
 
 def _twins(condition: ComparableLines) -> list[DataPair]:
-    """Pairs that papers name, and rows on generated pairs beside the same method with data."""
+    """Pairs that papers name, and methods on generated pairs with the same method on real data."""
     named = {pair.free: pair for paper in papers() for pair in paper.twins}
     for line in condition.lines:
         row = line.first.method
@@ -258,7 +262,7 @@ def _twins(condition: ComparableLines) -> list[DataPair]:
 
 
 def _has_data(condition: ComparableLines, label: str) -> bool:
-    """Whether no record of a row denies that it trains on real images."""
+    """Whether every record of a method trains on real images."""
     sections = {roles().section(line.first.method) for line in condition.of(label)}
     return sections <= {REFERENCE}
 
@@ -271,13 +275,12 @@ def _data(condition: ComparableLines, twins: list[DataPair]) -> Question:
                 rows += _twin_rows(pair, free, data)
     labels = [label for pair in twins for label in (pair.data, pair.free)]
     return Question(
-        title="How far is data-free from data-dependent?",
-        header=("with data", "without", "representation", "difference", "ratio", "published"),
+        title="How far is data-free from data-dependent training?",
+        header=("with data", "without data", "representation", "difference", "ratio", "published"),
         rows=tuple(rows),
         notes=(
-            "difference: with data less without; ratio: without over with",
-            "published: difference and ratio of the same objectives as printed, on the dataset "
-            "named",
+            "difference: with data minus without data; ratio: without data / with data",
+            "published: printed difference and ratio of the same objectives, with their dataset",
             *condition.missing(labels),
         )
         if rows
@@ -290,7 +293,7 @@ def _twin_rows(pair: DataPair, free: Line, data: Line) -> Iterator[tuple[Cell, .
         f"{signed(with_data - without)}, {short(without / with_data)} ({dataset})"
         for dataset, (with_data, without) in pair.printed.items()
     ]
-    for representation, name in zip(READINGS, _READING_TITLES, strict=True):
+    for representation, name in zip(REPRESENTATIONS, _TITLES, strict=True):
         with_data, without = _read(data, representation), _read(free, representation)
         if with_data.representation == without.representation == representation:
             yield (
@@ -303,18 +306,18 @@ def _twin_rows(pair: DataPair, free: Line, data: Line) -> Iterator[tuple[Cell, .
             )
 
 
-_READING_TITLES = ("features", POSTERIOR)
+_TITLES = ("features", POSTERIOR)
 
 
-def _both_readings(first: Line, second: Line) -> tuple[Cell, Cell]:
-    """First less second by features and by posterior; the headline where there is no posterior."""
+def _by_representation(first: Line, second: Line) -> tuple[Cell, Cell]:
+    """First minus second by features and by posterior; the headline where there is no posterior."""
     features = Wanted("difference", (Representation(first), Representation(second)))
     sides = (_read(first, POSTERIOR), _read(second, POSTERIOR))
     return features, Wanted("difference", sides) if sides[0].representation else NONE
 
 
 def _read(line: Line, representation: str) -> Representation:
-    """The representation of a line, or its headline, which is all that an untrained row has."""
+    """The representation of a line, or its headline where it has no other."""
     return Representation(line, representation if has(line, DEFAULT_METRIC, representation) else "")
 
 

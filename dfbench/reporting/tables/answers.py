@@ -14,9 +14,9 @@ from dfbench.reporting.tables.layout import Layout
 def how_to_read(metric: str = DEFAULT_METRIC) -> str:
     """What the numbers of every comparison are."""
     return (
-        f"{metric_title(metric)}, mean over the seeds that the rows have in common [95 % interval "
-        "by a paired bootstrap over seeds and queries]; a verdict from three such seeds on, better "
-        "or worse where the interval excludes 0; of fewer seeds the interval is over queries alone"
+        f"{metric_title(metric)}, mean over common seeds [95 % interval of a paired bootstrap over "
+        "seeds and queries]; with three or more common seeds the verdict is better or worse if the "
+        "interval excludes 0; with fewer the interval is over queries only, without a verdict"
     )
 
 
@@ -26,7 +26,9 @@ def answered(question: Question, answers: Answers) -> Layout:
         title=question.title,
         header=question.header if question.rows else (),
         rows=tuple(tuple(_text(cell, answers) for cell in row) for row in question.rows),
-        notes=question.notes if question.rows else tuple(f"left out: {n}" for n in question.notes),
+        notes=question.notes
+        if question.rows
+        else tuple(f"not answered: {n}" for n in question.notes),
         content={
             "question": question.title,
             "rows": [
@@ -47,7 +49,7 @@ def _text(cell: Cell, answers: Answers) -> str:
     if isinstance(cell, str):
         return cell
     if not cell.seeds:
-        return f"{NONE} (no seed in common)"
+        return f"{NONE} (no common seed)"
     if cell.value is None:
         return f"{NONE} (denominator not positive)"
     number = signed if cell.statistic == "difference" else short

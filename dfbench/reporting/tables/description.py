@@ -46,7 +46,9 @@ def describe_method(host: PluginHost, label: str) -> list[Layout]:
     )
     return [
         _settings(title, "", cls.Config, values, (needs,)),
-        Layout("variants", ("variant", "differs in"), variants, (), {"variants": dict(variants)}, 2),
+        Layout(
+            "variants", ("variant", "differs in"), variants, (), {"variants": dict(variants)}, 2
+        ),
         _settings(
             "budget, shared by all rows that train", "budget.", Budget, dict(Budget()), notes
         ),
