@@ -1,4 +1,4 @@
-"""What README and guide tell a user to type exists: commands, options, rows, datasets, files."""
+"""What README and documentation tell a user to type exists: commands, options, methods, datasets."""
 
 from __future__ import annotations
 
@@ -14,14 +14,23 @@ from dfbench.cli.app import app
 from dfbench.plugins.host import PluginHost
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = {
-    name: (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "plugins/README.md")
-}
-README = PAGES["README.md"]
+GENERATED = {"commands.md", "api.md"}
+FILES = (
+    *(
+        ROOT / "README.md",
+        ROOT / "plugins" / "README.md",
+        ROOT / "plugins" / "example" / "README.md",
+    ),
+    *sorted(ROOT.glob("docs/*.md")),
+)
+PAGES = {str(file.relative_to(ROOT)): file.read_text(encoding="utf-8") for file in FILES}
+METHODS, DATA = PAGES["docs/methods.md"], PAGES["docs/data.md"]
 
 
 def commands() -> Iterator[str]:
-    for text in PAGES.values():
+    for page, text in PAGES.items():
+        if Path(page).name in GENERATED:
+            continue
         for block in re.findall(r"^```\w*\n(.*?)^```$", text, re.DOTALL | re.MULTILINE):
             yield from (part for part in re.split(r"\n| && ", block) if part.startswith("dfbench "))
         yield from re.findall(r"`(dfbench [^`]+ [^`]+)`", text)
@@ -35,22 +44,23 @@ def test_commands_of_the_pages_have_the_options_they_are_given(command: str) -> 
         assert name is not None
         assert found is not None, command
         group = found
-    group.make_context(name, words)
+    if words != ["--help"]:
+        group.make_context(name, words)
 
 
-def first_column(title: str) -> str:
-    section = README.split(f"\n## {title}\n")[1].split("\n## ")[0]
+def first_column(page: str, title: str) -> str:
+    section = page.split(f"\n## {title}\n")[1].split("\n## ")[0]
     return "\n".join(re.findall(r"^\| (`[^-|][^|]*) \|", section, re.MULTILINE))
 
 
-def test_readme_names_every_row_and_variant() -> None:
-    host, rows, label = PluginHost(), re.findall(r"`([^`]+)`", first_column("Rows")), ""
+def test_documentation_names_every_method_and_variant() -> None:
+    host, label = PluginHost(), ""
     named: dict[str, set[str]] = {}
-    for row in rows:
-        label = label if row.startswith("[") else row.partition("[")[0]
-        named.setdefault(label, set()).update(re.findall(r"\[(.+)\]", row))
-    paragraph = README.split("`crossx` has further variants: ")[1].split("\n\n")[0]
-    named["crossx"] |= set(re.findall(r"`([a-z-]+)`", paragraph.split("Rows that train")[0]))
+    for name in re.findall(r"`([^`]+)`", first_column(METHODS, "Overview")):
+        label = label if name.startswith("[") else name.partition("[")[0]
+        named.setdefault(label, set()).update(re.findall(r"\[(.+)\]", name))
+    ablations = METHODS.split("\n### Ablations of CrossX-DFL\n")[1].split("\n\n")[1]
+    named["crossx"] |= set(re.findall(r"`([a-z-]+)`", ablations.partition("\n| ---")[2]))
     assert named == {
         name: set(host.method(name).load().variants)
         for name, offer in host.methods.items()
@@ -58,16 +68,25 @@ def test_readme_names_every_row_and_variant() -> None:
     }
 
 
-def test_readme_names_every_dataset() -> None:
-    named = set(re.findall(r"`([^`:]+)(?::PATH)?`", first_column("Data")))
+def test_documentation_names_every_dataset() -> None:
+    named = set(re.findall(r"`([^`:]+)(?::PATH)?`", first_column(DATA, "Datasets")))
     twins = {"tuberlin-ext", "quickdraw-ext"}
     assert named | twins == set(PluginHost().datasets)
 
 
 def test_files_that_the_pages_name_are_there() -> None:
     for page, text in PAGES.items():
-        for link in re.findall(r"\]\(([^):]+)\)", text):
-            assert (ROOT / page).parent.joinpath(link).exists(), link
-    suites = re.findall(r"benchmarks/[\w-]+\.toml", README)
-    assert suites
+        for link in re.findall(r"\]\(([^):#]+)[^):]*\)", text):
+            assert (ROOT / page).parent.joinpath(link).exists(), (page, link)
+    suites = {
+        suite for text in PAGES.values() for suite in re.findall(r"benchmarks/[\w-]+\.toml", text)
+    }
+    assert len(suites) > 3
     assert all((ROOT / suite).is_file() for suite in suites)
+
+
+def test_readme_shows_a_result_within_one_screen_and_the_two_commands_that_do_everything() -> None:
+    lines = PAGES["README.md"].splitlines()
+    assert lines.index("pip install -e . && dfbench run --method crossx --dataset shapes") < 10
+    assert next(i for i, line in enumerate(lines) if line.startswith(" CrossX-DFL  ")) < 30
+    assert "pip install -e '.[test]' && pytest" in lines

@@ -106,7 +106,7 @@ def test_distribution_has_one_name_in_code_and_packages() -> None:
 
 def test_nothing_tells_to_install_the_stranger_that_is_called_dfbench() -> None:
     """On the package index `dfbench` is another project."""
-    names = ("dfbench", "plugins", "benchmarks", "tests")
+    names = ("dfbench", "plugins", "benchmarks", "docs", "tests")
     files = [ROOT / "README.md", ROOT / "pyproject.toml"]
     files += [file for name in names for file in (ROOT / name).rglob("*") if file.is_file()]
     wrong = re.compile(r"""(install\s+['"]?|['"])dfbench\s*(\[[a-z]|[<>=~!]=)""")

@@ -24,7 +24,7 @@ ORDERS: dict[Modality, tuple[str, ...]] = {
 }
 """Labels as two owners have them: neither sorted, nor spelt alike."""
 SIZES: dict[Modality, int] = {"photo": 32, "sketch": 24}
-README = Path(__file__).resolve().parents[2] / "README.md"
+TEACHERS = Path(__file__).resolve().parents[2] / "docs" / "teachers.md"
 MEAN, STD = (0.4, 0.5, 0.6), (0.3, 0.3, 0.2)
 
 
@@ -188,8 +188,8 @@ def test_students_learn_from_imported_teachers_with_the_alternative_images_that_
 
 
 def _printed_commands() -> list[list[str]]:
-    """The commands that the README prints for two classifiers, as words."""
-    section = README.read_text(encoding="utf-8").split("## Your own two classifiers")[1]
+    """The commands that the documentation prints for two classifiers, as words."""
+    section = TEACHERS.read_text(encoding="utf-8").split("## Your own two classifiers")[1]
     return [shlex.split(line) for line in section.split("```")[1].strip().splitlines()]
 
 
@@ -199,7 +199,7 @@ def _quick(words: list[str], named: dict[str, str]) -> list[str]:
     return [named.get(word, small.get(word, word)) for word in words[1:]]
 
 
-def test_readme_runs_from_two_checkpoints_and_a_test_set_alone(
+def test_documentation_runs_from_two_checkpoints_and_a_test_set_alone(
     quick_bench: Bench, pictures: Path, test_set: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = test_set.parent
