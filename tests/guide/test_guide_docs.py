@@ -78,13 +78,13 @@ def test_picture_of_the_packages_shows_what_the_page_names() -> None:
     assert packages <= words
 
 
-def test_evaluation_page_has_every_metric_and_the_values_of_its_example() -> None:
+def test_evaluation_page_has_every_metric_and_the_values_of_its_example(tmp_path: Path) -> None:
     patterns = {pattern.replace("{k}", "K") for pattern in METRIC_PATTERNS}
     table = _page("evaluation.md").split("## Metrics")[1].split("\n### ")[0]
     assert set(re.findall(r"^\| `([^`]+)`", table, re.MULTILINE)) == patterns
     (code,) = _blocks("evaluation.md", "python")
-    names: dict[str, object] = {}
-    exec(compile(code, "evaluation.md", "exec"), names)
+    (tmp_path / "example.py").write_text(code, encoding="utf-8")
+    names = runpy.run_path(str(tmp_path / "example.py"))
     printed = dict(
         re.findall(r"^\| `([^`]+)` \| (\.\d{3}) \|", _page("evaluation.md"), re.MULTILINE)
     )
