@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
-from numbers import Integral, Real
+from numbers import Integral
 
 
 class DfbenchError(Exception):
@@ -70,15 +70,6 @@ def whole_number(name: str, given: object, low: int, high: int) -> int:
     if low <= value <= high:
         return value
     raise InvalidInput(f"{name} is {given!r:.60}; allowed: an integer from {low} to {high}")
-
-
-def checked_seconds(name: str, given: float | None) -> float | None:
-    """A time limit, or None for none. Raises `InvalidInput` for what is neither."""
-    if given is None or (isinstance(given, Real) and 0 < given <= LONGEST):
-        return given
-    raise InvalidInput(
-        f"{name} is {given!r:.60}; allowed: more than 0 and up to {LONGEST:g} seconds, or None"
-    )
 
 
 def checked_seed(given: object) -> int:

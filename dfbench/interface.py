@@ -2,110 +2,100 @@
 
 from __future__ import annotations
 
+import inspect
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack, get_type_hints
 
-from dfbench.defaults import chosen_cache, chosen_plugins, chosen_plugins_folder
-from dfbench.errors import (
-    LARGEST_IMAGE,
-    MOST_THREADS,
-    DfbenchError,
-    InvalidConfig,
-    InvalidInput,
-    checked_seconds,
-    checked_seed,
-    whole_number,
-)
+from dfbench.defaults import chosen_plugins, chosen_plugins_folder
+from dfbench.errors import DfbenchError, InvalidConfig, InvalidInput
+from dfbench.hookspecs import NO_IMAGES
 from dfbench.method import Method, MethodConfig
 from dfbench.numerics import pinned_numerics
 from dfbench.planning.plan import plan_methods
-from dfbench.planning.settings import absolute_files, configure
+from dfbench.planning.settings import configure
 from dfbench.plugins.sources import class_source
 from dfbench.process.supervision import Supervision
-from dfbench.request import DataChoice, Places, Precision, RunRequest
+from dfbench.request import (
+    DataChoice,
+    Limits,
+    Places,
+    RunOptions,
+    RunRequest,
+    StrPath,
+    read_options,
+)
+from dfbench.request.option import declared
 from dfbench.runs.execute import Run, execute
-from dfbench.scenarios import CLOSED
 from dfbench.system.file_errors import told_faults
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-StrPath = str | os.PathLike[str]
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
+def _with_options(function: _Function) -> _Function:
+    """Have `help` and editors list the keywords that a function takes as `RunOptions`."""
+    options = declared(DataChoice, RunRequest, Limits, Places)
+    signature = inspect.signature(function)
+    parameters = [p for p in signature.parameters.values() if p.kind != p.VAR_KEYWORD]
+    for name, hint in get_type_hints(RunOptions).items():
+        default = options[name].default
+        plain = default if isinstance(default, str | float | int) else None
+        shown = str(default) if isinstance(default, Path) else plain
+        parameters.append(
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=shown, annotation=hint)
+        )
+    vars(function)["__signature__"] = signature.replace(parameters=parameters)
+    return function
+
+
+@_with_options
 @told_faults()
 def run(
     method: str | type[Method] | Method,
     dataset: str,
     *,
-    seed: int = 0,
-    scenario: str = CLOSED,
-    settings: Mapping[str, Any] | None = None,
-    classes: Iterable[str] | None = None,
-    alternative_classes: Iterable[str] | None = None,
-    alternative: str | None = None,
-    image_size: int | None = None,
-    data_root: StrPath | None = None,
-    device: Literal["auto", "cpu", "cuda"] = "auto",
-    threads: int | None = None,
-    precision: Precision = "fp32",
     force: bool = False,
-    timeout: float | None = None,
     plugins: Iterable[StrPath] = (),
-    results: StrPath = "results",
-    runs: StrPath = "runs",
-    cache: StrPath | None = None,
+    plugins_dir: StrPath | None = None,
+    **options: Unpack[RunOptions],
 ) -> Run:
-    """Train one row of the table and score it, as `dfbench run --alone` does.
+    """Train one method and score it, as `dfbench run --alone` does.
 
-    `method` is a row (`crossx`, `crossx[bn]`), a subclass of `Method` or an object of one, whose
-    configuration then counts. A class has to stand in a module that another process can import: it
-    is fitted there, and never in this one. `settings` are those of `--set`, by key. A finished run
+    `method` is a name (`crossx`, `crossx[bn]`), a subclass of `Method` or an object of one, whose
+    configuration then counts. A class has to be in a module that another process can import: it
+    is fitted there, and never in this one. The other options are those of `dfbench run` by the
+    same names (`help(dfbench.run)` lists them), with `settings` for `--set`, by key. A finished run
     is not repeated unless `force`d. `Run.record` holds the scores
     (`run(...).record.metrics["map@all"].value`), `Run.folder` encoders and pictures.
 
     Raises `DfbenchError`: what is wrong with the request, with the method, or with a folder.
     """
-    checked_seed(seed)
-    checked_seconds("timeout", timeout)
-    if threads is not None:
-        whole_number("threads", threads, 1, MOST_THREADS)
-    if image_size is not None:
-        whole_number("image_size", image_size, 16, LARGEST_IMAGE)
     label, own, sources = _row(method)
-    choice = DataChoice(
-        name=dataset,
-        image_size=image_size,
-        classes=None if classes is None else tuple(classes),
-        alternative_classes=None if alternative_classes is None else tuple(alternative_classes),
-        alternative=alternative,
-        root=_data_root(data_root),
+    named = os.environ.get("DFBENCH_DATA")
+    given: dict[str, Any] = {"data_root": named or None, **options}
+    if given.get("cache") is None:
+        given.pop("cache", None)
+    settings = given.get("settings") or {}
+    given["settings"] = {**own, **settings} if isinstance(settings, Mapping) else settings
+    folder = chosen_plugins_folder() if plugins_dir is None else Path(plugins_dir)
+    found = chosen_plugins(map(Path, plugins), folder)
+    request, limits = read_options(
+        {**given, "method": label, "dataset": dataset},
+        found.model_copy(update={"classes": sources}),
     )
-    found = chosen_plugins(map(Path, plugins), chosen_plugins_folder())
-    request = RunRequest(
-        method=label,
-        data=choice,
-        settings=absolute_files(
-            {**own, **{key: _text(value) for key, value in (settings or {}).items()}}
-        ),
-        scenario=scenario,
-        seed=seed,
-        device=device,
-        threads=threads,
-        precision=precision,
-        plugins=found.model_copy(update={"classes": sources}),
-        places=Places(
-            results=Path(results),
-            runs=Path(runs),
-            cache=chosen_cache() if cache is None else Path(cache),
-        ),
-    )
+    if request.data.name == NO_IMAGES:
+        raise InvalidInput(
+            "dataset is None; allowed: a dataset to score on (without one: dfbench run "
+            "--photo-teacher T --sketch-teacher T)"
+        )
     (plan,) = plan_methods(request, beside=False)
-    with pinned_numerics(plan.session.threads, seed):
-        return execute(plan, force=force, supervision=Supervision(timeout=timeout))
+    with pinned_numerics(plan.session.threads, request.seed):
+        return execute(plan, force=force, supervision=Supervision(limits))
 
 
 @told_faults()
@@ -136,8 +126,8 @@ def _row(method: str | type[Method] | Method) -> tuple[str, dict[str, str], tupl
     cls = method if isinstance(method, type) else type(method)
     if not issubclass(cls, Method):
         raise InvalidInput(
-            f"method {method!r}; allowed: a row's name, a subclass of dfbench.Method or an object "
-            "of one"
+            f"method {method!r}; allowed: a method's name, a subclass of dfbench.Method or an "
+            "object of one"
         )
     if isinstance(method, type):
         return cls.name, {}, (class_source(cls),)
@@ -172,10 +162,3 @@ def _settings(config: MethodConfig) -> dict[str, str]:
 
 def _text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _data_root(given: StrPath | None) -> Path | None:
-    from dfbench.defaults import data_root_or_configured
-
-    named = given or os.environ.get("DFBENCH_DATA")
-    return data_root_or_configured(Path(named) if named else None)

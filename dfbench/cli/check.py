@@ -10,7 +10,7 @@ import rich_click as click
 from dfbench.cli.options import cache_option, format_option, plugin_options, plugin_sources
 from dfbench.cli.parameters import Choice, key_values
 from dfbench.conformance.check import CHECKS, chosen_checks
-from dfbench.planning.settings import absolute_files
+from dfbench.request.settings import Settings
 from dfbench.system.console import messages, output, print_json, progress
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def check(
     from dfbench.evaluation.ranking.devices import chosen_device
 
     chosen_device(device)
-    given = absolute_files(key_values("--set", settings, "KEY=VALUE, e.g. --set rounds=4"))
+    given = Settings(key_values("--set", settings, "KEY=VALUE, e.g. --set rounds=4"))
     expectations = key_values("--expect-failure", expected, "CHECK=REASON")
     host, labels = rows_of(target, plugin_sources(plugin_files, plugins_dir))
     verdicts: dict[str, list[Verdict]] = {}
@@ -79,7 +79,7 @@ def check(
         examination = examined(
             host,
             label,
-            settings=given,
+            settings=given.from_folder(),
             expected_failures=expectations,
             cache=cache,
             device=device,

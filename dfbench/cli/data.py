@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from dfbench.cli.options import cache_option, data_root_option, format_option
-from dfbench.cli.parameters import Choice, Names
+from dfbench.cli.parameters import Choice
 from dfbench.cli.prepare import prepare
+from dfbench.cli.request_options import request_option
 from dfbench.datasets.split import HoldoutName
 from dfbench.defaults import data_root_or_configured
 from dfbench.errors import unknown_name
+from dfbench.request import DataOptions
 from dfbench.system.console import note, print_json
 
 if TYPE_CHECKING:
@@ -63,10 +65,8 @@ def fetch(*, dataset: str, data_root: Path | None, cache: Path) -> None:
 @click.argument("dataset")
 @data_root_option
 @cache_option
-@click.option(
-    "--classes",
-    type=Names(),
-    help="Classes, separated by commas, or all: those that are there.",
+@request_option(
+    DataOptions, "classes", help="Classes, separated by commas, or all: those that are there."
 )
 @click.option(
     "--holdout",
@@ -75,9 +75,7 @@ def fetch(*, dataset: str, data_root: Path | None, cache: Path) -> None:
     show_default=True,
     help="The hold-out that there have to be enough images for.",
 )
-@click.option(
-    "--duplicate-photos", is_flag=True, help="Count Sketchy's photos twice, as SAKE's lists do."
-)
+@request_option(DataOptions, "duplicate_photos")
 @click.option("--decode", is_flag=True, help="Decode every image: finds truncated ones.")
 @click.option("--duplicates", is_flag=True, help="Compare contents: finds files that are equal.")
 @format_option("text", "json")

@@ -8,10 +8,11 @@ from typing import Any
 
 import rich_click as click
 
-from dfbench.cli.parameters import AbsolutePath, Choice, Names
-from dfbench.defaults import chosen_plugins, user_cache
-from dfbench.errors import LARGEST_IMAGE
+from dfbench.cli.parameters import AbsolutePath, Choice
+from dfbench.cli.request_options import request_option
+from dfbench.defaults import chosen_plugins
 from dfbench.plugins.sources import PluginSources
+from dfbench.request import DataChoice, Places
 from dfbench.system.console import note
 
 Command = Callable[..., Any]
@@ -44,31 +45,14 @@ def plugin_sources(files: tuple[Path, ...], folder: Path | None) -> PluginSource
     return chosen_plugins(files, folder)
 
 
-results_option = click.option(
-    "--results",
-    type=_FOLDER,
-    default=Path("results"),
-    show_default=True,
-    help="Folder of records (small JSON files, meant for git).",
-)
+results_option = request_option(Places, "results")
 """`--results`, the folder of records."""
-runs_option = click.option(
-    "--runs",
-    type=_FOLDER,
-    default=Path("runs"),
-    show_default=True,
-    help="Folder of encoders, embeddings and pictures.",
-)
+runs_option = request_option(Places, "runs")
 """`--runs`, the folder of heavy things."""
-cache_option = click.option(
-    "--cache",
-    type=_FOLDER,
-    default=user_cache,
-    envvar="DFBENCH_CACHE",
-    show_envvar=True,
-    help="Folder of decoded images and trained teachers; default: the user's cache folder.",
-)
+cache_option = request_option(Places, "cache")
 """`--cache`, the folder of what can be made again."""
+data_root_option = request_option(DataChoice, "data_root")
+"""`--data-root`, the folder of published datasets."""
 
 
 def format_option(*formats: str) -> Callable[[Command], Command]:
@@ -81,36 +65,6 @@ def format_option(*formats: str) -> Callable[[Command], Command]:
         show_default=True,
         help="How to print the result.",
     )
-
-
-def class_options(command: Command) -> Command:
-    """Add `--classes` and `--alternative-classes`."""
-    benchmark = click.option(
-        "--classes",
-        type=Names(),
-        help="Benchmark classes, separated by commas (a name with a comma in double quotes), or "
-        "all.",
-    )
-    spare = click.option(
-        "--alternative-classes",
-        type=Names(),
-        help="Spare classes of the dataset, separated by commas (likewise).",
-    )
-    return benchmark(spare(command))
-
-
-alternative_option = click.option(
-    "--alternative", metavar="D", help="Dataset that provides alternative classes."
-)
-"""`--alternative`."""
-image_size_option = click.option(
-    "--image-size", type=click.IntRange(16, LARGEST_IMAGE), metavar="PX", help="Height and width."
-)
-"""`--image-size`, any."""
-skip_unreadable_option = click.option(
-    "--skip-unreadable", is_flag=True, help="Leave out images that cannot be decoded."
-)
-"""`--skip-unreadable`."""
 
 
 _NAMED = 10
@@ -150,20 +104,6 @@ def note_left_out(left_out: Mapping[Path, str]) -> None:
     if left_out:
         further = f", {more} of them not named here" if more > 0 else ""
         note(f"{len(left_out)} unreadable files left out{further}")
-
-
-def data_root_option(command: Command) -> Command:
-    """Add `--data-root`, the folder of published datasets."""
-    option = click.option(
-        "--data-root",
-        type=AbsolutePath(),
-        envvar="DFBENCH_DATA",
-        show_envvar=True,
-        metavar="PATH",
-        help="Folder in which published datasets lie, in any of the usual layouts; default: "
-        'data-root = "PATH" in dfbench/config.toml of the user\'s configuration folder.',
-    )
-    return option(command)
 
 
 def dataset_option(command: Command) -> Command:

@@ -1,18 +1,16 @@
-"""Parameter types of the command line: words, numbers, durations, paths, names."""
+"""Parameter types of the command line: words, numbers, paths."""
 
 from __future__ import annotations
 
 import math
 import os
-import re
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import rich_click as click
 
-from dfbench.class_names import listed_names
-from dfbench.errors import LONGEST, InvalidConfig
+from dfbench.errors import InvalidConfig
 from dfbench.system.files import absolute
 
 
@@ -42,29 +40,6 @@ class FiniteRange(click.FloatRange):
         if not math.isfinite(number):
             self.fail(f"{value!r}; allowed: finite numbers, {self._describe_range()}", param, ctx)
         return number
-
-
-_FORM = re.compile(r"(?P<number>\d+(\.\d+)?)(?P<unit>[smh]?)")
-_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
-
-
-class Duration(click.ParamType[float]):
-    """Seconds, from a number of seconds, minutes or hours: `90`, `90s`, `30m`, `1.5h`."""
-
-    name = "duration"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        """Seconds; a default that is a number already stays."""
-        if isinstance(value, float):
-            return value
-        match = _FORM.fullmatch(str(value).strip())
-        seconds = float(match["number"]) * _SECONDS[match["unit"]] if match else 0.0
-        if not 0 < seconds <= LONGEST:
-            allowed = f"more than 0 and up to {LONGEST:g} seconds, e.g. 90, 30m or 2h"
-            self.fail(f"{value!r}; allowed: {allowed}", param, ctx)
-        return seconds
 
 
 class AbsolutePath(click.Path):
@@ -99,16 +74,3 @@ def key_values(option: str, pairs: tuple[str, ...], example: str) -> dict[str, s
             raise InvalidConfig(f"{option} {pair!r}; allowed: {option} {example}")
         values[key.strip()] = value.strip()
     return values
-
-
-class Names(click.ParamType[tuple[str, ...]]):
-    """Names separated by commas: `cat,dog`, with quotes where needed (see `listed_names`)."""
-
-    name = "text"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, ...]:
-        """The names, without blanks around them."""
-        del param, ctx
-        return listed_names(str(value))

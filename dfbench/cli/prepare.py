@@ -9,16 +9,14 @@ import rich_click as click
 
 from dfbench.cli.options import (
     cache_option,
-    class_options,
     data_root_option,
     format_option,
     plugin_options,
     plugin_sources,
-    skip_unreadable_option,
 )
-from dfbench.defaults import data_root_or_configured
-from dfbench.errors import LARGEST_IMAGE
-from dfbench.request import DataChoice
+from dfbench.cli.request_options import request_options
+from dfbench.plugins.sources import PluginSources
+from dfbench.request import DataOptions, read_options
 from dfbench.system.console import note, output, print_json
 
 if TYPE_CHECKING:
@@ -28,18 +26,8 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("dataset")
-@click.option(
-    "--image-size",
-    type=click.IntRange(16, LARGEST_IMAGE),
-    metavar="PX",
-    help="Height and width, such as 32, 64, 128 or 224; default: what a run without it takes.",
-)
-@class_options
+@request_options(DataOptions, without=("alternative",))
 @data_root_option
-@skip_unreadable_option
-@click.option(
-    "--duplicate-photos", is_flag=True, help="Count Sketchy's photos twice, as SAKE's lists do."
-)
 @click.option(
     "--processes",
     type=click.IntRange(1),
@@ -50,18 +38,11 @@ if TYPE_CHECKING:
 @format_option("text", "json")
 def prepare(
     *,
-    dataset: str,
-    image_size: int | None,
-    classes: tuple[str, ...] | None,
-    alternative_classes: tuple[str, ...] | None,
-    data_root: Path | None,
-    skip_unreadable: bool,
-    duplicate_photos: bool,
     processes: int | None,
     plugin_files: tuple[Path, ...],
     plugins_dir: Path | None,
-    cache: Path,
     form: str,
+    **options: Any,
 ) -> None:
     """Decode and resize the images of DATASET into the cache, where runs read them.
 
@@ -70,17 +51,9 @@ def prepare(
     """
     from dfbench.planning.datasets import open_choice
 
-    choice = DataChoice(
-        name=dataset,
-        image_size=image_size,
-        classes=classes,
-        alternative_classes=alternative_classes,
-        skip_unreadable=skip_unreadable,
-        root=data_root_or_configured(data_root),
-        duplicate_photos=duplicate_photos,
-    )
-    offer = _offer(choice.kind, plugin_files, plugins_dir)
-    opened = open_choice(choice, offer, cache, processes)
+    request, _ = read_options(options, plugin_sources(plugin_files, plugins_dir))
+    offer = _offer(request.data.kind, request.plugins)
+    opened = open_choice(request.data, offer, request.places.cache, processes)
     for line in opened.notes:
         note(line)
     content = _content(opened)
@@ -96,11 +69,10 @@ def prepare(
         )
 
 
-def _offer(kind: str, files: tuple[Path, ...], folder: Path | None) -> DatasetOffer:
+def _offer(kind: str, sources: PluginSources) -> DatasetOffer:
     from dfbench.plugins.host import PluginHost
     from dfbench.process.messages import DatasetOffer
 
-    sources = plugin_sources(files, folder)
     host = PluginHost.of(sources)
     host.require(sources.files)
     found = host.dataset(kind)

@@ -11,18 +11,23 @@ from typing import TYPE_CHECKING, Any, Literal
 import rich_click as click
 
 from dfbench.cli.options import (
-    cache_option,
     data_root_option,
     format_option,
     plugin_options,
     plugin_sources,
-    results_option,
-    runs_option,
 )
-from dfbench.cli.parameters import AbsolutePath, Choice, Duration, FiniteRange
-from dfbench.defaults import data_root_or_configured
-from dfbench.errors import MOST_THREADS, InvalidInput
-from dfbench.request import Places
+from dfbench.cli.parameters import AbsolutePath, Choice, FiniteRange
+from dfbench.cli.request_options import request_options
+from dfbench.errors import InvalidInput
+from dfbench.request import (
+    DataOptions,
+    ExternalOptions,
+    FitOptions,
+    Limits,
+    MachineOptions,
+    Places,
+)
+from dfbench.request.option import declared
 from dfbench.system.console import note, print_json
 
 if TYPE_CHECKING:
@@ -36,26 +41,33 @@ FAILED = 1
 _WATCH_SECONDS = 2.0
 
 
-@click.group("suite")
+_HELP = """Run a grid of methods, datasets, scenarios and seeds from a TOML file.
+
+\b
+methods = ["classifier-only", {{ method = "crossx", config = {{ rounds = 4 }} }}]
+datasets = ["shapes", {{ dataset = "folder:../images", image_size = 32 }}]
+scenarios = ["closed", "overlap=0.5", "unseen=0.25"]  # see dfbench run --help
+seeds = [0, 1, 2]
+precision = "fp32"  # or another option of the runs
+plugins = ["mine.py"]  # plugin files, as by --plugin
+[budget]      # settings of the shared budget, e.g. steps = 300
+[teachers]    # settings of the teachers, e.g. steps = 400
+[run]         # {run}, jobs
+
+Options of the runs are {options}: in the suite for all datasets, or in the entry of one. An entry
+also takes scenarios, budget and teachers in place of the suite's. Paths start at the file.
+"""
+
+
+@click.group(
+    "suite",
+    help=_HELP.format(
+        run=", ".join(declared(MachineOptions, Limits)),
+        options=", ".join(declared(DataOptions, ExternalOptions, FitOptions)),
+    ),
+)
 def suite_group() -> None:
-    """Run a grid of methods, datasets, scenarios and seeds from a TOML file.
-
-    \b
-    methods = ["classifier-only", { method = "crossx", config = { rounds = 4 } }]
-    datasets = ["shapes", { dataset = "folder:../images", image_size = 32 }]
-    scenarios = ["closed", "overlap=0.5", "unseen=0.25"]  # see dfbench run --help
-    seeds = [0, 1, 2]
-    precision = "fp32"  # or "bf16": arithmetic of backbones and estimators in fits
-    compile = false     # let torch.compile make the code of their networks
-    plugins = ["mine.py"]  # plugin files, as by --plugin
-    [budget]      # settings of the shared budget, e.g. steps = 300
-    [teachers]    # settings of the teachers, e.g. steps = 400
-    [run]         # device, threads, jobs, timeout, memory_limit_gib
-
-    A dataset's entry takes image_size, classes, alternative_classes, alternative, holdout,
-    duplicate_photos, skip_unreadable and, in place of the suite's, scenarios, budget and teachers.
-    Paths of datasets and plugins start at the file.
-    """  # noqa: D301  # click takes a backspace for "leave these lines as they are"
+    """Group of the verbs that work on a suite file."""
 
 
 def _suite_options(command: Command) -> Command:
@@ -63,14 +75,9 @@ def _suite_options(command: Command) -> Command:
     for option in (
         format_option("text", "json"),
         data_root_option,
-        cache_option,
-        runs_option,
-        results_option,
+        request_options(Places),
         plugin_options,
-        click.option(
-            "--threads", type=click.IntRange(1, MOST_THREADS), help="Processor threads of a run."
-        ),
-        click.option("--device", type=Choice(["auto", "cpu", "cuda"])),
+        request_options(MachineOptions, default=None),
         click.option(
             "--except",
             "without",
@@ -118,13 +125,7 @@ def status(form: str, *, watch: bool, **options: Any) -> None:
     type=click.IntRange(1),
     help="Runs side by side; default: 1, or one a GPU; on a cluster as many as it has room for.",
 )
-@click.option("--timeout", type=Duration(), metavar="TIME", help="End a fit after 90, 30m or 2h.")
-@click.option(
-    "--memory-limit",
-    type=FiniteRange(0, min_open=True),
-    metavar="GIB",
-    help="End a fit whose process holds more memory than this.",
-)
+@request_options(Limits, default=None)
 @click.option("--fail-fast", is_flag=True, help="Begin nothing more after the first failure.")
 @click.option(
     "--executor",
@@ -148,8 +149,6 @@ def run(
     form: str,
     retry: Literal["failed", "timeout", "all"] | None,
     jobs: int | None,
-    timeout: float | None,
-    memory_limit: float | None,
     fail_fast: bool,
     executor: Literal["local", "ray"],
     address: str | None,
@@ -167,14 +166,13 @@ def run(
     chosen = [item for item in suite.items() if item.missing or _retried(item, retry)]
     if chosen:
         from dfbench.runs.execute import check_places
-        from dfbench.suites.local_run import Limits, run_locally
+        from dfbench.suites.local_run import run_locally
         from dfbench.suites.ray_run import run_on_ray
 
         check_places(item.run.plan for item in chosen if item.run.plan)
-        defaults = suite.file.suite.run
-        limits = Limits(timeout or defaults.timeout, memory_limit or defaults.memory_limit_gib)
         do = run_locally if choice is None else partial(run_on_ray, choice=choice)
-        do(suite.plan, chosen, limits, jobs=jobs or defaults.jobs, fail_fast=fail_fast)
+        jobs = jobs or suite.file.suite.run.jobs
+        do(suite.plan, chosen, suite.limits, jobs=jobs, fail_fast=fail_fast)
     if any(item.status in ("failed", "timeout") for item in _show(suite, form)):
         raise SystemExit(FAILED)
 
@@ -200,26 +198,14 @@ def _opened(
     file: Path,
     only: tuple[str, ...],
     without: tuple[str, ...],
-    device: str | None,
-    threads: int | None,
     plugin_files: tuple[Path, ...],
     plugins_dir: Path | None,
-    data_root: Path | None,
-    results: Path,
-    runs: Path,
-    cache: Path,
+    **options: Any,
 ) -> OpenSuite:
-    from dfbench.suites.grid import Surroundings
     from dfbench.suites.suite import open_suite
 
-    around = Surroundings(
-        places=Places(results=results, runs=runs, cache=cache),
-        data_root=data_root_or_configured(data_root),
-        plugins=plugin_sources(plugin_files, plugins_dir),
-        device=device,
-        threads=threads,
-    )
-    return open_suite(file, around, only, without)
+    given = {name: value for name, value in options.items() if value is not None}
+    return open_suite(file, given, plugin_sources(plugin_files, plugins_dir), only, without)
 
 
 def _show(suite: OpenSuite, form: str) -> list[SuiteItem]:

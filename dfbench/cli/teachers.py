@@ -4,29 +4,27 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
 from dfbench.cli.import_teacher import import_teacher
 from dfbench.cli.options import (
-    alternative_option,
     cache_option,
-    class_options,
     data_root_option,
     format_option,
-    image_size_option,
     plugin_options,
     plugin_sources,
-    skip_unreadable_option,
 )
-from dfbench.cli.parameters import Choice, key_values
-from dfbench.datasets.split import HoldoutName
-from dfbench.defaults import data_root_or_configured
-from dfbench.errors import LARGEST_SEED, MOST_THREADS
-from dfbench.planning.settings import absolute_files
-from dfbench.request import DataChoice, Places, RunRequest
-from dfbench.scenarios import CLOSED
+from dfbench.cli.request_options import request_option, request_options
+from dfbench.request import (
+    DataChoice,
+    DataOptions,
+    ExternalOptions,
+    FitOptions,
+    RunRequest,
+    read_options,
+)
 from dfbench.system.console import note, print_json
 
 if TYPE_CHECKING:
@@ -34,6 +32,14 @@ if TYPE_CHECKING:
 
 _HEADER = ("identity", "kind", "network", "classes", "px", "accuracy", "MiB", "age")
 _TEXTS = 3
+_OF_A_FIT = {
+    "method",
+    "settings",
+    "devices",
+    *FitOptions.model_fields,
+    *ExternalOptions.model_fields,
+}
+"""Options of a run that no training of teachers depends on."""
 
 
 @click.group("teachers")
@@ -42,54 +48,24 @@ def teachers_group() -> None:
 
 
 @teachers_group.command()
-@click.option("--dataset", required=True, metavar="D", help="NAME, or folder:PATH for your images.")
-@click.option("--scenario", default=CLOSED, show_default=True, metavar="S", help="As of a run.")
-@click.option("--seed", type=click.IntRange(0, LARGEST_SEED), default=0, show_default=True)
-@click.option(
-    "--set",
+@request_option(DataChoice, "dataset", required=True, help="NAME, or folder:PATH for your images.")
+@request_options(RunRequest, without=_OF_A_FIT)
+@request_option(
+    RunRequest,
     "settings",
-    multiple=True,
-    metavar="KEY=VALUE",
     help="A setting of the teachers, e.g. teachers.network=resnet18.",
 )
-@click.option("--device", type=Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
-@click.option(
-    "--threads", type=click.IntRange(1, MOST_THREADS), help="Processor threads; default: all cores."
-)
-@class_options
-@alternative_option
-@image_size_option
+@request_options(DataOptions)
 @data_root_option
-@click.option(
-    "--holdout",
-    type=Choice(["fifth", "literature"]),
-    default="fifth",
-    show_default=True,
-    help="Which images they are not trained on.",
-)
-@skip_unreadable_option
 @plugin_options
 @cache_option
 @format_option("text", "json")
 def train(
     *,
-    dataset: str,
-    scenario: str,
-    seed: int,
-    settings: tuple[str, ...],
-    device: str,
-    threads: int | None,
-    classes: tuple[str, ...] | None,
-    alternative_classes: tuple[str, ...] | None,
-    alternative: str | None,
-    image_size: int | None,
-    data_root: Path | None,
-    holdout: HoldoutName,
-    skip_unreadable: bool,
     plugin_files: tuple[Path, ...],
     plugins_dir: Path | None,
-    cache: Path,
     form: str,
+    **options: Any,
 ) -> None:
     """Train both teachers of a dataset, unless they are in the cache.
 
@@ -99,28 +75,7 @@ def train(
     from dfbench.runs.ingredients import ensure_teachers
     from dfbench.teachers.facts import entry_of
 
-    request = RunRequest(
-        method="",
-        data=DataChoice(
-            name=dataset,
-            image_size=image_size,
-            classes=classes,
-            alternative_classes=alternative_classes,
-            skip_unreadable=skip_unreadable,
-            alternative=alternative,
-            root=data_root_or_configured(data_root),
-            holdout=holdout,
-        ),
-        settings=absolute_files(
-            key_values("--set", settings, "KEY=VALUE, e.g. --set teachers.steps=400")
-        ),
-        scenario=scenario,
-        seed=seed,
-        device=device,
-        threads=threads,
-        plugins=plugin_sources(plugin_files, plugins_dir),
-        places=Places(results=cache, runs=cache, cache=cache),
-    )
+    request, _ = read_options(options, plugin_sources(plugin_files, plugins_dir))
     session = open_session(request)
     trained = [entry_of(network.path) for network in ensure_teachers(session).values()]
     _print("teachers", [entry for entry in trained if entry], form)

@@ -15,6 +15,7 @@ from dfbench.conformance.check import Check, CheckFailed, check_named
 from dfbench.conformance.stage import Stage
 from dfbench.plugins.code import describe_fault, load_target, plugin_faults
 from dfbench.plugins.host import PluginHost
+from dfbench.request.settings import Settings
 
 Status = Literal["passed", "failed", "expected", "not run"]
 
@@ -71,7 +72,7 @@ def examined(
     host: PluginHost,
     label: str,
     *,
-    settings: Mapping[str, str],
+    settings: Settings,
     expected_failures: Mapping[str, str],
     cache: Path,
     device: str = "cpu",

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dfbench.conformance.check import Check, chosen_checks
-from dfbench.planning.settings import absolute_files
+from dfbench.request.settings import Settings
 from dfbench.system.files import absolute
 
 if TYPE_CHECKING:
@@ -77,9 +77,7 @@ class MethodUnderTest:
         if not isinstance(target, type) and Path(target).suffix == ".py":
             target = absolute(Path(target))
         self._target = target
-        self._settings = absolute_files(
-            {key: str(value) for key, value in (settings or {}).items()}
-        )
+        self._settings = Settings.model_validate(settings or {}).from_folder()
         self._expected = expected_failures or {}
         self._plugins = [absolute(Path(file)) for file in plugins]
         self._stack = stack

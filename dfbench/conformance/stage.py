@@ -26,13 +26,14 @@ from dfbench.numerics import pinned_numerics
 from dfbench.planning.methods import difference, method_class, resolve
 from dfbench.planning.plan import Plan
 from dfbench.planning.session import Session, Sessions
-from dfbench.planning.settings import configure, split_settings
+from dfbench.planning.settings import configure
 from dfbench.plugins.host import PluginHost
 from dfbench.plugins.method_info import MethodInfo
 from dfbench.plugins.sources import PluginSources
 from dfbench.process.messages import DatasetAnswer, DatasetOffer, Job
 from dfbench.process.shared_arrays import shared_arrays
 from dfbench.request import DataChoice, Places, RunRequest
+from dfbench.request.settings import Settings
 from dfbench.runs.ingredients import supplied_arrays
 from dfbench.teachers.identities import supplies_of
 from dfbench.teachers.stored import load_teacher
@@ -107,7 +108,7 @@ class Stage:
         self,
         host: PluginHost,
         label: str,
-        settings: Mapping[str, str],
+        settings: Settings,
         *,
         place: Path,
         cache: Path,
@@ -116,7 +117,7 @@ class Stage:
         self.host = host
         self.label = label
         self.device = device
-        self._settings = dict(settings)
+        self._settings = settings
         self._place = place
         self._cache = cache
         self._sessions: dict[str, Sessions] = {}
@@ -126,7 +127,7 @@ class Stage:
     def check_settings(self) -> None:
         """Raise `UnknownName` or `InvalidConfig` for settings that there are not."""
         self._session("closed", self.device)
-        given = split_settings(self._settings)[""]
+        given = self._settings.method
         if given:
             cls, base = method_class(self.host, self.label)
             configure(cls.Config, base, given, f"method {self.label!r}")
@@ -137,13 +138,13 @@ class Stage:
 
     def resolved(self) -> tuple[MethodInfo, Method]:
         """The row, and a new object of its method."""
-        return resolve(self.host, self.label, split_settings(self._settings)[""])
+        return resolve(self.host, self.label, self._settings.method)
 
     @property
     def required_settings(self) -> dict[str, str]:
         """What was given of the settings that have no default."""
         fields = method_class(self.host, self.label)[0].Config.model_fields
-        given = split_settings(self._settings)[""]
+        given = self._settings.method
         return {name: value for name, value in given.items() if fields[name].is_required()}
 
     @cached_property
@@ -230,7 +231,7 @@ class Stage:
         request = RunRequest(
             method=self.label,
             data=DataChoice(name=OFFER.name),
-            settings={**SETTINGS, **self._settings},
+            settings=Settings({**SETTINGS, **self._settings.root}),
             scenario=scenario,
             seed=SEED,
             device=device,

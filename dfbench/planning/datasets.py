@@ -42,7 +42,7 @@ def open_choice(
         alternative_classes=choice.alternative_classes,
         skip_unreadable=choice.skip_unreadable,
         root=choice.root,
-        holdout=choice.holdout,
+        holdout=choice.holdout or "fifth",
         duplicate_photos=choice.duplicate_photos,
         processes=processes,
         alternative_only=alternative_only,

@@ -23,9 +23,10 @@ _FEWEST = 2
 
 
 def checked_choice(request: RunRequest, external: ExternalTeachers) -> DataChoice:
-    """The data asked for; unless a size is named, at that of the finer of two given teachers.
+    """The data asked for, with the holdout and, from external teachers, the size left open.
 
-    Raises `InvalidInput` for what goes with given teachers alone, or not with them.
+    A folder is all test images if no teacher learns from it. Raises `InvalidInput` for what goes
+    with external teachers alone, or not with them.
     """
     choice = request.data
     if not external:
@@ -34,13 +35,19 @@ def checked_choice(request: RunRequest, external: ExternalTeachers) -> DataChoic
                 "--holdout all leaves no image to train teachers on; allowed with --photo-teacher "
                 "and --sketch-teacher only"
             )
-        return choice
+        return choice.model_copy(update={"holdout": choice.holdout or "fifth"})
     if request.scenario != CLOSED:
         raise InvalidInput(
             f"--scenario {request.scenario} with given teachers; allowed: no --scenario, for their "
             "class lists decide who knows what"
         )
-    return choice.model_copy(update={"image_size": choice.image_size or working_size(external)})
+    usual = "all" if choice.kind == "folder" else "fifth"
+    return choice.model_copy(
+        update={
+            "image_size": choice.image_size or working_size(external),
+            "holdout": choice.holdout or usual,
+        }
+    )
 
 
 def divided_by_knowledge(dataset: Dataset, external: ExternalTeachers) -> ClassDivision | None:

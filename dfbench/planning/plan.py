@@ -13,7 +13,6 @@ from dfbench.identity import identify
 from dfbench.modality import MODALITIES
 from dfbench.need import FROM_TRAINING_IMAGES, PAIRS_FILE, Need
 from dfbench.planning.session import FALLBACK, Session, Sessions, requested_settings
-from dfbench.planning.settings import split_settings
 from dfbench.plugins.method_info import MethodInfo
 from dfbench.process.launch import describe
 from dfbench.process.messages import (
@@ -268,18 +267,17 @@ class _Planner:
 
 
 def _method_question(request: RunRequest, *, beside: bool) -> MethodQuestion:
-    settings = split_settings(request.settings)[""]
-    return MethodQuestion(label=request.method, settings=settings, beside=beside)
+    return MethodQuestion(label=request.method, settings=request.settings.method, beside=beside)
 
 
 def _method_key(request: RunRequest) -> str:
     """Equal for requests of which plugins are asked the same."""
-    return repr((request.method, sorted(split_settings(request.settings)[""].items())))
+    return repr((request.method, sorted(request.settings.method.items())))
 
 
 def _network(request: RunRequest) -> str:
     """Name of the backbone that was asked for; empty for the default."""
-    return split_settings(request.settings)["teachers"].get("network", "")
+    return request.settings.teachers.get("network", "")
 
 
 def _dataset_kinds(data: DataChoice) -> set[str]:

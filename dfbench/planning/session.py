@@ -23,7 +23,7 @@ from dfbench.planning.external_teachers import (
     notes_of,
     situation_of,
 )
-from dfbench.planning.settings import shared_settings, split_settings
+from dfbench.planning.settings import shared_settings
 from dfbench.process.messages import DatasetAnswer
 from dfbench.records.record import Arithmetic
 from dfbench.request import DataChoice, RunRequest
@@ -176,8 +176,7 @@ class Session:
 
 def requested_settings(request: RunRequest) -> tuple[Budget, TeacherRecipe]:
     """The settings that rows share. Raises `UnknownName` or `InvalidConfig`; imports no torch."""
-    parts = split_settings(request.settings)
-    return shared_settings(parts["budget"], parts["teachers"])
+    return shared_settings(request.settings.budget, request.settings.teachers)
 
 
 class Sessions:
@@ -188,20 +187,15 @@ class Sessions:
         self._device = device
         self._opened: dict[tuple[DataChoice, Path, bool], Dataset] = {}
         self._data: dict[object, tuple[Dataset, Callable[[], AlternativeImages]]] = {}
-        self._sessions: dict[tuple[object, ...], Session] = {}
+        self._sessions: dict[str, Session] = {}
 
     def open(self, request: RunRequest) -> Session:
         """Check the request's settings and open its data.
 
         Raises `UnknownName`, `InvalidConfig` or `InvalidInput`: what is wrong with it.
         """
-        parts = split_settings(request.settings)
-        key = (
-            *(request.data, request.scenario, request.seed, request.threads, request.places),
-            *(request.precision, request.compile, request.devices),
-            tuple(sorted(request.teachers.items())),
-            *(tuple(sorted(parts[owner].items())) for owner in ("budget", "teachers")),
-        )
+        of_any_method = {"method": "", "settings": request.settings.shared}
+        key = request.model_copy(update=of_any_method).model_dump_json()
         if key not in self._sessions:
             budget, recipe = requested_settings(request)
             external = external_teachers(request.teachers, request.places.cache / "teachers")

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from dfbench.budget import Budget
 from dfbench.errors import InvalidConfig, unknown_name
-from dfbench.system.files import absolute
 from dfbench.teachers.recipe import PRETRAINED_BUDGET, TeacherRecipe
 
 Model = TypeVar("Model", bound=BaseModel)
-
-WEIGHTS = "teachers.weights"
-"""The setting that names a file."""
 
 
 def configure(
@@ -71,29 +66,6 @@ def changed_settings(budget: Budget, recipe: TeacherRecipe) -> dict[str, object]
     changed |= {f"teachers.{name}": value for name, value in start.items()}
     changed |= {f"teachers.{key}": value for key, value in recipe if value != getattr(plain, key)}
     return changed
-
-
-def split_settings(settings: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    """Settings by owner: `budget.steps` under `budget`, `teachers.steps` under `teachers`.
-
-    Whatever has neither prefix belongs to the method and stands under the empty name.
-    """
-    parts: dict[str, dict[str, str]] = {"": {}, "budget": {}, "teachers": {}}
-    for key, value in settings.items():
-        owner, dot, rest = key.partition(".")
-        if dot and owner in parts:
-            parts[owner][rest] = value
-        else:
-            parts[""][key] = value
-    return parts
-
-
-def absolute_files(settings: Mapping[str, str]) -> dict[str, str]:
-    """Settings in which the file of `teachers.weights` has its absolute path."""
-    found = dict(settings)
-    if found.get(WEIGHTS):
-        found[WEIGHTS] = str(absolute(Path(found[WEIGHTS])))
-    return found
 
 
 def _required(model: type[BaseModel], base: Mapping[str, Any]) -> dict[str, str]:

@@ -14,7 +14,7 @@ from dfbench.budget import Budget
 from dfbench.modality import Modality
 from dfbench.plugins.method_info import MethodInfo
 from dfbench.plugins.sources import PluginSources
-from dfbench.request import Precision, RunRequest
+from dfbench.request import FitOptions, RunRequest
 from dfbench.system.files import atomic_path
 from dfbench.teachers.identities import Supply
 
@@ -30,10 +30,8 @@ UNTOLD = 74
 """Exit status of a process that could not write its outcome."""
 
 
-class Job(BaseModel):
+class Job(FitOptions):
     """A fit to be done in a folder of its own."""
-
-    model_config = ConfigDict(frozen=True)
 
     fit_id: str
     method: MethodInfo
@@ -42,7 +40,6 @@ class Job(BaseModel):
     seed: int
     device: str
     threads: int
-    precision: Precision
     image_size: int
     checkpoint_seconds: float
     """Time between two checkpoints."""
@@ -56,8 +53,6 @@ class Job(BaseModel):
     """Arrays (.npy) that the method declared, by the names of `dfbench.runs.ingredients`."""
     scored: bool = True
     """Whether there are test images to embed."""
-    compile: bool = False
-    """Whether networks are compiled."""
     micro_batch: int | None = None
     """The most images that networks hold the activations of at a time; None for all of a batch."""
     devices: int = 1

@@ -9,13 +9,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
 import psutil
 
 from dfbench.errors import DfbenchError
+from dfbench.request import Limits
 from dfbench.system.files import writing
 from dfbench.system.machine import check_platform
 
@@ -23,6 +24,7 @@ _GLANCE_SECONDS = 0.1
 _MEASURE_SECONDS = 0.5
 _GRACE_SECONDS = 10.0
 _MIB = 2**20
+_MIB_PER_GIB = 1024
 _STDERR = 2
 
 
@@ -30,18 +32,24 @@ _STDERR = 2
 class Supervision:
     """Limits of a run's process, and the word to end it; none of it decides a number."""
 
-    timeout: float | None = None
-    """Seconds of wall time that the fit's process may take."""
-    memory_mib: int | None = None
-    """Resident memory that the process may hold together with all that it started."""
+    limits: Limits = field(default_factory=Limits)
     stop: threading.Event = field(default_factory=threading.Event)
     """Set it, from any thread, to end the run as Ctrl-C would."""
     log: Path | None = None
     """File that the process's output is added to; None for this terminal."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """Variables that the process gets besides this one's, e.g. which GPU it may see."""
-    checkpoint_seconds: float = 30.0
-    """Time between two checkpoints: what a killed run loses at most."""
+
+    @property
+    def memory_mib(self) -> int | None:
+        """Resident memory that the process may hold together with all that it started."""
+        gib = self.limits.memory_limit
+        return None if gib is None else round(gib * _MIB_PER_GIB)
+
+    @property
+    def untimed(self) -> Supervision:
+        """The same without a limit of time."""
+        return replace(self, limits=self.limits.model_copy(update={"timeout": None}))
 
 
 class ProcessEnded(DfbenchError):
@@ -110,6 +118,7 @@ def _watched(
     process: subprocess.Popen[bytes], supervision: Supervision, attend: Callable[[], None]
 ) -> Ending:
     meter = _Meter(process.pid)
+    timeout, memory_mib = supervision.limits.timeout, supervision.memory_mib
     started = time.monotonic()
     while True:
         with suppress(subprocess.TimeoutExpired):
@@ -118,16 +127,16 @@ def _watched(
         held = meter.read()
         if supervision.stop.is_set():
             raise KeyboardInterrupt
-        if supervision.timeout is not None and time.monotonic() - started > supervision.timeout:
+        if timeout is not None and time.monotonic() - started > timeout:
             raise RunTimeout(
-                f"not done after {supervision.timeout:g} s, the time it was given",
+                f"not done after {timeout:g} s, the time it was given",
                 "the same command goes on from its last checkpoint (--timeout gives it more)",
                 meter.peak_mib,
             )
-        if supervision.memory_mib is not None and held > supervision.memory_mib:
+        if memory_mib is not None and held > memory_mib:
             raise MemoryExceeded(
-                f"its process held {held:.0f} MiB of memory, more than the {supervision.memory_mib}"
-                " MiB it was given",
+                f"its process held {held:.0f} MiB of memory, more than the {memory_mib} MiB it was "
+                "given",
                 "try smaller settings, or --memory-limit for more",
                 meter.peak_mib,
             )

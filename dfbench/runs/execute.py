@@ -31,6 +31,7 @@ from dfbench.records.state import (
     read_state,
 )
 from dfbench.records.store import ResultStore, record_file, run_folder
+from dfbench.request import FitOptions
 from dfbench.runs.exhibit import RETRIEVALS_FILE, exhibit, exhibit_later
 from dfbench.runs.ingredients import ensure_networks, source_pairs, supplied_arrays
 from dfbench.runs.ranking import (
@@ -285,9 +286,8 @@ def job_of(
         seed=session.request.seed,
         device=session.device,
         threads=session.threads,
-        precision=session.request.precision,
         image_size=session.dataset.image_size,
-        checkpoint_seconds=supervision.checkpoint_seconds,
+        checkpoint_seconds=supervision.limits.checkpoint_seconds,
         teachers={
             modality: resolved(network) for modality, network in ingredients.teachers.items()
         },
@@ -295,6 +295,6 @@ def job_of(
         pairs=source_pairs(plan, run_source),
         arrays=arrays,
         scored=bool(session.dataset.classes),
-        compile=session.request.compile,
         devices=session.request.devices,
+        **session.request.model_dump(include=set(FitOptions.model_fields)),
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -122,7 +121,7 @@ def _ensured(
         modalities=tuple(m for m in MODALITIES if f"{m} teacher" in wanted),
         supplies=supplies,
     )
-    watched = replace(supervision or Supervision(), timeout=None)
+    watched = (supervision or Supervision()).untimed
     with tempfile.TemporaryDirectory(prefix="dfbench-") as folder:
         call("teach", lesson, Path(folder), watched)
     found = _stored(session, wanted)

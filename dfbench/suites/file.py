@@ -7,22 +7,23 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationError
 
 from dfbench.budget import Budget
-from dfbench.datasets.split import HoldoutName
-from dfbench.errors import (
-    LARGEST_IMAGE,
-    LARGEST_SEED,
-    MOST_THREADS,
-    DfbenchError,
-    InvalidInput,
-    unknown_name,
-)
+from dfbench.errors import DfbenchError, InvalidInput, unknown_name
 from dfbench.planning.settings import configure
-from dfbench.request import Precision
+from dfbench.request import (
+    DataOptions,
+    ExternalOptions,
+    FitOptions,
+    Limits,
+    MachineOptions,
+    RunRequest,
+)
+from dfbench.request.option import declared
+from dfbench.request.values import SettingValue
 from dfbench.scenarios import CLOSED, canonical
 from dfbench.suites.positions import KeyPath, key_lines, line_of
 from dfbench.system.text_files import read_text
@@ -35,15 +36,6 @@ class InvalidSuite(DfbenchError):
     """A suite file that cannot be run as it stands; the text names file, line and key."""
 
 
-def _setting(value: object) -> str:
-    """A value as `--set KEY=VALUE` has it."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str | int | float):
-        return str(value)
-    raise ValueError("a setting is a number, a text, true or false")
-
-
 def _entry(key: str) -> BeforeValidator:
     """Let a text stand for a table that has only this key."""
 
@@ -52,19 +44,29 @@ def _entry(key: str) -> BeforeValidator:
             return {key: value}
         if isinstance(value, dict):
             return value
-        raise ValueError(f'an entry is a text, or a table such as {{ {key} = "..." }}')
+        raise ValueError(f'{value!r}; allowed: a text, or a table such as {{ {key} = "..." }}')
 
     return BeforeValidator(widened)
 
 
-Settings = dict[str, Annotated[str, BeforeValidator(_setting)]]
+_Settings = dict[str, Annotated[str, BeforeValidator(SettingValue().take)]]
+_Seed = Annotated[int, declared(RunRequest)["seed"].option]
 _Name = Annotated[str, Field(min_length=1)]
 _Count = Annotated[int, Strict(), Field(ge=1)]
-_Positive = Annotated[float, Strict(), Field(gt=0)]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DatasetOptions(DataOptions, ExternalOptions, FitOptions):
+    """Options of the runs on a dataset: in its entry, or in the suite for all of them."""
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """Those that were given."""
+        names = self.model_fields_set & DatasetOptions.model_fields.keys()
+        return {name: getattr(self, name) for name in names}
 
 
 class MethodEntry(_Part):
@@ -72,43 +74,35 @@ class MethodEntry(_Part):
 
     method: _Name
     """Label, `crossx` or `crossx[bn]`."""
-    config: Settings = {}
+    config: _Settings = Field(default_factory=dict)
     """Settings of the method."""
 
 
-class DatasetEntry(_Part):
+class DatasetEntry(DatasetOptions):
     """A dataset of the grid, with what differs for it."""
 
     dataset: _Name
     """As on the command line; a path after `folder:` starts at the suite file."""
-    image_size: Annotated[int, Strict(), Field(ge=16, le=LARGEST_IMAGE)] | None = None
-    classes: tuple[_Name, ...] | None = None
-    alternative_classes: tuple[_Name, ...] | None = None
-    alternative: _Name | None = None
-    """Dataset that provides alternative classes."""
-    holdout: HoldoutName = "fifth"
-    duplicate_photos: Annotated[bool, Strict()] = False
-    skip_unreadable: Annotated[bool, Strict()] = False
-    budget: Settings = {}
+    budget: _Settings = Field(default_factory=dict)
     """Settings of the budget, in place of the suite's."""
-    teachers: Settings = {}
+    teachers: _Settings = Field(default_factory=dict)
     """Settings of the teachers, in place of the suite's."""
     scenarios: Annotated[tuple[_Name, ...], Field(min_length=1)] | None = None
     """Scenarios in place of the suite's."""
 
 
-class RunDefaults(_Part):
-    """Defaults of command line options."""
+class RunDefaults(MachineOptions, Limits):
+    """Options that the command line may override."""
 
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    threads: Annotated[int, Strict(), Field(ge=1, le=MOST_THREADS)] | None = None
     jobs: _Count | None = None
-    timeout: _Positive | None = None
-    """Seconds."""
-    memory_limit_gib: _Positive | None = None
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """Those of a run that were given."""
+        return {name: getattr(self, name) for name in self.model_fields_set - {"jobs"}}
 
 
-class Suite(_Part):
+class Suite(DatasetOptions):
     """What a suite file says."""
 
     title: str = ""
@@ -117,18 +111,16 @@ class Suite(_Part):
     methods: Annotated[tuple[Annotated[MethodEntry, _entry("method")], ...], Field(min_length=1)]
     datasets: Annotated[tuple[Annotated[DatasetEntry, _entry("dataset")], ...], Field(min_length=1)]
     scenarios: Annotated[tuple[_Name, ...], Field(min_length=1)] = (CLOSED,)
-    seeds: Annotated[
-        tuple[Annotated[int, Strict(), Field(ge=0, le=LARGEST_SEED)], ...], Field(min_length=1)
-    ]
-    precision: Precision = "fp32"
-    """Arithmetic of backbones and estimators in the fits."""
-    compile: Annotated[bool, Strict()] = False
-    """Whether torch.compile makes the code of the fits' networks."""
-    budget: Settings = {}
+    seeds: Annotated[tuple[_Seed, ...], Field(min_length=1)]
+    budget: _Settings = Field(default_factory=dict)
     """Settings of the shared budget."""
-    teachers: Settings = {}
+    teachers: _Settings = Field(default_factory=dict)
     """Settings of the teacher recipe."""
     run: RunDefaults = RunDefaults()
+
+    def options(self, entry: DatasetEntry) -> dict[str, Any]:
+        """Options of the runs on a dataset, those of its entry first."""
+        return self.given | entry.given
 
 
 @dataclass(frozen=True)
@@ -216,7 +208,9 @@ def _meaning(error: Any) -> str:
         return "is missing"
     if kind == "too_short":
         return "is empty; give at least one"
-    rule = error["msg"].removeprefix("Value error, ")
+    if kind == "value_error":
+        return str(error["ctx"]["error"])
+    rule = error["msg"]
     return f"{error['input']!r}; {rule[0].lower()}{rule[1:]}"
 
 
@@ -276,7 +270,7 @@ def _bad_scenarios(axis: KeyPath, texts: Sequence[str]) -> Iterator[tuple[KeyPat
 
 def _bad_settings(key: KeyPath, part: Suite | DatasetEntry) -> Iterator[tuple[KeyPath, str]]:
     for owner, model in (("budget", Budget), ("teachers", TeacherRecipe)):
-        given: Settings = getattr(part, owner)
+        given: _Settings = getattr(part, owner)
         for name, value in given.items():
             try:
                 configure(model, {}, {name: value}, f"the {owner}", f"{owner}.")

@@ -3,34 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
-from pathlib import Path
+from typing import Any
 
 from dfbench.errors import unknown_name
-from dfbench.planning.settings import absolute_files
 from dfbench.plugins.sources import PluginSources
-from dfbench.request import DataChoice, Places, RunRequest
-from dfbench.suites.file import DatasetEntry, SuiteFile
+from dfbench.request import RunRequest, read_options
+from dfbench.suites.file import SuiteFile
 from dfbench.suites.positions import KeyPath
-
-_NO_CHOICE = {"dataset", "budget", "teachers", "scenarios"}
-"""Keys of a dataset's entry that say something else than which of its images are meant."""
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """What the command line adds to a suite; of a run's identity only the device is part."""
-
-    places: Places
-    data_root: Path | None
-    """Folder of published datasets."""
-    plugins: PluginSources
-    device: str | None = None
-    """None leaves it to the file."""
-    threads: int | None = None
-    """None leaves it to the file."""
 
 
 @dataclass(frozen=True)
@@ -54,40 +36,27 @@ class Cell:
         }
 
 
-def grid(file: SuiteFile, around: Surroundings) -> list[Cell]:
-    """All runs of a suite: all methods of a seed, then the next seed, dataset after dataset."""
-    return list(_cells(file, around))
+def grid(file: SuiteFile, given: Mapping[str, Any], plugins: PluginSources) -> list[Cell]:
+    """All runs of a suite: all methods of a seed, then the next seed, dataset after dataset.
+
+    `given` are options of the command line by name, which override those of the file.
+    """
+    return list(_cells(file, given, plugins.with_files(*file.plugin_files)))
 
 
-def _cells(file: SuiteFile, around: Surroundings) -> Iterator[Cell]:
-    suite = file.suite
-    plugins = around.plugins.with_files(*file.plugin_files)
+def _cells(file: SuiteFile, given: Mapping[str, Any], plugins: PluginSources) -> Iterator[Cell]:
+    suite, folder = file.suite, file.path.parent
     for d, dataset in enumerate(suite.datasets):
-        data = _data(dataset, file.path.parent, around.data_root)
         shared = _prefixed("budget", suite.budget | dataset.budget)
-        shared |= absolute_files(_prefixed("teachers", suite.teachers | dataset.teachers))
+        shared |= _prefixed("teachers", suite.teachers | dataset.teachers)
+        fixed = {**suite.options(dataset), **suite.run.given, **given, "dataset": dataset.dataset}
         own: KeyPath = ("datasets", d) if dataset.scenarios else ()
         for s, scenario in enumerate(dataset.scenarios or suite.scenarios):
             for seed, (m, method) in product(suite.seeds, enumerate(suite.methods)):
-                request = RunRequest(
-                    method=method.method,
-                    data=data,
-                    settings=method.config | shared,
-                    scenario=scenario,
-                    seed=seed,
-                    device=around.device or suite.run.device,
-                    threads=around.threads or suite.run.threads,
-                    precision=suite.precision,
-                    compile=suite.compile,
-                    plugins=plugins,
-                    places=around.places,
-                )
+                settings = method.config | shared
+                varied = {"method": method.method, "settings": settings, "scenario": scenario}
+                request, _ = read_options({**fixed, **varied, "seed": seed}, plugins, folder)
                 yield Cell(request, ("methods", m), ("datasets", d), (*own, "scenarios", s))
-
-
-def _data(entry: DatasetEntry, base: Path, root: Path | None) -> DataChoice:
-    options = entry.model_dump(exclude=_NO_CHOICE)
-    return DataChoice(name=entry.dataset, base=base, root=root, **options)
 
 
 def _prefixed(owner: str, settings: dict[str, str]) -> dict[str, str]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from dfbench.numerics import pin_numerics
 from dfbench.planning.plan import Plan
 from dfbench.planning.session import Session
 from dfbench.process.supervision import Supervision
+from dfbench.request import Limits
 from dfbench.suites.executors.local import LocalExecutor, gpu_slots
 from dfbench.suites.inventory import SuiteItem
 from dfbench.suites.planning import SuitePlan, SuiteRun
@@ -50,21 +51,6 @@ class _Share:
         return self._sessions[id(session)]
 
 
-@dataclass(frozen=True)
-class Limits:
-    """Limits of each run's process."""
-
-    timeout: float | None
-    """Seconds of wall time."""
-    memory_gib: float | None
-
-    @property
-    def supervision(self) -> Supervision:
-        """The limits as runs take them."""
-        memory = None if self.memory_gib is None else round(self.memory_gib * 1024)
-        return Supervision(timeout=self.timeout, memory_mib=memory)
-
-
 def run_locally(
     plan: SuitePlan,
     chosen: Sequence[SuiteItem],
@@ -73,12 +59,13 @@ def run_locally(
     jobs: int | None,
     fail_fast: bool,
 ) -> None:
-    """Do the chosen runs, `jobs` at a time: by default one, or one per GPU.
+    """Do the chosen runs, `jobs` at a time: by default one, or as many as the GPUs suffice for.
 
     Runs side by side share the cores unless a number of threads was asked for, and write to logs
     in their folders. Raises `KeyboardInterrupt` when all processes have ended after Ctrl-C.
     """
-    gpus = gpu_slots(plan.gpus) if plan.device == "cuda" else []
+    devices = max((item.run.request.devices for item in chosen), default=1)
+    gpus = gpu_slots(plan.gpus, devices) if plan.device == "cuda" else []
     count = jobs or len(gpus) or 1
     slots = [gpus[number % len(gpus)] if gpus else {} for number in range(count)]
     shared = shared_threads(chosen, available_cores() // count)
@@ -86,6 +73,6 @@ def run_locally(
     # Rankings run in this process, side by side too.
     pin_numerics(max(1, available_cores() // count), seed=0)
     alone = count == 1 and sys.stderr.isatty()
-    executor = LocalExecutor(graph.plans, slots, limits.supervision, logged=not alone)
+    executor = LocalExecutor(graph.plans, slots, Supervision(limits), logged=not alone)
     with watched(len(graph.tasks), alone=alone) as observer:
         drive(graph, executor, observer, fail_fast=fail_fast)

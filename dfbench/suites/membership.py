@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from dfbench.budget import Budget
+from dfbench.modality import MODALITIES, Modality
 from dfbench.planning.methods import resolve
 from dfbench.planning.settings import shared_settings
 from dfbench.plugins.host import PluginHost
 from dfbench.plugins.method_info import MethodInfo
 from dfbench.records.record import Arithmetic, Record
+from dfbench.request import FitOptions
 from dfbench.scenarios import canonical
-from dfbench.suites.file import DatasetEntry, Suite, SuiteFile
+from dfbench.suites.file import DatasetEntry, SuiteFile
+from dfbench.teachers.external import stored_teacher
 from dfbench.teachers.recipe import TeacherRecipe
 
 
@@ -25,12 +28,11 @@ def of_suite(records: Iterable[Record], file: SuiteFile, host: PluginHost) -> li
     Raises `UnknownName` or `InvalidConfig` for a row that is not to be had.
     """
     rows = [resolve(host, entry.method, entry.config)[0] for entry in file.suite.methods]
-    parts = [_Part.of(entry, file.suite) for entry in file.suite.datasets]
+    parts = [_Part.of(entry, file) for entry in file.suite.datasets]
     return [
         record
         for record in records
         if record.seed in file.suite.seeds
-        and Arithmetic.read(record.numerics)[1:] == (file.suite.precision, file.suite.compile)
         and any(_same_row(record.method, row) for row in rows)
         and any(part.has(record) for part in parts)
     ]
@@ -50,18 +52,29 @@ class _Part:
     scenarios: frozenset[str]
     budget: Budget
     recipe: TeacherRecipe
+    fit: FitOptions
+    external: Mapping[Modality, str]
+    """Identities of external teachers, or their beginnings."""
 
     @classmethod
-    def of(cls, entry: DatasetEntry, suite: Suite) -> _Part:
+    def of(cls, entry: DatasetEntry, file: SuiteFile) -> _Part:
+        suite = file.suite
+        options = suite.options(entry)
         budget, recipe = shared_settings(
             suite.budget | entry.budget, suite.teachers | entry.teachers
         )
         return cls(
             names=frozenset(_names(entry)),
-            image_size=entry.image_size,
+            image_size=options.get("image_size"),
             scenarios=frozenset(canonical(s) for s in entry.scenarios or suite.scenarios),
             budget=budget,
             recipe=recipe,
+            fit=FitOptions(**{k: options[k] for k in FitOptions.model_fields if k in options}),
+            external={
+                modality: _identity(options[key], file.path.parent)
+                for modality in MODALITIES
+                if (key := f"{modality}_teacher") in options
+            },
         )
 
     def has(self, record: Record) -> bool:
@@ -71,8 +84,22 @@ class _Part:
             and record.scenario in self.scenarios
             and record.budget == self.budget
             and record.recipe == self.recipe
-            and not any(teacher.external for teacher in record.teachers.values())
+            and Arithmetic.read(record.numerics)[1:] == (self.fit.precision, self.fit.compile)
+            and self._has_teachers(record)
         )
+
+    def _has_teachers(self, record: Record) -> bool:
+        """Whether its teachers are the external ones, or were trained if there are none."""
+        found = {m: teacher.identity for m, teacher in record.teachers.items() if teacher.external}
+        return found.keys() == self.external.keys() and all(
+            found[m].startswith(identity) for m, identity in self.external.items()
+        )
+
+
+def _identity(teacher: str, folder: Path) -> str:
+    """Identity of an external teacher that a suite names, or what it says of that."""
+    file = folder / Path(teacher).expanduser()
+    return stored_teacher(str(file), folder)[1].identity if file.is_file() else teacher
 
 
 def _names(entry: DatasetEntry) -> Iterator[str]:

@@ -113,9 +113,5 @@ def _with_sources(runs: Sequence[SuiteRun]) -> Iterator[SuiteRun]:
 
 def request_of(plan: Plan, other: RunRequest) -> RunRequest:
     """The request of a plan with the default settings of its method, from one of its session."""
-    shared = {
-        key: value
-        for key, value in other.settings.items()
-        if key.startswith(("budget.", "teachers."))
-    }
-    return other.model_copy(update={"method": plan.method.label, "settings": shared})
+    shared = {"method": plan.method.label, "settings": other.settings.shared}
+    return other.model_copy(update=shared)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dfbench.errors import InvalidInput
+from dfbench.process.supervision import Supervision
+from dfbench.request import Limits
 from dfbench.suites.executors.cluster import Cluster, ClusterChoice, Share, connected
 from dfbench.suites.executors.ray import RayExecutor
 from dfbench.suites.inventory import SuiteItem
-from dfbench.suites.local_run import Limits, shared_threads
+from dfbench.suites.local_run import shared_threads
 from dfbench.suites.planning import SuitePlan
 from dfbench.suites.report import watched
 from dfbench.suites.schedule import drive, task_graph
@@ -31,14 +33,14 @@ def run_on_ray(
     share of the cluster, else one. Raises `Unreachable` or `InvalidInput` before anything is
     started, and `KeyboardInterrupt` when all tasks have ended after Ctrl-C.
     """
-    gpus = choice.gpus(plan.device)
+    gpus = choice.gpus(plan.device, max((i.run.request.devices for i in chosen), default=1))
     asked = max((item.run.request.threads or 1 for item in chosen), default=1)
     with connected(choice.address, max(available_cores(), asked * (jobs or 1))) as cluster:
         share = min(cluster.cpus // jobs, cluster.node_cpus) if jobs else 1
         shared = shared_threads(chosen, share)
         slots = _slots(cluster, shared, gpus, jobs)
         graph = task_graph(shared)
-        executor = RayExecutor(graph.plans, slots, gpus, limits.supervision)
+        executor = RayExecutor(graph.plans, slots, gpus, Supervision(limits))
         with watched(len(graph.tasks), alone=False) as observer:
             drive(graph, executor, observer, fail_fast=fail_fast)
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from dfbench.errors import InvalidInput
+from dfbench.plugins.sources import PluginSources
 from dfbench.records.store import ResultStore
+from dfbench.request import Limits
 from dfbench.suites.file import SuiteFile, read_suite
-from dfbench.suites.grid import Surroundings, grid, select
+from dfbench.suites.grid import grid, select
 from dfbench.suites.inventory import SuiteItem, take_inventory
 from dfbench.suites.planning import SuitePlan, plan_suite
 
@@ -21,6 +24,8 @@ class OpenSuite:
     file: SuiteFile
     plan: SuitePlan
     results: Path
+    limits: Limits
+    """Of each run's process."""
 
     @property
     def title(self) -> str:
@@ -40,18 +45,26 @@ class OpenSuite:
 
 
 def open_suite(
-    path: Path, around: Surroundings, only: Sequence[str], without: Sequence[str]
+    path: Path,
+    given: Mapping[str, Any],
+    plugins: PluginSources,
+    only: Sequence[str] = (),
+    without: Sequence[str] = (),
 ) -> OpenSuite:
     """Read a suite file and plan what the patterns leave of it; nothing is started.
+
+    `given` are options of the command line by name, which override those of the file.
 
     Raises `InvalidSuite`, `InvalidInput` or `UnknownName`: what is wrong with the file, its keys
     or the patterns.
     """
     file = read_suite(path)
-    cells = select(grid(file, around), only, without)
+    cells = select(grid(file, given, plugins), only, without)
     if not cells:
         raise InvalidInput(
             f"no run of {path.name} is left by --only {list(only)} and --except {list(without)}; "
             "patterns of different kinds must all hold (see: dfbench suite plan FILE)"
         )
-    return OpenSuite(file, plan_suite(file, cells), around.places.results)
+    options = {**file.suite.run.given, **given}
+    limits = Limits(**{name: options[name] for name in Limits.model_fields if name in options})
+    return OpenSuite(file, plan_suite(file, cells), cells[0].request.places.results, limits)

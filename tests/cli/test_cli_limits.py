@@ -1,25 +1,24 @@
 from __future__ import annotations
 
-import click
 import pytest
 from bench import Bench
 from click.testing import CliRunner
 
 from dfbench.cli.app import app
-from dfbench.cli.parameters import Duration
+from dfbench.request.values import Duration
 
 
 @pytest.mark.parametrize(
     ("text", "seconds"), [("90", 90), ("90s", 90), ("30m", 1800), ("2h", 7200), ("1.5h", 5400)]
 )
 def test_duration_is_read_in_seconds_minutes_and_hours(text: str, seconds: float) -> None:
-    assert Duration().convert(text, None, None) == seconds
+    assert Duration().take(text) == seconds
 
 
 @pytest.mark.parametrize("text", ["", "0", "0m", "-5", "5d", "1h30m", "soon"])
 def test_duration_that_is_none_is_named_with_what_is_allowed(text: str) -> None:
-    with pytest.raises(click.BadParameter) as fault:
-        Duration().convert(text, None, None)
+    with pytest.raises(ValueError, match="allowed") as fault:
+        Duration().take(text)
     allowed = "more than 0 and up to 1e+09 seconds, e.g. 90, 30m or 2h"
     assert f"{text!r}; allowed: {allowed}" in str(fault.value)
 
@@ -54,12 +53,12 @@ def test_limits_reach_the_run(quick_bench: Bench, monkeypatch: pytest.MonkeyPatc
     real = memory.call
 
     def call(*arguments: object, **more: object) -> object:
-        seen.append(arguments[3])
+        seen.extend(arguments[3:])
         return real(*arguments, **more)
 
     monkeypatch.setattr(memory, "call", call)
     limits = ("--timeout", "30m", "--memory-limit", "1.5", "--checkpoint-seconds", "7")
     quick_bench.record("classifier-only", *limits)
     (supervision,) = seen
-    assert (supervision.timeout, supervision.memory_mib) == (1800, 1536)
-    assert supervision.checkpoint_seconds == 7
+    assert (supervision.limits.timeout, supervision.memory_mib) == (1800, 1536)
+    assert supervision.limits.checkpoint_seconds == 7

@@ -15,6 +15,7 @@ from dfbench.conformance.check import CHECKS, check_named, chosen_checks
 from dfbench.conformance.kit import Verdict, examined
 from dfbench.errors import UnknownName
 from dfbench.plugins.host import PluginHost
+from dfbench.request.settings import Settings
 
 SOUND = """
 import torch
@@ -210,7 +211,11 @@ def verdicts(
     file = folder / "soundness.py"
     file.write_text("import itertools\nCALLS = itertools.count()\n" + text, encoding="utf-8")
     examination = examined(
-        PluginHost([file]), "sound", settings=settings, expected_failures=expected, cache=cache
+        PluginHost([file]),
+        "sound",
+        settings=Settings(settings),
+        expected_failures=expected,
+        cache=cache,
     )
     with examination as row:
         return {check.name: row.verdict(check) for check in chosen_checks(only)}

@@ -21,10 +21,11 @@ from bench import Bench, stored_embeddings
 from dfbench.errors import InvalidInput
 from dfbench.process.messages import Job
 from dfbench.process.supervision import Supervision
+from dfbench.request import Limits
 from dfbench.runs.execute import Attempt, attempt
 from dfbench.worker import team
 
-EVERY_STEP = Supervision(checkpoint_seconds=0)
+EVERY_STEP = Supervision(Limits(checkpoint_seconds=0))
 LEADER, FOLLOWER = "replica-0", "replica-1"
 TRAIN = """from dfbench.learning.loop import RandomState
         rank = torch.distributed.get_rank()

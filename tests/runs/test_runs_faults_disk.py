@@ -14,12 +14,13 @@ from bench import Bench
 
 from dfbench.process.supervision import Supervision
 from dfbench.records.state import read_state
+from dfbench.request import Limits
 from dfbench.runs import execute
 from dfbench.runs.execute import attempt
 from dfbench.runs.ingredients import ensure_networks
 from dfbench.system.file_errors import DiskFull
 
-EVERY_STEP = Supervision(checkpoint_seconds=0)
+EVERY_STEP = Supervision(Limits(checkpoint_seconds=0))
 
 
 @dataclass(frozen=True)

@@ -20,10 +20,11 @@ from bench import Bench
 
 from dfbench.process.supervision import Supervision
 from dfbench.records.state import RunLock, RunState, held, read_state, write_state
+from dfbench.request import Limits
 from dfbench.runs.execute import Attempt, attempt
 
 STEPS = 30
-EVERY_STEP = Supervision(checkpoint_seconds=0)
+EVERY_STEP = Supervision(Limits(checkpoint_seconds=0))
 
 
 def _until(ready: Callable[[], object]) -> None:
@@ -80,7 +81,7 @@ def _check_little_was_lost(faulty: Any, kills: int) -> None:
 
 def _command(faulty: Any) -> list[str]:
     request = faulty.plan.session.request
-    settings = [part for k, v in request.settings.items() for part in ("--set", f"{k}={v}")]
+    settings = [part for k, v in request.settings.root.items() for part in ("--set", f"{k}={v}")]
     return [
         *(sys.executable, "-c", "from dfbench.cli import main; main()"),
         *("run", "--method", "faulty", "--plugin", str(faulty.file), "--alone"),
@@ -170,7 +171,7 @@ def test_two_commands_for_the_same_run_at_once_fit_it_once(
 
 def test_stop_ends_a_run_as_an_interrupt_would(faulty: Any) -> None:
     faulty.trains()
-    supervision = Supervision(checkpoint_seconds=0)
+    supervision = Supervision(Limits(checkpoint_seconds=0))
     timer = threading.Thread(
         target=lambda: (_until(lambda: len(_steps(faulty)) > 3), supervision.stop.set())
     )

@@ -10,6 +10,7 @@ import pytest
 
 from dfbench.process.supervision import Supervision
 from dfbench.records.state import read_state
+from dfbench.request import Limits
 from dfbench.runs.execute import attempt
 
 FAULTS: dict[str, tuple[str, Supervision, str]] = {
@@ -20,20 +21,20 @@ FAULTS: dict[str, tuple[str, Supervision, str]] = {
     ),
     "leaks memory": (
         "held = []\n        while True: held.append(b'x' * 2**24)",
-        Supervision(memory_mib=1500),
+        Supervision(Limits(memory_limit=1500 / 1024)),
         "MiB of memory, more than the 1500 MiB",
     ),
     "leaks memory in a process that it starts": (
         """code = "held = []\\nwhile True: held.append(b'x' * 2**24)"
         subprocess.run([sys.executable, "-c", code])""",
-        Supervision(memory_mib=1500),
+        Supervision(Limits(memory_limit=1500 / 1024)),
         "MiB of memory, more than the 1500 MiB",
     ),
-    "loops for ever": ("while True: pass", Supervision(timeout=5), "not done after 5 s"),
+    "loops for ever": ("while True: pass", Supervision(Limits(timeout=5)), "not done after 5 s"),
     "ignores signals": (
         "for s in (signal.SIGTERM, signal.SIGINT): signal.signal(s, signal.SIG_IGN)\n"
         "        time.sleep(600)",
-        Supervision(timeout=5),
+        Supervision(Limits(timeout=5)),
         "not done after 5 s",
     ),
     "leaves": ("os._exit(7)", Supervision(), "died (exit status 7)"),

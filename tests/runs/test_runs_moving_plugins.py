@@ -20,8 +20,8 @@ from dfbench.defaults import (
     data_root_or_configured,
 )
 from dfbench.errors import DfbenchError
-from dfbench.planning.settings import absolute_files
 from dfbench.request import DataChoice, Places
+from dfbench.request.settings import Settings
 from dfbench.runs.execute import execute
 
 GONE = "import os, tempfile\n{}place = tempfile.mkdtemp()\n{}os.chdir(place)\n{}os.rmdir(place)"
@@ -249,4 +249,6 @@ def test_requests_hold_absolute_paths(tmp_path: Path, monkeypatch: pytest.Monkey
     data = DataChoice(name="folder:a", root=Path("d"))
     assert (data.base, data.root) == (tmp_path, tmp_path / "d")
     weights = {"teachers.weights": "w.pt", "teachers.steps": "3"}
-    assert absolute_files(weights) == weights | {"teachers.weights": str(tmp_path / "w.pt")}
+    assert Settings(weights).from_folder().root == weights | {
+        "teachers.weights": str(tmp_path / "w.pt")
+    }

@@ -12,9 +12,9 @@ from dfbench.planning.settings import (
     changed_settings,
     configure,
     shared_settings,
-    split_settings,
 )
 from dfbench.plugins.method_info import MethodInfo, parse_label
+from dfbench.request.settings import Settings
 from dfbench.teachers.recipe import PRETRAINED, PRETRAINED_BUDGET, TeacherRecipe
 
 
@@ -79,12 +79,11 @@ def test_keys_of_the_budget_are_named_as_they_are_typed() -> None:
 
 
 def test_settings_go_to_their_owners() -> None:
-    parts = split_settings({"a": "1", "budget.steps": "2", "teachers.steps": "3", "x.y": "4"})
-    assert parts == {
-        "": {"a": "1", "x.y": "4"},
-        "budget": {"steps": "2"},
-        "teachers": {"steps": "3"},
-    }
+    parts = Settings({"a": "1", "budget.steps": "2", "teachers.steps": "3", "x.y": "4"})
+    assert parts.method == {"a": "1", "x.y": "4"}
+    assert parts.budget == {"steps": "2"}
+    assert parts.teachers == {"steps": "3"}
+    assert Settings.model_validate_json(parts.model_dump_json()) == parts
 
 
 @pytest.mark.parametrize("model", [Budget, TeacherRecipe])
@@ -174,8 +173,8 @@ def test_changed_settings_lead_back_to_what_they_are_of(
 ) -> None:
     budget, recipe = shared_settings(more, {**start, **more})
     changed = {key: str(value) for key, value in changed_settings(budget, recipe).items()}
-    parts = split_settings(changed)
-    assert shared_settings(parts["budget"], parts["teachers"]) == (budget, recipe)
+    parts = Settings(changed)
+    assert shared_settings(parts.budget, parts.teachers) == (budget, recipe)
     assert changed.keys() <= {f"teachers.{key}" for key in (*start, *more)} | {
         f"budget.{key}" for key in more
     }

@@ -8,9 +8,8 @@ import pytest
 
 from dfbench.errors import UnknownName
 from dfbench.plugins.sources import PluginSources
-from dfbench.request import Places
 from dfbench.suites.file import read_suite
-from dfbench.suites.grid import Cell, Surroundings, grid, select
+from dfbench.suites.grid import Cell, grid, select
 
 TEXT = """
 methods = ["crossx", "crossx[bn]", { method = "classifier-only", config = { x = true } }]
@@ -32,8 +31,7 @@ threads = 2
 def cells(tmp_path: Path) -> list[Cell]:
     file = tmp_path / "suite.toml"
     file.write_text(TEXT, encoding="utf-8")
-    places = Places(results=Path("r"), runs=Path("x"), cache=Path("c"))
-    return grid(read_suite(file), Surroundings(places, None, PluginSources(), device="cpu"))
+    return grid(read_suite(file), {"device": "cpu"}, PluginSources())
 
 
 def test_plugins_of_the_file_come_after_those_of_the_command_line(tmp_path: Path) -> None:
@@ -41,9 +39,8 @@ def test_plugins_of_the_file_come_after_those_of_the_command_line(tmp_path: Path
         (tmp_path / f"{name}.py").touch()
     file = tmp_path / "suite.toml"
     file.write_text('plugins = ["one.py", "./two.py"]\n' + TEXT, encoding="utf-8")
-    places = Places(results=Path("r"), runs=Path("x"), cache=Path("c"))
     sources = PluginSources(files=(Path("/given.py"), tmp_path / "two.py"))
-    found = grid(read_suite(file), Surroundings(places, None, sources))[0].request.plugins.files
+    found = grid(read_suite(file), {}, sources)[0].request.plugins.files
     assert found == (Path("/given.py"), tmp_path / "two.py", tmp_path / "one.py")
 
 
@@ -63,9 +60,9 @@ def test_grid_is_dataset_by_dataset_with_all_methods_of_a_seed_together(cells: l
 
 def test_settings_of_a_dataset_stand_in_place_of_the_suites(cells: list[Cell]) -> None:
     shared = {"budget.batch_size": "9", "teachers.learning_rate": "0.05"}
-    assert cells[0].request.settings == {"budget.steps": "5", **shared}
-    assert cells[6].request.settings == {"budget.steps": "7", **shared}
-    assert cells[2].request.settings["x"] == "true"
+    assert cells[0].request.settings.root == {"budget.steps": "5", **shared}
+    assert cells[6].request.settings.root == {"budget.steps": "7", **shared}
+    assert cells[2].request.settings.method["x"] == "true"
 
 
 def test_options_come_from_the_command_line_or_else_from_the_file(cells: list[Cell]) -> None:

@@ -12,11 +12,9 @@ from suite_bench import WriteSuite
 
 from dfbench.plugins.sources import PluginSources
 from dfbench.process.supervision import Supervision
-from dfbench.request import Places
 from dfbench.suites.executors.parcel import Parcel, given_files, pack
 from dfbench.suites.executors.task import TaskResult
 from dfbench.suites.executors.worker import do
-from dfbench.suites.grid import Surroundings
 from dfbench.suites.schedule import TaskGraph, task_graph
 from dfbench.suites.suite import open_suite
 
@@ -30,12 +28,9 @@ def graph(
     place = quick_bench.place
     (place / "tmp").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(place / "tmp"))
-    around = Surroundings(
-        places=Places(results=place / "results", runs=place / "runs", cache=place / "cache"),
-        data_root=None,
-        plugins=PluginSources(files=(quick_bench.plugin(method_text("plain"), "plainly"),)),
-    )
-    return task_graph(open_suite(write_suite('["plain"]'), around, (), ()).items())
+    folders = {name: place / name for name in ("results", "runs", "cache")}
+    plugins = PluginSources(files=(quick_bench.plugin(method_text("plain"), "plainly"),))
+    return task_graph(open_suite(write_suite('["plain"]'), folders, plugins).items())
 
 
 def _parcel(graph: TaskGraph, key: str) -> Parcel:

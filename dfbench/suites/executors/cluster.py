@@ -37,14 +37,19 @@ class ClusterChoice:
     gpus_per_run: float | None
     """Part of a GPU; None is a whole one for runs on `cuda`, and none for others."""
 
-    def gpus(self, device: str) -> float:
-        """What a run on a device takes. Raises `InvalidInput` for GPUs that it would not use."""
+    def gpus(self, device: str, devices: int = 1) -> float:
+        """What a run takes, on so many devices. Raises `InvalidInput` for what it cannot use."""
         if self.gpus_per_run is None:
-            return float(device == "cuda")
+            return float(devices if device == "cuda" else 0)
         if device != "cuda":
             raise InvalidInput(
                 f"--gpus-per-run {self.gpus_per_run:g} of runs on {device!r}; allowed only with "
                 "--device cuda"
+            )
+        if devices > 1:
+            raise InvalidInput(
+                f"--gpus-per-run {self.gpus_per_run:g} with --devices {devices}; allowed: one of "
+                "the two"
             )
         return self.gpus_per_run
 

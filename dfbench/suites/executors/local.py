@@ -49,11 +49,13 @@ class ThreadedExecutor(ABC):
 Environment = Mapping[str, str]
 
 
-def gpu_slots(count: int) -> list[Environment]:
-    """One environment per GPU that this process sees, in which only that one is seen."""
+def gpu_slots(count: int, each: int = 1) -> list[Environment]:
+    """Environments that see `each` of the GPUs of this process, and no GPU in common."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     names = visible.split(",") if visible else [str(number) for number in range(count)]
-    return [{"CUDA_VISIBLE_DEVICES": name.strip()} for name in names[:count]]
+    names = [name.strip() for name in names[:count]]
+    starts = range(0, len(names) - each + 1, each)
+    return [{"CUDA_VISIBLE_DEVICES": ",".join(names[s : s + each])} for s in starts]
 
 
 class LocalExecutor(ThreadedExecutor):

@@ -14,12 +14,11 @@ from pydantic import BaseModel, ConfigDict
 from dfbench.errors import DfbenchError, InvalidInput
 from dfbench.planning.plan import Plan
 from dfbench.planning.session import Sessions
-from dfbench.planning.settings import WEIGHTS
 from dfbench.plugins.method_info import MethodInfo
 from dfbench.plugins.sources import PluginSources
 from dfbench.process.messages import DatasetAnswer
 from dfbench.process.supervision import Supervision
-from dfbench.request import Places, RunRequest
+from dfbench.request import Limits, Places, RunRequest
 from dfbench.suites.executors.task import Task
 from dfbench.version import __version__
 
@@ -41,8 +40,7 @@ class Parcel(BaseModel):
     """`cpu` or `cuda`."""
     folder: str
     """Name of the run's folder: `runs/...`."""
-    timeout: float | None
-    memory_mib: int | None
+    limits: Limits
     """Limits of the run's process."""
 
 
@@ -57,6 +55,7 @@ def pack(task: Task, plan: Plan, supervision: Supervision) -> Parcel:
                 update={"base": data.base.resolve(), "root": data.root and data.root.resolve()}
             ),
             "threads": session.threads,
+            **{f"{modality}_teacher": one.identity for modality, one in session.external.items()},
         }
     )
     return Parcel(
@@ -67,8 +66,7 @@ def pack(task: Task, plan: Plan, supervision: Supervision) -> Parcel:
         datasets={n: _with_file(answer, names.__getitem__) for n, answer in session.offers.items()},
         device=session.device,
         folder=run_name(plan, plan.folder),
-        timeout=supervision.timeout,
-        memory_mib=supervision.memory_mib,
+        limits=supervision.limits,
     )
 
 
@@ -119,8 +117,8 @@ def run_name(plan: Plan, path: Path) -> str:
 def given_files(request: RunRequest) -> dict[str, Path]:
     """By name, the files that the user gave for a run."""
     files = _plugin_files(request)
-    if WEIGHTS in request.settings:
-        files.append(Path(request.settings[WEIGHTS]))
+    if request.settings.weights is not None:
+        files.append(request.settings.weights)
     return {f"given/{number}/{file.name}": file for number, file in enumerate(files)}
 
 
@@ -132,10 +130,10 @@ def _plugin_files(request: RunRequest) -> list[Path]:
 
 def _with_files(request: RunRequest, moved: Callable[[Path], Path]) -> RunRequest:
     """The request with other paths for the files that were given; a folder becomes its files."""
-    settings = dict(request.settings)
+    settings = request.settings
     plugins = PluginSources(files=tuple(moved(file) for file in _plugin_files(request)))
-    if WEIGHTS in settings:
-        settings[WEIGHTS] = str(moved(Path(settings[WEIGHTS])))
+    if settings.weights is not None:
+        settings = settings.with_weights(moved(settings.weights))
     return request.model_copy(update={"plugins": plugins, "settings": settings})
 
 

@@ -51,7 +51,7 @@ def _result(parcel: Parcel, files: Files, place: Path) -> TaskResult:
         state = failure(fault)
         where = f"on node {platform.node()!r}: {state.reason}"
         return TaskResult(state=state.model_copy(update={"reason": where}))
-    return _done(task, plan, Supervision(timeout=parcel.timeout, memory_mib=parcel.memory_mib))
+    return _done(task, plan, Supervision(parcel.limits))
 
 
 def _keep_images(place: Path) -> None:

@@ -1,0 +1,365 @@
+"""What a user asks of one run, before anything is looked up: every option, declared once.
+
+The command line, suite files and `dfbench.run` take names, bounds, defaults and help from here.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypedDict, TypeVar, get_args
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+)
+
+from dfbench.datasets.split import HoldoutName
+from dfbench.defaults import chosen_cache, data_root_or_configured
+from dfbench.errors import (
+    LARGEST_IMAGE,
+    LARGEST_SEED,
+    MOST_THREADS,
+    InvalidConfig,
+    InvalidInput,
+    unknown_name,
+)
+from dfbench.hookspecs import NO_IMAGES
+from dfbench.modality import Modality
+from dfbench.plugins.sources import PluginSources
+from dfbench.request.option import Option, declared, refusals
+from dfbench.request.settings import Settings
+from dfbench.request.values import (
+    Amount,
+    Duration,
+    Location,
+    Names,
+    SettingPairs,
+    Switch,
+    Text,
+    Whole,
+    Word,
+)
+from dfbench.scenarios import CLOSED, canonical
+from dfbench.system.files import absolute
+
+Precision = Literal["fp32", "bf16"]
+"""Arithmetic of backbones and estimators in a fit; all else is float32 in either."""
+Device = Literal["auto", "cpu", "cuda"]
+StrPath = str | os.PathLike[str]
+AbsolutePath = Annotated[Path, AfterValidator(absolute)]
+"""A path that stays where it is, whatever folder the process goes to afterwards."""
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+class _Options(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Places(_Options):
+    """The folders a run reads and writes."""
+
+    results: Annotated[
+        AbsolutePath, Option(Location(), "Folder of records (small JSON files, meant for git).")
+    ] = Field(Path("results"), validate_default=True)
+    runs: Annotated[
+        AbsolutePath, Option(Location(), "Folder of encoders, embeddings and pictures.")
+    ] = Field(Path("runs"), validate_default=True)
+    cache: Annotated[
+        AbsolutePath,
+        Option(
+            Location(),
+            "Folder of decoded images and trained teachers; default: the user's cache folder.",
+            environment="DFBENCH_CACHE",
+        ),
+    ] = Field(default_factory=chosen_cache)
+
+
+class DataOptions(_Options):
+    """Which images of a dataset are used, and how."""
+
+    classes: Annotated[
+        tuple[str, ...] | None,
+        Option(
+            Names(),
+            "Benchmark classes, separated by commas (a name with a comma in double quotes), or "
+            "all.",
+        ),
+    ] = None
+    alternative_classes: Annotated[
+        tuple[str, ...] | None,
+        Option(Names(), "Spare classes of the dataset, separated by commas."),
+    ] = None
+    alternative: Annotated[
+        str | None, Option(Text(), "Dataset that provides alternative classes.", metavar="D")
+    ] = None
+    image_size: Annotated[
+        int | None,
+        Option(
+            Whole(16, LARGEST_IMAGE),
+            "Height and width in pixels; default: what the dataset or the teachers' network uses.",
+            metavar="PX",
+        ),
+    ] = None
+    holdout: Annotated[
+        HoldoutName | None,
+        Option(
+            Word(get_args(HoldoutName)),
+            "Test part: a fifth of photos and sketches (default), the published number of sketches "
+            "a class and every photo, or all images (default of folder:PATH with external "
+            "teachers).",
+        ),
+    ] = None
+    duplicate_photos: Annotated[
+        bool, Option(Switch(), "Count Sketchy's photos twice, as SAKE's lists do.")
+    ] = False
+    skip_unreadable: Annotated[
+        bool, Option(Switch(), "Leave out images that cannot be decoded.")
+    ] = False
+
+
+class DataChoice(DataOptions):
+    """A dataset with the user's options for it."""
+
+    name: Annotated[
+        str,
+        Option(
+            Text(),
+            "NAME, or folder:PATH for your images. With --photo-teacher and --sketch-teacher it is "
+            "the test set and may be left out: encoders are then fitted and not scored.",
+            name="dataset",
+            metavar="D",
+        ),
+    ]
+    base: AbsolutePath = Field(default_factory=lambda: absolute(Path()))
+    """The folder in which a relative PATH begins."""
+    root: Annotated[
+        AbsolutePath | None,
+        Option(
+            Location(),
+            "Folder in which published datasets lie, in any of the usual layouts; default: "
+            'data-root = "PATH" in dfbench/config.toml of the user\'s configuration folder.',
+            name="data_root",
+            metavar="PATH",
+            environment="DFBENCH_DATA",
+        ),
+    ] = None
+
+    @property
+    def kind(self) -> str:
+        """The dataset's registered name: what stands before the colon."""
+        return self.name.partition(":")[0]
+
+
+class ExternalOptions(_Options):
+    """Teachers made elsewhere; without them both are trained."""
+
+    photo_teacher: Annotated[
+        str | None,
+        Option(
+            Text(),
+            "A pre-trained teacher: a file that `dfbench teachers import` wrote, or the beginning "
+            "of an identity (dfbench teachers list).",
+            metavar="T",
+        ),
+    ] = None
+    sketch_teacher: Annotated[
+        str | None, Option(Text(), "Likewise; give both or neither.", metavar="T")
+    ] = None
+
+
+class FitOptions(_Options):
+    """How a fit computes; handed on to its process as they are."""
+
+    precision: Annotated[
+        Precision,
+        Option(
+            Word(get_args(Precision)),
+            "Arithmetic of backbones and estimators in a fit; the training of teachers, losses, "
+            "embeddings and scores are float32 anyway.",
+        ),
+    ] = "fp32"
+    compile: Annotated[
+        bool,
+        Option(
+            Switch(),
+            "Let torch.compile make the code of a fit's networks: minutes to begin with, faster "
+            "steps from then on.",
+        ),
+    ] = False
+
+
+class MachineOptions(_Options):
+    """What of the machine a run uses."""
+
+    device: Annotated[Device, Option(Word(get_args(Device)), "Where networks are computed.")] = (
+        "auto"
+    )
+    threads: Annotated[
+        int | None,
+        Option(Whole(1, MOST_THREADS), "Processor threads; default: all cores.", metavar="N"),
+    ] = None
+    devices: Annotated[
+        int,
+        Option(
+            Whole(1, MOST_THREADS),
+            "GPUs of one machine that share a fit; with --device cpu, processes.",
+            metavar="N",
+        ),
+    ] = 1
+
+
+class Limits(_Options):
+    """Limits of a fit's process; none of them decides a number."""
+
+    timeout: Annotated[
+        float | None, Option(Duration(), "End a fit after 90, 30m or 2h.", metavar="TIME")
+    ] = None
+    memory_limit: Annotated[
+        float | None,
+        Option(Amount(), "End a fit whose process holds more memory than this.", metavar="GIB"),
+    ] = None
+    checkpoint_seconds: Annotated[
+        float,
+        Option(
+            Amount(zero=True),
+            "Time between two checkpoints: what a killed run loses at most.",
+            metavar="SECONDS",
+        ),
+    ] = 30.0
+
+
+class RunRequest(ExternalOptions, FitOptions, MachineOptions):
+    """One method on one dataset with one seed."""
+
+    method: Annotated[
+        str, Option(Text(), "A method or variant: NAME or NAME[VARIANT].", metavar="M")
+    ] = ""
+    """Empty where only teachers are asked for."""
+    data: DataChoice
+    settings: Annotated[
+        Settings,
+        Option(
+            SettingPairs(),
+            "A setting of the method, of the shared budget (budget.steps=300) or of the teachers "
+            "(teachers.initialisation=random). See: dfbench describe M.",
+            metavar="KEY=VALUE",
+            flag="--set",
+        ),
+    ] = Settings({})
+    scenario: Annotated[
+        str,
+        AfterValidator(canonical),
+        Option(
+            Text(),
+            "Which classes the teachers know: closed (all), overlap=0.5 (half of the classes both, "
+            "the others one teacher or the other), fixed-overlap=0.5 (the same with as many "
+            "classes a teacher at every overlap), unseen=0.25 or unseen=SPLIT (queries of classes "
+            "that no teacher knows).",
+            metavar="S",
+        ),
+    ] = CLOSED
+    seed: Annotated[
+        int,
+        Option(
+            Whole(0, LARGEST_SEED),
+            "Seed of the teachers, the class split and the fit.",
+            metavar="N",
+        ),
+    ] = 0
+    plugins: PluginSources = PluginSources()
+    places: Places
+
+    @property
+    def teachers(self) -> dict[Modality, str]:
+        """The external teachers that were named, by modality."""
+        named: dict[Modality, str | None] = {
+            "photo": self.photo_teacher,
+            "sketch": self.sketch_teacher,
+        }
+        return {modality: name for modality, name in named.items() if name is not None}
+
+
+class RunOptions(TypedDict, total=False):
+    """The keywords of `dfbench.run`, for editors and type checkers; the models decide."""
+
+    seed: int
+    scenario: str
+    settings: Mapping[str, Any]
+    classes: Iterable[str] | None
+    alternative_classes: Iterable[str] | None
+    alternative: str | None
+    image_size: int | None
+    holdout: HoldoutName | None
+    duplicate_photos: bool
+    skip_unreadable: bool
+    data_root: StrPath | None
+    photo_teacher: StrPath | None
+    sketch_teacher: StrPath | None
+    device: Device
+    threads: int | None
+    devices: int
+    precision: Precision
+    compile: bool
+    timeout: float | str | None
+    memory_limit: float | None
+    checkpoint_seconds: float
+    results: StrPath
+    runs: StrPath
+    cache: StrPath
+
+
+def read_options(
+    options: Mapping[str, Any], plugins: PluginSources, base: Path | None = None
+) -> tuple[RunRequest, Limits]:
+    """The request and the limits that options mean, by the names that users know.
+
+    Relative paths of data, teachers and weights begin in `base`, by default the current folder.
+    Raises `UnknownName` for an option that there is not, `InvalidInput` for a wrong value.
+    """
+    known = declared(DataChoice, RunRequest, Limits, Places)
+    for key in options:
+        if key not in known:
+            raise unknown_name("option", key, known, "dfbench run --help")
+    base = absolute(base or Path())
+    dataset = options.get("dataset")
+    external = any(options.get(key) is not None for key in ExternalOptions.model_fields)
+    if dataset is None and not external:
+        raise InvalidConfig(
+            "no --dataset; allowed without it: --photo-teacher T --sketch-teacher T (see: dfbench "
+            "list datasets)"
+        )
+    named = {**options, "dataset": NO_IMAGES if dataset is None else dataset}
+    data = _read(DataChoice, named, base=base)
+    request = _read(
+        RunRequest,
+        named,
+        data=data.model_copy(update={"root": data_root_or_configured(data.root)}),
+        plugins=plugins,
+        places=_read(Places, named),
+    )
+    files = {
+        f"{modality}_teacher": str(base / Path(name).expanduser())
+        for modality, name in request.teachers.items()
+        if (base / Path(name).expanduser()).is_file()
+    }
+    settings = request.settings.from_folder(base)
+    request = request.model_copy(update={**files, "settings": settings})
+    return request, _read(Limits, named)
+
+
+def _read(model: type[_Model], options: Mapping[str, Any], **more: Any) -> _Model:
+    """A model with the options that it declares. Raises `InvalidInput` for a wrong value."""
+    keys = {one.field: key for key, one in declared(model).items()}
+    given = {field: options[key] for field, key in keys.items() if key in options}
+    try:
+        return model.model_validate({**more, **given})
+    except ValidationError as fault:
+        place, sentence = next(refusals(fault, model))
+        field = str(place[0])
+        raise InvalidInput(f"{keys.get(field, field)} is {sentence}") from fault
