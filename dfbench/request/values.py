@@ -132,6 +132,10 @@ class Duration(OptionValues):
         number = float(match["number"]) * _SECONDS[match["unit"]] if match else _real(given)
         return float(number) if number is not None and 0 < number <= LONGEST else None
 
+    def parse(self, text: str) -> object:
+        """The number, if it is one without a unit."""
+        return _number(text)
+
 
 @dataclass(frozen=True)
 class Word(OptionValues):

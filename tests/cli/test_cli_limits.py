@@ -59,6 +59,6 @@ def test_limits_reach_the_run(quick_bench: Bench, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(memory, "call", call)
     limits = ("--timeout", "30m", "--memory-limit", "1.5", "--checkpoint-seconds", "7")
     quick_bench.record("classifier-only", *limits)
-    (supervision,) = seen
+    *_, supervision = seen
     assert (supervision.limits.timeout, supervision.memory_mib) == (1800, 1536)
     assert supervision.limits.checkpoint_seconds == 7
