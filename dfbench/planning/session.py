@@ -240,14 +240,20 @@ class Sessions:
     def _dataset(
         self, choice: DataChoice, cache: Path, *, alternative_only: bool = False
     ) -> Dataset:
-        key = (choice, cache, alternative_only)
+        key = (_same_data(choice), cache, alternative_only)
         if choice.name == NO_IMAGES:
             return NoImages(choice.image_size)
         if key not in self._opened:
             answer = self._answers[choice.kind]
             if answer.offer is None:
                 raise DfbenchError(answer.fault.message if answer.fault else choice.kind)
-            self._opened[key] = open_choice(
-                choice, answer.offer, cache, alternative_only=alternative_only
-            )
+            opened = open_choice(choice, answer.offer, cache, alternative_only=alternative_only)
+            sized = key[0].model_copy(update={"image_size": opened.image_size})
+            self._opened[key] = self._opened[(sized, cache, alternative_only)] = opened
         return self._opened[key]
+
+
+def _same_data(choice: DataChoice) -> DataChoice:
+    """Equal for choices that open the same dataset: a name without a path has no folder."""
+    base = choice.base if ":" in choice.name else Path("/")
+    return choice.model_copy(update={"base": base, "holdout": choice.holdout or "fifth"})

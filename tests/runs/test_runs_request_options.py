@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, get_type_hints
 
 import pytest
@@ -13,7 +14,9 @@ from click.testing import CliRunner
 import dfbench
 from dfbench.cli.app import app
 from dfbench.errors import DfbenchError
+from dfbench.planning.session import Sessions
 from dfbench.plugins.sources import PluginSources
+from dfbench.process.messages import DatasetAnswer, DatasetOffer
 from dfbench.process.supervision import Supervision
 from dfbench.request import (
     DataChoice,
@@ -304,3 +307,35 @@ def test_run_from_python_needs_a_dataset() -> None:
         dfbench.run("crossx", nothing)
     with pytest.raises(DfbenchError, match="dataset is None; allowed: a dataset to score on"):
         dfbench.run("crossx", nothing, photo_teacher="abcdef", sketch_teacher="abcdef")
+
+
+def test_dataset_is_opened_once_although_others_take_spare_classes_from_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    opened: list[str] = []
+
+    def opening(choice: DataChoice, *_: object, **more: object) -> Any:
+        del more
+        opened.append(choice.name)
+        return SimpleNamespace(
+            name=choice.name,
+            image_size=choice.image_size or 32,
+            classes=(f"{choice.name} one", f"{choice.name} two"),
+            alternative_classes=("key", "house") if choice.name == "shapes" else (),
+            fingerprint=choice.name,
+        )
+
+    monkeypatch.setattr("dfbench.planning.session.open_choice", opening)
+    names = ("shapes", "plain", "other")
+    offers = {
+        name: DatasetAnswer(offer=DatasetOffer(name=name, target="a:b", argument=None, file=None))
+        for name in names
+    }
+    sessions = Sessions(offers, "cpu")
+    folders = {name: tmp_path / name for name in ("results", "runs", "cache")}
+    for name in names:
+        for seed in (0, 1):
+            options = {"dataset": name, "seed": seed, **folders}
+            request, _ = read_options(options, PluginSources(), tmp_path)
+            assert sessions.open(request).alternative.source == "shapes (spare)"
+    assert opened == list(names)
