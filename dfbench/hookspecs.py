@@ -45,12 +45,19 @@ class MethodSpec:
     """Where the class lives, e.g. `my_package.my_method:MyMethod`."""
     beside: tuple[str, ...] = ()
     """Rows that cost seconds and put this one's score in context; `dfbench run` runs them too."""
+    trains: bool = True
+    """False for a method that trains nothing, which tables list apart from those that do.
+
+    Where it depends on the configuration, `dfbench.Method.trains` decides.
+    """
 
     def __post_init__(self) -> None:
         _check_fields(self)
         if not isinstance(self.beside, list | tuple) or not all(map(_is_line, self.beside)):
             raise _wrong(self, "beside", "a tuple of labels, e.g. ('classifier-only',)")
         object.__setattr__(self, "beside", tuple(self.beside))
+        if not isinstance(self.trains, bool):
+            raise _wrong(self, "trains", "True or False")
 
 
 @dataclass(frozen=True)

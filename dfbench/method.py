@@ -316,6 +316,15 @@ class Method(ABC):
         return None
 
     @classmethod
+    def trains(cls, config: MethodConfig) -> bool:
+        """Whether this method, with this configuration, trains; tables list those apart that do.
+
+        Not asked of a method whose `MethodSpec` has `trains=False`.
+        """
+        del config
+        return True
+
+    @classmethod
     def cannot(cls, config: MethodConfig, situation: Situation) -> str | None:
         """Why this row, thus configured, cannot run in a situation, in one line; None if it can.
 

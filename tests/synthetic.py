@@ -21,6 +21,8 @@ from dfbench.records.record import (
 from dfbench.teachers.recipe import TeacherRecipe
 
 METRICS = ("map@all", "prec@200", "acc@1")
+UNTRAINED = ("averaging-weights", "classifier-only", "classifier-posterior", "open-posterior")
+"""Methods whose synthetic records say by default that nothing was trained."""
 
 
 def synthetic_record(
@@ -39,6 +41,7 @@ def synthetic_record(
     version: int = 1,
     scenario: str = "closed",
     teacher: str = "t",
+    trains: bool | None = None,
 ) -> Record:
     """A record in which every metric has one value."""
     name, variant = parse_label(label)
@@ -78,6 +81,7 @@ def synthetic_record(
             needs=needs,
             beside=(),
             pairs_of=pairs_of,
+            trains=name not in UNTRAINED if trains is None else trains,
         ),
         data=DataRecord(
             name=dataset,

@@ -173,6 +173,7 @@ BAD_FIELDS = [
     *(("name", name) for name in ("-a", "a--b", "é", "a\n", LONG, b"a", ["a"])),
     *(("title", title) for title in (3, None, "", "  ", "two\nlines", "\x1b[31mred", "\ud800")),
     *(("target", target) for target in (3, None, "", "a", "a:", ":A", "a:b:c", "a:b.", print)),
+    *(("trains", trains) for trains in (0, 1, None, "no", ())),
     *(("beside", beside) for beside in ("abc", 3, None, (3,), ("",), {"a": 1})),
 ]
 
@@ -180,7 +181,7 @@ BAD_FIELDS = [
 @pytest.mark.parametrize(("field", "value"), BAD_FIELDS)
 def test_spec_with_a_wrong_field_is_refused_where_it_is_made(field: str, value: object) -> None:
     right = {"name": "mine", "title": "Mine", "target": "mine:Mine"}
-    for kind in (MethodSpec, DatasetSpec) if field != "beside" else (MethodSpec,):
+    for kind in (MethodSpec, DatasetSpec) if field not in ("beside", "trains") else (MethodSpec,):
         with pytest.raises(PluginFault, match=f"{kind.__name__} has {field}=.*; allowed: "):
             kind(**{**right, field: value})
 

@@ -42,6 +42,7 @@ CHECKS = (
     Check("construction", "it is made from its configuration", "declarations:kept", _CLASS),
     Check("fit", "fit() makes encoders of what needs() declares", "fits:fit", _CLASS),
     Check("needs", "what it uses is what it declares", "fits:needs", _FIT),
+    Check("trains", "what is declared not to train does not", "fits:trains", _FIT),
     Check("configuration", "fit() leaves its configuration as it is", "fits:configuration", _FIT),
     Check("teachers", "both teachers stay as they are", "fits:teachers", _FIT),
     Check("global-randomness", "no global random state is used", "fits:global_randomness", _FIT),

@@ -47,6 +47,19 @@ def needs(stage: Stage) -> str:
     return _listed(declared) or "nothing beyond two teachers"
 
 
+def trains(stage: Stage) -> str:
+    """A method that declares that it trains nothing takes no optimiser step."""
+    steps = stage.first.optimiser_steps
+    if steps and not stage.row.trains:
+        raise CheckFailed(
+            f"it is declared not to train, and fit() took {steps} optimiser steps; remove "
+            "trains=False from its MethodSpec, or let its trains() return True"
+        )
+    if not steps and stage.row.trains:
+        return "no optimiser step; if it trains nothing, declare MethodSpec(..., trains=False)"
+    return f"{steps} optimiser steps" if steps else "nothing is trained"
+
+
 def configuration(stage: Stage) -> None:
     """The configuration is afterwards what the record tells."""
     if stage.first.altered_settings:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from dfbench.artefacts import Artefacts
 from dfbench.conformance.props import Breaker, Broken, FewShapes
@@ -89,6 +91,8 @@ class Fit:
     altered_teachers: tuple[Modality, ...]
     altered_settings: str
     """Settings that are no longer those it was made with; empty if all are."""
+    optimiser_steps: int
+    """Steps that optimisers of torch took."""
 
 
 @dataclass(frozen=True)
@@ -196,7 +200,8 @@ class Stage:
         digests, before = teacher_digests(setting), _global_state()
         given = _content(method.config)
         try:
-            encoders = fitted(method, setting, row)
+            with _optimiser_steps() as steps:
+                encoders = fitted(method, setting, row)
         finally:
             after = _global_state()
             used = {library for library in before if before[library] != after[library]}
@@ -208,6 +213,7 @@ class Stage:
             asked=frozenset(supplies.asked),
             altered_teachers=tuple(m for m in MODALITIES if digests[m] != digests_after[m]),
             altered_settings=difference(given, _content(method.config)),
+            optimiser_steps=next(steps),
         )
 
     def _embeddings(self, encoders: Encoders, session: Session) -> dict[str, Tensor]:
@@ -280,6 +286,21 @@ class Stage:
             pairs=_pairs(session, folder) if Need.GENERATED_PAIRS in row.needs else None,
             arrays=arrays,
         )
+
+
+@contextmanager
+def _optimiser_steps() -> Iterator[Iterator[int]]:
+    """Counts the steps of all optimisers in the block: the next number is how many there were."""
+    steps = count()
+
+    def stepped(*_: object) -> None:
+        next(steps)
+
+    handle = register_optimizer_step_post_hook(stepped)
+    try:
+        yield steps
+    finally:
+        handle.remove()
 
 
 def _pairs(session: Session, folder: Path) -> Path:

@@ -144,7 +144,17 @@ def _row(
             for situation in get_args(Situation)
             if (reason := cls.cannot(config, situation)) is not None
         },
+        trains=_trains(offer.spec, cls, config),
     )
+
+
+def _trains(spec: MethodSpec, cls: type[Method], config: MethodConfig) -> bool:
+    if not spec.trains:
+        return False
+    answer: object = cls.trains(config)
+    if not isinstance(answer, bool):
+        raise PluginFault(f"its trains() returns {answer!r}; allowed: True or False")
+    return answer
 
 
 def _pairs_of(cls: type[Method], config: MethodConfig, needs: tuple[str, ...]) -> str | None:

@@ -34,6 +34,8 @@ class MethodInfo(BaseModel):
     """Label of the row whose generated pairs this one needs."""
     cannot: dict[str, str] = {}
     """By situation, why the row cannot run there."""
+    trains: bool = True
+    """Whether anything is trained in the fit, as the plugin declares it."""
 
     @property
     def label(self) -> str:

@@ -9,7 +9,7 @@ from statistics import fmean
 from dfbench.records.record import Record
 from dfbench.reporting.lines import DEFAULT_METRIC, Line, lines, setting_key
 from dfbench.reporting.query_groups import ALL, group_values
-from dfbench.reporting.roles import SECTIONS, roles
+from dfbench.reporting.roles import SECTIONS, section_of
 from dfbench.scenarios.scenario import Kind, parse_scenario
 
 _WHOLE = 1.0
@@ -56,7 +56,7 @@ class Sweep:
         """The rows that are compared with each other, in the order of tables."""
         by_section: dict[str, list[Series]] = {name: [] for name in SECTIONS}
         for one in self.series:
-            by_section[roles().section(one.first.method)].append(one)
+            by_section[section_of(one.first.method)].append(one)
         return {name: found for name, found in by_section.items() if found}
 
     def seeds(self, overlap: float) -> int:

@@ -25,16 +25,15 @@ class Roles:
 
     bar: str
     """The row that nothing which trains may fall behind."""
-    untrained: frozenset[str]
-    """Rows that train nothing; a method's name stands for its variants too."""
     remarks: Mapping[str, str]
     """By method, what a table that shows it has to say."""
 
-    def section(self, row: MethodInfo) -> str:
-        """One of `SECTIONS`: the rows that are compared with each other."""
-        if REFERENCES & {*row.needs}:
-            return REFERENCE
-        return UNTRAINED if {row.label, row.name} & self.untrained else TRAINED
+
+def section_of(method: MethodInfo) -> str:
+    """One of `SECTIONS`, whose methods are compared with each other: by needs and training."""
+    if REFERENCES & {*method.needs}:
+        return REFERENCE
+    return TRAINED if method.trains else UNTRAINED
 
 
 @cache
@@ -42,7 +41,7 @@ def roles() -> Roles:
     """The parts that the shipped `questions.toml` gives."""
     text = (files("dfbench_benchmarks") / "questions.toml").read_text(encoding="utf-8")
     content = tomllib.loads(text)
-    return Roles(content["bar"], frozenset(content["untrained"]), content["remarks"])
+    return Roles(content["bar"], content["remarks"])
 
 
 def remarks(records: Iterable[Record]) -> list[str]:

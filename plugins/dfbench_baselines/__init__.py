@@ -12,27 +12,34 @@ def dfbench_methods() -> tuple[MethodSpec, ...]:
     """Return the built-in methods."""
     return (
         MethodSpec(
-            "classifier-only", "Classifier Only", "dfbench_baselines.classifiers:ClassifierOnly"
+            "classifier-only",
+            "Classifier Only",
+            "dfbench_baselines.classifiers:ClassifierOnly",
+            trains=False,
         ),
         MethodSpec(
             "classifier-logits",
             "Classifier Logits",
             "dfbench_baselines.classifiers:ClassifierLogits",
+            trains=False,
         ),
         MethodSpec(
             "classifier-posterior",
             "Classifier Posterior",
             "dfbench_baselines.classifiers:ClassifierPosterior",
+            trains=False,
         ),
         MethodSpec(
             "open-posterior",
             "Open Posterior (ours)",
             "dfbench_baselines.open_posterior:OpenPosterior",
+            trains=False,
         ),
         MethodSpec(
             "averaging-weights",
             "Averaging Weights",
             "dfbench_baselines.averaging:AveragingWeights",
+            trains=False,
         ),
         MethodSpec(
             "unimodal-distillation",

@@ -72,6 +72,10 @@ class CrossX(Method):
         return crossx_variants.needs(config) if isinstance(config, CrossXConfig) else frozenset()
 
     @classmethod
+    def trains(cls, config: MethodConfig) -> bool:
+        return not isinstance(config, CrossXConfig) or config.rounds > 0
+
+    @classmethod
     def cannot(cls, config: MethodConfig, situation: Situation) -> str | None:
         if not isinstance(config, CrossXConfig):
             return None

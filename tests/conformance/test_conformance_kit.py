@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from bench import Bench
 
-from dfbench.conformance.check import CHECKS, check_named, chosen_checks
+from dfbench.conformance.check import CHECKS, Check, check_named, chosen_checks
 from dfbench.conformance.kit import Verdict, examined
 from dfbench.errors import UnknownName
+from dfbench.plugins.code import load_target
 from dfbench.plugins.host import PluginHost
 from dfbench.request.settings import Settings
 
@@ -80,6 +81,14 @@ FAULTS: dict[str, tuple[str, str, str]] = {
         FIT,
         "        try: setting.modality_classifier\n        except Exception: pass\n" + FIT,
         "asked for modality classifier without declaring it",
+    ),
+    "trains": (
+        DEF,
+        "    @classmethod\n    def trains(cls, config):\n        return False\n\n"
+        + DEF
+        + "        own = setting.new_module('own', lambda: nn.Linear(1, 1))\n"
+        "        torch.optim.SGD(own.parameters(), 0.1).step()\n",
+        "declared not to train, and fit() took 1 optimiser steps",
     ),
     "teachers": (
         FIT,
@@ -320,3 +329,8 @@ def test_class_is_examined_by_its_import_name(
     told = bench.call("check", "soundness:Sound", "--only", "names", "--cache", str(cache))
     assert "passed" in told.out
     monkeypatch.setattr(sys, "path", [p for p in sys.path if p != str(folder)])
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.name)
+def test_every_check_has_its_function(check: Check) -> None:
+    assert callable(load_target(f"dfbench.conformance.{check.target}"))

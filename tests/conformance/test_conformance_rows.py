@@ -19,7 +19,7 @@ QUICK = {
     "budget.steps": 4,
 }
 QUICK_CHECKS = (
-    *("names", "config", "fit", "needs", "teachers", "global-randomness", "embeddings"),
+    *("names", "config", "fit", "needs", "trains", "teachers", "global-randomness", "embeddings"),
     *("batch-sizes", "batch-independence", "modes", "devices", "determinism"),
 )
 OWN: dict[str, dict[str, int]] = {

@@ -55,7 +55,7 @@ def test_sections_stand_apart_with_the_best_of_each_first() -> None:
             synthetic_record("mib", value=0.8, needs=("training data",)),
             synthetic_record("meta-data", value=0.3, needs=("activation records",)),
             synthetic_record("classifier-only", value=0.2),
-            synthetic_record("crossx[zero-step]", value=0.1),
+            synthetic_record("crossx[zero-step]", value=0.1, trains=False),
             synthetic_record("crossx", value=0.7),
             synthetic_record("averaging-weights[mixed]", value=0.4),
             synthetic_record("mib[generated]", value=0.6, needs=("generated pairs",)),

@@ -16,7 +16,7 @@ from dfbench.need import Need
 from dfbench.process.messages import embeddings_file
 from dfbench.process.test_images import TestImages
 from dfbench.records.record import Record
-from dfbench.reporting.roles import REFERENCE, UNTRAINED, roles
+from dfbench.reporting.roles import REFERENCE, UNTRAINED, section_of
 from dfbench.runs.ranking import keep_by_knowledge
 from dfbench.scenarios.division import ClassDivision
 
@@ -85,8 +85,8 @@ def test_oracle_is_a_reference_that_prints_its_need(zoo_bench: ZooBench) -> None
     assert oracle["method"]["needs"] == [Need.KNOWN_CLASS_ORACLE.value]
     assert plain["method"]["needs"] == []
     row = Record.model_validate(oracle).method
-    assert roles().section(row) == REFERENCE
-    assert roles().section(Record.model_validate(plain).method) == UNTRAINED
+    assert section_of(row) == REFERENCE
+    assert section_of(Record.model_validate(plain).method) == UNTRAINED
     (folder,) = zoo_bench.bench.runs.glob(f"*/*-s0-{oracle['fit_id'][:12]}")
     classes = len(oracle["data"]["classes"])
     assert {rows.shape[1] for rows in load_file(embeddings_file(folder, "")).values()} == {classes}

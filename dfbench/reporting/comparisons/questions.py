@@ -12,7 +12,7 @@ from dfbench.reporting.cells import NONE, short, signed
 from dfbench.reporting.comparisons.comparison import Representation, Wanted, has
 from dfbench.reporting.lines import DEFAULT_METRIC, Line, differing, lines, surroundings
 from dfbench.reporting.published import DataPair, Paper, Published, papers
-from dfbench.reporting.roles import REFERENCE, SECTIONS, is_variant_of, roles
+from dfbench.reporting.roles import REFERENCE, SECTIONS, is_variant_of, roles, section_of
 
 POSTERIOR = "posterior"
 REPRESENTATIONS = ("", POSTERIOR)
@@ -143,7 +143,7 @@ def _baseline_lines(condition: ComparableLines, paper: Paper) -> list[Line]:
         line
         for name in paper.baselines
         for line in condition.lines
-        if line.first.method.name == name and roles().section(line.first.method) != REFERENCE
+        if line.first.method.name == name and section_of(line.first.method) != REFERENCE
     ]
 
 
@@ -241,7 +241,7 @@ def _bar(condition: ComparableLines) -> Question:
     for line in condition.lines:
         if line is not bar:
             row = (line.name, *_by_representation(line, bar))
-            by_section[roles().section(line.first.method)].append(row)
+            by_section[section_of(line.first.method)].append(row)
     return Question(
         title=f"Does any method outperform {bar.name}?",
         header=("method", *_TITLES),
@@ -263,7 +263,7 @@ def _twins(condition: ComparableLines) -> list[DataPair]:
 
 def _has_data(condition: ComparableLines, label: str) -> bool:
     """Whether every record of a method trains on real images."""
-    sections = {roles().section(line.first.method) for line in condition.of(label)}
+    sections = {section_of(line.first.method) for line in condition.of(label)}
     return sections <= {REFERENCE}
 
 

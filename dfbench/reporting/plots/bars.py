@@ -19,7 +19,7 @@ from dfbench.reporting.comparisons.questions import POSTERIOR
 from dfbench.reporting.lines import Line
 from dfbench.reporting.plots.style import COLOURS, GREY, PAGE, legend_below, new_figure
 from dfbench.reporting.published import published
-from dfbench.reporting.roles import REFERENCE, TRAINED, UNTRAINED, roles
+from dfbench.reporting.roles import REFERENCE, TRAINED, UNTRAINED, section_of
 from dfbench.reporting.run_folders import RunFolders
 
 _SECTION_COLOURS: Mapping[str, str] = {UNTRAINED: GREY, TRAINED: COLOURS[0], REFERENCE: COLOURS[4]}
@@ -114,7 +114,7 @@ def bars_of(lines: list[Line], metric: str, runs: RunFolders) -> list[Bar]:
     return [
         Bar(
             name=line.name,
-            section=roles().section(line.first.method),
+            section=section_of(line.first.method),
             features=features,
             posterior=recorded(scores) if (scores := scores_of(line, metric, POSTERIOR)) else None,
             published=printed[line.label].values.get(metric) if line.label in printed else None,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dfbench.records.record import Record
 from dfbench.reporting.lines import Line
-from dfbench.reporting.roles import roles
+from dfbench.reporting.roles import section_of
 from dfbench.reporting.site.rendering import OVERVIEW, run_page, write_page
 from dfbench.reporting.tables.overlap import overlap_tables
 from dfbench.reporting.tables.unfinished import UnfinishedRun, counted, unfinished_layouts
@@ -57,7 +57,7 @@ def write_overview(
 def _rows(entries: Sequence[TableEntry]) -> Iterator[tuple[TableEntry, Line, str]]:
     for entry in entries:
         for line in entry.rows:
-            yield entry, line, roles().section(line.first.method)
+            yield entry, line, section_of(line.first.method)
 
 
 def _formulas(records: Sequence[Record]) -> dict[str, str]:

@@ -12,7 +12,7 @@ from dfbench.records.record import Record
 from dfbench.reporting.cells import NONE, mean_and_deviation, metric_title, short, span
 from dfbench.reporting.lines import Line, lines, setting_key, tables
 from dfbench.reporting.published import Paper, papers
-from dfbench.reporting.roles import SECTIONS, remarks, roles
+from dfbench.reporting.roles import SECTIONS, remarks, section_of
 from dfbench.reporting.tables.layout import Layout, Rank
 from dfbench.reporting.tables.leaderboard import HEADLINE, best_two
 
@@ -59,7 +59,7 @@ def _table(scenario: str, records: list[Record], metrics: Sequence[str]) -> Layo
     datasets = list(by_dataset)
     by_section: dict[str, list[DatasetLine]] = {name: [] for name in SECTIONS}
     for entry in _entries(by_dataset, metrics[0]):
-        by_section[roles().section(entry.first.method)].append(entry)
+        by_section[section_of(entry.first.method)].append(entry)
     columns = [
         (dataset, metric, representation)
         for dataset in datasets

@@ -22,7 +22,7 @@ from dfbench.reporting.cells import (
 from dfbench.reporting.lines import Line, lines, tables
 from dfbench.reporting.published import Published, published
 from dfbench.reporting.query_groups import group_notes, group_values, query_groups
-from dfbench.reporting.roles import SECTIONS, remarks, roles
+from dfbench.reporting.roles import SECTIONS, remarks, section_of
 from dfbench.reporting.tables.layout import Layout, Rank
 from dfbench.reporting.zero_shot import (
     ZERO_SHOT,
@@ -54,7 +54,7 @@ def _leaderboard(records: list[Record], metrics: Sequence[str]) -> Layout:
     first = records[0]
     by_section: dict[str, list[Line]] = {name: [] for name in SECTIONS}
     for line in lines(records, metrics[0]):
-        by_section[roles().section(line.first.method)].append(line)
+        by_section[section_of(line.first.method)].append(line)
     sections = {name: found for name, found in by_section.items() if found}
     shown = [line for found in sections.values() for line in found]
     reported = published(first.data.name, first.scenario_title)
