@@ -1,7 +1,7 @@
-"""The ways to compute mAP@all and P@k that the ranking benchmark times side by side.
+"""Implementations of mAP@all and P@k compared by the ranking benchmark.
 
-Each takes `Sides` and returns its mAP@all, so that a fast wrong answer is seen. Peers are imported
-when called: one that is not installed raises ImportError and is reported absent.
+Each takes `Sides` and returns its mAP@all, so that wrong results are noticed. Other libraries are
+imported on call: one that is not installed raises ImportError and is reported as absent.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Sides:
 
 
 def made_up(queries: int, photos: int, dim: int, classes: int, spread: float) -> Sides:
-    """Gaussian classes; the larger the spread of their centres, the higher the mAP."""
+    """Gaussian classes; a larger spread of their centres gives a higher mAP."""
     generator = torch.Generator().manual_seed(0)
     centres = torch.randn(classes, dim, generator=generator) * spread
     labels = [torch.randint(classes, (size,), generator=generator) for size in (queries, photos)]
@@ -55,7 +55,7 @@ def made_up(queries: int, photos: int, dim: int, classes: int, spread: float) ->
 
 
 def bare_product(sides: Sides) -> None:
-    """The fp32 matrix product alone, its result in new memory, as anybody would write it."""
+    """The fp32 matrix product alone, written to new memory, as in straightforward code."""
     torch.mm(sides.queries, sides.gallery.T)
 
 
@@ -65,7 +65,7 @@ def _warm(queries: int, photos: int) -> Tensor:
 
 
 def warm_product(sides: Sides) -> None:
-    """The product alone, into memory that was touched before: the hardest floor."""
+    """The product alone, written to memory that is already in use: the strictest lower bound."""
     torch.mm(sides.queries, sides.gallery.T, out=_warm(len(sides.queries), len(sides.gallery)))
 
 
@@ -75,7 +75,7 @@ def dfbench_default(sides: Sides) -> float:
 
 
 def dfbench_all(sides: Sides) -> float:
-    """Every convention of `dfbench.evaluation`, at k = 200."""
+    """All conventions of `dfbench.evaluation`, at k = 200."""
     return _dfbench(sides, conventions(200))
 
 
@@ -112,7 +112,7 @@ def scikit_learn(sides: Sides) -> float:
 
 
 def torchmetrics_functional(sides: Sides) -> float:
-    """The functional metrics for each query; scores are raised above 0, below which they drop."""
+    """The functional metrics per query; scores are shifted above 0, since others are dropped."""
     from torchmetrics.functional import retrieval
 
     values = []
@@ -164,7 +164,7 @@ def open_metric_learning(sides: Sides) -> float:
 
 
 def published_style(sides: Sides) -> float:
-    """The shape of published SBIR code: whole distance matrix, argsort and a loop per query."""
+    """Typical published SBIR code: full distance matrix, argsort and a loop over queries."""
     from scipy.spatial.distance import cdist
 
     distances = cdist(sides.queries.numpy(), sides.gallery.numpy())
@@ -180,7 +180,7 @@ def published_style(sides: Sides) -> float:
 
 @dataclass(frozen=True)
 class Contender:
-    """A way of computing and how many queries it is given (None for all)."""
+    """An implementation, and its largest number of queries (None for all)."""
 
     name: str
     run: Callable[[Sides], float | None]

@@ -1,4 +1,4 @@
-"""CrossX-DFL's steps as the released code would compute them: the measure of `training.py`."""
+"""CrossX-DFL's steps computed as in the released code: the baseline of `training.py`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dfbench.modality import MODALITIES, Modality
 
 
 class PlainManner:
-    """Two estimators and two students, without any of what makes the row fast."""
+    """Two estimators and two students, without the optimisations of the built-in method."""
 
     def __init__(self, setting: Setting, config: CrossXConfig) -> None:
         self._setting = setting
@@ -31,7 +31,7 @@ class PlainManner:
         self._encoder_optimiser = torch.optim.AdamW(self._students.parameters(), 1e-3)
 
     def estimate(self) -> float:
-        """One step of the estimators, with the students as adversary."""
+        """Take one step of the estimators, with the students as adversary."""
         config = self._config
         self._students.eval()
         images = self._generated(config.estimator_batch)
@@ -48,7 +48,7 @@ class PlainManner:
         return self._descend(self._estimator_optimiser, losses)
 
     def encode(self) -> float:
-        """One step of the students on images made for it."""
+        """Take one step of the students on newly generated images."""
         self._students.train()
         with torch.no_grad():
             images = self._generated(self._setting.budget.batch_size)

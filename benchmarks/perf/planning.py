@@ -1,10 +1,11 @@
-"""What looking costs: planning and checking a suite whose runs are all finished.
+"""Cost of planning and checking a suite whose runs are all finished.
 
     python -m benchmarks.perf.planning --runs 1000 --json planning.json
 
-Made-up records stand for the runs of a real suite on `shapes`; then `dfbench suite status` is
-called on it in a fresh process, round after round, and the best round counts. What the process
-that asks plugins takes is told apart: most of it is the import of torch, which is measured alone.
+Synthetic records replace the runs of a real suite on `shapes`; `dfbench suite status` is then
+called on it in a fresh process, several times, and the best time counts. The time of the process
+that queries plugins is listed separately: most of it is the import of torch, which is also measured
+alone.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ def suite_text(runs: int, rows: int) -> str:
 
 
 def made_up(plan: Plan) -> Record:
-    """A record of a plan that nobody ran."""
+    """The synthetic record of a plan."""
     session = plan.session
     score = RecordedScore(value=0.5, low=0.4, high=0.6, macro=0.5)
     metrics = dict.fromkeys(_METRICS, score)
@@ -156,7 +157,7 @@ def measured(runs: int, rows: int, rounds: int, cache: Path) -> dict[str, float]
 
 
 def main() -> None:
-    """Measure, print, and write JSON where it was asked for."""
+    """Measure, print, and write JSON if requested."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--runs", type=int, default=1000)
     parser.add_argument("--rows", type=int, default=20)

@@ -1,12 +1,12 @@
-"""What a process of its own costs a run, beside what importing torch costs any process.
+"""Cost of the separate process of a run, compared with importing torch.
 
     python -m benchmarks.perf.process --rounds 7 --json process.json
 
-A method that does nothing is run again and again on a little dataset whose teachers are there
-already. What the process in which it fits spends (starting, importing, reading networks, waiting
-for images, embedding a few of them, writing embeddings) is compared with `import torch` in a fresh
-interpreter, in turn, round after round. What counts is processor time, the best of the rounds;
-the command that started it spends some more on checking, ranking and recording, which is shown.
+A method that does nothing is run repeatedly on a small dataset with existing teachers. The time of
+its process (start, imports, loading networks, waiting for images, embedding a few of them, writing
+embeddings) is compared with `import torch` in a fresh interpreter, alternating over several rounds.
+Processor time counts, best of the rounds; the command that starts the process spends additional
+time on checking, ranking and recording, which is shown.
 """
 
 from __future__ import annotations
@@ -59,10 +59,10 @@ GOAL = 1.10
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds that something takes."""
+    """Seconds spent on some work."""
 
     child: float
-    """Processor time of the processes that it started."""
+    """Processor time of child processes."""
     here: float
     """Processor time of this process."""
     wall: float
@@ -102,7 +102,7 @@ def prepared(place: Path) -> Plan:
 
 
 def best(costs: list[Cost]) -> Cost:
-    """The round that the machine disturbed least."""
+    """The round with the least interference by other load."""
     return min(costs, key=lambda one: one.child)
 
 

@@ -1,11 +1,11 @@
-"""Ranking side by side: dfbench, the bare matrix product and the libraries people use.
+"""Comparison of ranking speed: dfbench, the bare matrix product, and common libraries.
 
     python -m benchmarks.perf.ranking --sizes 1000x20000 2000x50000 --json ranking.json
 
-All contenders run in one process on the same embeddings, in turn, round after round; what counts
-is processor time per query (the best of the rounds) as a multiple of the bare fp32 product's.
-Slow contenders are given fewer queries, which their row states. Extra memory is the peak of the
-process above what it held before the call. Absent peers are reported as absent.
+All contenders run in one process on the same embeddings, in turn, over several rounds. The measure
+is processor time per query (best of the rounds), as a multiple of that of the bare fp32 product.
+Slow contenders get fewer queries, as their line states. Extra memory is the peak of the process
+minus its memory before the call. Libraries that are not installed are reported as absent.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ class Measurement:
     """Processor time of all threads."""
     wall_milliseconds_per_query: float
     extra_mib: float | None
-    """None where the system does not tell."""
+    """None if the system does not report it."""
     map_all: float | None
 
 
 def measured(contender: Contender, sides: Sides, rounds: int) -> list[Measurement]:
-    """One measurement for each round; raises ImportError for an absent peer."""
+    """One measurement per round; raises ImportError for an absent library."""
     contender.run(sides.first(2))  # Libraries load and compile on first use.
     return [_once(contender, sides) for _ in range(rounds)]
 
 
 def best(measurements: Iterable[Measurement]) -> Measurement:
-    """The round that the machine disturbed least."""
+    """The round with the least interference by other load."""
     return min(measurements, key=lambda one: one.milliseconds_per_query)
 
 
@@ -87,7 +87,7 @@ def _memory(field: str) -> float | None:
 
 
 def compared(size: str, arguments: argparse.Namespace) -> list[Measurement]:
-    """All contenders at one size, printed as they are known."""
+    """All contenders at one size, printed as soon as they are measured."""
     queries, photos = map(int, size.split("x"))
     sides = made_up(queries, photos, arguments.dim, arguments.classes, arguments.spread)
     rounds: dict[str, list[Measurement]] = {}

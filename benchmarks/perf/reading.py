@@ -1,13 +1,13 @@
-"""Images a second of an epoch: read back from the prepared cache, and decoded again each time.
+"""Images per second in an epoch: read from the prepared cache, or decoded each time.
 
-    python -m benchmarks.perf.representation --images 20000 --json representation.json
+    python -m benchmarks.perf.reading --images 20000 --json reading.json
 
-JPEG photos of 256 px are made up and prepared to 64 px. Then the same photos are read, in a fresh
-random order each round, the two ways in turn: as `dfbench` reads them, uint8 batches from its
-cache brought to [0, 1] on the device; and by the usual loop, `ImageFolder` with `Resize` and
-`ToTensor` in a `DataLoader`. Both in one process, torch on one thread. Wall time and processor time
-of the best round count; processor time is what a busy machine leaves comparable. Preparing is timed
-with one process and with two.
+Synthetic JPEG photos of 256 px are prepared to 64 px. The same photos are then read in two ways in
+turn, in a new random order each round: by `dfbench`, as uint8 batches from its cache converted to
+[0, 1] on the device; and by the usual loop, `ImageFolder` with `Resize` and `ToTensor` in a
+`DataLoader`. Both run in one process, with torch on one thread. The best round counts, by wall time
+and by processor time; the latter is comparable on a busy machine too. Preparation is timed with one
+process and with two.
 """
 
 from __future__ import annotations
@@ -46,22 +46,22 @@ GOAL = 4.0
 
 @dataclass(frozen=True)
 class Rate:
-    """How fast images are done with."""
+    """Processing speed of images."""
 
     seconds: float
     """Wall time."""
     processor_seconds: float
-    """Of this process and those that it started."""
+    """Of this process and its child processes."""
     images: int
 
     @property
     def per_second(self) -> float:
-        """Images by wall time."""
+        """Images per second of wall time."""
         return self.images / self.seconds
 
 
 def make_photos(root: Path, count: int) -> None:
-    """Write so many photos, and ten sketches a class, that look like anything but flat paper."""
+    """Write `count` photos, and ten sketches per class, that do not look like empty paper."""
     rng = np.random.default_rng(0)
     with progress("making photos", count) as advance:
         for number in range(count):
@@ -76,7 +76,7 @@ def make_photos(root: Path, count: int) -> None:
 
 
 def made_up(rng: np.random.Generator) -> Image.Image:
-    """Coarse structure with fine noise: a JPEG of some 30 KB, as photos of this size have."""
+    """Coarse structure with fine noise: a JPEG of about 30 KB, as usual for this size."""
     coarse = Image.fromarray(rng.integers(0, 256, (16, 16, 3), dtype=np.uint8))
     smooth = np.asarray(coarse.resize((SIDE, SIDE), Image.Resampling.BICUBIC), dtype=np.int16)
     noisy = smooth + rng.integers(-12, 13, smooth.shape, dtype=np.int16)
@@ -84,14 +84,14 @@ def made_up(rng: np.random.Generator) -> Image.Image:
 
 
 def rate(work: Callable[[], int]) -> Rate:
-    """Time some work, which returns how many images it was."""
+    """Time some work, which returns its number of images."""
     before, started = processor_seconds(), time.perf_counter()
     images = work()
     return Rate(time.perf_counter() - started, processor_seconds() - before, images)
 
 
 def processor_seconds() -> float:
-    """Of this process and of those that it started and that have ended."""
+    """Processor time of this process and of its finished child processes."""
     usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
@@ -104,7 +104,7 @@ def prepared(root: Path, cache: Path) -> Dataset:
 
 
 def preparing(root: Path, cache: Path, processes: int) -> Rate:
-    """Prepare all images into an empty cache, with the command and all it takes to start."""
+    """Prepare all images into an empty cache, including the start of the command."""
     shutil.rmtree(cache, ignore_errors=True)
     command = [
         *(sys.executable, "-c", "from dfbench.cli import main; main()", "data", "prepare"),
@@ -137,12 +137,12 @@ def usual_epoch(root: Path, seed: int) -> int:
 
 
 def best(rates: list[Rate]) -> Rate:
-    """The round that the machine disturbed least."""
+    """The round with the least interference by other load."""
     return min(rates, key=lambda one: one.processor_seconds)
 
 
 def measured(place: Path, images: int, rounds: int) -> dict[str, Rate]:
-    """Rates of everything, by name; the first epoch of ours loads the photos into memory."""
+    """All rates by name; the first epoch of dfbench loads the photos into memory."""
     root, cache = place / "made up", place / "cache"
     make_photos(root, images)
     found = {f"preparing, {n} processes": preparing(root, cache, n) for n in (2, 1)}
@@ -159,7 +159,7 @@ def measured(place: Path, images: int, rounds: int) -> dict[str, Rate]:
 
 
 def main() -> None:
-    """Measure, print, and write JSON where it was asked for."""
+    """Measure, print, and write JSON if requested."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--images", type=int, default=20_000)
     parser.add_argument("--rounds", type=int, default=2)

@@ -1,10 +1,10 @@
-"""How far two runs of one identity are from each other on a device.
+"""Differences between repeated runs of one identity on a device.
 
     python -m benchmarks.perf.repeatability --device auto --json repeatability.json
 
 The same small CrossX-DFL run is fitted several times with the same teachers. On a CPU with a fixed
-number of threads every repetition has to give the same digest; on a GPU some kernels add in
-whatever order their threads finish, and this prints by how much embeddings and scores differ.
+number of threads all repetitions must have the same digest; on a GPU some kernels add in
+nondeterministic order, and this prints the differences of embeddings and scores.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ CLASSES = ("airplane", "butterfly", "cat", "house", "tree", "umbrella")
 def repeated(
     place: Path, device: str, threads: int, times: int, settings: Mapping[str, str] = SMALL
 ) -> list[Run]:
-    """The same run, fitted anew each time; each in folders of its own but for the cache."""
+    """The same run, fitted several times, in separate folders but with a common cache."""
     runs = []
     for number in range(times):
         request = RunRequest(
@@ -58,12 +58,12 @@ def repeated(
 
 
 def embeddings(run: Run) -> dict[str, Tensor]:
-    """What a run's encoders made of the test images."""
+    """A run's embeddings of the test images."""
     return load_file(run.folder / "embeddings.safetensors")
 
 
 def deviation(first: Run, other: Run) -> dict[str, float]:
-    """Largest differences between two runs: of a coordinate of an embedding, and of mAP@all."""
+    """Largest differences between two runs: in a coordinate of an embedding, and in mAP@all."""
     one, two = embeddings(first), embeddings(other)
     scores = [run.record.metrics["map@all"].value for run in (first, other)]
     return {

@@ -1,9 +1,9 @@
-"""Time and size of `dfbench report` over many runs, each with all that one real run left.
+"""Time and size of `dfbench report` for many runs, made of copies of one real run.
 
     python -m benchmarks.perf.report RESULTS RUNS --json report.json
 
-Takes the first run with generated pairs and a showcase that RESULTS and RUNS hold, and multiplies
-it: scores and values of queries vary, pictures are shifted, so that no two files are the same.
+Takes the first run in RESULTS and RUNS with generated pairs and a showcase, and makes copies:
+scores and per-query values vary, pictures are shifted, so that no two files are equal.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Values = Mapping[str, NDArray[np.float64]]
 
 
 def furnished(results: Path, runs: Path) -> tuple[Record, Path]:
-    """The first record whose run left generated pairs and a showcase, with its folder."""
+    """The first record whose run has generated pairs and a showcase, with its folder."""
     for record in ResultStore(results):
         folder = folder_of(runs, record)
         sheet, pairs = folder / SHOWCASE_FOLDER / SHEET_FILE, folder / "pictures"
@@ -45,12 +45,12 @@ def furnished(results: Path, runs: Path) -> tuple[Record, Path]:
 
 
 def folder_of(runs: Path, record: Record) -> Path:
-    """Where the run of a record lies."""
+    """The folder of a record's run."""
     return run_folder(runs, record.data.name, record.method.label, record.seed, record.fit_id)
 
 
 def multiplied(record: Record, folder: Path, count: int, place: Path) -> None:
-    """Fill `results` and `runs` below a place."""
+    """Fill `results` and `runs` in a folder with copies."""
     with np.load(folder / VALUES_FILE) as stored:
         values = dict(stored)
     pictures = [*(folder / "pictures").glob("*.png"), folder / SHOWCASE_FOLDER / SHEET_FILE]
@@ -93,7 +93,7 @@ def _varied(record: Record, number: int, values: Values) -> Record:
 
 
 def main() -> None:
-    """Measure one report in a process of its own."""
+    """Measure one report in a separate process."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("results", type=Path)
     parser.add_argument("runs", type=Path)

@@ -1,11 +1,11 @@
-"""mAP@all against wall time: CrossX-DFL's schedule, and that of the released code.
+"""mAP@all over wall time: CrossX-DFL's schedule, and that of the released code.
 
     python -m benchmarks.perf.schedules --seconds 600 --json schedules.json
 
-Both train the same networks with the same losses on `shapes`. Ours draws many encoder steps from a
-pool of pairs; released is one encoder step after every 500 estimator steps. Each point is a run of
-its own with the time its fit took; runs become longer until one takes more than `--seconds`. For
-each level of mAP@all stands the first time at which a schedule is there, or null: not reached.
+Both train the same networks with the same losses on `shapes`. Ours takes many encoder steps on a
+pool of pairs; the released code takes one encoder step after every 500 estimator steps. Each point
+is a separate run with the time of its fit; runs become longer until one exceeds `--seconds`. For
+each level of mAP@all the output has the first time at which a schedule reaches it, or null.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ Point = dict[str, float]
 
 
 def ours() -> Iterator[Settings]:
-    """Longer and longer runs: as many estimator steps as encoder steps, doubled each time."""
+    """Runs of increasing length: as many estimator as encoder steps, doubled each time."""
     for doublings in count():
         steps = SHORTEST * 2**doublings
         yield {"budget.steps": str(steps), "estimator_steps": str(steps)}
 
 
 def released() -> Iterator[Settings]:
-    """Longer and longer runs: one encoder step after every 500 estimator steps."""
+    """Runs of increasing length: one encoder step after every 500 estimator steps."""
     for rounds in count(1):
         yield {
             "budget.steps": str(rounds),
@@ -68,11 +68,11 @@ def curve(schedule: Iterator[Settings], request: RunRequest, seconds: float) -> 
                 "posterior": record.representations["posterior"]["map@all"].value,
             }
         )
-    raise RuntimeError("a schedule came to its end")
+    raise RuntimeError("a schedule has ended")
 
 
 def first_reached(points: list[Point], level: float) -> float | None:
-    """Seconds of the shortest run whose features rank with mAP@all >= `level`; None: none does."""
+    """Seconds of the shortest run whose features reach mAP@all >= `level`; None without any."""
     return min((p["seconds"] for p in points if p["map@all"] >= level), default=None)
 
 
@@ -83,8 +83,8 @@ def main() -> None:
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--precision", default="bf16", choices=["fp32", "bf16"])
-    parser.add_argument("--teacher-steps", type=int, help="default: the usual number")
-    parser.add_argument("--cache", type=Path, help="default: trained anew")
+    parser.add_argument("--teacher-steps", type=int, help="default: the recipe's")
+    parser.add_argument("--cache", type=Path, help="default: train the teachers again")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     teachers = {"teachers.steps": str(given.teacher_steps)} if given.teacher_steps else {}

@@ -1,11 +1,11 @@
-"""Memory of training and embedding on images of 224 px, which are streamed from the cache.
+"""Memory of training and embedding with images of 224 px, which are streamed from the cache.
 
     python -m benchmarks.perf.streaming --images 2000 --json streaming.json
 
-Made-up photos are prepared at 224 px, in a process of its own. Then a teacher learns from them for
-an epoch, and all are looked at once more, in batches, as for embeddings, with the resident memory
-of the process watched. What counts is the most that it is above what two steps and two batches of
-embedding alone take, beside the bytes of the images: all of them in memory would be that much.
+Synthetic photos are prepared at 224 px, in a separate process. A teacher is then trained on them
+for an epoch, and all are read once more in batches, as for embedding, while the resident memory of
+the process is monitored. The result is the peak above the memory of two training steps and two
+embedding batches, compared with the size of all images in memory.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _GLANCE_SECONDS = 0.02
 
 
 def make_images(root: Path, photos: int) -> None:
-    """Write coloured noise of 16 px, which preparing enlarges; and ten sketches a class."""
+    """Write coloured noise of 16 px, which preparation enlarges, and ten sketches per class."""
     rng = np.random.default_rng(0)
     for modality, count in (("photo", photos), ("sketch", 10 * CLASSES)):
         for number in range(count):
@@ -51,7 +51,7 @@ def make_images(root: Path, photos: int) -> None:
 
 
 def opened(place: Path) -> Dataset:
-    """The images, prepared if they are not yet."""
+    """The images, prepared if necessary."""
     root, cache = place / "made up", place / "cache"
     return open_folder(DatasetRequest(cache=cache, argument=str(root), image_size=SIZE))
 
@@ -64,7 +64,7 @@ def prepare(place: Path, photos: int) -> None:
 
 @contextmanager
 def watched() -> Iterator[list[int]]:
-    """A list of one number: the most resident bytes of this process, up to now."""
+    """A list with one number: the peak resident memory of this process so far, in bytes."""
     process, most, done = psutil.Process(), [0], threading.Event()
 
     def watch() -> None:
@@ -86,7 +86,7 @@ def first_of(data: ImageSet, count: int) -> ImageSet:
 
 
 def measured(place: Path) -> dict[str, float]:
-    """MiB of the images and of resident memory, before and at its peak."""
+    """Size of the images and resident memory, before and at its peak, in MiB."""
     device = torch.device("cpu")
     dataset = opened(place)
     data = dataset.images("photo", "train")
@@ -113,7 +113,7 @@ def measured(place: Path) -> dict[str, float]:
 
 
 def main() -> None:
-    """Measure, print, and write JSON where it was asked for."""
+    """Measure, print, and write JSON if requested."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--images", type=int, default=2000)
     parser.add_argument("--json", type=Path)

@@ -1,14 +1,15 @@
-"""Training steps a second: CrossX-DFL's, and the same steps in the manner of the released code.
+"""Training steps per second: CrossX-DFL's, and the same steps as in the released code.
 
     OMP_NUM_THREADS=1 python -m benchmarks.perf.training --json training.json
     python -m benchmarks.perf.training --device cuda --network resnet18 --image-size 224
 
-Estimator steps and encoder steps are timed each by themselves, with the same networks and batches,
-both manners in turn in one process. The plain manner asks each teacher twice (for logits, then for
-features), keeps gradients for all weights, computes in float32 in the contiguous layout, reads
-every loss from the device at once, and makes the images of each encoder step anew; its losses are
-those of the row, so that only the manner differs. On a CPU, processor time counts, on a GPU wall
-time. Peak memory: of the allocator on a GPU; on a CPU of a process that does nothing else.
+Estimator steps and encoder steps are timed separately, with the same networks and batches, in turn
+for both implementations in one process. The plain one evaluates each teacher twice (for logits,
+then for features), keeps gradients for all weights, computes in float32 in the contiguous layout,
+reads every loss from the device at once, and generates new images for each encoder step; its losses
+are those of the built-in method, so that only the implementation differs. Processor time counts on
+a CPU, wall time on a GPU. Peak memory is that of the allocator on a GPU, and on a CPU that of a
+process that does nothing else.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ Step = Callable[[], object]
 
 @dataclass(frozen=True)
 class Size:
-    """What is trained."""
+    """The network and batch sizes to train."""
 
     network: str
     image_size: int
@@ -59,7 +60,7 @@ class Size:
 
 
 def setting_of(size: Size, folder: Path) -> Setting:
-    """A setting with teachers as they are initialised: what they know costs nothing."""
+    """A setting with untrained teachers, since speed does not depend on their weights."""
     torch.manual_seed(0)
     device = torch.device(size.device)
 
@@ -105,13 +106,13 @@ def our_steps(size: Size, setting: Setting, config: CrossXConfig) -> dict[str, S
 
 
 def plain_steps(setting: Setting, config: CrossXConfig) -> dict[str, Step]:
-    """The same steps in the plain manner."""
+    """The same steps in the plain implementation."""
     manner = PlainManner(setting, config)
     return {"estimator": manner.estimate, "encoder": manner.encode}
 
 
 def seconds_of(step: Step, steps: int, device: str) -> float:
-    """Seconds a step."""
+    """Seconds per step."""
     clock = time.perf_counter if device == "cuda" else time.process_time
     _wait(device)
     start = clock()
@@ -122,7 +123,7 @@ def seconds_of(step: Step, steps: int, device: str) -> float:
 
 
 def speeds(size: Size, steps: int, rounds: int) -> dict[str, dict[str, float]]:
-    """By kind of step: seconds of both manners (median of rounds in turn) and their ratio."""
+    """By kind of step: seconds of both implementations (median of rounds in turn), and ratio."""
     with TemporaryDirectory() as folder:
         config = CrossXConfig(estimator_batch=size.estimator_batch)
         setting = setting_of(size, Path(folder))
@@ -142,7 +143,7 @@ def speeds(size: Size, steps: int, rounds: int) -> dict[str, dict[str, float]]:
 
 
 def peak_mib(size: Size, manner: str) -> float:
-    """Peak memory (MiB) of three steps of each kind, beyond what was there before them."""
+    """Peak memory (MiB) of three steps of each kind, minus the memory before them."""
     context = multiprocessing.get_context("spawn")
     with context.Pool(1) as pool:
         return pool.apply(_peak_mib, (size, manner))

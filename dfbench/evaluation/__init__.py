@@ -1,6 +1,6 @@
-"""Exact, tie-aware retrieval metrics from anybody's embeddings and labels, by published name.
+"""Exact, tie-aware retrieval metrics, by published name, for any embeddings and labels.
 
-Names that need torch are imported when they are first used: intervals need none.
+Names that need torch are imported on first use; intervals do not need it.
 """
 
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""Bootstrap intervals: over queries of a result, over seeds and queries of a difference."""
+"""Bootstrap intervals: over queries for a result, over seeds and queries for a difference."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Design = Literal["crossed", "nested"]
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean and its percentile interval at 95 %; the ends are None when none was computed."""
+    """A mean and its 95 % percentile interval; the ends are None if none was computed."""
 
     value: float
     low: float | None
@@ -28,7 +28,7 @@ class Interval:
 
 
 def mean_intervals(values: FloatArray, resamples: int, seed: int) -> list[Interval]:
-    """Interval of the mean of every column of `values` [Q, M]; all columns share the resamples.
+    """Interval of the mean of each column of `values` [Q, M]; all columns share the resamples.
 
     Queries are drawn with replacement; `resamples` = 0 gives no ends. Raises `InvalidInput` for a
     negative number of resamples.
@@ -56,7 +56,7 @@ def paired_difference(
 ) -> Interval:
     """Mean of first - second over seeds and queries, with a paired hierarchical bootstrap interval.
 
-    `paired_statistic` of two rows, whose arguments it takes.
+    `paired_statistic` for two methods; see there for the arguments.
     """
     rows = (first, second)
     return paired_statistic(rows, _difference, design=design, resamples=resamples, seed=seed)
@@ -70,14 +70,14 @@ def paired_statistic(
     resamples: int = 10_000,
     seed: int = 0,
 ) -> Interval:
-    """A statistic of rows' means over seeds and queries, with a paired hierarchical interval.
+    """A statistic of methods' means over seeds and queries, with a paired hierarchical interval.
 
-    `rows[r][s][q]` is the value of row r for seed s and query q; NaN in any row drops the query
-    from all. `statistic` maps means `[..., R]` to `[...]`. Each resample draws seeds with
-    replacement, then queries: once for all seeds when every seed ranks the same queries
-    (`crossed`, which keeps a query's effect common to the seeds), anew for each drawn seed when it
-    has queries of its own (`nested`); all rows share the draws. Every seed weighs the same. Raises
-    `InvalidInput` unless the shapes pair up.
+    `rows[r][s][q]` is the value of method r for seed s and query q; NaN in any method drops the
+    query for all. `statistic` maps means `[..., R]` to `[...]`. Each resample draws seeds with
+    replacement, then queries: once for all seeds if every seed ranks the same queries (`crossed`,
+    which keeps a query's effect common to the seeds), separately for each drawn seed if each has
+    its own queries (`nested`). All methods share the draws, and all seeds have equal weight. Raises
+    `InvalidInput` unless the shapes match.
     """
     blocks, drawn = _drawn(rows, design, resamples, seed)
     low, high = _ends(statistic(drawn))
@@ -92,9 +92,9 @@ def paired_means(
     resamples: int = 10_000,
     seed: int = 0,
 ) -> list[Interval]:
-    """The mean of each row over seeds and queries with its hierarchical interval.
+    """The mean of each method over seeds and queries, with its hierarchical interval.
 
-    As `paired_statistic` of one row after the other, whose arguments it takes, in one pass.
+    Equals `paired_statistic` of each method alone, in one pass; see there for the arguments.
     """
     blocks, drawn = _drawn(rows, design, resamples, seed)
     means = np.mean([block.mean(axis=1) for block in blocks], axis=0)
@@ -116,8 +116,8 @@ def _drawn(
         blocks = [block[:, ~np.isnan(block).any(axis=0)] for block in blocks]
     if not all(block.shape[1] for block in blocks):
         raise InvalidInput(
-            "a seed has no query with a value in every row; allowed: at least one;"
-            " leave that seed out of all rows"
+            "a seed has no query with a value in every method; allowed: at least one;"
+            " leave that seed out of all methods"
         )
     generator = np.random.default_rng(seed)
     return blocks, np.stack([_DESIGNS[design](generator, blocks) for _ in range(resamples)])
@@ -147,7 +147,7 @@ _DESIGNS = {"crossed": _crossed, "nested": _nested}
 
 
 def _weights(generator: np.random.Generator, size: int) -> FloatArray:
-    """How often each of `size` items is drawn in `size` draws, as shares that sum to 1."""
+    """Relative frequency of each of `size` items in `size` draws with replacement."""
     return np.bincount(generator.integers(size, size=size), minlength=size) / size
 
 
@@ -166,8 +166,8 @@ def _blocks(rows: Sequence[Sequence[FloatArray]]) -> list[FloatArray]:
         or any(len(s) != 1 for s in sizes[0])
     ):
         raise InvalidInput(
-            f"per-query values have shapes {' and '.join(map(str, sizes))}; allowed: one vector a"
-            " seed, equal in all rows; pair rows of the same seeds and queries"
+            f"per-query values have shapes {' and '.join(map(str, sizes))}; allowed: one vector per"
+            " seed, of equal length in all methods; pair methods by seed and query"
         )
     return [np.stack(values).astype(np.float64) for values in zip(*rows, strict=True)]
 

@@ -42,9 +42,9 @@ def precision_recall(
 ) -> Curve:
     """The curve at `levels` values of recall from 0 to 1; 11 is the classic choice.
 
-    Precision and recall are taken after whole tie groups, so the order of tied photos does not
+    Precision and recall are computed after whole tie groups, so the order of tied photos does not
     matter (as in scikit-learn's curve). Queries without a relevant photo are left out. Raises
-    `InvalidInput` for fewer than 2 levels and for whatever `evaluate` refuses.
+    `InvalidInput` for fewer than 2 levels and for inputs that `evaluate` rejects.
     """
     curves = precision_by_query(
         queries,
@@ -73,7 +73,7 @@ def precision_by_query(
     levels: int = 11,
     device: str = "cpu",
 ) -> npt.NDArray[np.float64]:
-    """What `precision_recall` averages, [Q, L]; NaN for a query without a relevant photo."""
+    """The curves averaged by `precision_recall`, [Q, L]; NaN for queries without relevant photo."""
     levels = whole_number("levels", levels, 2, _MOST_LEVELS)
     place = chosen_device(device)
     recall = torch.from_numpy(recall_levels(levels)).to(place)
@@ -91,7 +91,7 @@ def precision_at_recall(groups: TieGroups, recall: Tensor) -> Tensor:
     found = groups.positives_above + groups.positives
     precision = found / (groups.above + groups.size)
     query = groups.of_group(torch.arange(len(groups.relevant), device=found.device))
-    # A step of 2 a query makes one ascending list of all queries' recalls.
+    # Adding 2 per query makes one ascending list of the recalls of all queries.
     reached = found / groups.of_group(groups.relevant) + 2 * query
     lift = 2.0 * (len(groups.relevant) - query)
     best = (precision + lift).flip(0).cummax(0).values.flip(0) - lift
@@ -100,4 +100,4 @@ def precision_at_recall(groups: TieGroups, recall: Tensor) -> Tensor:
 
 
 _ROUNDING = 1e-9
-"""Recall 3/10 must reach level 0.3 whatever the last bits of the step added to both."""
+"""Tolerance: recall 3/10 must reach level 0.3 despite the rounding of the added offset."""

@@ -1,4 +1,4 @@
-"""Every metric by name: its formula, who publishes it and what it does with ties, as data.
+"""All metrics by name, as data: formula, publications that use it, and treatment of ties.
 
 A name is `family[@k][:variant]`: `map@all`, `prec@200`, `map@200:hits`, `df-sbir@100:10`.
 """
@@ -28,7 +28,7 @@ _Compute = Callable[[Ranked, int | None, int], Tensor]
 
 @dataclass(frozen=True)
 class Definition:
-    """What a number means; stored with the number."""
+    """The meaning of a number; stored with it."""
 
     id: str
     version: int
@@ -39,23 +39,23 @@ class Definition:
 
 @dataclass(frozen=True)
 class Metric:
-    """A definition that can be computed."""
+    """A definition with its implementation."""
 
     definition: Definition
     compute: Callable[[Ranked], Tensor]
-    """From a ranked batch to a value for each query, [B], float64."""
+    """Maps a ranked batch to one value per query, [B], float64."""
     depth: int | None
-    """Ranks down to which it needs places in gallery order: 0 for none, None for all."""
+    """Number of ranks that must be resolved in gallery order: 0 for none, None for all."""
     ceiling_at: int | None
-    """The k of a precision that cannot exceed min(1, R/k); None for every other metric."""
+    """The k of a precision bounded by min(1, R/k); None for every other metric."""
 
     @property
     def name(self) -> str:
-        """The name it is asked for by."""
+        """The name, as in `metric`."""
         return self.definition.id
 
     def reach(self, n_photos: int) -> int:
-        """`depth` in a gallery of so many photos."""
+        """`depth` in a gallery of `n_photos` photos."""
         return n_photos if self.depth is None else min(self.depth, n_photos)
 
 
@@ -70,7 +70,7 @@ class _Template:
 
 def _k(k: int | None) -> int:
     if k is None:
-        raise RuntimeError("a template with k was asked for without one")
+        raise RuntimeError("a metric template with k needs a value of k")
     return k
 
 
@@ -92,7 +92,7 @@ _TEMPLATES = (
     _Template(
         "map@{k}",
         "mean over queries of sum_{{i<={k}}} rel_i P@i / min(R, {k})",
-        "dfbench; the strict representation of Tursun et al. 2022",
+        "dfbench; the strict interpretation of Tursun et al. 2022",
         EXPECTED,
         lambda ranked, k, _: metrics.average_precision_at(ranked.groups, _k(k)),
     ),
@@ -175,22 +175,22 @@ _NAME = re.compile(
 )
 
 METRIC_PATTERNS = tuple(sorted(_BY_PATTERN))
-"""Every convention; `{k}` stands for an integer from 1. `df-sbir` also takes a cap: `df-sbir:2`."""
+"""All conventions; `{k}` is an integer from 1. `df-sbir` also takes a cap: `df-sbir:2`."""
 
 
 def conventions(k: int) -> tuple[str, ...]:
-    """The names of every convention at one k, as `--metric all` prints them."""
+    """The names of all conventions at one k, as printed by `--metric all`."""
     return tuple(template.pattern.format(k=k) for template in _TEMPLATES)
 
 
 def metric(name: str) -> Metric:
-    """The metric of a name.
+    """The metric with this name.
 
     Raises `UnknownName` for a name outside `METRIC_PATTERNS` and `InvalidInput` for k or a cap
     below 1.
     """
     if not isinstance(name, str):
-        raise InvalidInput(f"metric {name!r:.60} is no text; allowed: a name such as 'map@all'")
+        raise InvalidInput(f"metric {name!r:.60} is no string; allowed: a name such as 'map@all'")
     pattern, k, cap = _parsed(name)
     if pattern not in _BY_PATTERN:
         raise unknown_name("metric", name, METRIC_PATTERNS, "dfbench evaluate --help")

@@ -1,8 +1,8 @@
 """Embeddings with labels from files: `.npy`, `.npz` and `.safetensors`, memory-mapped.
 
-`.npz` and `.safetensors` hold `embeddings` [N, D] and `labels` [N]; a `.npy` holds the embeddings
-alone and its labels come from a second `.npy`. A compressed `.npz` cannot be mapped and is read.
-Nothing is ever unpickled.
+`.npz` and `.safetensors` contain `embeddings` [N, D] and `labels` [N]; a `.npy` contains only the
+embeddings, and a second `.npy` the labels. A compressed `.npz` cannot be mapped and is loaded.
+Pickled objects are never loaded.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from dfbench.evaluation.ranking.inputs import Array
 _AnyArray: TypeAlias = npt.NDArray[Any]
 
 _LOCAL_HEADER = 30
-"""Bytes of a zip entry's own header before its name."""
+"""Size in bytes of a zip entry's local header, without its name."""
 
 
 @dataclass(frozen=True)
 class LabelledEmbeddings:
-    """One side of a retrieval: a row and a label for each image."""
+    """One side of a retrieval: one embedding and one label per image."""
 
     embeddings: Array
     labels: Array
@@ -45,8 +45,8 @@ def read_embeddings(path: Path, labels: Path | None = None) -> LabelledEmbedding
     if missing:
         raise InvalidInput(
             f"{path} has no {' and no '.join(missing)} (it has: {', '.join(sorted(arrays))});"
-            " allowed: arrays named embeddings and labels; save them so, or give labels as a .npy"
-            " of their own (--query-labels, --gallery-labels)"
+            " allowed: arrays named embeddings and labels; save them so, or give the labels as a"
+            " separate .npy (--query-labels, --gallery-labels)"
         )
     return LabelledEmbeddings(arrays["embeddings"], arrays["labels"])
 
@@ -70,7 +70,7 @@ def _opened(path: Path) -> dict[str, Array]:
 
 
 def _read_npy(path: Path) -> dict[str, Array]:
-    # Copy-on-write, because torch warns about memory that it may not write to.
+    # Copy-on-write, because torch warns about read-only memory.
     return {"embeddings": np.load(path, mmap_mode="c", allow_pickle=False)}
 
 

@@ -1,4 +1,4 @@
-"""Embeddings and labels in, every asked-for number out."""
+"""Evaluation: embeddings and labels in, all requested metrics out."""
 
 from __future__ import annotations
 
@@ -34,35 +34,36 @@ class Score:
     high: float | None
     """Upper end."""
     ceiling: float | None
-    """What a perfect ranking would score, mean of min(1, R/k); None except for prec@k."""
+    """Score of a perfect ranking, the mean of min(1, R/k); None except for prec@k."""
     macro: float
     """Mean over classes of the class means."""
     queries: int
-    """Queries that entered."""
+    """Number of queries that entered the mean."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Everything computed from one ranking, by metric name."""
+    """All results of one ranking, by metric name."""
 
     scores: dict[str, Score]
     per_query: dict[str, FloatArray]
     """Values [Q]; NaN for a query without a relevant photo."""
     per_class: dict[str, dict[Label, float]]
-    """Mean over the queries of each class that has any with a relevant photo."""
+    """Mean over the queries of each class; only classes with a relevant photo."""
     definitions: dict[str, Definition]
     skipped: IntArray
-    """Queries left out of every mean because the gallery holds no photo of their class."""
+    """Queries left out of every mean because the gallery has no photo of their class."""
     similarity: str
     photos: int
     """Photos in the gallery."""
     groups: dict[str, dict[str, Score]]
-    """Scores of the groups of queries that were asked for, by name; of those that have any."""
+    """Scores of the requested query groups, by name; only groups with a scored query."""
     group_sizes: dict[str, int]
-    """Queries of each of these groups."""
+    """Number of scored queries in each of these groups."""
     tied_share: float
-    """Share of the pairs of a positive and a negative of a query that tie though their embeddings
-    differ: equal similarities, or closer than float32 decides. Scores are expectations over them.
+    """Share of a query's (positive, negative) pairs that tie although their embeddings differ, by
+    equal similarities or a difference below the resolution of float32. Scores are expectations
+    over their order.
     """
 
 
@@ -83,12 +84,12 @@ def evaluate(
 
     `queries` [Q, D] and `gallery` [G, D] are NumPy arrays or torch tensors of finite real numbers,
     used as float32; labels are integers or strings, [Q] and [G]. `similarity` is `cosine`, `inner`
-    or `euclidean`; `metrics` are names of `dfbench.evaluation.METRIC_PATTERNS`, or one; `bootstrap`
-    is the number of resamples (0 for none), drawn from `seed`; `groups` are sets of queries, [Q],
-    that are scored by themselves too, against the same gallery. The result does not depend on the
-    device, on threads or on the order of queries and photos, except that the ordered variants keep
-    tied photos in the gallery's order. Raises `InvalidInput` or `UnknownName` for what cannot be
-    scored.
+    or `euclidean`; `metrics` is one name of `dfbench.evaluation.METRIC_PATTERNS` or several;
+    `bootstrap` is the number of resamples (0 for none), drawn from `seed`; `groups` are masks [Q]
+    of queries that are also scored separately, against the same gallery. The result does not depend
+    on the device, the number of threads or the order of queries and photos, except that the ordered
+    variants keep tied photos in gallery order. Raises `InvalidInput` or `UnknownName` for invalid
+    inputs.
     """
     seed = checked_seed(seed)
     bootstrap = whole_number("bootstrap", bootstrap, 0, MOST_RESAMPLES)
@@ -96,7 +97,7 @@ def evaluate(
     wanted = [metric(name) for name in dict.fromkeys(names)]
     if not wanted:
         raise InvalidInput(
-            f"metrics are {metrics!r}; allowed: at least one; leave out for the usual"
+            f"metrics are {metrics!r}; allowed: at least one; leave out for the defaults"
         )
     place = chosen_device(device)
     with full_precision(place):
@@ -122,7 +123,7 @@ def evaluate(
 
 
 def _scored(groups: Mapping[str, QueryMask], relevant: Relevance) -> dict[str, QueryMask]:
-    """The queries of each group that have a relevant photo; without groups that have none."""
+    """The queries of each group with a relevant photo; groups without any are dropped."""
     masks = {}
     for name, mask in groups.items():
         if np.shape(mask) != relevant.queries.shape or np.asarray(mask).dtype != np.bool_:
@@ -136,7 +137,7 @@ def _scored(groups: Mapping[str, QueryMask], relevant: Relevance) -> dict[str, Q
 
 @dataclass(frozen=True)
 class _Ranking:
-    """Values [Q, M] of the wanted metrics, and how they are summed up."""
+    """Values [Q, M] of the requested metrics, with what is needed to summarise them."""
 
     wanted: Sequence[Metric]
     values: FloatArray
@@ -145,7 +146,7 @@ class _Ranking:
     seed: int
 
     def scores(self, mask: QueryMask) -> dict[str, Score]:
-        """Scores over the queries of a mask, all of which have a relevant photo."""
+        """Scores over the masked queries, all of which have a relevant photo."""
         values, counts = self.values[mask], self.relevant.counts[mask]
         relevant = replace(self.relevant, queries=self.relevant.queries[mask])
         intervals = mean_intervals(values, self.bootstrap, self.seed)
@@ -163,7 +164,7 @@ class _Ranking:
 def _measured(
     batches: Iterable[Ranked], wanted: Sequence[Metric], n_queries: int
 ) -> tuple[FloatArray, FloatArray]:
-    """Every metric, [Q, M], and the tied pairs, [Q], of every query; NaN for those not ranked."""
+    """All metrics, [Q, M], and the tied pairs, [Q], per query; NaN for unranked queries."""
     values = np.full((n_queries, len(wanted) + 1), np.nan)
     for ranked in batches:
         columns = [one.compute(ranked) for one in wanted] + [ranked.groups.tied_pairs()]

@@ -1,9 +1,9 @@
-"""The metrics: small pure functions of a ranked batch, one value for each query.
+"""The metrics: pure functions of a ranked batch, with one value per query.
 
-Notation: rel_i is 1 when the photo at rank i is of the query's class, P@i the share of positives
-among the first i, R the number of positives in the gallery, h the hits among the first k. Every
-function returns [B], float64, in [0, 1]. Those that take `TieGroups` are expectations over the
-orders of tied photos; those that take `PositiveRanks` see tied photos in the gallery's order.
+Notation: rel_i is 1 if the photo at rank i is of the query's class, P@i the share of positives
+among the first i, R the number of positives in the gallery, h the hits among the first k. All
+functions return [B], float64, in [0, 1]. Those that take `TieGroups` are expectations over the
+orders of tied photos; those that take `PositiveRanks` keep tied photos in gallery order.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def _harmonic(n_photos: int, device: torch.device) -> Tensor:
 
 
 def expected_precision_sum(groups: TieGroups, k: int | None = None) -> Tensor:
-    """E[sum over the first k ranks of rel_i P@i] for every query, [B], float64; k=None is all."""
+    """E[sum over the first k ranks of rel_i P@i] per query, [B], float64; k=None is all ranks."""
     seen = groups if k is None else groups.reaching(k)
     total = (seen.positives_above + 1).div_(seen.above + 1)
     tied = indices_where(seen.size > 1)
@@ -43,9 +43,9 @@ def _tied_precision_sum(groups: TieGroups, tied: Tensor, k: int | None) -> Tenso
 
 
 def expected_hits(groups: TieGroups, k: Tensor | int) -> Tensor:
-    """E[positives among the first k ranks] for every query, [B], float64; k may differ by query.
+    """E[positives among the first k ranks] per query, [B], float64; k may differ by query.
 
-    Whole groups count r; the group that k cuts counts r (k - n)/g.
+    A whole group contributes r; a group cut by k contributes r (k - n)/g.
     """
     limit = groups.of_group(k) if isinstance(k, Tensor) else k
     share = ((limit - groups.above) / groups.size).clamp(0, 1)
@@ -95,7 +95,7 @@ def precision_over_relevant(groups: TieGroups, k: int) -> Tensor:
 
 
 def relevance_after(groups: TieGroups, k: int) -> Tensor:
-    """rel_{k+1}, published as P@k where an array is indexed at k instead of cut there."""
+    """rel_{k+1}, published as P@k where an array is indexed at k instead of being cut there."""
     seen = groups.reaching(k + 1)
     return expected_hits(seen, k + 1) - expected_hits(seen, k)
 
@@ -120,9 +120,9 @@ def average_precision_interpolated(places: PositiveRanks, k: int | None) -> Tens
 
 
 def _best_from_here(places: PositiveRanks) -> Tensor:
-    """The largest precision from each positive to the query's last.
+    """The largest precision from each positive to the last positive of its query.
 
-    A step of 2 a query keeps the queries apart in one running maximum from the end.
+    Adding 2 per query separates the queries in a single running maximum from the end.
     """
     lift = 2.0 * (len(places.lengths) - places.query)
     return (places.precision + lift).flip(0).cummax(0).values.flip(0) - lift

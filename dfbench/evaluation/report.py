@@ -1,4 +1,4 @@
-"""An evaluation as one table for people and one document for programs."""
+"""An evaluation as a text table and as a JSON document."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from dfbench.evaluation.definitions import EXPECTED, Definition
 from dfbench.evaluation.harness import Evaluation, Score
 
 SCHEMA_VERSION = 1
-"""Of the document; raised when a key is renamed, removed or changes its meaning."""
+"""Version of the document; incremented when a key is renamed or removed, or changes meaning."""
 
 _MENTIONED = 1e-3
-"""Share of tied pairs from which the table mentions them: fewer move no printed digit."""
+"""Share of tied pairs from which the table mentions them; fewer do not change a printed digit."""
 _HEADERS = ("metric", "value", "95% interval", "ceiling", "macro", "ties")
 
 
 def as_document(result: Evaluation) -> dict[str, Any]:
-    """Scores, definitions and per-class means, ready for JSON; no per-query values."""
+    """Scores, definitions and per-class means, ready for JSON; without per-query values."""
     return {
         "schema_version": SCHEMA_VERSION,
         "similarity": result.similarity,
@@ -36,7 +36,7 @@ def as_document(result: Evaluation) -> dict[str, Any]:
 
 
 def as_text(result: Evaluation) -> str:
-    """A table of all conventions with what each one means under it."""
+    """A table of all conventions, followed by their definitions."""
     from tabulate import tabulate
 
     rows = [_row(name, score, result.definitions[name]) for name, score in result.scores.items()]
@@ -56,8 +56,8 @@ def as_text(result: Evaluation) -> str:
     if result.tied_share >= _MENTIONED:
         lines.append(
             f"{result.tied_share:.2%} of (positive, negative) pairs tie though their embeddings"
-            " differ (equal similarity, or closer than float32 decides); their order counts as"
-            " random"
+            " differ (equal similarity, or a difference below float32 resolution); tied pairs are"
+            " ranked in random order"
         )
     lines += [
         f"{name}: {definition.formula} [{definition.used_by}; ties: {definition.ties}]"

@@ -29,7 +29,7 @@ def top_k(
 ) -> IntArray:
     """Gallery indices of the k best photos of every query, best first, [Q, k].
 
-    Ranked by the same integer keys as the metrics; tied photos keep the gallery's order. Raises
+    Ranked by the same integer keys as the metrics; tied photos keep gallery order. Raises
     `InvalidInput` for k outside 1..G and for embeddings that cannot be ranked.
     """
     place = chosen_device(device)
@@ -57,7 +57,7 @@ def _best(keys: Tensor, k: int) -> IntArray:
 
 
 _RETRIEVED = 2**24
-"""Most photos held at once, over all queries of a part."""
+"""Largest number of photos held at once, over all queries of a part."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def class_shares(
     similarity: str = "cosine",
     device: str = "cpu",
 ) -> NDArray[np.float64]:
-    """`[C, C]`: what the top R of each class's queries hold, R photos being of that class.
+    """`[C, C]`: classes of the top R photos of each class's queries, R being its number of photos.
 
     Rows are classes of queries, columns of photos. The diagonal is the R-precision of a class; a
     class without queries or photos has a row of 0. Labels are indices below `classes`.

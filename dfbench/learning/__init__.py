@@ -1,1 +1,1 @@
-"""What methods share: losses, image pool, students, training loop."""
+"""Shared parts of methods: losses, image pool, students, training loop."""

@@ -1,4 +1,4 @@
-"""Batch-normalisation statistics as a prior on images: what a teacher remembers of its data."""
+"""Batch-normalisation statistics of a teacher as a prior on images."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _EPSILON = 1e-5
 
 
 class StatisticsMatch:
-    """Sums, while open, how far batches are from a teacher's running statistics.
+    """Measures, inside its context, how far batches are from a teacher's running statistics.
 
     Per channel the distance is KL(N(mu, v) || N(mu_run, v_run)) of the layer's input; `loss()` is
-    its mean over all channels of all layers. The network must be in evaluation mode. Opening it
+    its mean over all channels of all layers. The network must be in evaluation mode. Entering
     raises `InvalidInput` for a network without batch normalisation.
 
     >>> teacher = nn.Sequential(nn.BatchNorm2d(3)).eval()
@@ -39,8 +39,8 @@ class StatisticsMatch:
     def __enter__(self) -> StatisticsMatch:
         if not self._layers:
             raise InvalidInput(
-                "statistics of batch normalisation are to be matched and a teacher's network has "
-                "none; allowed: batch_norm=0, or teachers with batch normalisation, e.g. resnet18"
+                "matching batch-normalisation statistics needs networks with batch normalisation, "
+                "and a teacher's network has none; allowed: batch_norm=0, or e.g. resnet18"
             )
         self._distances.clear()
         self._handles = [layer.register_forward_pre_hook(self._record) for layer in self._layers]
@@ -70,13 +70,13 @@ class StatisticsMatch:
 
 
 def moments(maps: Tensor) -> tuple[Tensor, Tensor]:
-    """Variance and mean `[C]` of maps `[B, C, H, W]` over all but the channel."""
+    """Variance and mean `[C]` of maps `[B, C, H, W]` over all dimensions but the channel."""
     moments: tuple[Tensor, Tensor] = _Moments.apply(maps)
     return moments
 
 
 class _Moments(torch.autograd.Function):
-    """`torch.var_mean` with its own gradient to the last bit, in a quarter of the time."""
+    """`torch.var_mean` with a gradient equal to the last bit, in a quarter of the time."""
 
     @staticmethod
     def forward(ctx: Any, maps: Tensor) -> tuple[Tensor, Tensor]:
@@ -94,7 +94,7 @@ class _Moments(torch.autograd.Function):
 
 
 def gaussian_kl(mean: Tensor, var: Tensor, mean_run: Tensor, var_run: Tensor) -> Tensor:
-    """KL(N(mean, var) || N(mean_run, var_run)), element by element (nats)."""
+    """KL(N(mean, var) || N(mean_run, var_run)), element-wise (nats)."""
     var, var_run = var + _EPSILON, var_run + _EPSILON
     ratio = (var + (mean - mean_run) ** 2) / var_run
     return ((var_run / var).log() + ratio - 1) / 2

@@ -20,12 +20,12 @@ def to_unit(images: Tensor) -> Tensor:
 
 
 def batch_of(pixels: int) -> int:
-    """Images of so many pixels to a side that are looked at together: 500, fewer beyond 64 px."""
+    """Number of images of this size processed at once: 500, fewer above 64 px."""
     return min(_MOST, max(1, _MOST * 64**2 // pixels**2))
 
 
 def image_batches(data: ImageSet, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
-    """All images in order, with their labels, in batches that `to_unit` prepared."""
+    """All images in order, with their labels, in batches converted by `to_unit`."""
     size = batch_of(data.images.shape[-1])
     for start in range(0, len(data), size):
         images = torch.from_numpy(data.images[start : start + size].copy())
@@ -34,9 +34,9 @@ def image_batches(data: ImageSet, device: torch.device) -> Iterator[tuple[Tensor
 
 
 def crop_and_flip(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Each image of `[B, C, H, W]` moved by up to H/8 pixels and mirrored in half the cases.
+    """Each image of `[B, C, H, W]` shifted by up to H/8 pixels and mirrored with probability 1/2.
 
-    The border is continued by its edge pixels.
+    The border is padded with its edge pixels.
     """
     count, _, height, width = images.shape
     reach = height // 8
@@ -55,10 +55,10 @@ def crop_and_flip(images: Tensor, generator: torch.Generator) -> Tensor:
 
 
 class HostCount(nn.Module):
-    """A number that lies on the host wherever its owner lies; checkpoints of the owner hold it.
+    """A number that stays on the host wherever its owner is, and is part of the owner's checkpoint.
 
-    As a buffer it would move to the device, and every step that needs it as a number would have to
-    wait until the device has done all that it was told before.
+    As a buffer it would move to the device, and every step that reads it would have to wait for all
+    pending work of the device.
     """
 
     def __init__(self) -> None:
@@ -66,9 +66,9 @@ class HostCount(nn.Module):
         self.value = 0
 
     def get_extra_state(self) -> Tensor:
-        """The number as torch's `state_dict` takes it up."""
+        """The number, for torch's `state_dict`."""
         return torch.tensor(self.value)
 
     def set_extra_state(self, state: Tensor) -> None:
-        """Go on from a number in a `state_dict`."""
+        """Restore the number from a `state_dict`."""
         self.value = int(state)

@@ -1,4 +1,4 @@
-"""Checkpoints that can be trusted: two generations, each with a checksum, each whole or absent."""
+"""Reliable checkpoints: two generations, with checksums, written atomically."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ _HEADER_SIZE = len(_MAGIC) + _STEP_SIZE + _DIGEST_SIZE
 
 @dataclass(frozen=True)
 class Checkpoints:
-    """The checkpoints of one loop: the last one and, should that be damaged, the one before."""
+    """The checkpoints of one loop: the latest, and the previous one in case it is damaged."""
 
     folder: Path
     name: str
     origin: Mapping[str, Any]
-    """What has to be the same for a loop to go on from one: plain values, stored and compared."""
+    """Values that must be equal for a loop to resume from a checkpoint; stored and compared."""
 
     def save(self, step: int, state: Mapping[str, Any]) -> None:
-        """Store a state from which the loop goes on at `step`, in place of the older one.
+        """Store a state from which the loop resumes at `step`, replacing the older checkpoint.
 
-        The newer one stays untouched. Raises `FileFault`, `PluginFault` for a state that is more
-        than tensors, numbers, texts and containers of these, and `OSError` if what was written
-        does not read back.
+        The newer one is kept. Raises `FileFault`, `PluginFault` for a state with anything but
+        tensors, numbers, strings and containers of these, and `OSError` if the file does not read
+        back correctly.
         """
         buffer = io.BytesIO()
         torch.save({"origin": dict(self.origin), "state": dict(state)}, buffer)
@@ -55,13 +55,13 @@ class Checkpoints:
                 raise OSError(f"{files[-1]} does not read back as it was written: check the disk")
 
     def save_curves(self, curves: Mapping[str, Any]) -> None:
-        """Write the loop's curves beside its checkpoints; they stay when those are gone."""
+        """Write the loop's curves next to its checkpoints; they are kept when these are removed."""
         write_json(self.folder / f"{self.name}.curves.json", curves)
 
     def load(self) -> tuple[int, dict[str, Any]] | None:
-        """Step and state of the newest good checkpoint; None if there is none.
+        """Step and state of the newest valid checkpoint; None if there is none.
 
-        Those that are damaged or of another origin are said and removed.
+        Checkpoints that are damaged or of another origin are reported and removed.
         """
         newest = None
         for file in filter(Path.exists, self._by_age()):
@@ -71,12 +71,12 @@ class Checkpoints:
                 newest = newest or (_step(file), loaded["state"])
                 continue
             fault = "damaged" if loaded is None else "of another run, version or thread count"
-            note(f"checkpoint {file} is {fault} and not used; going on from what was before it")
+            note(f"checkpoint {file} is {fault} and is removed; resuming from an earlier state")
             file.unlink()
         return newest
 
     def _by_age(self) -> list[Path]:
-        """Both files, the newer first; one that is absent or no checkpoint counts as the oldest."""
+        """Both files, the newer first; a missing or invalid file counts as the oldest."""
         files = [self.folder / f"{self.name}.{slot}{_SUFFIX}" for slot in "ab"]
         return sorted(files, key=_step, reverse=True)
 
@@ -87,19 +87,19 @@ class Checkpoints:
             found = _UNSUPPORTED.search(str(fault))
             what = found["what"] if found else "an object of another kind"
             raise PluginFault(
-                f"the state of loop {self.name!r} holds {what}; allowed: tensors, numbers, texts "
-                "and containers of these"
+                f"the state of loop {self.name!r} contains {what}; allowed: tensors, numbers, "
+                "strings and containers of these"
             ) from fault
 
 
 def drop_checkpoints(folder: Path) -> None:
-    """Forget the checkpoints in a folder of loops; their curves stay."""
+    """Remove the checkpoints in a folder of loops, and keep their curves."""
     for file in folder.glob(f"*{_SUFFIX}"):
         file.unlink()
 
 
 def _step(file: Path) -> int:
-    """The step in the header of a file; -1 if it has none."""
+    """The step in a file's header; -1 if it has none."""
     try:
         with file.open("rb") as stream:
             header = stream.read(len(_MAGIC) + _STEP_SIZE)
@@ -111,7 +111,7 @@ def _step(file: Path) -> int:
 
 
 def _content(file: Path) -> bytes | None:
-    """What a file holds after its header; None if that is not what was written."""
+    """The content of a file after its header; None if it is damaged."""
     stored = file.read_bytes()
     content = stored[_HEADER_SIZE:]
     digest = stored[_HEADER_SIZE - _DIGEST_SIZE : _HEADER_SIZE]

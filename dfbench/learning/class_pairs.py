@@ -1,4 +1,4 @@
-"""Pairs of one class from photos and sketches that nobody paired, balanced over the classes."""
+"""Class-balanced pairs of unpaired photos and sketches that share a class."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SHARE_OF_MEMORY = 0.25
 
 
 class ClassedImages(NamedTuple):
-    """Images of one modality and the class of each, given or decided by a teacher."""
+    """Images of one modality with their classes, labelled or predicted by a teacher."""
 
     images: Tensor
     """uint8 `[N, 3, H, W]`, on any device."""
@@ -24,10 +24,10 @@ class ClassedImages(NamedTuple):
 
 
 class ClassPairs:
-    """A source of pairs: photo and sketch of one class, all classes equally often.
+    """A source of pairs: photo and sketch of one class, with equal frequency of all classes.
 
-    Batches lie on the device of `generator`, which draws them, and so do the images if they take no
-    more than a quarter of its free memory: else each batch has to be fetched.
+    Batches lie on the device of `generator`, which draws them. The images lie there too if they
+    take at most a quarter of its free memory; otherwise each batch is copied to it.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class ClassPairs:
         self._random = generator
 
     def state(self) -> dict[str, Stateful]:
-        """What a checkpoint has to hold."""
+        """State for checkpoints."""
         return {"pairs": RandomState(self._random)}
 
     def draw(self, count: int) -> Pairs:
@@ -66,10 +66,10 @@ class ClassPairs:
 class ClassBalance:
     """Draws rows of photos and of sketches: pair i shares a class, all classes equally often.
 
-    `photo_classes` `[N]` and `sketch_classes` `[M]` hold the class of each image; N, M >= 1. Images
-    are drawn with replacement, so that those of a rare class are repeated. A class of only one
-    modality gets its share beside an image of a class that only the other modality has (or, where
-    there is none, of any): it has no partner to learn from, but a class to learn.
+    `photo_classes` `[N]` and `sketch_classes` `[M]` are classes of images; N, M >= 1. Images
+    are drawn with replacement, so that rare classes are repeated. A class of only one modality
+    gets its share too, paired with an image of a class that only the other modality has (or, if
+    there is none, of any class): such a pair trains the classes but is not a positive pair.
     """
 
     def __init__(self, photo_classes: Tensor, sketch_classes: Tensor) -> None:
@@ -92,7 +92,7 @@ class ClassBalance:
 
 
 class _RowsOfClasses:
-    """The images of each wanted class; every one of these has some."""
+    """The images of each wanted class; none of these classes is empty."""
 
     def __init__(self, classes: Tensor, wanted: Tensor) -> None:
         counts = classes.bincount()
@@ -101,7 +101,7 @@ class _RowsOfClasses:
         self._size = counts[wanted]
 
     def draw(self, places: Tensor, generator: torch.Generator) -> Tensor:
-        """For each place in the wanted classes a random row of that class."""
+        """A random row of the class for each index into the wanted classes."""
         size = self._size[places]
         share = torch.rand(len(places), generator=generator, device=generator.device)
         return self._order[self._first[places] + torch.minimum((share * size).long(), size - 1)]
@@ -113,7 +113,7 @@ def _repeated(own: Tensor, otherwise: Tensor, length: int) -> Tensor:
 
 
 def _near(source: ClassedImages, generator: torch.Generator) -> ClassedImages:
-    """The images on the generator's device, unless they would fill it."""
+    """The images on the generator's device, unless they take too much of its memory."""
     images, device = source.images, generator.device
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)

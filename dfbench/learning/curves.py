@@ -1,4 +1,4 @@
-"""Numbers that a loop watches: read from the device now and then, never inside a step."""
+"""Quantities logged by a loop, read from the device now and then, never inside a step."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from torch import Tensor
 from dfbench.errors import Diverged
 
 Value = float | Tensor
-"""A number, or a tensor of one element that holds it."""
+"""A number, or a tensor with one element."""
 
 
 class Curves:
-    """Points `(step, value)` of named curves; what lies on a device stays there until `read`."""
+    """Points `(step, value)` of named curves; values on a device stay there until `read`."""
 
     def __init__(self) -> None:
         self._points: dict[str, list[tuple[int, float]]] = {}
@@ -34,12 +34,12 @@ class Curves:
         return self._points
 
     def extend(self, points: Mapping[str, Sequence[tuple[int, float]]]) -> None:
-        """Go on from points that `read` returned."""
+        """Continue from points returned by `read`."""
         self._points.update({name: list(some) for name, some in points.items()})
 
 
 class FiniteLosses:
-    """Losses that have to stay finite; the first that does not is named as soon as it is read."""
+    """Losses that must stay finite; the first one that is not is reported when it is read."""
 
     def __init__(self, description: str, steps: int) -> None:
         self._description = description
@@ -51,21 +51,21 @@ class FiniteLosses:
         self._unread += _kept(step, losses)
 
     def check(self) -> None:
-        """Raise `Diverged` if one that was added is not finite; waits for the device."""
+        """Raise `Diverged` if an added loss is not finite; waits for the device."""
         values = read_numbers([loss for *_, loss in self._unread])
         for (name, step, _), value in zip(self._unread, values, strict=True):
             if not isfinite(value):
                 raise Diverged(
                     f"loss {name!r} of loop {self._description!r} is {value} at step {step} of "
-                    f"{self._steps}; allowed: finite losses; smaller steps may keep them so, e.g. "
-                    "--set budget.learning_rate=0.0003 (dfbench describe lists what a row is set "
-                    "by)"
+                    f"{self._steps}; allowed: finite losses; smaller steps may keep them finite, "
+                    "e.g. --set budget.learning_rate=0.0003 (dfbench describe lists a method's "
+                    "settings)"
                 )
         self._unread.clear()
 
 
 def read_numbers(values: Sequence[Value]) -> list[float]:
-    """Values as numbers, in their order; each device is waited for once."""
+    """Values as numbers, in order; waits for each device once."""
     numbers = [0.0 if isinstance(value, Tensor) else value for value in values]
     tensors = {i: value for i, value in enumerate(values) if isinstance(value, Tensor)}
     for device in {tensor.device for tensor in tensors.values()}:
@@ -77,7 +77,7 @@ def read_numbers(values: Sequence[Value]) -> list[float]:
 
 
 def _kept(step: int, values: Mapping[str, Value]) -> list[tuple[str, int, Value]]:
-    """Values without what made them."""
+    """Values detached from their computation graphs."""
     return [
         (name, step, value.detach() if isinstance(value, Tensor) else value)
         for name, value in values.items()

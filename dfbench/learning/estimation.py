@@ -1,4 +1,4 @@
-"""Losses that shape estimated images: Chaudhuri et al. 2023, with the release's faults mended.
+"""Losses of image estimators: Chaudhuri et al. 2023, with errors of the released code corrected.
 
 Notation: logits `l` [B, C] of a frozen teacher on estimated images, posteriors `p` (photo) and `q`
 (sketch) = softmax(l), penultimate features `h` [B, D]. All logarithms are natural; the release's
@@ -17,36 +17,36 @@ _EPSILON = 1e-8
 
 
 def one_hotness(logits: Tensor) -> Tensor:
-    """Cross-entropy of the teacher with its own decision: small when every image is one class."""
+    """Cross-entropy of the teacher with its own prediction: low if each image shows one class."""
     return functional.cross_entropy(logits, logits.argmax(dim=1))
 
 
 def class_imbalance(logits: Tensor) -> Tensor:
-    """Minus the entropy (nats) of the batch's mean posterior: small when all classes are made."""
+    """Minus the entropy (nats) of the batch's mean posterior: low if all classes are generated."""
     mean = logits.softmax(dim=1).mean(dim=0)
     return (mean * (mean + _EPSILON).log()).sum()
 
 
 def class_absence(logits: Tensor) -> Tensor:
-    """KL(u || mean posterior) of equal shares u (nats): 0 when all classes are made equally.
+    """KL(u || mean posterior) with uniform u (nats): 0 if all classes are generated equally.
 
-    Where `class_imbalance` is least this is too, and nearby they differ by a constant. Far away,
-    entropy's gradient fades with the share of a class: a class once lost stays lost, and where two
-    teachers have to agree one easily is. This one's gradient stays as large as before.
+    It has the same minimum as `class_imbalance`, and nearby differs from it by a constant. Far away
+    the gradient of the entropy vanishes with the share of a class, so a lost class stays lost, and
+    classes are easily lost when two teachers must agree. The gradient of this loss does not vanish.
     """
     log_mean = logits.log_softmax(dim=1).logsumexp(dim=0) - math.log(len(logits))
     return -log_mean.mean() - math.log(logits.shape[1])
 
 
 def inactivity(features: Tensor) -> Tensor:
-    """Minus the mean absolute feature: small when the images excite the teacher."""
+    """Minus the mean absolute feature: low if the images activate the teacher strongly."""
     return -features.abs().mean()
 
 
 def class_misalignment(p: Tensor, q: Tensor) -> Tensor:
-    """Jensen-Shannon divergence (nats) of the two teachers' posteriors on images of one noise.
+    """Jensen-Shannon divergence (nats) of the teachers' posteriors on images of the same noise.
 
-    Two-sided: the release detaches one side, so that its sketch estimator is never aligned.
+    Symmetric: the released code detaches one side, so its sketch estimator is never aligned.
     """
     log_mixture = ((p + q) / 2 + _EPSILON).log()
     return (_kl_to(p, log_mixture) + _kl_to(q, log_mixture)) / 2
@@ -55,9 +55,9 @@ def class_misalignment(p: Tensor, q: Tensor) -> Tensor:
 class OtherBin:
     """Maps a posterior `[B, C]` over the union to `[B, K + 1]`: all but K classes in one bin.
 
-    `shared` `[C]` is true for the K classes that both teachers know; where it is true for all, a
-    posterior stays as it is. Compared bin by bin over the union, two teachers could only agree
-    by never making a class that one of them alone knows.
+    `shared` `[C]` is true for the K classes that both teachers know; if all are shared, posteriors
+    do not change. Compared over the whole union, two teachers could agree only by never generating
+    a class known to just one of them.
     """
 
     def __init__(self, shared: Tensor) -> None:
@@ -80,11 +80,11 @@ def modality_confusion(photo_logits: Tensor, sketch_logits: Tensor) -> Tensor:
 
 
 def student_agreement(teacher_posterior: Tensor, student_logits: Tensor) -> Tensor:
-    """Minus KL(teacher || student) where both decide alike, 0 elsewhere: the estimator's adversary.
+    """Minus KL(teacher || student) where both predict the same class, else 0: an adversarial loss.
 
-    `student_logits` come from proxies, so that the encoder's metric space has class percentages
-    ("metric-agnostic"). The mask keeps the game from being won by images of no class; logits that
-    are scaled cosines bound the divergence (the release's -CE has no lower bound).
+    `student_logits` come from proxies, which give the encoder's metric space class probabilities
+    ("metric-agnostic"). The mask prevents a trivial solution by images of no class; logits that are
+    scaled cosines bound the divergence (the released -CE has no lower bound).
     """
     target = teacher_posterior.detach()
     log_student = student_logits.log_softmax(dim=1)

@@ -1,13 +1,14 @@
-"""Processes that do one fit side by side, each on a device of its own.
+"""Data-parallel fits: processes that compute one fit together, each on its own device.
 
-All of them do the same with the same random numbers, so that pools, queues and losses are the same
-everywhere, and no method needs to know. Only what is expensive is shared out: backbones go over a
-share of each batch, and the features of all shares are put together (`dfbench.networks.portions`).
+All processes do the same with the same random numbers, so pools, queues and losses are equal
+everywhere, and methods need no special code. Only the expensive part is distributed: backbones
+process a share of each batch, and the features of all shares are gathered
+(`dfbench.networks.portions`).
 
-The gradient of a weight then has two parts: what came through this process's share, and what every
-process computed alike. `gathered` multiplies the first by the number of processes on its way back,
-so that the mean over processes is the gradient of the whole batch. The mean is taken when an
-optimiser takes a step: gradients that are read before are those of one process.
+The gradient of a weight then has two parts: one through this process's share, and one that every
+process computes alike. `gathered` multiplies the first by the number of processes in the backward
+pass, so that the mean over processes is the gradient of the whole batch. Optimiser steps take this
+mean; gradients that are read before are those of one process.
 """
 
 from __future__ import annotations
@@ -30,12 +31,12 @@ from dfbench.learning.checkpoint import Checkpoints
 from dfbench.learning.loop import Stateful, TrainingLoop
 
 _PATIENCE = timedelta(minutes=15)
-"""A process that is silent for so long counts as stuck."""
+"""A process that does not respond for this long counts as stuck."""
 _DRIFT = 1e-3
 
 
 class ProcessGroup:
-    """One of the processes that do the same fit, as it sees the others."""
+    """One process of a distributed fit, with its communication to the others."""
 
     def __init__(self, rank: int, size: int) -> None:
         self.rank = rank
@@ -43,15 +44,15 @@ class ProcessGroup:
 
     @property
     def leads(self) -> bool:
-        """Whether this is the process that keeps what the fit leaves."""
+        """Whether this process writes the files of the fit."""
         return self.rank == 0
 
     def rows(self, count: int) -> slice:
-        """Its own share of `count` rows: equal ones, but for one row more or less."""
+        """The rows of this process: its share of `count` rows; shares differ by at most one row."""
         return slice(self._first(count, self.rank), self._first(count, self.rank + 1))
 
     def gathered(self, part: Tensor, count: int) -> Tensor:
-        """What all made of their `rows`, `[n, ...]`, as a batch `[count, ...]`; differentiable."""
+        """The shares `[n, ...]` of all processes as one batch `[count, ...]`; differentiable."""
         gathered: Tensor = _Gathered.apply(part, self, count)
         return gathered
 
@@ -72,11 +73,11 @@ class ProcessGroup:
         return together.item()
 
     def wait(self) -> None:
-        """Wait until all processes are here."""
+        """Wait for all processes."""
         self.total(0)
 
     def average_gradients(self, optimiser: Optimizer, *_: Any) -> None:
-        """Set the gradients that an optimiser is about to use to their mean over processes."""
+        """Replace the gradients of an optimiser by their mean over processes."""
         gradients = [
             weight.grad
             for group in optimiser.param_groups
@@ -87,9 +88,9 @@ class ProcessGroup:
             self._average(list(some))
 
     def require_alike(self, modules: Iterable[nn.Module]) -> None:
-        """Let all processes have the leader's weights. Raises `DfbenchError` if theirs are others.
+        """Copy the leader's weights to all processes. Raises `DfbenchError` if they have diverged.
 
-        Small differences are rounding; large ones are weights that were moved past the mean.
+        Small differences are rounding; large ones come from weights updated without averaging.
         """
         with torch.no_grad():
             for name, tensor in _tensors(modules):
@@ -100,9 +101,9 @@ class ProcessGroup:
                 drifted = self.total(float(apart > limit))
                 if drifted:
                     raise DfbenchError(
-                        f"the processes of a fit drifted apart (in {name}): the method moves "
-                        "weights without an optimiser of torch.optim, or draws from a generator of "
-                        "its own; allowed: --devices 1"
+                        f"the processes of a fit drifted apart (in {name}): the method updates "
+                        "weights without an optimiser of torch.optim, or draws from its own "
+                        "generator; allowed: --devices 1"
                     )
                 tensor.copy_(leaders)
 
@@ -122,9 +123,9 @@ class ProcessGroup:
 def joined_group(
     rank: int, size: int, meeting: Path, device: torch.device
 ) -> Iterator[ProcessGroup]:
-    """The group of the processes that meet at a file, inside the block.
+    """Join the processes that meet at a file into a group, inside the block.
 
-    Inside, optimisers take their steps by the mean of all processes' gradients.
+    Inside, optimisers use the mean gradient of all processes.
     """
     distributed.init_process_group(
         "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo",
@@ -143,7 +144,7 @@ def joined_group(
 
 
 class _Gathered(torch.autograd.Function):
-    """All shares of a batch; a gradient goes back to this process's share alone."""
+    """Gathers all shares of a batch; the gradient flows only to this process's share."""
 
     @staticmethod
     def forward(ctx: Any, part: Tensor, group: ProcessGroup, count: int) -> Tensor:
@@ -164,7 +165,7 @@ def _tensors(modules: Iterable[nn.Module]) -> Iterator[tuple[str, Tensor]]:
 
 @dataclass(frozen=True)
 class GroupCheckpoints(Checkpoints):
-    """The checkpoints of one loop, in a folder that all processes of a group read."""
+    """The checkpoints of one loop, in a folder shared by all processes of a group."""
 
     group: ProcessGroup
 
@@ -179,13 +180,13 @@ class GroupCheckpoints(Checkpoints):
             super().save_curves(curves)
 
     def load(self) -> tuple[int, dict[str, Any]] | None:
-        """The same step and state for all. Raises `DfbenchError` if they find different ones."""
+        """The same step and state for all. Raises `DfbenchError` if processes find others."""
         found = super().load() if self.group.leads else None
-        self.group.wait()  # the leader has removed what is not good
+        self.group.wait()  # the leader has removed invalid files
         if not self.group.leads:
             found = super().load()
         step = -1 if found is None else found[0]
-        if self.group.total(step) != self.group.size * step:  # nor has any gone on by then
+        if self.group.total(step) != self.group.size * step:  # nor has any process moved on
             raise DfbenchError(
                 f"the processes of this fit found different checkpoints in {self.folder}; remove "
                 "the folder, or repeat the command with --force"
@@ -194,7 +195,7 @@ class GroupCheckpoints(Checkpoints):
 
 
 def loops_of(group: ProcessGroup) -> Callable[..., TrainingLoop]:
-    """What makes the loops of a group, from the arguments of `TrainingLoop`."""
+    """A factory of the group's loops, with the arguments of `TrainingLoop`."""
 
     def make(
         description: str,

@@ -1,4 +1,4 @@
-"""The training loop of every long fit: steps, progress, curves, checkpoints and resumption."""
+"""The training loop of all long fits: steps, progress, curves, checkpoints and resumption."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from dfbench.system.console import progress
 
 
 def descend(optimiser: torch.optim.Optimizer, *losses: Tensor) -> None:
-    """Move the optimiser's parameters by one step; `losses` are scalars that are added up.
+    """Take one optimiser step on the sum of `losses` (scalars).
 
-    Without a loss nothing moves.
+    Without losses nothing is updated.
     """
     if not losses:
         return
@@ -32,19 +32,19 @@ def descend(optimiser: torch.optim.Optimizer, *losses: Tensor) -> None:
 
 
 def fused(parameters: Iterable[nn.Parameter]) -> bool | None:
-    """What torch's optimisers take as `fused`: True where one kernel moves all the parameters.
+    """The argument `fused` of torch's optimisers: True if one kernel can update all parameters.
 
-    That is on CUDA. Elsewhere None, torch's own choice.
+    That is the case on CUDA. Elsewhere None, torch's default.
     """
     on_cuda = {parameter.device.type for parameter in parameters} == {"cuda"}
     return True if on_cuda else None
 
 
 class GlobalRandomState:
-    """The generators that torch, NumPy and Python share with whoever does not bring one along."""
+    """The global random generators of torch, NumPy and Python."""
 
     def state_dict(self) -> dict[str, Any]:
-        """The states of all of them; torch's on the processor and on the GPU in use."""
+        """Their states; those of torch on the CPU and on the GPU in use."""
         kind, keys, *rest = np.random.get_state(legacy=True)
         on_gpu = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]  # torch's stub
         return {
@@ -65,25 +65,25 @@ class GlobalRandomState:
 
 
 CHECKPOINT_SECONDS = 30.0
-"""Time between two checkpoints: what a killed run loses at most."""
+"""Time between two checkpoints: the most that an interrupted run loses."""
 _LOOK_SECONDS = 0.25
 _FORMAT = 2
-"""Raised when a state has other names in a checkpoint than before."""
+"""Incremented when the names in checkpoint states change."""
 _UNSAFE = re.compile(r"[^A-Za-z0-9. -]+")
 
 
 class Stateful(Protocol):
-    """Anything a checkpoint can hold: modules, optimisers, schedules, queues, pools."""
+    """An object with a checkpoint state: modules, optimisers, schedules, queues, pools."""
 
     def state_dict(self) -> Mapping[str, Any]:
         """The state as tensors, numbers, strings and containers of these."""
 
     def load_state_dict(self, state: Any, /) -> Any:
-        """Take over a state that `state_dict` returned."""
+        """Restore a state returned by `state_dict`."""
 
 
 class RandomState:
-    """A `torch.Generator` as something a checkpoint can hold."""
+    """A `torch.Generator` with a checkpoint state."""
 
     def __init__(self, generator: torch.Generator) -> None:
         self._generator = generator
@@ -98,12 +98,12 @@ class RandomState:
 
 
 class TrainingLoop:
-    """Counts steps, and makes an interrupted fit go on where its last checkpoint stands.
+    """Counts steps and resumes an interrupted fit from its last checkpoint.
 
-    Iterating yields the number of each step still to do, from 0. All that changes between steps
-    (networks, optimisers, schedules, queues, pools, `RandomState(generator)`) belongs in `state`;
-    then a resumed fit ends with the same numbers as an uninterrupted one. The generators that
-    torch, NumPy and Python share are kept anyway.
+    Iteration yields the number of each remaining step, from 0. Everything that changes between
+    steps (networks, optimisers, schedules, queues, pools, `RandomState(generator)`) must be in
+    `state`; a resumed fit then ends with the same numbers as an uninterrupted one. The global
+    generators of torch, NumPy and Python are always included.
     """
 
     def __init__(
@@ -149,21 +149,21 @@ class TrainingLoop:
     ) -> None:
         """Add a point to the curves at every `every`-th step.
 
-        Values are numbers, or better tensors of one element: those are read from the device later,
-        so that no step waits for it. What a function returns is worked out only when it is due.
+        Values are numbers or, preferably, tensors with one element, which are read from the device
+        later, so that no step waits for them. A function is called only when its values are due.
         """
         if self._step % every == 0 or self._step == self.steps - 1:
             self._curves.add(self._step, values() if callable(values) else values)
 
     def watch(self, losses: Mapping[str, Value]) -> None:
-        """Give the loop up, by `Diverged`, soon after one of these losses is not finite.
+        """Stop the loop with `Diverged` soon after one of these losses is not finite.
 
-        They are looked at a few times a second, and before every checkpoint.
+        Losses are checked a few times per second, and before every checkpoint.
         """
         self._losses.add(self._step, losses)
 
     def save(self, next_step: int) -> None:
-        """Write a checkpoint from which the loop goes on at `next_step`. Raises `Diverged`."""
+        """Write a checkpoint that resumes at `next_step`. Raises `Diverged`."""
         self._losses.check()
         content = {
             "curves": self._curves.read(),
@@ -185,9 +185,9 @@ class TrainingLoop:
 
 
 class Loops:
-    """Makes the loops of one fit, each with files of its own in `folder`.
+    """Makes the loops of one fit, each with its own files in `folder`.
 
-    `origin` says what the fit is: checkpoints of another origin are not used. `make` takes the
+    `origin` identifies the fit: checkpoints of another origin are not used. `make` takes the
     arguments of `TrainingLoop`.
     """
 
@@ -205,7 +205,7 @@ class Loops:
         self._names: set[str] = set()
 
     def new(self, description: str, steps: int, state: Mapping[str, Stateful]) -> TrainingLoop:
-        """A loop; those of the same description are told apart by their order."""
+        """A loop; loops with the same description are distinguished by their order."""
         parts: dict[str, Any] = {"loop": description, "steps": steps, "state": sorted(state)}
         origin = {**self._origin, "format": _FORMAT, **parts}
         checkpoints = Checkpoints(self._folder, self._unused(description), origin)
@@ -222,7 +222,7 @@ class Loops:
 
 
 def _finite(curves: Mapping[str, list[tuple[int, float]]]) -> dict[str, Any]:
-    """Curves as JSON has them: null for what is not finite."""
+    """Curves for JSON: null for non-finite values."""
     return {
         name: [(step, value if isfinite(value) else None) for step, value in points]
         for name, points in curves.items()

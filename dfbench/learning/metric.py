@@ -1,4 +1,4 @@
-"""What metric losses are made of: pair targets, InfoNCE, queues and proxies.
+"""Building blocks of metric losses: pair targets, InfoNCE, queues and proxies.
 
 Notation: unit embeddings `e` [B, D] of one modality and `k` of the other, posteriors `p`, `q`
 [B, C] over the union of classes, temperature T.
@@ -18,7 +18,7 @@ _EPSILON = 1e-8
 def soft_pair_targets(p: Tensor, q: Tensor) -> Tensor:
     """`[B, N]`: m_ij = sum_c p_ic q_jc, the probability that i and j share a class, rows sum to 1.
 
-    Rows without any mass (classes that only one teacher knows) stay zero.
+    Rows without mass (classes known to only one teacher) stay zero.
     """
     same_class = p @ q.T
     return same_class / (same_class.sum(dim=1, keepdim=True) + _EPSILON)
@@ -30,7 +30,7 @@ def equal_decisions(p: Tensor, q: Tensor) -> Tensor:
 
 
 def hard_pair_targets(p: Tensor, q: Tensor) -> Tensor:
-    """`[B, N]`: 1 where both posteriors decide for the same class, rows normalised to sum to 1."""
+    """`[B, N]`: 1 where both posteriors predict the same class, rows normalised to sum to 1."""
     same_class = equal_decisions(p, q).to(p.dtype)
     return same_class / (same_class.sum(dim=1, keepdim=True) + _EPSILON)
 
@@ -38,8 +38,8 @@ def hard_pair_targets(p: Tensor, q: Tensor) -> Tensor:
 def info_nce(embeddings: Tensor, keys: Tensor, targets: Tensor, temperature: float) -> Tensor:
     """-mean_i sum_j targets_ij log softmax_j(e_i . k_j / T), for `[B, D]`, `[N, D]`, `[B, N]`.
 
-    With one-hot targets this is InfoNCE (van den Oord et al. 2018); with several positives a row
-    no positive serves as a negative, so that equal classes in the queue are not pushed apart.
+    With one-hot targets this is InfoNCE (van den Oord et al. 2018). With several positives in a row
+    none of them is a negative, so that images of equal class in the queue are not pushed apart.
     """
     log_share = (embeddings @ keys.T / temperature).log_softmax(dim=1)
     return -(targets * log_share).sum(dim=1).mean()
@@ -59,13 +59,13 @@ class EmbeddingQueue(nn.Module):
         self.written = HostCount()
 
     def read(self) -> tuple[Tensor, Tensor]:
-        """Embeddings `[n, D]` and posteriors `[n, C]` written so far, n <= size."""
+        """The embeddings `[n, D]` and posteriors `[n, C]` written so far, n <= size."""
         count = min(self.written.value, self.size)
         return self.embeddings[:count], self.posteriors[:count]
 
     @torch.no_grad()
     def write(self, embeddings: Tensor, posteriors: Tensor) -> None:
-        """Put a batch, or as much of its end as fits, in the place of the oldest entries."""
+        """Replace the oldest entries by a batch, or by the end of it if it exceeds the queue."""
         first = max(len(embeddings) - self.size, 0)
         places = torch.arange(first, len(embeddings), device=self.embeddings.device)
         slots = (self.written.value + places) % max(self.size, 1)
@@ -75,9 +75,9 @@ class EmbeddingQueue(nn.Module):
 
 
 class SharedProxies(nn.Module):
-    """One learned unit vector per class, the same for both modalities.
+    """One learned unit vector per class, shared by both modalities.
 
-    They give class percentages to a metric space: s = softmax(scale * e W^T).
+    They give a metric space class probabilities: s = softmax(scale * e W^T).
     """
 
     def __init__(self, class_count: int, embedding_dim: int, scale: float) -> None:

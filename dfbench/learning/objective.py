@@ -1,4 +1,4 @@
-"""The contract of an objective: a loss of photos and sketches seen together, and class logits.
+"""The interface of objectives: a loss over photos and sketches, and class logits.
 
 Notation of all objectives: photos have unit embeddings `e` [B, D] and posteriors `p` [B, C] over
 the union of classes, sketches `k` and `q`. Row i of photos and of sketches is one pair.
@@ -19,49 +19,49 @@ from dfbench.modality import Modality
 
 
 class View(NamedTuple):
-    """A batch of one modality as its encoder sees it."""
+    """A batch of one modality, encoded."""
 
     features: Tensor
     """`[B, F]`, output of the backbone."""
     projections: Tensor
     """`[B, D]`, output of the encoder's head."""
     embeddings: Tensor
-    """`[B, D]`, projections on the unit sphere: what retrieval compares."""
+    """`[B, D]`, projections on the unit sphere, compared in retrieval."""
     posteriors: Tensor
     """`[B, C]`, soft or one-hot labels; a row sums to 1."""
 
 
 class Space(NamedTuple):
-    """What an objective is made for."""
+    """Dimensions and settings for which an objective is made."""
 
     class_count: int
-    """C, classes of the union."""
+    """C, number of classes of the union."""
     feature_dims: tuple[int, int]
     """F of the photo and of the sketch encoder's backbone."""
     budget: Budget
-    """Width D, length and constants of the training."""
+    """Embedding dimension D, length and constants of the training."""
     exclusive: tuple[int, ...] = ()
-    """Indices of the classes that only one of the two teachers knows."""
+    """Indices of the classes known to only one of the two teachers."""
 
 
 class Objective(nn.Module, ABC):
-    """A loss to minimise; its parameters are trained with the encoders'."""
+    """A loss to minimise; its parameters are trained with those of the encoders."""
 
     @abstractmethod
     def loss(self, photo: View, sketch: View) -> Tensor:
-        """A scalar of one batch of pairs; queues and schedules then move on by one step."""
+        """The scalar loss of a batch of pairs; advances queues and schedules by one step."""
 
     @abstractmethod
     def classify(self, modality: Modality, embeddings: Tensor) -> Tensor:
-        """Logits `[B, C]` of unit embeddings of a modality."""
+        """Class logits `[B, C]` of unit embeddings of a modality."""
 
 
 class Probed(Objective):
-    """An objective without class proxies: a probe reads classes from its embeddings.
+    """An objective without class proxies, whose classes are read by a probe.
 
-    The probe is shared proxies trained on detached embeddings, so that it tells the classes of a
-    space without shaping it. Its proxies start with unit length: those of a metric loss are longer
-    and turn slowly, because embeddings come to meet them; a probe has to go all the way.
+    The probe consists of shared proxies trained on detached embeddings, so it does not shape the
+    space. Its proxies start with unit length: those of a metric loss are longer and turn slowly,
+    since embeddings move towards them, whereas probes must move all the way.
     """
 
     def __init__(self, space: Space) -> None:

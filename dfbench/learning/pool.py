@@ -1,4 +1,4 @@
-"""A pool of generated pairs: many encoder steps from each batch an estimator makes."""
+"""A pool of generated pairs, which reuses each batch of an estimator for many encoder steps."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ class Pairs(NamedTuple):
 
 
 class LabelledPairs(NamedTuple):
-    """Pairs that bring their labels, so that no teacher is asked."""
+    """Pairs with labels, so that no teacher is needed."""
 
     photos: Tensor
     sketches: Tensor
     p: Tensor
     """Labels `[B, C]` of the photos over the union of classes; a row sums to 1."""
     q: Tensor
-    """Labels of the sketches, likewise."""
+    """Labels of the sketches, in the same form."""
 
 
 class PairPool(nn.Module):
-    """The last `size` generated pairs, images as uint8 (a module so that checkpoints hold it)."""
+    """The last `size` generated pairs, images as uint8; a module, so that checkpoints hold it."""
 
     photos: Tensor
     sketches: Tensor
@@ -56,7 +56,7 @@ class PairPool(nn.Module):
 
     @torch.no_grad()
     def add(self, pairs: Pairs) -> None:
-        """Put a batch in the place of the oldest pairs."""
+        """Replace the oldest pairs by a batch."""
         start, count = self.written.value, len(pairs.photos)
         slots = torch.arange(start, start + count, device=self.photos.device) % self.size
         self.photos[slots] = to_bytes(pairs.photos)
@@ -70,7 +70,7 @@ class PairPool(nn.Module):
         return self._rows(rows)
 
     def newest(self, count: int) -> Pairs:
-        """The last `count` pairs added, or all there are."""
+        """The last `count` pairs, or all if there are fewer."""
         end = self.written.value
         rows = torch.arange(end - min(count, len(self)), end, device=self.photos.device)
         return self._rows(rows % self.size)

@@ -1,4 +1,4 @@
-"""Images to be optimised pixel by pixel, held as a sum of resolutions."""
+"""Images optimised pixel by pixel, represented as a sum of resolutions."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ _DARKEST, _LIGHTEST = 0.02, 0.98
 
 
 class ImagePyramid(nn.Module):
-    """`count` images `[B, 3, S, S]` of a modality in [0, 1], made of free parameters.
+    """`count` images `[B, 3, S, S]` of a modality in [0, 1], with free parameters.
 
     The logit of an image is the sum of maps of 4, 8, ... up to S pixels, each enlarged to S. Adam
-    moves every map alike, so that shapes form before grain does: an optimiser of plain pixels finds
-    the grain that excites a network by accident. The maps start as noise about the modality's mean;
-    sketches have one channel that stands for three, so that no class evidence hides in colour.
+    updates all maps at the same rate, so shapes form before texture: direct optimisation of pixels
+    finds fine noise that excites a network by accident. The maps start as noise around the
+    modality's mean; sketches have one channel repeated three times, so that colour cannot carry
+    class evidence.
     """
 
     start: Tensor

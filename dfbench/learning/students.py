@@ -1,4 +1,4 @@
-"""The two encoders in training: the part that every row that trains shares."""
+"""The two encoders in training, shared by all trained methods."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from dfbench.modality import Modality
 from dfbench.networks import Encoder, Encoders
 
 Labeller = Callable[[Modality, Tensor], Tensor]
-"""From images of a modality to their teacher's posterior `[B, C]` over the union of classes."""
+"""Maps images of a modality to their teacher's posterior `[B, C]` over the union of classes."""
 
 
 class Students(nn.Module):
     """A photo and a sketch encoder under an objective.
 
-    All rows that train use this class with the same budget (`Setting.new_students`); they differ
-    in the pairs they give, and some in their objective. Students see each image shifted and
-    mirrored; unless a pair brings its labels, `label` gives the teachers' posteriors of exactly
-    that view: "consistent teaching" (Beyer et al. 2022). `generator` draws the views.
+    All trained methods use this class with the same budget (`Setting.new_students`); they differ in
+    their pairs, and some in their objective. Students see each image shifted and mirrored; unless
+    a pair has labels, `label` computes the teachers' posteriors of exactly that view: "consistent
+    teaching" (Beyer et al. 2022). `generator` draws the views.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Students(nn.Module):
         return [*groups, {"params": rest}]
 
     def state(self) -> dict[str, Stateful]:
-        """What a checkpoint has to hold."""
+        """State for checkpoints."""
         return {
             "students": self,
             "student optimiser": self._optimiser,
@@ -75,7 +75,7 @@ class Students(nn.Module):
         }
 
     def step(self, pairs: Pairs | LabelledPairs) -> Tensor:
-        """One optimiser step on a batch of pairs; returns the loss, which nobody has read yet."""
+        """Take one optimiser step on a batch of pairs; returns the loss, without waiting for it."""
         self.train()
         photos = crop_and_flip(pairs.photos, self._random)
         sketches = crop_and_flip(pairs.sketches, self._random)
@@ -85,7 +85,7 @@ class Students(nn.Module):
         return loss.detach()
 
     def loss(self, pairs: Pairs | LabelledPairs) -> Tensor:
-        """The objective of images as they are; it then moves on by one step."""
+        """The objective on images without augmentation; advances it by one step."""
         if isinstance(pairs, LabelledPairs):
             p, q = pairs.p, pairs.q
         else:
@@ -94,19 +94,19 @@ class Students(nn.Module):
         return self.objective.loss(View(*photo, p), View(*sketch, q))
 
     def classify(self, modality: Modality, images: Tensor) -> Tensor:
-        """Logits `[B, C]` that the objective reads from images as they are."""
+        """The objective's class logits `[B, C]` for images without augmentation."""
         encoder = self.photo if modality == "photo" else self.sketch
         return self.objective.classify(modality, encoder(images))
 
     def encoders(self) -> Encoders:
-        """The trained pair, read by embedding; the class posterior is a second representation."""
+        """The trained pair, with the class posterior as a second representation."""
         self.eval()
         posterior = Encoders(Posterior(self, "photo"), Posterior(self, "sketch"), "inner")
         return Encoders(self.photo, self.sketch, "cosine", {"posterior": posterior})
 
 
 class Posterior(nn.Module):
-    """A student's class posterior `[B, C]`: softmax of what its objective reads."""
+    """A student's class posterior `[B, C]`: softmax of the objective's class logits."""
 
     def __init__(self, students: Students, modality: Modality) -> None:
         super().__init__()

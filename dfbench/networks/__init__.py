@@ -1,4 +1,4 @@
-"""Networks by name: backbones of teachers and encoders, estimators (generators)."""
+"""Networks: backbones of teachers and encoders, student encoders, and estimators (generators)."""
 
 from dfbench.networks.backbones.backbone import Backbone
 from dfbench.networks.backbones.registry import backbone_names, new_backbone

@@ -1,7 +1,7 @@
-"""An encoder written down: a chain of dfbench's own parts, rebuilt from names and tensors alone.
+"""Serialisation of encoders as chains of built-in parts, rebuilt from names and tensors alone.
 
-An encoder can be written down if it is one of the parts below, an `nn.Sequential` of encoders that
-can, or has a method `as_parts()` that returns the modules which it applies one after the other.
+An encoder can be serialised if it is one of the parts below, an `nn.Sequential` of such encoders,
+or has a method `as_parts()` that returns its modules in the order in which it applies them.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from dfbench.networks.representations import (
 
 
 class UnwrittenEncoder(Exception):
-    """An encoder that is no chain of dfbench's parts; the text says what it is."""
+    """An encoder that is not a chain of built-in parts; the text names it."""
 
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     at: str = ""
-    """Begins the names of its tensors in the state of the encoder."""
+    """Prefix of its tensors in the encoder's state."""
 
 
 class NormaliserPart(_Part):
@@ -42,7 +42,7 @@ class NormaliserPart(_Part):
 
     part: Literal["normaliser"] = "normaliser"
     size: int | None
-    """Pixels that images are resized to first; None if they are taken as they are."""
+    """Size in pixels to which images are resized first; None for no resizing."""
 
     def build(self) -> nn.Module:
         """The part, before its tensors are loaded."""
@@ -50,7 +50,7 @@ class NormaliserPart(_Part):
 
 
 class BackbonePart(_Part):
-    """A backbone, by the name it is made by."""
+    """A backbone, by name."""
 
     part: Literal["backbone"] = "backbone"
     network: str
@@ -175,15 +175,15 @@ _WRITERS: Mapping[type[nn.Module], Callable[[Any], dict[str, Any]]] = {
 
 
 def written(encoder: nn.Module) -> Chain:
-    """The chain that an encoder is. Raises `UnwrittenEncoder` if it is none."""
+    """The chain of an encoder. Raises `UnwrittenEncoder` if it has none."""
     places = {id(module): name for name, module in encoder.named_modules()}
     chain = []
     for module in _parts_of(encoder):
         at = places.get(id(module), "")
         if id(module) not in places and module.state_dict():
             raise UnwrittenEncoder(
-                f"{_kind(encoder)}, whose as_parts() names a {_kind(module)} that is none of its "
-                "submodules"
+                f"{_kind(encoder)}, whose as_parts() returns a {_kind(module)} that is not one of "
+                "its submodules"
             )
         chain.append(_PARTS.validate_python({"at": at, **_facts(module)}))
     return tuple(chain)
@@ -192,8 +192,8 @@ def written(encoder: nn.Module) -> Chain:
 def rebuilt(chain: Chain, state: Mapping[str, Tensor]) -> nn.Sequential:
     """The encoder of a chain with the tensors of `state`, frozen, on the CPU.
 
-    Takes nothing from torch's global generator. Raises `RuntimeError` if tensors are missing or of
-    another shape, and what building a backbone raises.
+    Draws nothing from torch's global generator. Raises `RuntimeError` if tensors are missing or
+    have another shape, and the errors of building a backbone.
     """
     with torch.random.fork_rng(devices=[]):
         modules = [part.build() for part in chain]
@@ -206,7 +206,7 @@ def rebuilt(chain: Chain, state: Mapping[str, Tensor]) -> nn.Sequential:
 
 
 def state_of(chain: Chain, encoder: nn.Sequential) -> dict[str, Tensor]:
-    """The tensors of a rebuilt encoder by the names that `rebuilt` takes."""
+    """The tensors of a rebuilt encoder, by the names expected by `rebuilt`."""
     return {
         f"{part.at}.{name}" if part.at else name: tensor
         for part, module in zip(chain, encoder, strict=True)
@@ -228,7 +228,7 @@ def _parts_of(module: nn.Module) -> Iterator[nn.Module]:
 
 
 def _is_part(module: nn.Module) -> bool:
-    # A subclass may compute something else: only the very classes count.
+    # A subclass may compute something else: only the exact classes count.
     return type(module) in _WRITERS or (isinstance(module, Backbone) and module.made_as is not None)
 
 

@@ -34,7 +34,7 @@ class Classifier(nn.Module):
         return features.float()
 
     def stage_features(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Pooled output `[B, D_l]` of every stage of the backbone; the last is `features`."""
+        """Pooled output `[B, D_l]` of each stage of the backbone; the last one is `features`."""
         with convolutions(images.device):
             backbone = self.backbone
             stages = over_batch(backbone, self.normaliser(images), backbone.stage_features)
@@ -51,8 +51,8 @@ _WIDTHS = (3, 16, 32, 32)
 class ModalityNet(nn.Module):
     """Maps images `[B, 3, H, W]` in [0, 1] to logits `[B]`, positive for sketches.
 
-    Three strided convolutions and a pooled linear head: the question is easy, and a small network
-    leaves little room for the estimators to fool it.
+    Three strided convolutions and a pooled linear head: the task is easy, and a small network
+    leaves estimators little room to fool it.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Networks compiled by torch.compile, where a run asks for it."""
+"""Compilation of networks by torch.compile, if a run requests it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _VERSIONS = 64
 
 @contextmanager
 def compiled_networks(*, enabled: bool) -> Iterator[None]:
-    """Let `compiled` compile inside the block, if `enabled`."""
+    """Enable `compiled` inside the block, if `enabled`."""
     before = _COMPILED.set(enabled)
     try:
         with _many_versions() if enabled else nullcontext():
@@ -31,11 +31,11 @@ def compiled_networks(*, enabled: bool) -> Iterator[None]:
 
 @contextmanager
 def _many_versions() -> Iterator[None]:
-    """Let one function be compiled as often as teachers and students, learning and not, need it.
+    """Raise the limit of compiled versions of one function, for teachers and students in each mode.
 
-    Beyond torch's usual limit of eight it would go on without compiling.
+    Above torch's default limit of eight, further versions would run uncompiled.
     """
-    from torch._dynamo import config  # only here: it takes a second
+    from torch._dynamo import config  # only here: the import takes a second
 
     before = config.recompile_limit
     config.recompile_limit = _VERSIONS
@@ -46,9 +46,9 @@ def _many_versions() -> Iterator[None]:
 
 
 def compiled(network: Network) -> Network:
-    """The same network; inside `compiled_networks` it is compiled when it is first called.
+    """The same network; inside `compiled_networks` it is compiled on its first call.
 
-    Names and values of its tensors stay; a copy of it is not compiled.
+    Names and values of its tensors do not change; copies of it are not compiled.
     """
     if _COMPILED.get():
         network.compile()
@@ -57,7 +57,7 @@ def compiled(network: Network) -> Network:
 
 @contextmanager
 def uncompiled() -> Iterator[None]:
-    """Compiled networks take their steps one by one inside the block, so that hooks are called."""
+    """Run compiled networks eagerly inside the block, so that hooks are called."""
     if not _COMPILED.get():
         yield
         return
@@ -69,7 +69,7 @@ def require_compiler(device: torch.device) -> None:
     """Raise `InvalidInput` unless torch can compile for a device on this machine."""
     try:
         torch.compile(_probe)(torch.ones(8, device=device))
-    except Exception as fault:  # whatever is missing here, it is the compiler's
+    except Exception as fault:  # any failure here is a failure of the compiler
         reason = " ".join(str(fault).split())[:_LONGEST_REASON]
         raise InvalidInput(
             f"--compile: torch.compile does not work here for {device.type} "

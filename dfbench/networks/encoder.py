@@ -1,4 +1,4 @@
-"""Encoders: the student network, the pair a method returns, and frozen normalisation statistics."""
+"""Student encoders, the encoder pair returned by a method, and frozen normalisation statistics."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ Similarity = Literal["cosine", "inner", "euclidean"]
 
 @dataclass(frozen=True)
 class Encoders:
-    """What a method returns; each module maps images `[B, 3, H, W]` in [0, 1] to `[B, D]`."""
+    """The result of a method; each module maps images `[B, 3, H, W]` in [0, 1] to `[B, D]`."""
 
     photo: nn.Module
     sketch: nn.Module
     similarity: Similarity = "cosine"
     representations: Mapping[str, Encoders] = field(default_factory=dict)
-    """Further ways to read the same networks (e.g. `posterior`), scored beside, never instead."""
+    """Further representations of the same networks (e.g. `posterior`), scored in addition."""
 
 
 class FrozenStatistics(nn.Module):
-    """Mixin of a normalisation layer that is in evaluation mode whatever it is told.
+    """Mixin for a normalisation layer that always stays in evaluation mode.
 
-    Its weight and bias learn as before. No `train()`, of the layer or of a module around it,
-    changes the mode, so that a forward pass never depends on who called `train()` last.
+    Its weight and bias are still trained. `train()`, of the layer or of an enclosing module, does
+    not change the mode, so a forward pass never depends on who called `train()` last.
     """
 
     @property
@@ -53,9 +53,9 @@ class FrozenStatistics(nn.Module):
 
 
 def freeze_statistics(network: nn.Module, *, frozen: bool) -> None:
-    """Freeze the running statistics of all normalisation layers of a network, or release them.
+    """Freeze or release the running statistics of all normalisation layers of a network.
 
-    Names and values of tensors stay. A layer that is released is in training mode if the network
+    Names and values of tensors do not change. A released layer is in training mode if the network
     is.
     """
     for layer in network.modules():
@@ -71,7 +71,7 @@ def freeze_statistics(network: nn.Module, *, frozen: bool) -> None:
 
 @cache
 def _frozen(kind: type) -> Any:
-    """A subclass, for a layer may be one of the library that its network comes from."""
+    """A subclass of the layer's own class, which may come from the network's library."""
     return type(f"Frozen{kind.__name__}", (FrozenStatistics, kind), {"__module__": __name__})
 
 
@@ -80,14 +80,14 @@ def _thawed(kind: type) -> Any:
 
 
 def _empty(kind: type) -> nn.Module:
-    """A frozen layer to be filled by pickle or copy, which find no class made here by its name."""
+    """An empty frozen layer for pickle and copy, which cannot find a dynamic class by name."""
     layer: nn.Module = nn.Module.__new__(kind)
     layer.__class__ = _frozen(kind)
     return layer
 
 
 class Encoded(NamedTuple):
-    """What an encoder makes of a batch of images, layer by layer."""
+    """The outputs of an encoder for a batch of images, layer by layer."""
 
     features: Tensor
     """`[B, feature_dim]`, output of the backbone."""
@@ -114,10 +114,10 @@ class Encoder(nn.Module):
 
     @property
     def frozen_statistics(self) -> bool:
-        """Whether batch normalisation always uses the running statistics it has.
+        """Whether batch normalisation always uses its current running statistics.
 
-        They then stay as they are, in training mode too: those of generated images drift from the
-        real ones.
+        They are then not updated in training mode either, since the statistics of generated images
+        drift from those of real ones.
         """
         return self._frozen_statistics
 
@@ -130,7 +130,7 @@ class Encoder(nn.Module):
         return self.encode(images).embeddings
 
     def encode(self, images: Tensor) -> Encoded:
-        """The embeddings of images with what they are made of."""
+        """The embeddings of images, with the features and projections they are computed from."""
         with convolutions(images.device):
             features = over_batch(self.backbone, self.normaliser(images))
         features = features.float()
@@ -138,5 +138,5 @@ class Encoder(nn.Module):
         return Encoded(features, projections, functional.normalize(projections, dim=1))
 
     def as_parts(self) -> tuple[nn.Module, ...]:
-        """What it applies one after the other; see `dfbench.networks.chain`."""
+        """Its modules in the order of application; see `dfbench.networks.chain`."""
         return self.normaliser, self.backbone, self.head, UnitNorm()

@@ -9,16 +9,16 @@ from dfbench.errors import InvalidConfig
 from dfbench.networks.placement import convolutions
 
 _COARSEST = 7
-"""The coarsest map is at least this high and wide: 8 for 32 or 64 px, 7 for 224."""
+"""Smallest height and width of the coarsest map: 8 for 32 or 64 px, 7 for 224."""
 
 
 class Estimator(nn.Module):
     """Maps noise `[B, latent_dim]` to images `[B, 3, size, size]` in [0, 1].
 
     A linear layer to a map of 8 x 8 (7 x 7 for 224 px), then one nearest-neighbour upsampling and
-    convolution per doubling. The last layer is a plain sigmoid, so that pure white and pure black
-    can be reached. With `channels=1` one channel stands for three: no class evidence can hide in
-    the colour of a sketch. `brightness` is the logit the output starts from (0: mid-grey, 2:
+    convolution per doubling. The output is a plain sigmoid, which can produce pure white and pure
+    black. With `channels=1` one channel is repeated three times, so that the colour of a sketch
+    cannot carry class evidence. `brightness` is the initial output logit (0: mid-grey, 2:
     near-white paper).
 
     Raises `InvalidConfig` unless `size` is 7 to 13 times a power of two, at least 14.
@@ -60,5 +60,5 @@ class Estimator(nn.Module):
 
 def _bias(layer: nn.Conv2d) -> Tensor:
     if layer.bias is None:
-        raise ValueError("a convolution without bias has no brightness to set")
+        raise ValueError("a convolution without bias cannot set the brightness")
     return layer.bias

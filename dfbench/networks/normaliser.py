@@ -1,4 +1,4 @@
-"""The one normaliser of each modality, shared by teachers, estimators, encoders and tests."""
+"""The normaliser of each modality, shared by teachers, estimators, encoders and evaluation."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ NORMALISATION: dict[Modality, tuple[tuple[float, ...], tuple[float, ...]]] = {
 }
 """Mean and standard deviation per channel, in [0, 1]: photos are mid-grey, sketches mostly paper.
 
-Fixed, not measured on a dataset, so that nobody needs the training images to know them.
+Fixed rather than measured on a dataset, so that no training images are needed.
 """
 
 
 class Normaliser(nn.Module):
     """Maps images in [0, 1] to `(x - mean) / std`, channel by channel.
 
-    With `size`, images of another height and width are first resized to so many pixels: those that
-    the network behind it was made for.
+    With `size`, images of another height and width are first resized to `size` x `size` pixels, the
+    size for which the following network was made.
     """
 
     mean: Tensor
@@ -49,6 +49,6 @@ class Normaliser(nn.Module):
     def inverse(self, normalised: Tensor) -> Tensor:
         """The images `[B, 3, H, W]` that `forward` maps to `normalised`; not clamped to [0, 1].
 
-        They are of the size of `normalised`: resizing is not undone.
+        They have the size of `normalised`: resizing is not inverted.
         """
         return normalised * self.std + self.mean

@@ -14,7 +14,7 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 def placed(network: Network, device: torch.device) -> Network:
-    """The same network on the device, channels last: the faster layout of every 2-D convolution."""
+    """The same network on the device, in channels-last format, the faster one for convolutions."""
     network.to(device)
     network.to(memory_format=torch.channels_last)
     return network
@@ -27,9 +27,9 @@ _BFLOAT16: ContextVar[bool] = ContextVar("bfloat16 convolutions", default=False)
 def bfloat16_convolutions(*, enabled: bool) -> Iterator[None]:
     """Let backbones and estimators compute in bfloat16 inside the block, if `enabled`.
 
-    What they give is rounded to bfloat16 and handed on as float32; weights, heads, losses and
-    optimisers are float32 throughout. Like `torch.autocast` it holds for the calling thread, not
-    for a module: the same encoder trains in bfloat16 and embeds in float32.
+    Their outputs are rounded to bfloat16 and passed on as float32; weights, heads, losses and
+    optimisers are always float32. Like `torch.autocast` it applies to the calling thread, not to a
+    module: the same encoder trains in bfloat16 and embeds in float32.
     """
     before = _BFLOAT16.set(enabled)
     try:
@@ -40,10 +40,10 @@ def bfloat16_convolutions(*, enabled: bool) -> Iterator[None]:
 
 @contextmanager
 def convolutions(device: torch.device) -> Iterator[None]:
-    """The block in which a network on `device` computes its convolutions.
+    """The context in which a network on `device` computes its convolutions.
 
-    Outside of `bfloat16_convolutions` they are float32 whatever `torch.autocast` says around it:
-    the numerics of a run are part of its identity.
+    Outside `bfloat16_convolutions` they are float32 even within `torch.autocast`: the numerics of a
+    run are part of its identity.
     """
     with torch.autocast(device.type, torch.bfloat16, enabled=_BFLOAT16.get()):
         yield

@@ -1,8 +1,7 @@
-"""How a network goes over a batch: at once, in micro-batches, or shared out among processes.
+"""Processing of a batch by a network: at once, in micro-batches, or split among processes.
 
-Whatever is done with the features afterwards sees those of the whole batch, and so do losses: they
-do not notice. A portion is computed as the whole would be as long as nothing in the network
-depends on the rest of its batch.
+Later computations, including losses, always see the features of the whole batch. The result equals
+that of the whole batch as long as nothing in the network depends on the rest of its batch.
 """
 
 from __future__ import annotations
@@ -25,35 +24,35 @@ _INDIFFERENT = (
     *(nn.modules.pooling._MaxPoolNd, nn.modules.pooling._AvgPoolNd),
     *(nn.modules.pooling._AdaptiveAvgPoolNd, nn.Upsample),
 )
-"""Layers that do the same in training as in evaluation, image by image, and draw nothing."""
+"""Deterministic layers that treat images independently and alike in training and evaluation."""
 
 
 class Group(Protocol):
-    """Processes that do the same fit side by side."""
+    """Processes that compute the same fit in parallel."""
 
     size: int
 
     def rows(self, count: int) -> slice:
-        """The share that the process at hand has of a batch."""
+        """The rows of a batch assigned to this process."""
 
     def gathered(self, part: Tensor, count: int) -> Tensor:
-        """What all made of their shares `[n, ...]`, as one batch `[count, ...]`."""
+        """The shares `[n, ...]` of all processes, joined to one batch `[count, ...]`."""
 
 
 @dataclass
 class Portions:
-    """How networks go over their batches in a run."""
+    """How the networks of a run process their batches."""
 
     micro_batch: int | None = None
-    """The most images whose activations are held at a time; None for all."""
+    """Largest number of images whose activations are held at a time; None for all."""
     group: Group | None = None
-    """Among whom batches are shared out; None for a process that is by itself."""
+    """Processes that share each batch; None for a single process."""
     largest: int = 0
-    """The most images that a network held the activations of so far."""
+    """Largest number of images whose activations a network has held so far."""
 
     @property
     def at_once(self) -> bool:
-        """Whether networks take each batch as it is."""
+        """Whether networks process each batch at once."""
         return self.micro_batch is None and self.group is None
 
 
@@ -62,7 +61,7 @@ _PORTIONS: ContextVar[Portions | None] = ContextVar("portions", default=None)
 
 @contextmanager
 def in_portions(portions: Portions | None) -> Iterator[None]:
-    """Let networks go over their batches so inside the block; None: all at once."""
+    """Let networks process their batches in these portions inside the block; None: at once."""
     before = _PORTIONS.set(portions)
     try:
         yield
@@ -73,12 +72,12 @@ def in_portions(portions: Portions | None) -> Iterator[None]:
 def over_batch(
     network: nn.Module, images: Tensor, apply: Apply[Features] | None = None
 ) -> Features:
-    """What `network`, or its method `apply`, makes of a batch, in the portions of this run.
+    """The output of `network`, or of its method `apply`, for a batch, in the portions of this run.
 
-    Micro-batches keep nothing for the backward pass but their images: activations are computed
-    again. Layers that normalise a batch by its own statistics take those of each micro-batch, and
-    a network that has any is not shared out; nor is one that draws random numbers, or is too small
-    a batch to be. A network with hooks takes the whole batch at once, as its observer expects.
+    Micro-batches keep only their images for the backward pass and recompute activations. Layers
+    that normalise by batch statistics use those of each micro-batch. A network is not split among
+    processes if it has such layers, draws random numbers, or the batch has fewer images than there
+    are processes. A network with hooks processes the whole batch at once, as hooks expect.
     """
     applied: Apply[Features] = apply or network
     portions = _PORTIONS.get()
@@ -129,7 +128,7 @@ def _mapped(function: Callable[[Tensor], Tensor], features: Features) -> Feature
 
 @contextmanager
 def _counted_once(network: nn.Module) -> Iterator[None]:
-    """Running statistics stay as they are while a forward pass is done again."""
+    """Keep running statistics unchanged while a forward pass is recomputed."""
     layers = [m for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
     momenta = [layer.momentum for layer in layers]
     for layer in layers:
@@ -146,12 +145,12 @@ def _observed(network: nn.Module) -> bool:
 
 
 def _indifferent(network: nn.Module) -> bool:
-    """Whether each image is computed by itself, and nothing is drawn."""
+    """Whether each image is processed independently, without random numbers."""
     layers = (m for m in network.modules() if m.training and _is_layer(m))
     return all(isinstance(layer, _INDIFFERENT) for layer in layers)
 
 
 def _is_layer(module: nn.Module) -> bool:
-    """Whether a module is no container; timm's batch normalisation has its activation inside."""
+    """Whether a module is a layer, not a container; timm's batch norm contains its activation."""
     normalises = isinstance(module, nn.modules.batchnorm._BatchNorm)
     return normalises or next(module.children(), None) is None

@@ -1,4 +1,4 @@
-"""What is read from a network's features or logits, as parts that encoders are put together of."""
+"""Representations computed from a network's features or logits, as parts of encoders."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 UnknownShare = Literal["max-posterior", "entropy"]
-"""How the share of "none of these K classes" is estimated from a posterior p.
+"""Estimator of the probability of "none of these K classes" from a posterior p.
 
 1 - max_c p_c, or the entropy of p over log K.
 """
 
 
 class UnitNorm(nn.Module):
-    """Rows `[B, D]` on the unit sphere."""
+    """Normalises rows `[B, D]` to unit length."""
 
     def forward(self, rows: Tensor) -> Tensor:
         return functional.normalize(rows, dim=1)
@@ -43,9 +43,9 @@ class SoftmaxAt(nn.Module):
 
 
 class OverUnion(nn.Module):
-    """Rows `[B, K]` over a union of classes, `[B, count]`: column k as column `columns[k]`.
+    """Embeds rows `[B, K]` in a union of classes, `[B, count]`: column k becomes `columns[k]`.
 
-    The columns of classes that nobody scored are 0.
+    Columns of classes without scores are 0.
     """
 
     def __init__(self, columns: Sequence[int], count: int) -> None:
@@ -54,7 +54,7 @@ class OverUnion(nn.Module):
         self.count = count
 
     def forward(self, rows: Tensor) -> Tensor:
-        # Not len(rows): an export would take this batch's for a constant.
+        # Not len(rows): an export would treat it as a constant.
         count = rows.shape[0]
         index = torch.tensor(self.columns, device=rows.device).expand(count, -1)
         return rows.new_zeros(count, self.count).scatter(1, index, rows)
@@ -64,8 +64,8 @@ class OpenUnion(nn.Module):
     """Logits `[B, K]` as open-set posteriors over a union of classes, `[B, count]`.
 
     Column k of the softmax becomes column `columns[k]`, times 1 - u; the columns `others`, classes
-    that only another classifier knows, share u, the estimated share of "none of mine". Without any
-    there is no u: the rows are those of `SoftmaxAt` and `OverUnion`.
+    known only to another classifier, share u, the estimated probability of "none of these K
+    classes". Without `others`, u is not used: the rows equal those of `SoftmaxAt` and `OverUnion`.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class OpenUnion(nn.Module):
         )
 
     def share(self, logits: Tensor) -> Tensor:
-        """U `[B]` of logits at the temperature."""
+        """The probability u `[B]` for logits already divided by the temperature."""
         if self.unknown == "max-posterior":
             return 1 - logits.softmax(dim=1).amax(dim=1)
         posterior, most = logits.softmax(dim=1), log(max(2, logits.shape[1]))
@@ -106,9 +106,9 @@ class OpenUnion(nn.Module):
 
 
 class ByKnowledge(nn.Module):
-    """Two embeddings of images side by side, `[B, 2 D]`, of which the harness keeps one.
+    """Concatenates two embeddings of images, `[B, 2 D]`, of which the harness uses one per image.
 
-    The first where the class of an image is known to the teacher of its modality, else the second.
+    The first if the image's class is known to the teacher of its modality, otherwise the second.
     """
 
     def __init__(self, known: nn.Module, unknown: nn.Module) -> None:

@@ -1,1 +1,1 @@
-"""Tables and pictures of finished runs."""
+"""Tables, figures and web reports of finished runs."""

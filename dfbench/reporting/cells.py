@@ -1,4 +1,4 @@
-"""Numbers as the cells of tables print them in this field."""
+"""Formatting of numbers in table cells."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from statistics import fmean, stdev
 
 NONE = "-"
-"""A cell without a number."""
+"""Printed where there is no number."""
 _MINUTE = 60
 
 
 def short(value: float) -> str:
-    """Three decimals without the leading zero.
+    """Three decimals without the leading zero, as papers print scores.
 
     >>> short(0.0417), short(1.0)
     ('.042', '1.000')
@@ -30,7 +30,7 @@ def signed(value: float) -> str:
 
 
 def mean_and_deviation(values: Sequence[float]) -> str:
-    """`.612 ± .010`, or the value alone for one seed, or a dash for none.
+    """`.612 ± .010`; the value alone for one seed; a dash for none.
 
     >>> mean_and_deviation([0.60, 0.62])
     '.610 ± .014'
@@ -42,7 +42,7 @@ def mean_and_deviation(values: Sequence[float]) -> str:
 
 
 def metric_title(metric: str) -> str:
-    """A metric as the field writes it.
+    """The usual spelling of a metric's name.
 
     >>> metric_title("prec@200"), metric_title("map@all"), metric_title("acc@1")
     ('Prec@200', 'mAP@all', 'Acc@1')
@@ -51,7 +51,7 @@ def metric_title(metric: str) -> str:
 
 
 def span(values: Sequence[float]) -> str:
-    """`.912 to .934`, or one number where all print alike.
+    """`.912 to .934`, or one number if all print alike.
 
     >>> span([0.934, 0.912])
     '.912 to .934'
@@ -61,7 +61,7 @@ def span(values: Sequence[float]) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Time as people say it.
+    """A readable time.
 
     >>> duration(4.25), duration(399.1), duration(7320)
     ('4.2 s', '6 min 39 s', '2 h 2 min')

@@ -1,4 +1,4 @@
-"""Records put together: tables of what can be ranked together, lines of what is averaged."""
+"""Grouping of records: tables of comparable records, and lines that average over seeds."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ DEFAULT_METRIC = "map@all"
 
 @dataclass(frozen=True)
 class Line:
-    """One row: the records of one method, configuration and data, one a seed."""
+    """The records of one method, configuration and dataset, one per seed: one table row."""
 
     name: str
-    """The title, with what tells it from other lines of the same method."""
+    """Title of the method, with the settings that distinguish it from its other lines."""
     records: tuple[Record, ...]
 
     @property
     def first(self) -> Record:
-        """Any of the records, for what all share."""
+        """Any of the records, for what they have in common."""
         return self.records[0]
 
     @property
     def label(self) -> str:
-        """Label of the row."""
+        """Label of the method."""
         return self.first.method.label
 
     @property
@@ -38,12 +38,12 @@ class Line:
 
     @classmethod
     def of(cls, name: str, records: Iterable[Record]) -> Line:
-        """The line of records of one setting, the last of each seed, seeds ascending."""
+        """The line of the records of one setting: the last record of each seed, by seed."""
         by_seed = {record.seed: record for record in records}
         return cls(name, tuple(by_seed[seed] for seed in sorted(by_seed)))
 
     def values(self, metric: str, representation: str = "") -> list[float]:
-        """The metric on each seed; empty where the row has no such representation."""
+        """The metric for each seed; empty if the line lacks the representation."""
         scores = [
             r.representations.get(representation, {}) if representation else r.metrics
             for r in self.records
@@ -52,7 +52,7 @@ class Line:
 
 
 def tables(records: Iterable[Record]) -> list[list[Record]]:
-    """Records by dataset, scenario and content of the data: what one table shows."""
+    """Records grouped by dataset, scenario and data fingerprint: one group per table."""
     groups: dict[tuple[str, str, str], list[Record]] = {}
     for record in records:
         key = (record.data.name, record.scenario_title, record.data.fingerprint)
@@ -61,7 +61,7 @@ def tables(records: Iterable[Record]) -> list[list[Record]]:
 
 
 def lines(records: Iterable[Record], metric: str = DEFAULT_METRIC) -> list[Line]:
-    """The lines of one table, that with the best mean of the metric first."""
+    """The lines of one table, best mean of the metric first."""
     by_setting: dict[str, dict[int, Record]] = {}
     for record in records:
         by_setting.setdefault(setting_key(record), {})[record.seed] = record
@@ -78,7 +78,7 @@ def lines(records: Iterable[Record], metric: str = DEFAULT_METRIC) -> list[Line]
 
 
 def surroundings(record: Record) -> dict[str, Any]:
-    """What rows have to share for their difference to mean something, besides data and seed."""
+    """The settings besides data and seed that methods must share to be comparable."""
     return {
         "numerics": record.numerics,
         "alternative": record.data.alternative,
@@ -93,13 +93,13 @@ def surroundings(record: Record) -> dict[str, Any]:
 
 
 def differing(settings: Sequence[dict[str, Any]]) -> list[str]:
-    """The keys in which settings are not all the same, sorted."""
+    """The keys whose values are not equal in all settings, sorted."""
     keys = {key for setting in settings for key in setting}
     return sorted(key for key in keys if len({repr(s.get(key)) for s in settings}) > 1)
 
 
 def setting_key(record: Record) -> str:
-    """Equal for records of one method, configuration and surroundings: they differ in seed."""
+    """Equal for records that share method, configuration and surroundings and differ in seed."""
     return canonical_json(_settings(record))
 
 
@@ -114,7 +114,7 @@ def _settings(record: Record) -> dict[str, Any]:
 
 
 def _names(siblings: list[tuple[Record, ...]]) -> list[str]:
-    """Titles; where one label has several configurations, each with the settings that differ."""
+    """Titles; if one label has several configurations, with the settings that differ."""
     settings = [_settings(group[0]) for group in siblings]
     keys = differing(settings)
     names = []

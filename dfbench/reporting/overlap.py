@@ -1,4 +1,4 @@
-"""Rows by the share of classes that both teachers know."""
+"""Records grouped by the share of classes known to both teachers."""
 
 from __future__ import annotations
 
@@ -17,50 +17,50 @@ _WHOLE = 1.0
 
 @dataclass(frozen=True)
 class Series:
-    """One row at several overlaps."""
+    """One method at several overlaps."""
 
     name: str
     by_overlap: dict[float, Line]
-    """By the overlap that was asked for, ascending; each line's records are seeds."""
+    """By requested overlap, ascending; the records of a line are its seeds."""
 
     @property
     def first(self) -> Record:
-        """Any of the records, for what all share."""
+        """Any of the records, for what they have in common."""
         return next(iter(self.by_overlap.values())).first
 
     def values(
         self, overlap: float, metric: str, group: str = ALL, representation: str = ""
     ) -> list[float]:
-        """The metric of a group of queries on each seed; empty where there is none."""
+        """The metric of a query group for each seed; empty if there is none."""
         line = self.by_overlap.get(overlap)
         return group_values(line, group, metric, representation) if line else []
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """All rows of one dataset at all overlaps."""
+    """All methods on one dataset at all overlaps."""
 
     dataset: str
     protocol: str
-    """`overlap`, whose union of classes is fixed, or `fixed-overlap`, whose teachers' sizes are."""
+    """`overlap` (fixed union of classes) or `fixed-overlap` (fixed number of classes a teacher)."""
     series: tuple[Series, ...]
-    """Best mean over the overlaps first, section by section."""
+    """By section, best mean over the overlaps first."""
 
     @property
     def overlaps(self) -> tuple[float, ...]:
-        """All overlaps that were asked for, ascending."""
+        """All requested overlaps, ascending."""
         return tuple(sorted({o for one in self.series for o in one.by_overlap}))
 
     @property
     def sections(self) -> dict[str, list[Series]]:
-        """The rows that are compared with each other, in the order of tables."""
+        """The methods by section, in the order of the tables."""
         by_section: dict[str, list[Series]] = {name: [] for name in SECTIONS}
         for one in self.series:
             by_section[section_of(one.first.method)].append(one)
         return {name: found for name, found in by_section.items() if found}
 
     def seeds(self, overlap: float) -> int:
-        """The most seeds that a row has at an overlap."""
+        """The largest number of seeds of any method at an overlap."""
         lines = (one.by_overlap[overlap] for one in self.series if overlap in one.by_overlap)
         return max(len(line.records) for line in lines)
 
@@ -72,9 +72,9 @@ class Sweep:
 
 
 def sweeps(records: Iterable[Record], metric: str = DEFAULT_METRIC) -> list[Sweep]:
-    """Records of partial overlap by dataset and protocol.
+    """Records of partial overlap, by dataset and protocol.
 
-    Those of `closed` stand for an overlap of 1 where a row has no other: it is the same fit.
+    A record of `closed` is used as overlap 1 for a method without one: both are the same fit.
     """
     by_data: dict[tuple[str, str], dict[Kind, list[Record]]] = {}
     for record in records:
@@ -110,7 +110,7 @@ def _series(records: list[Record], closed: list[Record], metric: str) -> tuple[S
 
 
 def _names(examples: list[Record]) -> dict[str, str]:
-    """By setting, the name that tells a row from all others, whatever overlaps they have."""
+    """By setting, a name that distinguishes each method configuration from all others."""
     return {setting_key(line.first): line.name for line in lines(examples)}
 
 

@@ -1,4 +1,4 @@
-"""Published numbers, shipped as data with their sources."""
+"""Published numbers and their sources, shipped as data."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Published:
-    """What one paper printed for one method on one dataset."""
+    """The numbers of one paper for one method on one dataset."""
 
     source: str
     values: dict[str, float]
@@ -20,42 +20,42 @@ class Published:
 
 @dataclass(frozen=True)
 class DataPair:
-    """One objective without data and with it."""
+    """One objective with and without real data."""
 
     free: str
-    """Label of the data-free row."""
+    """Label of the data-free method."""
     data: str
-    """Label of the data-dependent row."""
+    """Label of the data-dependent method."""
     printed: dict[str, tuple[float, float]] = field(default_factory=dict)
-    """By dataset, mAP@all with data and without, as printed."""
+    """By dataset, the published mAP@all with and without data."""
 
 
 @dataclass(frozen=True)
 class Paper:
-    """A paper with a table of its own."""
+    """A paper and its table of results."""
 
     source: str
     scenario: str
     proposes: str | None
-    """Label of the method it proposes; its other rows are that method's baselines."""
+    """Label of the proposed method; the paper's other methods are its baselines."""
     rows: dict[str, dict[str, Published]]
     """By dataset and method."""
     twins: tuple[DataPair, ...]
 
     @property
     def baselines(self) -> tuple[str, ...]:
-        """Labels of the rows that the proposed method is compared with, as printed."""
+        """Labels of the baselines of the proposed method, in the paper's order."""
         names = dict.fromkeys(name for rows in self.rows.values() for name in rows)
         return tuple(name for name in names if name != self.proposes)
 
     def on(self, dataset: str, scenario: str) -> dict[str, Published]:
-        """Its numbers on a dataset by method; none in another scenario than its own."""
+        """Its numbers on a dataset, by method; empty in any scenario but its own."""
         return self.rows.get(dataset, {}) if scenario == self.scenario else {}
 
 
 @cache
 def papers() -> tuple[Paper, ...]:
-    """All papers, in the order of their files."""
+    """All papers, in file order."""
     folder = files("dfbench_benchmarks") / "reported"
     tables = [entry for entry in folder.iterdir() if entry.is_file()]
     entries = sorted(tables, key=lambda entry: entry.name)
@@ -63,7 +63,7 @@ def papers() -> tuple[Paper, ...]:
 
 
 def published(dataset: str, scenario: str) -> dict[str, Published]:
-    """Published numbers on a dataset by method name; empty where there are none."""
+    """Published numbers on a dataset, by method name; empty if there are none."""
     return {
         method: numbers
         for paper in papers()
@@ -99,18 +99,18 @@ def _twins(free: str, content: dict[str, Any]) -> DataPair:
 
 @dataclass(frozen=True)
 class PublishedOverlap:
-    """The bars of one figure."""
+    """The bars of one published figure."""
 
     source: str
     method: str
     overlaps: tuple[float, ...]
     bars: dict[str, tuple[float, ...]]
-    """mAP@all by dataset, one value an overlap."""
+    """mAP@all by dataset, one value per overlap."""
     reading_error: float
-    """Either way, of a value read from pixels."""
+    """Error of a value read from pixels, in either direction."""
 
     def of(self, dataset: str) -> PublishedOverlap:
-        """The bars of a dataset alone, or all where it has none: then they show the shape."""
+        """The bars of a dataset; all bars, as an indication of the shape, if it has none."""
         own = {dataset: self.bars[dataset]} if dataset in self.bars else self.bars
         return PublishedOverlap(self.source, self.method, self.overlaps, own, self.reading_error)
 

@@ -1,4 +1,4 @@
-"""Scores of queries by who knows their class: both teachers, or one of them."""
+"""Scores of query groups: queries of classes known to both teachers, or to one of them."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from dfbench.reporting.cells import span
 from dfbench.reporting.lines import Line
 
 GROUPS = ("shared", "sketch-only", "photo-only")
-"""As records name them; the gallery is the same for all."""
+"""Names of the groups in records; all groups share the gallery."""
 ALL = "all"
 """All queries."""
 
 
 def query_groups(records: Iterable[Record]) -> tuple[str, ...]:
-    """The groups that any of the records tells apart."""
+    """The groups that occur in any of the records."""
     found = {name for record in records for name in record.groups}
     return tuple(name for name in GROUPS if name in found)
 
 
 def group_scores(record: Record, group: str, representation: str = "") -> dict[str, RecordedScore]:
-    """The scores of a group of queries; empty where the record has none."""
+    """The scores of a query group; empty if the record has none."""
     if group == ALL:
         return record.representations.get(representation, {}) if representation else record.metrics
     if group not in record.groups:
@@ -31,28 +31,28 @@ def group_scores(record: Record, group: str, representation: str = "") -> dict[s
 
 
 def group_values(line: Line, group: str, metric: str, representation: str = "") -> list[float]:
-    """The metric of a group on each seed that has it."""
+    """The metric of a group for each seed that has it."""
     found = (group_scores(record, group, representation) for record in line.records)
     return [scores[metric].value for scores in found if metric in scores]
 
 
 def group_chance(record: Record, group: str) -> float | None:
-    """`map@all` of a random order for a group's queries; None where the record has none."""
+    """`map@all` of a random ranking for a query group; None if the record has no such group."""
     if group == ALL:
         return record.chance
     return record.groups[group].chance if group in record.groups else None
 
 
 def group_notes(records: Sequence[Record]) -> Iterator[str]:
-    """Which classes the teachers know, and what chance is for each group."""
+    """Notes on the classes that the teachers know, and on the chance level of each group."""
     divisions = [record.division for record in records if record.division]
     if not divisions:
         return
     if divisions[0].unseen:
         seen = {len(division.shared) for division in divisions}
         yield (
-            f"teachers and methods know {_counts(seen)} other classes; queries and gallery are all "
-            "images of classes that neither knows"
+            f"teachers and methods have seen {_counts(seen)} other classes; queries and gallery "
+            "are all images of the unseen classes"
         )
         yield from _earlier_knowledge(records)
         return
@@ -71,14 +71,14 @@ def group_notes(records: Sequence[Record]) -> Iterator[str]:
 
 
 def _earlier_knowledge(records: Sequence[Record]) -> Iterator[str]:
-    """What networks may know of unseen classes from before they were teachers."""
+    """Notes on what networks may have learned of unseen classes by pre-training."""
     if any(record.recipe.initialisation == "imagenet" for record in records):
         yield (
-            "networks start from ImageNet weights: unseen classes that ImageNet has are not new to "
-            "them (s21 of Sketchy has none of those)"
+            "networks start from ImageNet weights, so unseen classes that occur in ImageNet are "
+            "not new to them (split s21 of Sketchy has no such class)"
         )
     if any(teacher.external for record in records for teacher in record.teachers.values()):
-        yield "what given teachers learned before their own classes is not known"
+        yield "the pre-training of the external teachers is not known"
 
 
 def _counts(numbers: set[int]) -> str:

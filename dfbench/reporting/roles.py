@@ -1,4 +1,4 @@
-"""What part a row plays in a table: trained or not, without data or a reference with it."""
+"""The role of a method in a table: training-free, trained without data, or trained with data."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ UNTRAINED = "data-free, no training"
 TRAINED = "data-free, trained"
 REFERENCE = "data-dependent references"
 SECTIONS = (UNTRAINED, TRAINED, REFERENCE)
-"""In the order of a table."""
+"""In table order."""
 
 
 @dataclass(frozen=True)
 class Roles:
-    """Rows with a part of their own, by label."""
+    """Roles of methods, by label."""
 
     bar: str
-    """The row that nothing which trains may fall behind."""
+    """The training-free method that trained methods should outperform."""
     remarks: Mapping[str, str]
-    """By method, what a table that shows it has to say."""
+    """By method, the note of every table that shows it."""
 
 
 def section_of(method: MethodInfo) -> str:
@@ -38,22 +38,23 @@ def section_of(method: MethodInfo) -> str:
 
 @cache
 def roles() -> Roles:
-    """The parts that the shipped `questions.toml` gives."""
+    """The roles defined by the shipped `questions.toml`."""
     text = (files("dfbench_benchmarks") / "questions.toml").read_text(encoding="utf-8")
     content = tomllib.loads(text)
     return Roles(content["bar"], content["remarks"])
 
 
 def remarks(records: Iterable[Record]) -> list[str]:
-    """What a table has to say about the methods it shows, each once."""
+    """The notes on the methods of the records, each once."""
     names = dict.fromkeys(record.method.name for record in records)
     return [f"{name}: {roles().remarks[name]}" for name in names if name in roles().remarks]
 
 
 def is_variant_of(row: MethodInfo, label: str) -> bool:
-    """Whether a row is a named variant of the method of a label.
+    """Whether a method is a named variant of the method with this label.
 
-    A row on another row's generated pairs is no variant but an objective without its data.
+    An objective on another method's generated pairs is not a variant: it is the objective without
+    real data.
     """
     name, _ = parse_label(label)
     return row.name == name and row.variant is not None and row.pairs_of is None

@@ -26,29 +26,29 @@ _TOLERANCE = 1e-9
 
 
 class MissingRun(DfbenchError):
-    """A run whose record is there and whose folder is not."""
+    """The folder of a recorded run is missing or incomplete."""
 
 
 class RunFolders:
-    """The folder of all runs."""
+    """Reads per-query scores from the folder of all runs."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def values(self, record: Record, metric: str, representation: str) -> NDArray[np.float64]:
-        """`[Q]`, the metric of each query in the dataset's order; NaN for one without photos.
+        """`[Q]`, the metric of each query in dataset order; NaN for one without relevant photos.
 
-        Raises `MissingRun` if the run's folder is not there, and `InvalidInput` if its values
-        cannot be read or are not those that the record sums up.
+        Raises `MissingRun` if the run's folder lacks the file, and `InvalidInput` if its values
+        cannot be read or disagree with the record.
         """
         row = record.method.label
         folder = run_folder(self._folder, record.data.name, row, record.seed, record.fit_id)
         file = folder / (f"per_query-{representation}.npz" if representation else "per_query.npz")
         if not file.is_file():
             raise MissingRun(
-                f"the run of {row!r} on {record.data.name}, seed {record.seed}, left no values of "
-                f"queries in {str(folder)!r}; name the folder of runs with --runs, or repeat the "
-                f"run with the options it was made with: {repeat_command(record)}"
+                f"the run of {row!r} on {record.data.name}, seed {record.seed}, has no per-query "
+                f"scores in {str(folder)!r}; give the folder of runs with --runs, or repeat the "
+                f"run with its original options: {repeat_command(record)}"
             )
         values = _read(file, metric)
         scores = record.representations[representation] if representation else record.metrics
@@ -57,7 +57,7 @@ class RunFolders:
         expected = scores[metric].value
         if len(values) != record.data.queries or not abs(mean - expected) <= _TOLERANCE:
             raise InvalidInput(
-                f"{str(file)!r} is of another run than its record: {len(values)} queries with a "
+                f"{str(file)!r} does not match its record: {len(values)} queries with a "
                 f"mean {metric} of {mean:.6f}, recorded {record.data.queries} with "
                 f"{expected:.6f}; repeat the run: {repeat_command(record)}"
             )
@@ -65,15 +65,15 @@ class RunFolders:
 
 
 def repeat_command(record: Record) -> str:
-    """The command that makes a run's folder again; see `run_command`."""
+    """The command that repeats a run and writes its folder again; see `run_command`."""
     return f"{run_command(record)} --force"
 
 
 def run_command(record: Record) -> str:
-    """The command that makes a run, or finds it done and adds to its folder what can be added.
+    """The command that makes a run, or completes the folder of a finished one.
 
-    Settings of the method itself, and options of a dataset that the record does not name, are for
-    the reader to add.
+    Settings of the method itself, and dataset options that the record does not name, must be added
+    by the user.
     """
     words = ["dfbench", "run", "--method", record.method.label, "--dataset", record.data.name]
     device, precision, compiled = Arithmetic.read(record.numerics)
@@ -96,13 +96,13 @@ def _read(file: Path, metric: str) -> NDArray[np.float64]:
         raise InvalidInput(f"{str(file)!r} has no values of {metric!r}") from fault
     except (OSError, ValueError, BadZipFile) as fault:
         raise InvalidInput(
-            f"{str(file)!r} cannot be read ({fault}); remove it and repeat its run"
+            f"{str(file)!r} cannot be read ({fault}); remove it and repeat the run"
         ) from fault
 
 
 @dataclass(frozen=True)
 class EmbeddedTest:
-    """The test images of a run as one representation embeds them, in the dataset's order."""
+    """The embeddings of a run's test images in one representation, in dataset order."""
 
     embeddings: dict[Modality, NDArray[np.float32]]
     """`[N, D]`; sketches are the queries, photos the gallery."""
@@ -114,33 +114,33 @@ class EmbeddedTest:
 def embedded_test(runs: Path, record: Record, representation: str = "") -> EmbeddedTest:
     """The embeddings of a record's run.
 
-    Raises `MissingRun` if the run's folder lacks them or their labels, and `InvalidInput` if they
-    are not as the run left them.
+    Raises `MissingRun` if the run's folder lacks embeddings or labels, and `InvalidInput` if its
+    files are damaged or inconsistent.
     """
     row = record.method.label
     folder = run_folder(runs, record.data.name, row, record.seed, record.fit_id)
     files = (embeddings_file(folder, representation), folder / LABELS_FILE, folder / OUTCOME_FILE)
     if not all(file.is_file() for file in files):
         raise MissingRun(
-            f"the run of {row!r} on {record.data.name}, seed {record.seed}, left no embeddings "
+            f"the run of {row!r} on {record.data.name}, seed {record.seed}, has no embeddings "
             f"{f'of the representation {representation!r} ' if representation else ''}with "
             f"labels in {str(folder)!r}; "
-            "name the folder of runs with --runs, or repeat the run with the options it was made "
-            f"with: {repeat_command(record)}"
+            "give the folder of runs with --runs, or repeat the run with its original options: "
+            f"{repeat_command(record)}"
         )
     try:
         return _read_embedded(*files, representation)
     except (OSError, KeyError, ValueError, BadZipFile, SafetensorError, ValidationError) as fault:
         raise InvalidInput(
-            f"{str(folder)!r} is not as its run left it ({fault}); repeat the run with the options "
-            f"it was made with: {repeat_command(record)}"
+            f"{str(folder)!r} is damaged or inconsistent ({fault}); repeat the run with its "
+            f"original options: {repeat_command(record)}"
         ) from fault
 
 
 def _read_embedded(embedded: Path, labelled: Path, told: Path, representation: str) -> EmbeddedTest:
     rows, facts = load_file(embedded), Outcome.model_validate_json(told.read_bytes()).facts
     if facts is None:
-        raise ValueError("its outcome is a fault")
+        raise ValueError("its outcome is an error")
     with labelled.open("rb") as file, np.load(file, allow_pickle=False) as stored:
         labels: dict[Modality, NDArray[np.int64]] = {m: stored[m] for m in MODALITIES}
         orders = {m: stored[f"{m}_order"] for m in MODALITIES}

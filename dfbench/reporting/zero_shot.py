@@ -1,4 +1,4 @@
-"""Zero-shot results that others printed: data with split, metrics and source, and their rows."""
+"""Published zero-shot results: data with split, metrics and source, and their table rows."""
 
 from __future__ import annotations
 
@@ -13,44 +13,44 @@ from dfbench.records.record import Record
 from dfbench.reporting.cells import NONE, metric_title, short
 from dfbench.scenarios.scenario import parse_scenario
 
-ZERO_SHOT = "zero-shot, with data, as printed by others"
+ZERO_SHOT = "zero-shot, with data, as published"
 """Title of their section of a table."""
 _UNSTATED = " *"
 
 
 @dataclass(frozen=True)
 class ZeroShot:
-    """What one page printed for one method on the unseen classes of one dataset."""
+    """The published numbers of one method on the unseen classes of one dataset."""
 
     method: str
     dataset: str
     splits: tuple[str, ...]
-    """The lists of unseen classes that are meant; several where it is not stated which."""
+    """The possible lists of unseen classes; several if the source does not state which."""
     values: dict[str, float]
-    """By metric, as printed; each from its authors' own code."""
+    """By metric, as published; each computed with its authors' own code."""
     source: str
 
     @property
     def name(self) -> str:
-        """The method, marked where its list of unseen classes is not stated."""
+        """The method, marked if its list of unseen classes is not stated."""
         return self.method + (_UNSTATED if len(self.splits) > 1 else "")
 
 
 def elsewhere(record: Record) -> list[ZeroShot]:
-    """What others printed for the unseen classes of a record, the best of each metric first."""
+    """Published results on the unseen classes of a record, the best of each metric first."""
     split = parse_scenario(record.scenario).split
     found = zero_shot(record.data.name, split) if split else []
     return sorted(found, key=lambda one: (min(one.values), -next(iter(one.values.values()))))
 
 
 def printed_row(one: ZeroShot, header: tuple[str, ...]) -> tuple[str, ...]:
-    """A row of a table that has a column `published`, and dashes elsewhere."""
+    """A row of a table with a column `published`; dashes in the other columns."""
     printed = ", ".join(f"{short(value)} {metric_title(m)}" for m, value in one.values.items())
     return one.name, *(printed if name == "published" else NONE for name in header[1:])
 
 
 def printed_notes(others: list[ZeroShot]) -> Iterator[str]:
-    """Where printed rows are from, and what is not known of them."""
+    """Sources of the published rows, and what these do not state."""
     if not others:
         return
     sources = "; ".join(dict.fromkeys(one.source for one in others))
@@ -59,11 +59,11 @@ def printed_notes(others: list[ZeroShot]) -> Iterator[str]:
         "metric"
     )
     if any(len(one.splits) > 1 for one in others):
-        yield "* as many unseen classes; which is not stated"
+        yield "* the number of unseen classes is the same, but the source does not list them"
 
 
 def printed_content(one: ZeroShot) -> dict[str, Any]:
-    """A printed row as JSON, with the keys of every row."""
+    """A published row as JSON, with the keys of every row."""
     return {
         "method": one.method,
         "name": one.name,
@@ -80,7 +80,7 @@ def printed_content(one: ZeroShot) -> dict[str, Any]:
 
 
 def zero_shot(dataset: str, split: str) -> list[ZeroShot]:
-    """Printed results on a dataset that are, or may be, of a split; each once."""
+    """Published results on a dataset whose split is, or may be, this one; each once."""
     found: dict[tuple[str, tuple[tuple[str, float], ...]], ZeroShot] = {}
     for one in _all():
         if one.dataset == dataset and split.casefold() in map(str.casefold, one.splits):
@@ -104,7 +104,7 @@ def _page(content: dict[str, Any]) -> Iterator[ZeroShot]:
                 method=method,
                 dataset=table["dataset"],
                 splits=(stated[method],) if method in stated else tuple(table["splits"]),
-                # A row may lack the last numbers of its table.
+                # Rows may lack the last columns of their table.
                 values=dict(zip(table["metrics"], values, strict=False)),
                 source=content["source"],
             )

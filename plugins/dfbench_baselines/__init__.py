@@ -1,4 +1,4 @@
-"""The built-in rows of the table; they come in through the same door as anybody's plugin."""
+"""The built-in methods, registered through the same hook as those of any other plugin."""
 
 from __future__ import annotations
 

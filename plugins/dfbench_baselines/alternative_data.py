@@ -1,19 +1,19 @@
-"""Alternative data: the students learn from real photos and sketches of other classes.
+"""Alternative data: students are trained on real photos and sketches of other classes.
 
-The row "Alternative data" of data-free learning (Chen et al., "Data-Free Learning of Student
+The baseline "Alternative data" of data-free learning (Chen et al., "Data-Free Learning of Student
 Networks", ICCV 2019, table 1; Nayak et al., "Effectiveness of Arbitrary Transfer Sets for Data-free
-Knowledge Distillation", WACV 2021). Images are unlabelled and of classes that neither teacher
-knows; the teacher's softmax is their soft label, its argmax their pseudo-class.
+Knowledge Distillation", WACV 2021). Images are unlabelled, of classes unknown to both teachers; the
+teacher's softmax is their soft label, its argmax their pseudo-class.
 
-Ours, where the sources deal with one teacher only:
+Our additions, since the sources have only one teacher:
 
-- photo and sketch of one pseudo-class are a pair; classes of the teachers occur equally often
-  ("target-class balanced" sets are what makes arbitrary images work, Nayak et al.), the images of
-  a rare class are repeated, in a new view each time. How many images each class has is left beside
-  the run (`pseudo-classes.json`);
+- photo and sketch of one pseudo-class form a pair; the teachers' classes occur equally often
+  ("target-class balanced" sets are what makes arbitrary images work, Nayak et al.), and the images
+  of a rare class are repeated, in a new view each time. The number of images of each class is
+  written to the run's folder (`pseudo-classes.json`);
 - the label is the teacher's posterior of the view that the student sees, at temperature 1, as in
-  every row that trains: a softened label would blur the probability of a common class that the
-  shared metric loss is made of.
+  all trained methods: a softened label would blur the probability of a common class on which the
+  shared metric loss is based.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _LABEL_BATCH = 500
 
 
 class AlternativeData(Method):
-    """The row `alternative-data`."""
+    """The method `alternative-data`."""
 
     name = "alternative-data"
     title = "Alternative Data"
@@ -57,7 +57,7 @@ class AlternativeData(Method):
 
 
 def pseudo_labelled(setting: Setting, modality: Modality) -> ClassedImages:
-    """All alternative images of a modality, each with the class that the teacher decides for."""
+    """All alternative images of a modality, each with the class predicted by the teacher."""
     images = setting.alternative_images(modality)
     decisions = [
         setting.label(modality, to_unit(batch.to(setting.device))).argmax(dim=1)

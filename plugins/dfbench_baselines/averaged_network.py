@@ -1,4 +1,4 @@
-"""The mean of two networks: weights, statistics of batch normalisation, heads."""
+"""The mean of two networks: weights, batch-normalisation statistics, heads."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ State = Mapping[str, Tensor]
 
 
 class Averaged(nn.Module):
-    """Features `[B, D]` of the averaged backbone, behind a modality's own normaliser."""
+    """Features `[B, D]` of the averaged backbone, after a modality's own normaliser."""
 
     def __init__(self, normaliser: Normaliser, backbone: nn.Module) -> None:
         super().__init__()
@@ -27,14 +27,14 @@ class Averaged(nn.Module):
         return features
 
     def as_parts(self) -> tuple[nn.Module, ...]:
-        """What it applies one after the other."""
+        """Its modules in the order of application."""
         return self.normaliser, self.backbone
 
 
 def average(a: State, b: State, *, mixed: bool) -> dict[str, Tensor]:
     """The mean of two states; counters are those of `a`.
 
-    `mixed` variances are those of a mixture, half N(m1, v1) and half N(m2, v2):
+    With `mixed`, variances are those of a mixture, half N(m1, v1) and half N(m2, v2):
     (v1 + v2) / 2 + (m1 - m2)^2 / 4.
     """
     mean = {k: (t + b[k]) / 2 if t.is_floating_point() else t for k, t in a.items()}
@@ -47,7 +47,7 @@ def average(a: State, b: State, *, mixed: bool) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def measure_statistics(backbone: nn.Module, batches: Iterable[Tensor]) -> None:
-    """Set the statistics of batch normalisation to their mean over batches of normalised images."""
+    """Set batch-normalisation statistics to their mean over batches of normalised images."""
     for layer in backbone.modules():
         if isinstance(layer, nn.BatchNorm2d):
             layer.reset_running_stats()
@@ -59,10 +59,10 @@ def measure_statistics(backbone: nn.Module, batches: Iterable[Tensor]) -> None:
 
 
 def mean_head(setting: Setting, sketch_weight: Tensor) -> nn.Linear:
-    """A head over the union of classes: the mean of the teachers' rows of a class.
+    """A head over the union of classes: the mean of the teachers' weight rows of each class.
 
-    `sketch_weight` `[C_s, D]` stands for the sketch teacher's own. A class that one teacher does
-    not know has the other's row.
+    `sketch_weight` `[C_s, D]` replaces the weight of the sketch teacher's head. A class known to
+    only one teacher has that teacher's row.
     """
     weights = {"photo": setting.photo_teacher.network.head.weight, "sketch": sketch_weight}
     with setting.seeded("mean head"):

@@ -1,7 +1,7 @@
-"""The two teachers as they are: what retrieval is worth before anything is trained.
+"""The two teachers without any training: three representations of a classifier.
 
-Three representations of a classifier. Features of two networks are comparable only as far as both
-come from one initialisation; logits and posteriors share the axes of the classes.
+Features of two networks are comparable only as far as both come from one initialisation; logits and
+posteriors share the axes of the classes.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Features(nn.Module):
         return features
 
     def as_parts(self) -> tuple[nn.Module, ...]:
-        """What it applies one after the other."""
+        """Its modules in the order of application."""
         return self.teacher.network.normaliser, self.teacher.network.backbone
 
 
@@ -52,7 +52,7 @@ class CentredLogits(nn.Module):
         return union
 
     def as_parts(self) -> tuple[nn.Module, ...]:
-        """What it applies one after the other."""
+        """Its modules in the order of application."""
         union = OverUnion(self.columns, self.class_count)
         return *_classifier(self.teacher), Centred(), union
 
@@ -75,18 +75,18 @@ class Posterior(nn.Module):
         return self._posterior(self.modality, self.teacher(images).logits / self.temperature)
 
     def as_parts(self) -> tuple[nn.Module, ...]:
-        """What it applies one after the other."""
+        """Its modules in the order of application."""
         union = OverUnion(self.columns, self.class_count)
         return *_classifier(self.teacher), SoftmaxAt(self.temperature), union
 
 
 def _classifier(teacher: Teacher) -> tuple[nn.Module, ...]:
-    """What makes logits of images, part by part."""
+    """The parts that compute the logits of images."""
     return teacher.network.normaliser, teacher.network.backbone, teacher.network.head
 
 
 class ClassifierOnly(Method):
-    """Cosine of penultimate features: the published row's plainest representation."""
+    """Cosine of penultimate features: the simplest representation of the published baseline."""
 
     name = "classifier-only"
     title = "Classifier Only"
@@ -97,7 +97,7 @@ class ClassifierOnly(Method):
 
 
 class ClassifierLogits(Method):
-    """Cosine of centred logits: the axes agree, the noise of wrong classes dominates."""
+    """Cosine of centred logits: the axes agree, but noise of wrong classes dominates."""
 
     name = "classifier-logits"
     title = "Classifier Logits"
@@ -111,14 +111,14 @@ class PosteriorConfig(MethodConfig):
     """Settings of the posterior representation."""
 
     temperature: float = Field(default=1.0, gt=0)
-    """Divides the logits before the softmax; 1 is what the teachers were trained with."""
+    """Divides the logits before the softmax; teachers are trained at 1."""
 
 
 class ClassifierPosterior(Method):
     """Inner product of class posteriors, sum_c p_c q_c.
 
-    For calibrated teachers that err independently it is the probability that sketch and photo
-    share a class: the bar for everything that trains.
+    For calibrated teachers with independent errors it is the probability that sketch and photo
+    share a class: the reference for all trained methods.
     """
 
     name = "classifier-posterior"

@@ -1,9 +1,9 @@
-"""Class-conditional estimation of pairs: both estimators are told which class to make.
+"""Class-conditional estimation of pairs: both estimators are given the class to generate.
 
-Sampled targets instead of the teachers' own decisions are what data-free distillation uses since
-DeepInversion (Yin et al., CVPR 2020) and CMI (Fang et al., IJCAI 2021); here one class is given to
-both estimators, so that a pair is of one class by construction: neither alignment nor the entropy
-of the batch is needed.
+Sampled targets instead of the teachers' own predictions are usual in data-free distillation since
+DeepInversion (Yin et al., CVPR 2020) and CMI (Fang et al., IJCAI 2021). Here both estimators get
+the same class, so that a pair is of one class by construction: neither alignment nor the entropy of
+the batch is needed.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from dfbench_baselines.pair_estimators import PairEstimators
 
 
 class ConditionalEstimators(PairEstimators):
-    """Estimators of noise and a class y, a learned embedding that both share.
+    """Estimators with noise and a class y as inputs, y by a learned embedding shared by both.
 
-    The teachers' certainty (`one_hot`) is their cross-entropy with y. All classes of the union are
-    given equally often; the estimator whose teacher does not know y is given another class
-    instead: one that only this teacher knows, or any of its own.
+    The teachers' certainty (`one_hot`) is their cross-entropy with y. All classes of the union
+    occur equally often; an estimator whose teacher does not know y gets another class instead: one
+    known only to this teacher, or else any of its own.
     """
 
     def __init__(self, setting: Setting, config: EstimationConfig, judge: nn.Module | None) -> None:
@@ -36,31 +36,33 @@ class ConditionalEstimators(PairEstimators):
         self._optimiser.add_param_group({"params": self.embedding.parameters()})
         self._stand_ins = {m: _stand_ins(setting, m) for m in MODALITIES}
         self._indices = {m: _indices(setting, m) for m in MODALITIES}
-        self.external: dict[Modality, Tensor] = {}
-        """`[B]` each: the classes of the union that the last images were made of."""
+        self.drawn_classes: dict[Modality, Tensor] = {}
+        """The classes `[B]` of the union for which the last images were generated."""
 
     def draw(self) -> tuple[Tensor, Tensor]:
         noise, _ = super().draw()
         classes = balanced_classes(len(noise), self.embedding.num_embeddings, self._random)
-        self.external = {m: self._stand_ins[m][classes] for m in MODALITIES}
+        self.drawn_classes = {m: self._stand_ins[m][classes] for m in MODALITIES}
         photo, sketch = (
-            torch.cat([noise, self.embedding(self.external[m])], dim=1) for m in MODALITIES
+            torch.cat([noise, self.embedding(self.drawn_classes[m])], dim=1) for m in MODALITIES
         )
         return photo, sketch
 
     def uncertainty(self, modality: Modality, logits: Tensor) -> Tensor:
-        return functional.cross_entropy(logits, self._indices[modality][self.external[modality]])
+        return functional.cross_entropy(
+            logits, self._indices[modality][self.drawn_classes[modality]]
+        )
 
 
 def balanced_classes(count: int, class_count: int, generator: torch.Generator) -> Tensor:
-    """`[count]` classes in turn from a random one on: no class occurs twice more than another."""
+    """`[count]` classes in cyclic order from a random start, so that counts differ by at most 1."""
     device = generator.device
     first = torch.randint(class_count, (1,), generator=generator, device=device)
     return (first + torch.arange(count, device=device)) % class_count
 
 
 def _stand_ins(setting: Setting, modality: Modality) -> Tensor:
-    """`[C]`: for every class of the union itself, or one of those that this teacher alone knows."""
+    """`[C]`: for each class of the union itself, or a class known only to this teacher."""
     known = setting.teacher(modality).classes
     alone = [name for name in known if name not in setting.common_classes]
     others = cycle(alone or known)
@@ -69,7 +71,7 @@ def _stand_ins(setting: Setting, modality: Modality) -> Tensor:
 
 
 def _indices(setting: Setting, modality: Modality) -> Tensor:
-    """`[C]`: a teacher's index of every class of the union, -1 where it knows none."""
+    """`[C]`: a teacher's index of each class of the union; -1 for classes it does not know."""
     known = setting.teacher(modality).classes
     places = [known.index(name) if name in known else -1 for name in setting.classes]
     return torch.tensor(places, device=setting.device)

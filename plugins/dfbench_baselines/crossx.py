@@ -1,26 +1,26 @@
 """CrossX-DFL: cross-modal, data-free learning of a photo and a sketch encoder.
 
 Chaudhuri, Bhunia, Song, Dutta: "Data-Free Sketch-Based Image Retrieval", CVPR 2023. Two estimators
-turn one noise vector into a photo and a sketch; four losses make them images that the teachers
-recognise, of the same class, of their modality, and hard for the students. Students learn from
+map one noise vector to a photo and a sketch; four losses make the images recognisable to the
+teachers, of the same class, of their modality, and hard for the students. Students are trained on
 the pairs by queue InfoNCE.
 
-This is the method of the paper's figure (independent teachers, queue InfoNCE, adversary). Against
-the released code the following is mended:
+This is the method of the paper's figure (independent teachers, queue InfoNCE, adversary), with
+these corrections to the released code:
 
-- estimators end in a sigmoid over [0, 1] and every network sees one normaliser (released: a tanh
-  fed raw to teachers that expect normalised images, so that white paper cannot be reached);
-- alignment is the two-sided Jensen-Shannon divergence (released: one side detached, the sketch
+- estimators end in a sigmoid over [0, 1], and all networks share one normaliser (released: a raw
+  tanh for teachers that expect normalised images, so that white paper cannot be reached);
+- alignment is the symmetric Jensen-Shannon divergence (released: one side detached, the sketch
   estimator is never aligned), with natural logarithms and a guard against log 0;
-- classes are balanced by KL(u || mean posterior), which has the optimum of the entropy that the
-  release maximises, but also brings back a class on which the teachers had ceased to agree;
+- classes are balanced by KL(u || mean posterior), which has the same optimum as the entropy
+  maximised in the release, but also recovers a class on which the teachers no longer agree;
 - a pool gives many encoder steps per generated batch (released: one step per 500 batches);
-- the queue is updated and labelled: equal classes are no negatives (released: 128 random vectors
-  for ever, since the batch does not divide the queue);
-- the adversary is bounded: it acts only where student and teacher decide alike, through the
+- the queue is updated and labelled: equal classes are not negatives (released: 128 fixed random
+  vectors, since the batch does not divide the queue);
+- the adversary is bounded: it acts only if student and teacher predict the same class, through the
   cosine proxies that the students learn (released: unbounded, towards proxies of another space);
-- the modality classifier learns from alternative classes (released: from the training images);
-- encoders start from their teachers with frozen normalisation statistics, like every row here.
+- the modality classifier is trained on alternative classes (released: on the training images);
+- encoders start from their teachers with frozen normalisation statistics, like all trained methods.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ _SHOWN_BATCHES = 6
 
 
 class CrossX(Method):
-    """The row `crossx`."""
+    """The method `crossx`."""
 
     name = "crossx"
     title = "CrossX-DFL"
@@ -99,7 +99,7 @@ class CrossX(Method):
 
 
 class Game:
-    """Estimators and students taking turns, with a pool of pairs between them."""
+    """The adversarial game of estimators and students, with a pool of pairs between them."""
 
     def __init__(self, setting: Setting, config: CrossXConfig, students: Students) -> None:
         self.setting = setting
@@ -113,7 +113,7 @@ class Game:
         self.draws = setting.generator("pool")
 
     def play(self) -> None:
-        """Play all turns; leaves the pool and pictures of its newest pairs beside the run."""
+        """Play all turns; writes the pool and pictures of its newest pairs to the run's folder."""
         turns = schedule(self.config, self.setting.budget.steps)
         warm_up = turns.index("students") if "students" in turns else len(turns)
         immature = min(self.config.estimator_steps // 10, warm_up - 1)
@@ -154,7 +154,7 @@ class Game:
 
 
 def schedule(config: CrossXConfig, student_steps: int) -> list[Literal["estimators", "students"]]:
-    """Whose turn each step is: the warm-up, then rounds with equal shares of what is left."""
+    """The player of each step: a warm-up, then rounds with equal shares of the remaining steps."""
     warm_up = max(1, round(config.estimator_steps * config.warm_up))
     left = config.estimator_steps - warm_up
     turns: list[Literal["estimators", "students"]] = ["estimators"] * warm_up

@@ -1,4 +1,4 @@
-"""The ablations of CrossX-DFL: rows of their own, each by what it changes in the default."""
+"""Variants of CrossX-DFL for ablations, each defined by its changes to the default settings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dfbench_baselines.crossx_config import CrossXConfig
 
 VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "zero-step": {"rounds": 0},
-    # What the estimators minimise.
+    # Losses of the estimators.
     "no-semantic": {"one_hot": 0.0, "entropy": 0.0, "activation": 0.0},
     "no-one-hot": {"one_hot": 0.0},
     "no-entropy": {"entropy": 0.0},
@@ -23,17 +23,17 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "no-modality": {"modality": 0.0},
     "no-adversarial": {"adversary": 0.0},
     "bn": {"batch_norm": 3.0},
-    # Alignment, where the images of one noise are the positives (as drawn in the paper), and where
-    # the teachers' posteriors choose them (as by default).
+    # Alignment, with the images of one noise as positives (as drawn in the paper), and with
+    # positives chosen by the teachers' posteriors (the default).
     "noise-pairs": {"pair_targets": "noise"},
     "no-alignment": {"alignment": 0.0, "pair_targets": "noise"},
     "no-alignment-masked": {"alignment": 0.0, "pair_targets": "agreeing"},
     "no-alignment-soft": {"alignment": 0.0},
-    # What the students minimise.
+    # Losses of the students.
     "queue-only": {"proxy_weight": 0.0},
     "proxy-only": {"queue_weight": 0.0},
     "hard-pairs": {"pair_targets": "hard"},
-    # What the game is played with.
+    # Inputs and players of the game.
     "modality-leaky": {"modality_images": "training"},
     "unified-teacher": {"teachers": "unified"},
     "random-init": {"encoder_init": "random"},
@@ -54,7 +54,7 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
 
 
 def needs(config: CrossXConfig) -> frozenset[Need]:
-    """What a configuration uses beyond two teachers."""
+    """Inputs of a configuration beyond two teachers."""
     used: set[Need] = set()
     if config.teachers == "unified":
         used.add(Need.UNIFIED_TEACHER)
@@ -65,7 +65,7 @@ def needs(config: CrossXConfig) -> frozenset[Need]:
 
 
 def cannot(config: CrossXConfig, situation: Situation) -> str | None:
-    """Why a configuration cannot run in a situation."""
+    """The reason why a configuration cannot run in a setting; None if it can."""
     if situation != "overlap":
         return None
     if config.teachers == "unified":
@@ -76,7 +76,7 @@ def cannot(config: CrossXConfig, situation: Situation) -> str | None:
 
 
 def modality_judge(setting: Setting, config: CrossXConfig) -> torch.nn.Module | None:
-    """The classifier that guides the modalities; `None` without guidance."""
+    """The classifier for modality guidance; None without guidance."""
     if not config.modality:
         return None
     if config.modality_images == "training":
@@ -85,7 +85,7 @@ def modality_judge(setting: Setting, config: CrossXConfig) -> torch.nn.Module | 
 
 
 def under_unified_teacher(setting: Setting) -> Setting:
-    """The same setting with one teacher in the place of both."""
+    """The same setting with one teacher for both modalities."""
     own = copy(setting)
     own.photo_teacher = setting.unified_teacher("photo")
     own.sketch_teacher = setting.unified_teacher("sketch")
@@ -93,7 +93,7 @@ def under_unified_teacher(setting: Setting) -> Setting:
 
 
 def noise_pair_targets(p: Tensor, q: Tensor) -> Tensor:
-    """`[B, N]`: the partner made from the same noise is the only positive, whatever its class.
+    """`[B, N]`: the partner generated from the same noise is the only positive, whatever its class.
 
     Candidates are the batch's partners in its order, then the queue.
     """

@@ -1,19 +1,19 @@
-"""Gaussian prior: the students learn from noise that their teachers label.
+"""Gaussian prior: students are trained on noise labelled by their teachers.
 
-The row "Normal distribution" of data-free learning (Chen et al., "Data-Free Learning of Student
-Networks", ICCV 2019, table 1): x ~ N(0, I) in the space of a teacher's normalised inputs. No
-generator, no optimisation, and nothing clamped to [0, 1]. It says what the teachers' answers alone
-are worth, without images that look like anything.
+The baseline "Normal distribution" of data-free learning (Chen et al., "Data-Free Learning of
+Student Networks", ICCV 2019, table 1): x ~ N(0, I) in the space of a teacher's normalised inputs,
+without generator or optimisation, and not clamped to [0, 1]. It measures the value of the teachers'
+predictions alone, without realistic images.
 
-Ours, where the source deals with one teacher only:
+Our additions, since the source has only one teacher:
 
-- noise is drawn afresh at every step, several times more than the batch takes; photo and sketch
-  noise of one decision are a pair, and the classes that occur in a batch occur equally often. How
-  often the teachers decide for each class is left beside the run (`noise-decisions.json`);
-- soft labels, views and metric loss are those of every row that trains.
+- fresh noise is drawn at each step, several times the size of the batch; photo and sketch noise of
+  one predicted class form a pair, and the classes that occur in a batch occur equally often. The
+  frequency of each predicted class is written to the run's folder (`noise-decisions.json`);
+- soft labels, views and metric loss are those of all trained methods.
 
-Encoders that start from their teachers with frozen statistics bring most of what this row scores
-with them; `gaussian-prior[random-init]` is what the noise alone teaches.
+Most of its score comes from encoders that start from their teachers with frozen statistics;
+`gaussian-prior[random-init]` shows the effect of the noise alone.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ class GaussianPriorConfig(MethodConfig):
     """Settings of the Gaussian prior."""
 
     candidates: int = Field(default=4, ge=1)
-    """Noise images drawn for each one that a batch takes, so that rare decisions occur too."""
+    """Number of noise images drawn for each one in a batch, so that rare classes occur too."""
     encoder_init: Literal["teacher", "random"] | None = None
-    """Where encoders start from; None: as the budget says."""
+    """Initialisation of encoders; None: as set by the budget."""
 
 
 class GaussianPrior(Method):
-    """The row `gaussian-prior`."""
+    """The method `gaussian-prior`."""
 
     name = "gaussian-prior"
     title = "Gaussian Prior"
@@ -64,7 +64,7 @@ class GaussianPrior(Method):
 
 
 class LabelledNoise(nn.Module):
-    """Pairs of noise to which the two teachers give one class."""
+    """Pairs of noise for which both teachers predict one class."""
 
     decisions: Tensor
 
@@ -78,13 +78,13 @@ class LabelledNoise(nn.Module):
         self.register_buffer("decisions", decisions.to(setting.device))
 
     def state(self) -> dict[str, Stateful]:
-        """What a checkpoint has to hold."""
+        """State for checkpoints."""
         return {"decisions": self, "noise": RandomState(self._random)}
 
     def draw(self) -> Pairs:
         """A batch of pairs of fresh noise, balanced over the classes that occur.
 
-        Which ones do, the host has to be told: a step of this row waits for the device once.
+        The host needs to know these classes, so each step waits for the device once.
         """
         photos, photo_classes = self._labelled("photo")
         sketches, sketch_classes = self._labelled("sketch")
@@ -92,7 +92,7 @@ class LabelledNoise(nn.Module):
         return Pairs(photos[rows[0]], sketches[rows[1]])
 
     def show(self) -> None:
-        """Leave how often each class was decided for, and a picture of a batch, beside the run."""
+        """Write the frequency of each predicted class, and a picture of a batch."""
         told = {
             modality: dict(zip(self._setting.classes, counts, strict=True))
             for modality, counts in zip(MODALITIES, self.decisions.tolist(), strict=True)
@@ -102,7 +102,7 @@ class LabelledNoise(nn.Module):
         self._setting.artefacts.save_grid("noise-pairs", torch.cat(shown), _COLUMNS)
 
     def _labelled(self, modality: Modality) -> tuple[Tensor, Tensor]:
-        """Noise as images `[N, 3, H, W]` of a modality, and the class its teacher decides for."""
+        """Noise as images `[N, 3, H, W]` of a modality, and the classes its teacher predicts."""
         size = self._setting.image_size
         shape = (self._candidates, 3, size, size)
         noise = torch.randn(shape, generator=self._random, device=self._random.device)

@@ -1,4 +1,4 @@
-"""Signs of health of estimated pairs; none of them needs data."""
+"""Diagnostics of generated pairs that need no data."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from dfbench_baselines.pair_estimators import Estimate
 
 
 def curves(estimate: Estimate) -> dict[str, Tensor]:
-    """What is watched while estimators learn: their losses, and four signs of health; scalars.
+    """Curves of the training of estimators: their losses, and four diagnostics; scalars.
 
-    `agreement`: share of pairs on which the teachers decide alike; `rarest class`: its share of
-    the photos relative to a fair share; `certainty`: mean of the photo teacher's largest
-    percentage; `diversity`: see there, of photos.
+    `agreement`: share of pairs for which the teachers predict the same class; `rarest class`: its
+    share of the photos relative to a uniform share; `certainty`: mean of the photo teacher's
+    largest probability; `diversity` of photos: see `diversity`.
     """
     p, q = estimate.p, estimate.q
     shares = p.mean(dim=0)
@@ -30,7 +30,7 @@ def curves(estimate: Estimate) -> dict[str, Tensor]:
 def diversity(features: Tensor, classes: Tensor) -> Tensor:
     """Mean cosine distance of two images of one class, for features `[B, D]`, classes `[B]`.
 
-    0 where all images of a class look alike to the teacher; NaN where no class occurs twice.
+    0 if all images of a class look the same to the teacher; NaN if no class occurs twice.
     """
     unit = functional.normalize(features, dim=1)
     alike = classes.unsqueeze(1) == classes

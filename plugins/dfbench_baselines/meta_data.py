@@ -1,22 +1,23 @@
-"""Meta-data: images reconstructed from the teachers' activation records, then taught.
+"""Meta-data: students are trained on images reconstructed from the teachers' activation records.
 
 Lopes, Fenu, Starner: "Data-Free Knowledge Distillation for Deep Neural Networks", 2017. Each
 teacher comes with the class-wise means and covariances of its activations on its training images.
-Images are optimised until they activate it like a draw from the record; students learn from them.
-Records are made of the training data: this row is not strictly data-free, and is marked so.
+Images are optimised until their activations match a draw from the record; students are trained on
+them. Records are computed from the training data, so this method is not strictly data-free, and is
+marked so.
 
 Published: a ~ N(mu_c, Sigma_c), minimise mean (relu(a) - relu(t(x)))^2 over pixels by Adam, at the
-top layer or summed over all layers. Mended against the published code:
+top layer or summed over all layers. Corrections to the published code:
 
 - noise is scaled by the Cholesky factor of Sigma_c (published: by Sigma_c itself);
-- the record has no covariance between layers, and layers drawn independently ask an image for
-  what no image does. Only the top layer is drawn, image by image; `all-layers` holds the layers
-  below to the class's mean and variance over the images of a batch;
-- pixels are sigmoids, so that they stay in [0, 1] (published: free).
+- the record has no covariance between layers, and no image has activations drawn independently for
+  each layer. Only the top layer is drawn, image by image; `all-layers` matches the layers below to
+  the class's mean and variance over the images of a batch;
+- pixels are sigmoids, which stay in [0, 1] (published: unconstrained).
 
-Ours: an image is a sum of resolutions, each step sees another view of it (shift, mirror), and
-smooth images are preferred: free pixels become grain that excites this teacher by accident. Records
-are indexed by class, so a pair shares its class exactly.
+Our additions: an image is a sum of resolutions, each step sees another view of it (shift, mirror),
+and smooth images are preferred: unconstrained pixels become noise that excites this teacher by
+accident. Records are indexed by class, so the images of a pair share their class exactly.
 """
 
 from __future__ import annotations
@@ -46,13 +47,13 @@ class MetaDataConfig(MethodConfig):
     """Settings of the reconstruction."""
 
     layers: Literal["top", "all"] = "all"
-    """Penultimate features only, or all stages."""
+    """Match penultimate features only, or all stages."""
     batches_per_class: int = Field(default=2, ge=1)
-    """Batches of images of each class that are made in a modality."""
+    """Number of batches of images generated for each class and modality."""
     image_batch: int = Field(default=64, ge=2)
-    """Images in a batch; all are of one class."""
+    """Images per batch, all of one class."""
     image_steps: int = Field(default=100, ge=1)
-    """Steps of Adam that a batch takes."""
+    """Steps of Adam per batch."""
     image_learning_rate: float = Field(default=0.2, gt=0)
     """Peak learning rate of Adam, decayed to zero along a half cosine."""
     smoothness: float = Field(default=1.0, ge=0)
@@ -60,7 +61,7 @@ class MetaDataConfig(MethodConfig):
 
 
 class MetaData(Method):
-    """The row `meta-data`."""
+    """The method `meta-data`."""
 
     name = "meta-data"
     title = "Meta-Data"
@@ -83,7 +84,7 @@ class MetaData(Method):
 
 
 class Reconstruction(nn.Module):
-    """Images of one modality with the activations that its record asks for, batch after batch."""
+    """Images of one modality that match the activations in its record, batch by batch."""
 
     images: Tensor
 
@@ -100,7 +101,7 @@ class Reconstruction(nn.Module):
         self.register_buffer("images", images)
 
     def run(self) -> ClassedImages:
-        """All images with the classes they were made for; leaves a picture beside the run."""
+        """All images with their target classes; writes a picture to the run's folder."""
         state: dict[str, Stateful] = {"images": self, "random": RandomState(self._random)}
         loop = self._setting.loop(f"{self._modality}-images", len(self.images), state)
         for batch in loop:
@@ -117,7 +118,7 @@ class Reconstruction(nn.Module):
         return ClassedImages(self.images.flatten(0, 1), of_image)
 
     def _reconstruct(self, label: int) -> tuple[Tensor, Tensor]:
-        """A batch of images `[B, 3, H, W]` in [0, 1] of one class, and its last loss."""
+        """A batch of images `[B, 3, H, W]` in [0, 1] of one class, and its final loss."""
         config = self._config
         pyramid = ImagePyramid(
             self._modality, config.image_batch, self._setting.image_size, self._random
@@ -151,6 +152,6 @@ def top_layer_loss(record: LayerRecord, features: Tensor, target: Tensor) -> Ten
 
 
 def moment_loss(record: LayerRecord, features: Tensor, label: int) -> Tensor:
-    """KL (nats, mean over channels) of the batch `[B, D]` of a class from its record."""
+    """KL (nats, mean over channels) of a class's batch `[B, D]` from its record."""
     var, mean = torch.var_mean(features, dim=0, correction=0)
     return gaussian_kl(mean, var, record.mean[label], record.std[label].square()).mean()

@@ -1,7 +1,7 @@
-"""The estimator of one modality, and the losses by which its teacher judges what it makes.
+"""The estimator of one modality, and the losses by which its teacher judges generated images.
 
 DAFL (Chen et al., ICCV 2019), DFQ (Choi et al., CVPR-W 2020) and CrossX-DFL (Chaudhuri et al., CVPR
-2023) have these in common; they differ in which of them they take, and in what they add.
+2023) share these losses; they differ in their choice of losses and in their additions.
 """
 
 from __future__ import annotations
@@ -24,39 +24,39 @@ from dfbench.networks import Estimator
 
 _CHANNELS: dict[Modality, int] = {"photo": 3, "sketch": 1}
 _BRIGHTNESS: dict[Modality, float] = {"photo": 0.0, "sketch": 2.0}
-"""Logit that images start from: mid-grey, and paper of grey level .88."""
+"""Initial logit of images: mid-grey, and paper with grey level .88."""
 
 Losses = dict[str, Tensor]
-"""Each with its weight; none of those whose weight is 0."""
+"""Weighted losses by name; losses with weight 0 are left out."""
 Count = Annotated[int, Field(ge=1, le=10**9)]
 Weight = Annotated[float, Field(ge=0)]
 
 
 class EstimatorConfig(MethodConfig):
-    """Settings of estimators; a weight multiplies the loss it is named after."""
+    """Settings of estimators; each weight multiplies the loss of that name."""
 
     estimator_batch: int = Field(default=96, ge=2)
-    """Images of a modality that an estimator step makes."""
+    """Images of a modality per estimator step."""
     estimator_learning_rate: float = Field(default=5e-3, gt=0)
     """Learning rate of Adam."""
     estimator_width: int = Field(default=48, ge=2)
     """Channels of an estimator."""
     latent_dim: Count = 128
-    """Width of the noise vectors."""
+    """Dimension of the noise vectors."""
     one_hot: Weight = 1.0
     """Weight of the teacher's certainty."""
     entropy: Weight = 2.17
     """Weight of the balance of classes (nats)."""
     activation: Weight = 0.1
-    """Weight of the size of features."""
+    """Weight of the magnitude of features."""
     batch_norm: Weight = 0.0
     """Weight of matching the teacher's batch-normalisation statistics."""
     adversary: Weight = 0.0
-    """Weight of the adversarial term, once students have begun to learn."""
+    """Weight of the adversarial term, once students are being trained."""
 
 
 class Judgement(NamedTuple):
-    """What a teacher says to estimated images of its modality."""
+    """A teacher's outputs and losses for generated images of its modality."""
 
     posterior: Tensor
     """`[B, C]` over the union of classes."""
@@ -77,7 +77,7 @@ def judged(
 ) -> Judgement:
     """The teacher's judgement of `images` `[B, 3, H, W]`; `students`, if any, are the adversary.
 
-    `uncertainty` and `imbalance` make of its logits what `one_hot` and `entropy` weigh.
+    `uncertainty` and `imbalance` map its logits to the losses weighted by `one_hot` and `entropy`.
     """
     teacher = setting.teacher(modality)
     match = StatisticsMatch(teacher)
@@ -102,7 +102,7 @@ def judged(
 def new_estimator(
     setting: Setting, config: EstimatorConfig, modality: Modality, input_dim: int
 ) -> Estimator:
-    """An estimator of colour photos or of grey sketches on paper, from inputs `[B, input_dim]`."""
+    """An estimator of colour photos, or of grey sketches on paper, from inputs `[B, input_dim]`."""
     return setting.new_module(
         f"{modality} estimator",
         lambda: Estimator(
@@ -116,7 +116,7 @@ def new_estimator(
 
 
 def new_optimiser(config: EstimatorConfig, weights: Iterable[nn.Parameter]) -> torch.optim.Adam:
-    """Adam with the momentum that generators are trained with."""
+    """Adam with the momentum usual for generators."""
     weights = list(weights)
     return torch.optim.Adam(
         weights, config.estimator_learning_rate, betas=(0.5, 0.999), fused=fused(weights)

@@ -1,4 +1,4 @@
-"""The class posterior when the teachers do not know the same classes: a method of this package."""
+"""The class posterior for teachers with different classes: a method of this package."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class OpenPosteriorConfig(PosteriorConfig):
     """Settings of the open-set posterior."""
 
     unknown: UnknownShare = "max-posterior"
-    """How u, the probability that an image is of none of the teacher's classes, is estimated:
+    """Estimator of u, the probability that an image is of none of the teacher's classes:
     1 - max_c p_c, or the entropy of p over its maximum."""
     features: float = Field(default=0.0, ge=0)
     """Weight of the cosine of penultimate features, added to the score. Features of two teachers
     are comparable only as far as both come from one initialisation."""
     oracle: bool = False
-    """Take u from the labels of the test images, 1 or 0: a bound, with a need of its own."""
+    """Take u from the labels of the test images, 1 or 0: an upper bound, with its own need."""
 
 
 class OverTeacher(nn.Module):
@@ -43,15 +43,15 @@ class OverTeacher(nn.Module):
         return posterior
 
     def as_parts(self) -> tuple[nn.Module, ...]:
-        """What it applies one after the other."""
+        """Its modules in the order of application."""
         network = self.teacher.network
         return network.normaliser, network.backbone, network.head, self.union
 
 
 class WithFeatures(nn.Module):
-    """The same posterior, then the unit vector of features `[B, D]` times sqrt(`weight`).
+    """The same posterior, followed by the unit vector of features `[B, D]` times sqrt(`weight`).
 
-    So the inner product adds `weight` times the cosine of features.
+    The inner product thus adds `weight` times the cosine of features.
     """
 
     def __init__(self, teacher: Teacher, union: nn.Module, weight: float) -> None:
@@ -65,7 +65,7 @@ class WithFeatures(nn.Module):
 
 
 class AllUnknown(nn.Module):
-    """Logits `[B, K]` to the open-set posterior `[B, count]` of an image that is known unknown."""
+    """Maps logits `[B, K]` to the open-set posterior `[B, count]` of images of unknown classes."""
 
     def __init__(self, others: Sequence[int], count: int) -> None:
         super().__init__()
@@ -78,16 +78,17 @@ class AllUnknown(nn.Module):
 
 
 class OpenPosterior(Method):
-    """Class posteriors over the union of classes, with a share for "none of mine"; ours.
+    """Class posteriors over the union of classes, with a probability of "none of these"; ours.
 
-    Let the sketch teacher know the classes S and the photo teacher P. Sought is the score
-    P(same class) = sum of P(c | sketch) P(c | photo) over c in S or P. The softmax q over S is
-    P(c | sketch, c in S), hence P(c | sketch) = (1 - u) q_c, where u = P(c not in S | sketch).
-    Of the n classes in P but not in S the sketch teacher knows only the sum u: each gets u / n.
-    With q~ thus made, and p~ likewise, the score is <q~, p~>: encoders without training or needs.
+    Let S be the classes known to the sketch teacher and P those known to the photo teacher. The
+    wanted score is P(same class) = sum of P(c | sketch) P(c | photo) over c in S or P. The softmax
+    q over S is P(c | sketch, c in S), hence P(c | sketch) = (1 - u) q_c, with
+    u = P(c not in S | sketch). For the n classes in P but not in S the sketch teacher knows only
+    their sum u: each gets u / n. With q~ defined this way, and p~ likewise, the score is <q~, p~>:
+    encoders without training or needs.
 
-    Where P = S there is no u, and the row is `classifier-posterior`. `oracle` takes the true u, 0
-    or 1: what is left to gain by a better estimate.
+    If P = S, u is not used, and the method equals `classifier-posterior`. `oracle` uses the true u,
+    0 or 1: the gain that a better estimate could bring.
     """
 
     name = "open-posterior"
@@ -115,7 +116,7 @@ class OpenPosterior(Method):
         if self.config.features and len(set(dims.values())) > 1:
             raise InvalidConfig(
                 f"features={self.config.features} with teachers whose features have widths {dims}; "
-                "allowed: teachers of one width; here: --set features=0"
+                "allowed: teachers of one feature width; here: --set features=0"
             )
 
     def _encoder(self, setting: Setting, modality: Modality) -> nn.Module:

@@ -1,4 +1,4 @@
-"""Class-aligned, guided, adversarial estimation of photo-sketch pairs (CrossX-DFL's first half)."""
+"""Class-aligned, guided, adversarial estimation of photo-sketch pairs (half of CrossX-DFL)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _BALANCE = {"coverage": estimation.class_absence, "entropy": estimation.class_im
 
 
 class Estimate(NamedTuple):
-    """What one estimator step made."""
+    """The result of one estimator step."""
 
     pairs: Pairs
     p: Tensor
@@ -38,14 +38,14 @@ class Estimate(NamedTuple):
     h: Tensor
     """`[B, D]`, the photo teacher's features."""
     losses: Losses
-    """Each with its weight; none of those whose weight is 0."""
+    """Weighted losses by name; losses with weight 0 are left out."""
 
 
 class PairEstimators(nn.Module):
-    """A photo and a sketch estimator that share one noise vector, and the losses that form them.
+    """A photo and a sketch estimator that share one noise vector, and the losses that train them.
 
-    `judge` maps images to logits `[B]`, positive for sketches; with `None` nothing guides the
-    modalities. Both estimators take inputs `[B, input_dim]`.
+    `judge` maps images to logits `[B]`, positive for sketches; None disables modality guidance.
+    Both estimators take inputs `[B, input_dim]`.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class PairEstimators(nn.Module):
         super().__init__()
         self._setting = setting
         self._config = config
-        # In a list: the judge belongs to the setting, and not into a checkpoint of the estimators.
+        # In a list: the judge belongs to the setting, not to a checkpoint of the estimators.
         self._judge = [judge] if judge is not None and config.modality else []
         width = input_dim or config.latent_dim
         self.photo = new_estimator(setting, config, "photo", width)
@@ -69,7 +69,7 @@ class PairEstimators(nn.Module):
         self._optimiser = new_optimiser(config, self.parameters())
 
     def state(self) -> dict[str, Stateful]:
-        """What a checkpoint has to hold."""
+        """State for checkpoints."""
         return {
             "estimators": self,
             "estimator optimiser": self._optimiser,
@@ -77,7 +77,7 @@ class PairEstimators(nn.Module):
         }
 
     def step(self, students: Students | None) -> Estimate:
-        """One optimiser step; `students`, if any, are the adversary."""
+        """Take one optimiser step; `students`, if any, are the adversary."""
         config = self._config
         for_photos, for_sketches = self.draw()
         photos, sketches = self.photo(for_photos), self.sketch(for_sketches)
@@ -100,7 +100,7 @@ class PairEstimators(nn.Module):
         return shared, shared
 
     def uncertainty(self, modality: Modality, logits: Tensor) -> Tensor:
-        """How far a teacher is from seeing one class in every image: one-hotness."""
+        """The loss that is low if the teacher sees one class in each image: one-hotness."""
         del modality
         return estimation.one_hotness(logits)
 

@@ -1,8 +1,8 @@
-"""Renumbering the units of a residual network, which leaves its function as it is.
+"""Permutations of the units of a residual network that preserve its function.
 
-Units of a layer can be renumbered if whatever reads them is renumbered alike. Maps that are added
-to each other share one numbering: the residual stream, from one projection to the next; inside a
-block every convolution but the last has its own.
+Units of a layer can be permuted if all layers that read them are permuted alike. Maps that are
+added to each other share one order of units: the residual stream, from one projection to the next;
+inside a block every convolution but the last has its own.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from dfbench.errors import InvalidInput
 from dfbench.networks import ResNet, SmallResNet
 
 Axes = dict[str, tuple[str | None, ...]]
-"""By tensor, the numbering of each of its axes; None for an axis whose order is given."""
+"""By tensor, the name of the unit order of each axis; None for an axis that is not permuted."""
 Permutations = Mapping[str, Tensor]
-"""By numbering, `[units]`: the old place of the unit at each new place."""
+"""By unit order, `[units]`: the old index of the unit at each new index."""
 FEATURES = "features"
-"""The numbering of a backbone's output."""
+"""The unit order of a backbone's output."""
 
 _VECTORS = ("weight", "bias", "running_mean", "running_var")
 
 
 def numberings(backbone: nn.Module) -> Axes:
-    """The numberings in which the tensors of a backbone's `state_dict` stand.
+    """The unit orders of the axes of all tensors of a backbone's `state_dict`.
 
-    Raises `InvalidInput` for a network that is no residual network of dfbench or of torchvision.
+    Raises `InvalidInput` for a network that is not a built-in or torchvision residual network.
     """
     axes: Axes = {}
     stream = "stem"
@@ -51,12 +51,12 @@ def numberings(backbone: nn.Module) -> Axes:
 
 
 def permuted(state: Mapping[str, Tensor], axes: Axes, by: Permutations) -> dict[str, Tensor]:
-    """A state with its units renumbered; tensors and numberings without entry stay."""
+    """A state with its units permuted; tensors and orders without an entry do not change."""
     return {name: renumbered(tensor, axes.get(name, ()), by) for name, tensor in state.items()}
 
 
 def renumbered(tensor: Tensor, names: tuple[str | None, ...], by: Permutations) -> Tensor:
-    """A tensor whose axes stand in the numberings `names`, with its units renumbered."""
+    """A tensor with the units along its axes permuted; `names` are the unit orders of the axes."""
     for axis, name in enumerate(names):
         if name is not None and name in by:
             tensor = tensor.index_select(axis, by[name])
@@ -75,13 +75,13 @@ def _stem(backbone: nn.Module) -> tuple[str, str]:
     if isinstance(backbone, ResNet):
         return "conv1", "bn1"
     raise InvalidInput(
-        f"the units of a {type(backbone).__name__} cannot be matched; allowed: the residual "
-        "networks, e.g. --set teachers.network=resnet-mini"
+        f"the units of a {type(backbone).__name__} cannot be matched; allowed: residual networks, "
+        "e.g. --set teachers.network=resnet-mini"
     )
 
 
 def _blocks(backbone: Any) -> Iterator[tuple[str, nn.Module]]:
-    """Names and residual blocks, in the order in which images pass them."""
+    """Names and residual blocks, in the order of the forward pass."""
     if isinstance(backbone, SmallResNet):
         yield from ((f"stages.{i}", block) for i, block in enumerate(backbone.stages))
         return

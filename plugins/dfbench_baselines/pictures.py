@@ -1,7 +1,7 @@
-"""Pictures of generated pairs: by class, and the hardest ones with what networks see in them.
+"""Pictures of generated pairs: by class, and the hardest pairs with the networks' predictions.
 
-Every run draws the same layout in the same order, so that the sheets of two runs (with and without
-modality guidance, alignment or adversary) can be laid side by side.
+All runs use the same layout and order, so that the sheets of two runs (with and without modality
+guidance, alignment or adversary) can be compared side by side.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ _EPSILON = 1e-8
 
 
 def save_pairs_by_class(setting: Setting, pairs: Pairs) -> None:
-    """Two lines a class, photos over their sketches, as `generated-pairs.png`.
+    """Two lines per class, photos above their sketches, as `generated-pairs.png`.
 
-    The class is what the photo teacher decides. A sketch is framed green where its teacher decides
-    alike and red where not: the columns of a run without alignment do not match.
+    The class is predicted by the photo teacher. A sketch is framed green if its teacher predicts
+    the same class and red if not: in a run without alignment the columns do not match.
     """
     photo_classes, sketch_classes = (
         setting.label(modality, images).argmax(dim=1)
@@ -55,11 +55,11 @@ def save_pairs_by_class(setting: Setting, pairs: Pairs) -> None:
 
 @torch.no_grad()
 def save_hardest_pairs(setting: Setting, students: Students, pairs: Pairs) -> None:
-    """Each class's pair on which students are furthest from teachers, with both's percentages.
+    """For each class the pair on which students and teachers differ most, with their predictions.
 
-    What the adversary looks for, by KL(teacher || student) of both modalities together; the class
-    is what the photo teacher decides. `hardest-pairs.png` names the likeliest classes,
-    `hardest-pairs.json` has all of them.
+    The pairs sought by the adversary, by KL(teacher || student) of both modalities together; the
+    class is predicted by the photo teacher. `hardest-pairs.png` names the likeliest classes,
+    `hardest-pairs.json` lists all of them.
     """
     students.eval()
     views = {
@@ -95,7 +95,7 @@ def _percentages(
 
 
 def _hardest(hardness: Tensor, classes: Tensor, class_count: int) -> list[int]:
-    """Row of the largest hardness in each class that occurs, in order of class."""
+    """Index of the largest hardness in each class that occurs, in class order."""
     rows = torch.arange(len(classes), device=classes.device)
     own = [rows[classes == number] for number in range(class_count)]
     return [int(some[hardness[some].argmax()]) for some in own if len(some)]
@@ -116,7 +116,7 @@ def _told(classes: Iterable[str], *posteriors: Tensor) -> dict[str, dict[str, fl
 
 
 def _lines(told: dict[str, dict[str, float]]) -> Iterable[str]:
-    """The likeliest classes, a line for the teacher's and a line for the student's."""
+    """The likeliest classes, one line for the teacher and one for the student."""
     for who, shares in told.items():
         likeliest = sorted(shares, key=lambda name: -shares[name])[:_NAMED]
         yield f"{who}:"

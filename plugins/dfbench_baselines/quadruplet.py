@@ -1,26 +1,26 @@
 """Zero-shot reference after Tursun et al. 2022: a reconstruction from the paper's abstract.
 
 Tursun, Denman, Sridharan, Goan, Fookes: "An Efficient Framework for Zero-Shot Sketch-Based Image
-Retrieval", Pattern Recognition 126, 2022. Its text, formulas and code were not at hand: the three
-objectives are those its abstract names, everything else (margin, temperature, weights, sampling) is
-ours, so that no number here is theirs.
+Retrieval", Pattern Recognition 126, 2022. Its text, formulas and code were not available to us: the
+three objectives are those named in its abstract; everything else (margin, temperature, weights,
+sampling) is ours, so these numbers are not comparable with theirs.
 
 One network for photos and sketches starts from the initial classifier (of ImageNet's or the
-alternative classes) and learns the teachers' own training images with their labels. With unit
-embeddings e and features f, L = L_quad + L_cls + L_sem:
+alternative classes) and is trained on the teachers' own training images with their labels. With
+unit embeddings e and features f, L = L_quad + L_cls + L_sem:
 
 - L_quad, domain-balanced quadruplets: anchor, positive of the other modality, and a semi-hard
   negative of either modality (`dfbench.learning.objectives.triplet`);
-- L_cls, semantic classification: cross-entropy of one linear classifier over the classes that are
-  seen, shared by both modalities, of what is normalised to e;
-- L_sem, semantic knowledge preservation: KL(s_c || softmax(h(f) / T)), h being the head of the
-  initial classifier, kept as it was. The target s_c of a class is prepared once: the mean of
-  softmax(h(f) / T) over its training photos before training. No teacher runs along, no words are
-  used. A class without photos has no target.
+- L_cls, semantic classification: cross-entropy of one linear classifier over the seen classes,
+  shared by both modalities, on the projections that are normalised to e;
+- L_sem, semantic knowledge preservation: KL(s_c || softmax(h(f) / T)), h being the frozen head of
+  the initial classifier. The target s_c of a class is computed once, before training: the mean of
+  softmax(h(f) / T) over its training photos. No teacher is evaluated during training, and no word
+  embeddings are used. A class without photos has no target.
 
 Photos and sketches pass through the network in one batch, whose statistics its normalisation uses
-while it trains, and the whole network learns at the full rate: it starts from other classes, not
-from a teacher of these. Steps, batch, optimiser and width are the budget's.
+in training, and the whole network is trained at the full rate: it starts from other classes, not
+from a teacher of these. Steps, batch, optimiser and width are those of the budget.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _LOG_EVERY = 10
 
 
 class Quadruplet(Method):
-    """The row `quadruplet`."""
+    """The method `quadruplet`."""
 
     name = "quadruplet"
     title = "Quadruplet (reconstruction)"
@@ -74,7 +74,7 @@ def _classed(setting: Setting, modality: Modality) -> ClassedImages:
 
 @torch.no_grad()
 def _class_targets(setting: Setting, photos: ClassedImages, config: QuadrupletConfig) -> Tensor:
-    """s_c `[C, K]` of the initial classifier, from all training photos as they are."""
+    """s_c `[C, K]` of the initial classifier, from all training photos without augmentation."""
     initial = setting.initial_classifier("photo")
     posteriors = [
         (initial(to_unit(batch.to(setting.device))).logits / config.temperature).softmax(dim=1)

@@ -1,4 +1,4 @@
-"""What the row `quadruplet` trains: one network for photos and sketches under three losses."""
+"""The network of `quadruplet`: one for photos and sketches, trained by three losses."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from dfbench.networks import Encoder, convolutions
 
 
 class QuadrupletConfig(MethodConfig):
-    """Settings of `quadruplet`; none of them is known of the paper."""
+    """Settings of `quadruplet`; the values of the paper are not known."""
 
     margin: float = Field(default=0.2, gt=0)
     """Margin of squared distances."""
     temperature: float = Field(default=4.0, gt=0)
-    """T of the posteriors that are to be preserved."""
+    """T of the preserved posteriors."""
     classification: float = Field(default=1.0, ge=0)
     """Weight of L_cls."""
     preservation: float = Field(default=1.0, ge=0)
@@ -31,7 +31,7 @@ class QuadrupletConfig(MethodConfig):
 
 
 class OneNetwork(nn.Module):
-    """Backbone and embedding shared by both modalities, each behind its own normaliser."""
+    """Backbone and embedding shared by both modalities, each with its own normaliser."""
 
     targets: Tensor
 
@@ -49,7 +49,7 @@ class OneNetwork(nn.Module):
         self._config = config
 
     def losses(self, batch: LabelledPairs) -> dict[str, Tensor]:
-        """The terms of L by name, weighted; photos and sketches are one batch of the network."""
+        """The weighted terms of L by name; photos and sketches form one batch of the network."""
         images = torch.cat(
             [self.photo.normaliser(batch.photos), self.sketch.normaliser(batch.sketches)]
         )
@@ -69,7 +69,7 @@ class OneNetwork(nn.Module):
         }
 
     def encoders(self) -> Encoders:
-        """The trained pair, read by embedding; the class posterior is a second representation."""
+        """The trained pair, with the class posterior as a second representation."""
         self.eval()
         photo = ClassPosterior(self.photo, self.classifier)
         sketch = ClassPosterior(self.sketch, self.classifier)
@@ -78,7 +78,7 @@ class OneNetwork(nn.Module):
 
 
 class ClassPosterior(nn.Module):
-    """Softmax `[B, C]` over the classes that were seen."""
+    """Softmax `[B, C]` over the seen classes."""
 
     def __init__(self, encoder: Encoder, classifier: nn.Linear) -> None:
         super().__init__()
@@ -91,7 +91,7 @@ class ClassPosterior(nn.Module):
 
 
 class Descent:
-    """AdamW along a half cosine, as the budget has it, on views that are shifted and mirrored."""
+    """AdamW with the budget's half-cosine schedule, on shifted and mirrored views."""
 
     def __init__(self, network: OneNetwork, setting: Setting) -> None:
         budget = setting.budget
@@ -110,7 +110,7 @@ class Descent:
 
     @property
     def state(self) -> dict[str, Stateful]:
-        """What a checkpoint has to hold."""
+        """State for checkpoints."""
         return {
             "network": self._network,
             "optimiser": self._optimiser,
@@ -119,7 +119,7 @@ class Descent:
         }
 
     def step(self, batch: LabelledPairs) -> dict[str, Tensor]:
-        """One step; returns the terms of the loss, which nobody has read yet."""
+        """Take one step; returns the terms of the loss, without waiting for them."""
         self._network.train()
         photos, sketches = (
             crop_and_flip(images, self._views) for images in (batch.photos, batch.sketches)

@@ -1,23 +1,24 @@
-"""CrossX-DFL in the manner of its released scripts: a bug study, not a row to compare with.
+"""CrossX-DFL as in its released scripts: a study of their errors, not a baseline for comparison.
 
-The release holds two scripts, neither of which is the method of the paper's figure; their faults
-are put together here, each named in `released_faults` or below:
+The release has two scripts, neither of which is the method of the paper's figure. Their errors are
+combined here; each is described in `released_faults` or below:
 
-- estimators end in a tanh that reaches teachers as if it were a normalised image (both scripts);
+- estimators end in a tanh that teachers take as a normalised image (both scripts);
 - the alignment is one-sided and detached, so that no gradient of it reaches the sketch estimator;
-  the balance of classes is taken by log10, without a guard (both);
-- the adversary has no bound and acts on any image, through a classifier's layer upon features that
-  cold encoders share nothing with, here that of their own teacher (`main.py`, unified teacher);
+  the balance of classes uses log10, without a guard (both);
+- the adversary has no bound and acts on any image, through a classifier's layer on features that
+  have nothing in common with those of the randomly initialised encoders; here that of their own
+  teacher (`main.py`, unified teacher);
 - encoders stay in training mode meanwhile: their statistics become those of raw images (`main.py`);
-- encoders learn from the last batch of a round only, in one step, from images standardised by
+- encoders are trained on the last batch of a round only, in one step, on images standardised by
   thirds of the batch and normalised again (both);
-- InfoNCE has 128 fixed random directions for negatives (`vanilla.py`);
-- encoders are cold and have no head: the embedding is the pooled feature (both);
-- the modality classifier learned from the teachers' training images (both).
+- InfoNCE has 128 fixed random directions as negatives (`vanilla.py`);
+- encoders start from random weights and have no head: the embedding is the pooled feature (both);
+- the modality classifier was trained on the teachers' training images (both).
 
-Kinder than the release: optimisers of this package (there SGD at 1e-5, which moves nothing in so
-few steps) and 10 estimator steps for one of the encoders (there 500). Left out: its deeper
-estimator of 64 px, and ProxyAnchor towards the unified teacher's fixed proxies (`main.py`).
+Milder than the release: the optimisers of this package (there SGD at 1e-5, which changes nothing in
+so few steps) and 10 estimator steps per encoder step (there 500). Left out: its deeper estimator of
+64 px, and ProxyAnchor towards the unified teacher's fixed proxies (`main.py`).
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ class ReleasedGame:
         )
 
     def play(self) -> Encoders:
-        """Play all rounds; leaves a picture of the last pairs beside the run."""
+        """Play all rounds; writes a picture of the last pairs to the run's folder."""
         state: dict[str, Stateful] = {
             "photo": self.photo,
             "sketch": self.sketch,
@@ -92,7 +93,7 @@ class ReleasedGame:
         return Encoders(self.photo.encoder, self.sketch.encoder, "cosine")
 
     def _estimate(self) -> tuple[Pairs, Losses]:
-        """One estimator step: raw images, and each loss with its weight."""
+        """Take one estimator step: raw images, and each weighted loss."""
         config = self._config
         pairs = self._generate()
         photo_logits, photo_losses = self.photo.semantics(pairs.photos)
@@ -107,7 +108,7 @@ class ReleasedGame:
         return Pairs(pairs.photos.detach(), pairs.sketches.detach()), losses
 
     def _encode(self, pairs: Pairs) -> Tensor:
-        """One step of both encoders; returns its loss."""
+        """Take one step of both encoders; returns its loss."""
         e, k = self.photo.embed(pairs.photos), self.sketch.embed(pairs.sketches)
         loss = self.photo.queue.loss(e, k) + self.sketch.queue.loss(k, e)
         descend(self._encoder_optimiser, loss)
@@ -122,7 +123,7 @@ def _require_common_classes(setting: Setting) -> None:
     photo, sketch = setting.photo_teacher.classes, setting.sketch_teacher.classes
     if photo != sketch:
         raise InvalidConfig(
-            f"the released manner with teachers of {len(photo)} and {len(sketch)} classes that are "
-            "not the same: its alignment compares logits class by class; allowed: teachers of the "
-            "same classes (--method crossx handles others)"
+            f"the released manner with teachers of {len(photo)} and {len(sketch)} classes that "
+            "differ: its alignment compares logits class by class; allowed: teachers of the same "
+            "classes (--method crossx has no such restriction)"
         )

@@ -1,6 +1,6 @@
-"""The faults of the released code of Chaudhuri et al. 2023, one function or class a fault.
+"""The errors in the released code of Chaudhuri et al. 2023, one function or class per error.
 
-For the bug study `crossx[released]` alone; what stands in their place is in `dfbench.learning`.
+Only for the study `crossx[released]`; the corrected counterparts are in `dfbench.learning`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _QUEUE_SIZE = 128
 class RawTanh(nn.Module):
     """An estimator whose tanh output is fed to networks as if it were a normalised image.
 
-    In [0, 1] it reaches mean +- std of the normaliser only: no white paper beside black ink.
+    In [0, 1] it covers only mean +- std of the normaliser: no white paper next to black ink.
     """
 
     def __init__(self, estimator: Estimator, normaliser: Normaliser) -> None:
@@ -31,7 +31,7 @@ class RawTanh(nn.Module):
 
 
 def log10_imbalance(logits: Tensor) -> Tensor:
-    """`class_imbalance` by log10: 1/2.303 of its weight, and NaN once a class is never made."""
+    """`class_imbalance` by log10: 1/2.303 of its weight, and NaN if a class is never generated."""
     mean = logits.softmax(dim=1).mean(dim=0)
     return (mean * mean.log10()).sum()
 
@@ -43,15 +43,15 @@ def one_sided_misalignment(photo_logits: Tensor, sketch_logits: Tensor) -> Tenso
 
 
 def unbounded_agreement(student_logits: Tensor, decisions: Tensor) -> Tensor:
-    """-CE(student, teacher's decision): an adversary that gains without end, on any image."""
+    """-CE(student, teacher's prediction): an adversary without bound, on any image."""
     return -functional.cross_entropy(student_logits, decisions)
 
 
 def standardised_by_thirds(images: Tensor) -> Tensor:
-    """Images minus mean over std of three thirds of the *batch*, taken for the three channels.
+    """Images minus mean over std of three thirds of the *batch*, mistaken for the three channels.
 
-    `view(3, -1)` of `[B, 3, H, W]` cuts the batch and not its channels. Networks then normalise
-    the result once more.
+    `view(3, -1)` of `[B, 3, H, W]` divides the batch instead of its channels. Networks then
+    normalise the result again.
     """
     thirds = images.contiguous().view(3, -1)
     mean, std = thirds.mean(dim=1), thirds.std(dim=1)
@@ -59,10 +59,10 @@ def standardised_by_thirds(images: Tensor) -> Tensor:
 
 
 class FrozenQueue(nn.Module):
-    """InfoNCE against 128 random directions that no embedding ever replaces.
+    """InfoNCE with 128 random directions that are never replaced by embeddings.
 
-    The released queue is updated only if its size is a multiple of the batch, which it is not:
-    encoders that map everything to one point solve it.
+    The released queue is updated only if its size is a multiple of the batch size, which it is not.
+    Encoders that map everything to one point minimise this loss.
     """
 
     directions: Tensor

@@ -1,4 +1,4 @@
-"""One modality of the released game: estimator, cold encoder, and a queue that never changes."""
+"""One modality of the released code: estimator, encoder, and a queue that never changes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CHANNELS = 3
 
 
 class Headless(nn.Module):
-    """Pooled features of a backbone, on the unit sphere."""
+    """Pooled features of a backbone, normalised to the unit sphere."""
 
     def __init__(self, encoder: Encoder) -> None:
         super().__init__()
@@ -27,7 +27,7 @@ class Headless(nn.Module):
         self.backbone = encoder.backbone
 
     def features(self, images: Tensor) -> Tensor:
-        """`[B, F]`, as the backbone gives them."""
+        """The features `[B, F]` of the backbone."""
         features: Tensor = self.backbone(self.normaliser(images))
         return features
 
@@ -35,16 +35,16 @@ class Headless(nn.Module):
         return functional.normalize(self.features(images), dim=1)
 
     def as_parts(self) -> tuple[nn.Module, ...]:
-        """What it applies one after the other."""
+        """Its modules in the order of application."""
         return self.normaliser, self.backbone, UnitNorm()
 
 
 class ReleasedSide(nn.Module):
-    """Estimator, encoder and queue of one modality, and the losses it has by itself."""
+    """Estimator, encoder and queue of one modality, with the losses of that modality."""
 
     def __init__(self, setting: Setting, config: CrossXConfig, modality: Modality) -> None:
         super().__init__()
-        # In a list: a frozen teacher belongs to the setting, and not into a checkpoint.
+        # In a list: a frozen teacher belongs to the setting, not to a checkpoint.
         self._teacher = [setting.teacher(modality)]
         self._config = config
         normaliser = deepcopy(setting.normaliser(modality))
@@ -59,7 +59,7 @@ class ReleasedSide(nn.Module):
         )
 
     def semantics(self, images: Tensor) -> tuple[Tensor, Losses]:
-        """Logits of the teacher, and the weighted losses of raw images by themselves."""
+        """Logits of the teacher, and the weighted losses of raw images of this modality alone."""
         config, (teacher,) = self._config, self._teacher
         logits, features = teacher(images)
         student = teacher.network.head(self.encoder.features(images))

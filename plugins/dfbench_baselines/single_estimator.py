@@ -19,7 +19,7 @@ from dfbench_baselines.modality_estimator import (
 
 
 class SingleEstimator(nn.Module):
-    """An estimator that sees its own teacher and student only, with noise of its own."""
+    """An estimator with its own noise that depends only on its own teacher and student."""
 
     def __init__(self, setting: Setting, config: EstimatorConfig, modality: Modality) -> None:
         super().__init__()
@@ -31,7 +31,7 @@ class SingleEstimator(nn.Module):
         self._optimiser = new_optimiser(config, self.parameters())
 
     def state(self) -> dict[str, Stateful]:
-        """What a checkpoint has to hold."""
+        """State for checkpoints."""
         return {
             f"{self._modality} estimator": self,
             f"{self._modality} estimator optimiser": self._optimiser,
@@ -39,12 +39,12 @@ class SingleEstimator(nn.Module):
         }
 
     def forward(self, count: int) -> Tensor:
-        """`[count, 3, H, W]` in [0, 1], of fresh noise."""
+        """Images `[count, 3, H, W]` in [0, 1], from fresh noise."""
         images: Tensor = self.network(noise(self._setting, self._config, count, self._noise))
         return images
 
     def step(self, students: Students | None) -> tuple[Tensor, Losses]:
-        """One optimiser step: the images it made and its losses; `students` is the adversary."""
+        """Take one optimiser step: generated images and losses; `students` is the adversary."""
         images = self(self._config.estimator_batch)
         losses = judged(self._setting, self._config, self._modality, images, students).losses
         descend(self._optimiser, *losses.values())

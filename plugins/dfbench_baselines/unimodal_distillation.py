@@ -1,26 +1,26 @@
-"""Uni-modal distillation: two data-free distillations that never hear of each other.
+"""Uni-modal distillation: an independent data-free distillation for each modality.
 
 Chen et al., "Data-Free Learning of Student Networks" (DAFL), ICCV 2019, once for the photo teacher
 and once for the sketch teacher; `[dfq]` has the losses of Choi et al., "Data-Free Network
-Quantization With Adversarial Knowledge Distillation", CVPR-W 2020. An estimator makes images that
-its teacher recognises; the student of that teacher learns its posterior on them, KL(p || s). No
-common noise, no alignment, no modality guidance, no cross-modal loss: what one modality's run
-computes does not depend on the other's.
+Quantization With Adversarial Knowledge Distillation", CVPR-W 2020. An estimator generates images
+that its teacher recognises; the teacher's student is trained on its posterior for them, KL(p || s).
+There is no common noise, alignment, modality guidance or cross-modal loss: the training of one
+modality does not depend on the other.
 
-Published: the losses; the script's default weights 1, 5, .1 (its CIFAR-10 weights .05, 5, .01 leave
-the teachers undecided within such a budget); DFQ's certainty 1 and adversary 1. Natural logarithms
-throughout: DAFL's entropy weight 5 is of log10, 2.17 here. Ours:
+Published: the losses; the script's default weights 1, 5, .1 (with its CIFAR-10 weights .05, 5, .01
+teachers stay uncertain within such a budget); DFQ's certainty 1 and adversary 1. All logarithms are
+natural: DAFL's entropy weight 5 is for log10, 2.17 here. Our additions:
 
-- students are the encoders of every row, started as the budget says, with its steps, batch and
-  optimiser. Their class percentages are cosines with *class codes*: fixed vectors, drawn before
-  training and learned from nothing, the same for both modalities. They give both feature spaces the
-  same axes without a word between the two runs; `[separate]` draws codes for each, and shows what
-  that is worth;
+- students are the encoders of all trained methods, initialised as set by the budget, with its
+  steps, batch and optimiser. Their class probabilities are cosines with *class codes*: fixed
+  vectors, drawn before training, the same for both modalities. They give both embedding spaces the
+  same axes without any exchange between the two trainings; `[separate]` draws codes for each
+  modality, and shows how much this contributes;
 - estimators (sigmoid over [0, 1], grey sketches on light paper), a warm-up and a pool of images as
-  in CrossX. `[no-pool]` is DAFL's schedule, one estimator step a student step and every image seen
-  once: within such a budget its students follow their teachers on far fewer images;
-- `[dfq]` weighs balance 5 and batch-normalisation matching 3, of the mean divergence per channel
-  (published: 20, and 1 of the sum of norms over layers): teachers are the surer of the images.
+  in CrossX. `[no-pool]` is DAFL's schedule, one estimator step per student step with every image
+  seen once: within such a budget its students see far fewer images;
+- `[dfq]` weights balance by 5 and batch-normalisation matching by 3, for the mean divergence per
+  channel (published: 20, and 1 for the sum of norms over layers): teachers are then more certain.
 """
 
 from __future__ import annotations
@@ -55,11 +55,11 @@ class UnimodalConfig(EstimatorConfig):
     student_steps: int = Field(default=4, ge=1)
     """Student steps after each further estimator step."""
     pool_batches: int = Field(default=60, ge=0)
-    """Estimator batches that students draw from; 0: always fresh images of the estimators."""
+    """Number of estimator batches in the pool; 0: students always get fresh images."""
 
 
 class UnimodalDistillation(Method):
-    """The row `unimodal-distillation`."""
+    """The method `unimodal-distillation`."""
 
     name = "unimodal-distillation"
     title = "Uni-Modal Distillation"
@@ -84,7 +84,7 @@ class UnimodalDistillation(Method):
 
 
 class TwoDistillations:
-    """Two estimators and two students at work, in step but without a word to each other."""
+    """Two estimators and two students, trained in step but independently."""
 
     def __init__(self, setting: Setting, config: UnimodalConfig, students: Students) -> None:
         self._setting = setting
@@ -96,7 +96,7 @@ class TwoDistillations:
         self._draws = setting.generator("pool")
 
     def run(self) -> None:
-        """Train estimators and students; leaves a picture of each modality's images."""
+        """Train estimators and students; writes a picture of each modality's images."""
         config, setting = self._config, self._setting
         state = {
             **self._students.state(),
@@ -129,7 +129,7 @@ class TwoDistillations:
 
     @torch.no_grad()
     def _draw(self) -> Pairs:
-        """A batch for each student; that a photo and a sketch share a row means nothing."""
+        """A batch for each student; photo and sketch of one row are unrelated."""
         count = self._setting.budget.batch_size
         if self._pool.size:
             return self._pool.sample(count, self._draws)

@@ -1,9 +1,9 @@
-"""Git Re-Basin by weight matching: bringing two networks' units into one order.
+"""Git Re-Basin by weight matching: permutes the units of one network to match another.
 
 Ainsworth, Hayase, Srinivasa: "Git Re-Basin: Merging Models modulo Permutation Symmetries", ICLR
-2023, algorithm 1. For one numbering after the other, with all others fixed, the permutation
-P = argmax_P <W_a, P W_b> is a linear assignment; a sweep takes the numberings in random order, and
-sweeps go on until none gains.
+2023, algorithm 1. For one unit order at a time, with all others fixed, the permutation
+P = argmax_P <W_a, P W_b> is a linear assignment; a sweep visits the unit orders in random order,
+and sweeps are repeated until none improves.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dfbench_baselines.permutations import Axes, Permutations, renumbered
 
 _SWEEPS = 100
 _LEAST_GAIN = 1e-9
-"""Relative to the similarity that the assignment is about; less is rounding."""
+"""Relative to the similarity maximised by the assignment; smaller gains are rounding."""
 
 
 def match_units(
@@ -26,8 +26,8 @@ def match_units(
 ) -> Permutations:
     """Permutations of the units of state `b` that bring it closest to state `a`.
 
-    All tensors that `axes` names are compared, but for the running statistics of normalisation:
-    they are no weights. `generator` orders the sweeps. Permutations lie on the CPU.
+    All tensors named in `axes` are compared except the running statistics of normalisation, which
+    are not weights. `generator` orders the sweeps. Permutations lie on the CPU.
     """
     compared = {name: names for name, names in axes.items() if "running_" not in name}
     a = {name: a[name].double().cpu() for name in compared}
@@ -54,7 +54,7 @@ def _improve(
     by: dict[str, Tensor],
     numbering: str,
 ) -> bool:
-    """Set the best permutation of one numbering; whether it is better than the one before."""
+    """Set the best permutation of one unit order; returns whether it improves the previous one."""
     similarity = _similarity(a, b, axes, by, numbering)
     places = torch.arange(len(similarity))
     best = torch.as_tensor(linear_sum_assignment(similarity.numpy(), maximize=True)[1])

@@ -38,8 +38,8 @@ def spoilt(data: Side, row: Any, value: object) -> Side:
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"queries": spoilt(Q, (4, 1), np.nan)}, "queries row 4 holds NaN"),
-        ({"gallery": spoilt(G, (7, 0), np.inf)}, "gallery row 7 holds infinity"),
+        ({"queries": spoilt(Q, (4, 1), np.nan)}, "queries row 4 contains NaN"),
+        ({"gallery": spoilt(G, (7, 0), np.inf)}, "gallery row 7 contains infinity"),
         (
             {"gallery": spoilt(G, 3, 1e30), "similarity": "inner"},
             r"row 3 has a norm of 2e\+30, the gallery's median is about .*; allowed: at most",
@@ -66,7 +66,7 @@ def spoilt(data: Side, row: Any, value: object) -> Side:
         ({"metrics": ("df-sbir:0",)}, "has cap = 0"),
         ({"metrics": ()}, "at least one"),
         ({"bootstrap": -1}, "bootstrap is -1"),
-        ({"device": "cuda:99"}, "'cuda:99' is not there"),
+        ({"device": "cuda:99"}, "'cuda:99' is not available"),
     ],
 )
 def test_input_that_cannot_be_scored_is_refused_in_one_line(

@@ -149,7 +149,7 @@ def test_damaged_checkpoint_is_said_and_the_one_before_is_used(
     newest.write_bytes(DAMAGE[damage](newest.read_bytes()))
     resumed = Fit()
     assert resumed.run(tmp_path) == list(range(6, 20))
-    assert f"checkpoint {newest} is damaged and not used" in capsys.readouterr().err
+    assert f"checkpoint {newest} is damaged and is removed" in capsys.readouterr().err
     for one, two in zip(whole.weights(), resumed.weights(), strict=True):
         assert torch.equal(one, two)
     assert older.exists()
@@ -180,7 +180,7 @@ def test_checkpoint_of_another_origin_is_not_gone_on_from(
     with pytest.raises(KilledError):
         Fit().run(tmp_path, 7, fit="one")
     assert Fit().run(tmp_path, fit="two") == list(range(20))
-    assert "is of another run, version or thread count and not used" in capsys.readouterr().err
+    assert "is of another run, version or thread count and is removed" in capsys.readouterr().err
 
 
 def test_loops_of_one_description_do_not_share_a_checkpoint(tmp_path: Path) -> None:
@@ -292,7 +292,7 @@ class Odd:
 
 
 def test_state_that_is_more_than_data_is_refused_when_it_is_saved(tmp_path: Path) -> None:
-    with pytest.raises(PluginFault, match=r"state of loop 'odd' holds \S*Fit; allowed: tensors"):
+    with pytest.raises(PluginFault, match=r"state of loop 'odd' contains \S*Fit; allowed: tensors"):
         list(_loops(tmp_path).new("odd", 1, {"odd": Odd()}))
     assert list(tmp_path.iterdir()) == []
 

@@ -307,6 +307,6 @@ def test_reestimated_variant_measures_on_pairs_that_crossx_generates_first(
 def test_teachers_of_two_networks_have_no_average(make_setting: MakeSetting) -> None:
     setting = make_setting(networks=("resnet-tiny", "resnet-mini"))
     with pytest.raises(
-        InvalidInput, match="resnet-tiny at 16 px and resnet-mini at 16 px have no average"
+        InvalidInput, match="resnet-tiny at 16 px and resnet-mini at 16 px cannot be averaged"
     ):
         AveragingWeights(AveragingConfig()).fit(setting)

@@ -53,14 +53,14 @@ def test_both_conditional_estimators_are_told_the_same_class(tmp_path: Path) -> 
     for_photos, for_sketches = estimators.draw()
     assert for_photos.shape == (8, 32)
     assert torch.equal(for_photos, for_sketches)
-    assert torch.equal(for_photos[:, 16:], estimators.embedding(estimators.external["photo"]))
+    assert torch.equal(for_photos[:, 16:], estimators.embedding(estimators.drawn_classes["photo"]))
 
 
 def test_conditional_certainty_is_the_cross_entropy_with_the_given_class(tmp_path: Path) -> None:
     estimators = ConditionalEstimators(tiny_setting(tmp_path), quick(**CONDITIONAL), None)
     estimators.draw()
     logits = torch.randn(8, 3, generator=torch.Generator().manual_seed(0))
-    expected = functional.cross_entropy(logits, estimators.external["photo"])
+    expected = functional.cross_entropy(logits, estimators.drawn_classes["photo"])
     assert torch.allclose(estimators.uncertainty("photo", logits), expected)
 
 
@@ -79,10 +79,10 @@ def test_each_estimator_is_given_classes_that_its_teacher_knows(
     config = quick(**CONDITIONAL, estimator_batch=len(setting.classes))
     estimators = ConditionalEstimators(setting, config, None)
     estimators.draw()
-    pairs = zip(*(estimators.external[m].tolist() for m in ("photo", "sketch")), strict=True)
+    pairs = zip(*(estimators.drawn_classes[m].tolist() for m in ("photo", "sketch")), strict=True)
     assert Counter(pairs) == given
     logits = torch.randn(len(setting.classes), len(photo))
-    classes = [photo.index("abcd"[y]) for y in estimators.external["photo"].tolist()]
+    classes = [photo.index("abcd"[y]) for y in estimators.drawn_classes["photo"].tolist()]
     expected = functional.cross_entropy(logits, torch.tensor(classes))
     assert torch.allclose(estimators.uncertainty("photo", logits), expected)
 

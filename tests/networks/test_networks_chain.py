@@ -91,7 +91,7 @@ class Bare(Backbone):
         (OwnLinear(2, 2), "OwnLinear"),
         (nn.Sequential(Normaliser.of("photo"), Bare()), "Bare"),
         (Own(nn.ModuleList()), "Own"),
-        (Hiding(), "Hiding, whose as_parts() names a torch.nn.modules.linear.Linear"),
+        (Hiding(), "Hiding, whose as_parts() returns a torch.nn.modules.linear.Linear"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

@@ -178,8 +178,8 @@ def test_strides_of_any_library_network_can_be_fitted(name: str) -> None:
         ("resnet18@1e3", "fitted .* or the pixels"),
         ("resnet-mini@2048", "1 to 1024, e.g. resnet-mini@128"),
         ("torchvision:resnet18@fited", "e.g. torchvision:resnet18@128"),
-        ("resnet18@fitted", "fits itself to the image size already; allowed: resnet18"),
-        ("torchvision:resnet18@fitted", "keeps its strides; allowed: resnet18, which fits itself"),
+        ("resnet18@fitted", "already adapts to the image size; allowed: resnet18"),
+        ("torchvision:resnet18@fitted", "keeps its strides; allowed: resnet18, which adapts"),
         ("torchvision:alexnet@16", "cannot take images of 16 px"),
     ],
 )

@@ -72,7 +72,7 @@ def test_rows_on_other_data_do_not_pair(shelf: Shelf) -> None:
     line = shelf.call("compare", "crossx", "meta-data").refused()
     assert "crossx is on sketchy, meta-data is on shapes" in line
     shelf.add("mib", 0.1, fingerprint="f2")
-    assert "of other data" in shelf.call("compare", "crossx", "mib").refused()
+    assert "differ in data or scenario" in shelf.call("compare", "crossx", "mib").refused()
 
 
 def test_each_dataset_and_scenario_is_a_row_of_its_own(shelf: Shelf) -> None:
@@ -126,7 +126,7 @@ def test_queries_without_a_photo_are_left_out(shelf: Shelf) -> None:
     ("arguments", "words"),
     [
         (("crosx", "mib"), "unknown method 'crosx'; did you mean 'crossx'?"),
-        (("crossx", "crossx"), "both rows are 'crossx'"),
+        (("crossx", "crossx"), "both methods are 'crossx'"),
         (("crossx",), "allowed: two, A and B, or none"),
         (("crossx", "mib", "--metric", "map@al"), "did you mean 'map@all'?"),
         (
@@ -161,7 +161,7 @@ def test_values_of_another_run_are_refused(shelf: Shelf) -> None:
     other = shelf.add("mib", 0.1)
     file = shelf.folder(other) / "per_query.npz"
     np.savez(file, **{"map@all": np.full(10, 0.9)})
-    assert "of another run than its record" in shelf.call("compare", "crossx", "mib").refused()
+    assert "does not match its record" in shelf.call("compare", "crossx", "mib").refused()
     np.savez(file, **{"prec@200": np.full(10, 0.9)})
     assert "has no values of 'map@all'" in shelf.call("compare", "crossx", "mib").refused()
     file.write_bytes(b"PK\x03\x04 no archive")

@@ -74,7 +74,7 @@ def test_papers_stand_beneath_the_datasets_they_printed_and_scenarios_apart() ->
     )
     printed = {row[0]: row for row in closed.rows[1:]}
     assert printed["crossx"] == ("crossx", "-", "-", "-", ".827", ".831", "-", "-")
-    assert closed.sections[-1] == ("as printed", len(printed))
+    assert closed.sections[-1] == ("as published", len(printed))
     assert len(overlap.rows) == 1
 
 

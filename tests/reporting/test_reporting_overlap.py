@@ -133,7 +133,7 @@ def test_printed_zero_shot_rows_stand_beneath_the_split_they_are_of() -> None:
     assert rows["ZSE-RN"]["published"] == ".698 mAP@all, .797 Prec@100"
     assert "TVT *" in rows
     assert "SEM-PCYC" not in rows
-    assert layout.sections[-1] == ("zero-shot, with data, as printed by others", len(rows) - 1)
+    assert layout.sections[-1] == ("zero-shot, with data, as published", len(rows) - 1)
     notes = "\n".join(layout.notes)
     assert "ZSE-SBIR project page" in notes
     assert "quadruplet: reconstructed from the abstract of Tursun et al." in notes

@@ -95,7 +95,7 @@ def test_comparisons_of_records_that_are_gone_are_dropped_and_said(written: Shel
         file.unlink()
     _, said = _page(written)
     assert "left out: difference of crossx, alternative-data on sketchy" in said
-    assert "of records that are not here" in said
+    assert "its records are not in this folder" in said
     finished = written.call("compare", "--write")
     assert "dropped: difference of crossx, alternative-data" in finished.err
     labels = {side["label"] for one in _stored(written)["comparisons"] for side in one["sides"]}
@@ -107,7 +107,7 @@ def test_comparisons_that_contradict_their_records_are_dropped(written: Shelf) -
     content["comparisons"][0]["value"] += 0.01
     (written.results / FILE).write_text(json.dumps(content), encoding="utf-8")
     page, said = _page(written)
-    assert said.count("not what its records say") == 1
+    assert said.count("it disagrees with its records") == 1
     assert page.count("(no interval yet)") == 1
 
 
@@ -115,7 +115,7 @@ def test_a_further_seed_makes_a_comparison_stale(written: Shelf) -> None:
     written.add("crossx", 0.3, posterior=0.35, seed=3)
     written.add("classifier-posterior", 0.4, seed=3)
     _, said = _page(written)
-    assert "of rows or seeds that no question compares now" in said
+    assert "no question compares these methods and seeds any more" in said
 
 
 def test_what_holds_is_not_made_again(written: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -230,11 +230,11 @@ def test_wrong_request_is_one_line(arguments: tuple[str, ...], said: str, full: 
 def test_missing_or_broken_runs_are_named_with_the_command(kind: str, full: Shelf) -> None:
     command = ("plot", kind, "-o", str(full.place / "x.png"), "--method", "crossx", "--runs")
     line = full.call(*command, str(full.place / "elsewhere")).refused()
-    assert "left no embeddings with labels" in line
+    assert "has no embeddings with labels" in line
     assert "dfbench run --method crossx" in line
     (full.folder(_line(full, "crossx").first) / "embeddings.safetensors").write_bytes(b"x")
     line = full.call(*command, str(full.runs)).refused()
-    assert "is not as its run left it" in line
+    assert "is damaged or inconsistent" in line
 
 
 def test_no_records_are_said(shelf: Shelf) -> None:
@@ -246,10 +246,10 @@ def test_more_rows_than_colours_are_left_out_aloud(shelf: Shelf) -> None:
         add_overlap(shelf, f"row{number}", 0.5, 0.3 + number / 100)
     target = shelf.place / "x.png"
     finished = shelf.call("plot", "overlap", "-o", str(target), "--runs", str(shelf.runs))
-    assert "left out: row1, row0; choose rows with --method" in finished.err
+    assert "left out: row1, row0; choose methods with --method" in finished.err
     many = [part for n in range(9) for part in ("--method", f"row{n}")]
     line = shelf.call("plot", "overlap", "-o", str(target), *many).refused()
-    assert "9 rows by --method; allowed: at most 8" in line
+    assert "9 methods by --method; allowed: at most 8" in line
 
 
 def test_records_of_a_sweep_need_not_have_every_overlap(shelf: Shelf) -> None:

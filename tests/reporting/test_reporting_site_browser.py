@@ -125,7 +125,7 @@ def test_two_runs_are_compared_query_by_query(visit: Open, shelf: Shelf) -> None
     rows = {one.method.label: one for one in shelf.records if one.seed == 0}
     values = [RunFolders(shelf.runs).values(rows[x], "map@all", "") for x in ("triplet", "crossx")]
     gaps = values[0] - values[1]
-    table = "table:has(caption:text('Queries that B answers better'))"
+    table = "table:has(caption:text('Queries with a higher AP in B'))"
     assert next(int(text) for text in _column(page, table, 1)) == int(np.argmin(gaps))
     assert {*_column(page, "table:has(caption:text('By class'))", 1)} == {"a", "b"}
     page.get_by_role("button", name="Swap A and B").click()
@@ -152,7 +152,7 @@ def test_no_page_is_wider_than_a_phone_and_each_follows_the_scheme(
 def test_the_keyboard_reaches_the_content_and_shows_where_it_is(visit: Open) -> None:
     page = visit("index.html")
     page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
+    assert page.evaluate("document.activeElement.textContent") == "Skip to content"
     page.keyboard.press("Tab")
     focus = "getComputedStyle(document.activeElement).outlineStyle"
     assert page.evaluate(focus) == "solid"

@@ -45,7 +45,7 @@ def test_a_folder_with_other_files_is_left_alone(shelf: Shelf) -> None:
     target.mkdir()
     (target / "index.html").write_text("mine", encoding="utf-8")
     refused = shelf.call(*_arguments(shelf, target)).refused()
-    assert "holds files that no report wrote" in refused
+    assert "contains files that are not of a report" in refused
     assert [file.name for file in target.iterdir()] == ["index.html"]
     assert (target / "index.html").read_text(encoding="utf-8") == "mine"
 

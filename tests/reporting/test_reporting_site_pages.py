@@ -82,7 +82,7 @@ def test_page_of_a_run_shows_what_its_folder_holds(filled: Shelf) -> None:
         "Confusion between classes",
         "Adversarial pairs",
         "Own drawing",
-        "Curves over training",
+        "Training curves",
         "Teachers",
         "Cost",
     ):
@@ -122,7 +122,7 @@ def test_what_finished_runs_can_still_make_is_not_made_by_repeating_them(filled:
         ("showcase/queries.json", "best, median and worst queries"),
         ("showcase/queries.jpg", "thumbnails of the queries"),
         ("showcase/confusion.npz", "confusion between classes"),
-        ("training/students.curves.json", "curves of the training"),
+        ("training/students.curves.json", "training curves"),
         ("pictures/counts.json", "the picture &#39;counts&#39;"),
         ("pictures/own-drawing.png", "the picture &#39;own-drawing&#39;"),
         ("pictures/hardest-pairs.json", "the picture &#39;hardest-pairs&#39;"),
@@ -143,7 +143,7 @@ def test_values_of_another_run_are_not_shown(filled: Shelf) -> None:
     record = _record(filled, "crossx")
     other = filled.folder(_record(filled, "mib")) / "per_query.npz"
     (filled.folder(record) / "per_query.npz").write_bytes(other.read_bytes())
-    assert "is of another run than its record" in words(page_of(_report(filled), record))
+    assert "does not match its record" in words(page_of(_report(filled), record))
 
 
 def test_markup_in_titles_names_and_notes_is_text(shelf: Shelf) -> None:

@@ -112,7 +112,7 @@ def test_forced_run_is_repeated_with_the_same_digests(method: str, quick_bench: 
     first = quick_bench.record(method)
     again = quick_bench.run(method, "--force")
     assert again.status == 0
-    assert "repeated, with the same digests as before" in again.err
+    assert "repeated, with identical digests" in again.err
     assert first["digests"]["embeddings"] in again.err
     records = list(quick_bench.results.rglob("*.json"))
     assert len(records) == 1

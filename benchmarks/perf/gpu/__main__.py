@@ -31,7 +31,7 @@ _FAILED = 1
 
 
 def main() -> None:
-    """Run all steps, or with `--step` the one in this process."""
+    """Run all steps, or with `--step` one step in this process."""
     arguments = _arguments()
     if arguments.reference:
         _make_reference()
@@ -55,22 +55,22 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.perf.gpu",
-        description="Measure everything dfbench claims of GPUs; one JSON file a step.",
+        description="Measure all claims of dfbench about GPUs; one JSON file per step.",
     )
     parser.add_argument("--minutes", type=float, default=8, help="time limit (default: 8)")
     parser.add_argument("--out", type=Path, default=Path("gpu-check"), help="folder of the results")
-    parser.add_argument("--data", type=Path, help="folder that holds qd_tiny21, for the last step")
+    parser.add_argument("--data", type=Path, help="folder with qd_tiny21, for the last step")
     parser.add_argument("--device", default="cuda", choices=["cuda", "cpu"])
     parser.add_argument("--scale", default="full", choices=["full", "tiny"])
     parser.add_argument("--resume", action="store_true", help="keep complete steps of --out")
     parser.add_argument(
-        "--reference", action="store_true", help="measure the CPU's scores anew (half an hour)"
+        "--reference", action="store_true", help="measure the CPU's scores again (half an hour)"
     )
-    parser.add_argument("--step", choices=[step.name for step in STEPS], help="this step alone")
+    parser.add_argument("--step", choices=[step.name for step in STEPS], help="only this step")
     parser.add_argument("--seconds", type=float, default=600, help="time limit of --step")
     arguments = parser.parse_args()
     if not Path(SUITE).is_file():
-        parser.error(f"{SUITE} is not here; run this from the root of the repository")
+        parser.error(f"{SUITE} does not exist; run this from the root of the repository")
     if arguments.device == "cuda" and not arguments.reference:
         _require_gpu(parser)
     return arguments
@@ -80,15 +80,15 @@ def _require_gpu(parser: argparse.ArgumentParser) -> None:
     import torch
 
     if not torch.cuda.is_available():
-        parser.error("no GPU is visible to torch; try the way with --device cpu --scale tiny")
+        parser.error("no GPU is visible to torch; for a dry run use --device cpu --scale tiny")
 
 
 def _all_steps(arguments: argparse.Namespace) -> int:
-    """Run the steps one after the other; status 1 if one did not end well."""
+    """Run the steps one after the other; status 1 if any step failed."""
     end = time.monotonic() + 60 * arguments.minutes
     console = Console(highlight=False)
     failed = False
-    # Sums of cuBLAS have a fixed order only with this, and it has to be set before CUDA starts.
+    # cuBLAS sums in a fixed order only with this setting, which must precede the start of CUDA.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     for step in STEPS:
         if arguments.resume and _complete(arguments, step.name):
@@ -122,7 +122,7 @@ def _complete(arguments: argparse.Namespace, name: str) -> bool:
 
 
 def _table(out: Path) -> Table:
-    """Everything measured, a line each."""
+    """All measurements, one per line."""
     table = Table(box=box.SIMPLE)
     for column in ("step", "measured", "figure"):
         table.add_column(column, overflow="fold")
@@ -136,7 +136,7 @@ def _table(out: Path) -> Table:
 
 
 def _figures(value: Any) -> Iterator[tuple[str, str]]:
-    """Named figures of a measurement, nested ones by the names on the way."""
+    """Named figures of a measurement; names of nested ones are joined."""
     if isinstance(value, dict):
         for name, inner in value.items():
             for part, figure in _figures(inner):

@@ -1,4 +1,4 @@
-"""What the card is, and how fast it multiplies matrices: the measure of the later steps."""
+"""Facts of the GPU and its throughput of matrix products, the reference of the later steps."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SIZE = {"full": 8192, "tiny": 128}
 
 
 def measure(request: Request, journal: Journal) -> None:
-    """Name, memory, versions, and the throughput of matrix products by arithmetic."""
+    """Record name, memory, versions, and the throughput of matrix products by arithmetic."""
     journal.write("card", card_name(request.device))
     journal.write("versions", versions())
     if request.device == "cuda":
@@ -31,7 +31,7 @@ def card_name(device: str) -> str:
 
 
 def versions() -> dict[str, str | None]:
-    """Versions that decide what a GPU computes; None for what is not there."""
+    """Versions that influence the results of a GPU; None for missing packages."""
     try:
         import triton
 
@@ -47,7 +47,7 @@ def versions() -> dict[str, str | None]:
 
 
 def peak_throughput(device: str, size: int) -> dict[str, float]:
-    """10^12 floating-point operations a second of square matrix products, by arithmetic."""
+    """10^12 floating-point operations per second of square matrix products, by arithmetic."""
     found = {}
     for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
         left = torch.randn(size, size, device=device, dtype=dtype)

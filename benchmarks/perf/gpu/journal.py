@@ -15,18 +15,18 @@ Scale = Literal["full", "tiny"]
 
 @dataclass(frozen=True)
 class Request:
-    """What a step is asked to measure, and where its result goes."""
+    """The measurement requested of a step, and the place of its result."""
 
     step: str
     device: Literal["cuda", "cpu"]
     scale: Scale
-    """`tiny` proves that every step runs; its figures say nothing."""
+    """`tiny` is a dry run of every step; its figures are meaningless."""
     seconds: float
     """Time limit of the step."""
     out: Path
     """Folder of the result files."""
     data: Path | None = None
-    """Folder that holds `qd_tiny21` or `pacs`, for the step that needs real images."""
+    """Folder with `qd_tiny21` or `pacs`, for the step that needs real images."""
 
     @property
     def file(self) -> Path:
@@ -35,18 +35,18 @@ class Request:
 
     @property
     def tiny(self) -> bool:
-        """Whether only the way is tried."""
+        """Whether this is a dry run."""
         return self.scale == "tiny"
 
 
 def result_file(out: Path, step: str) -> Path:
-    """Where the result of a step is written."""
+    """The result file of a step."""
     return out / f"gpu-{step}.json"
 
 
 @dataclass
 class Journal:
-    """The measurements of one step; each is on disk as soon as it is written."""
+    """The measurements of one step; each is written to disk at once."""
 
     request: Request
     content: dict[str, Any] = field(default_factory=dict)
@@ -63,7 +63,7 @@ class Journal:
         }
 
     def write(self, name: str, value: Any) -> None:
-        """Keep a measurement under a name, replacing an earlier one of that name."""
+        """Store a measurement under a name, replacing an earlier one."""
         self.content["results"][name] = value
         self._save()
 
@@ -74,7 +74,7 @@ class Journal:
 
     @property
     def seconds_left(self) -> float:
-        """Seconds until the time limit; negative beyond it."""
+        """Seconds until the time limit; negative after it."""
         return self.request.seconds - (time.monotonic() - self._started)
 
     def _save(self) -> None:

@@ -15,7 +15,7 @@ _LINES = 40
 
 
 def measure(request: Request, journal: Journal) -> None:
-    """How many tests passed, failed and were skipped; the end of pytest's output if any failed."""
+    """Record how many tests passed, failed and were skipped, and pytest's output on failure."""
     if find_spec("pytest") is None:
         journal.write("tests", {"not run": "pytest is not installed"})
         return

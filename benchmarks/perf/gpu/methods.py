@@ -1,6 +1,6 @@
-"""Every method that trains, at short budgets: it ends, and scores what a CPU scores.
+"""All trained methods with short budgets: each must finish and reach the scores of a CPU.
 
-The CPU's scores stand in `reference.json`, made by
+The CPU's scores are in `reference.json`, made by
 
     python -m benchmarks.perf.gpu --reference
 """
@@ -21,17 +21,17 @@ from dfbench.system.files import write_json
 SUITE = Path("benchmarks/gpu.toml")
 TINY = Path("benchmarks/quick.toml")
 SEEDS = (0, 1, 2)
-"""Of the reference."""
+"""Seeds of the reference."""
 REFERENCE = Path(__file__).with_name("reference.json")
 SPREADS = 3.0
-"""Standard deviations over the CPU's seeds that a GPU's score may be away from their mean."""
+"""Allowed distance of a GPU's score from the mean over the CPU's seeds, in standard deviations."""
 LEAST = 0.02
-"""The same in map@all, for methods whose seeds agree more closely than that."""
+"""Least allowed distance in map@all, for methods whose seeds hardly differ."""
 _JOBS = {"cuda": 4, "cpu": 1}
 
 
 def measure(request: Request, journal: Journal) -> None:
-    """Score, seconds and memory of each method; whether the score is within the CPU's spread."""
+    """Record score, seconds and memory of each method, and whether its score is in range."""
     reference = {} if request.tiny else read_reference()
     with TemporaryDirectory() as folder:
         suite = SuiteRun(
@@ -55,7 +55,7 @@ def measure(request: Request, journal: Journal) -> None:
 
 
 def compared(record: dict[str, Any], scores: list[float] | None) -> dict[str, Any]:
-    """What a record says, beside the CPU's `scores` over seeds."""
+    """Results of a record, with the CPU's `scores` over seeds for comparison."""
     found = {
         "map@all": score(record),
         "fit seconds": record["seconds"]["fit"],
@@ -69,12 +69,12 @@ def compared(record: dict[str, Any], scores: list[float] | None) -> dict[str, An
 
 
 def tolerance(scores: list[float]) -> float:
-    """How far a score may be from the mean of the CPU's."""
+    """Allowed distance of a score from the mean of the CPU's."""
     return max(LEAST, SPREADS * statistics.stdev(scores))
 
 
 def read_reference() -> dict[str, list[float]]:
-    """The CPU's map@all over seeds, by method; none before `--reference` has measured them."""
+    """The CPU's map@all over seeds, by method; empty before `--reference` has been run."""
     if not REFERENCE.is_file():
         return {}
     content = json.loads(REFERENCE.read_text(encoding="utf-8"))

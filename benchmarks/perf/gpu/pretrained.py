@@ -1,4 +1,4 @@
-"""Methods on real images with ImageNet-initialised teachers, as far as the time goes."""
+"""Methods on real images with teachers from ImageNet weights, as many as the time allows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DATASET = "qd_tiny21"
 
 
 def measure(request: Request, journal: Journal) -> None:
-    """Scores and seconds of the first seed of each method that there is time for."""
+    """Record scores and seconds of the first seed of each method finished in time."""
     if request.data is None:
         journal.write("methods", {"not run": "no --data DIR with real images"})
         return
@@ -38,7 +38,7 @@ def measure(request: Request, journal: Journal) -> None:
 
 
 def written_for(images: Path, folder: Path) -> Path:
-    """The suite on the images of a folder."""
+    """The suite for the images of a folder."""
     lines = SUITE.read_text(encoding="utf-8").splitlines()
     kept = [line for line in lines if not line.startswith("datasets")]
     file = folder / SUITE.name

@@ -1,4 +1,4 @@
-"""Ranking at the size of the published galleries, as multiples of the bare matrix product."""
+"""Ranking at the size of published galleries, compared with the bare matrix product."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from dfbench.evaluation.ranking.torch_engine import rank_in_plain_torch
 
 _PRODUCT_BYTES = 2**30
 _ARGSORT_QUERIES = 20_000
-"""Queries that the argsort is timed on; its time for more is in proportion."""
+"""Queries for which the argsort is timed; the time for more is extrapolated linearly."""
 _ARGSORT_TILE = 256
 
 
 @dataclass(frozen=True)
 class Size:
-    """Queries, photos and classes of a dataset, and the time that its ranking is to stay below."""
+    """Queries, photos and classes of a dataset, and the time limit that its ranking should meet."""
 
     queries: int
     photos: int
@@ -51,7 +51,7 @@ class Sides:
 
 
 def measure(request: Request, journal: Journal) -> None:
-    """Seconds of each engine and of an argsort, beside the product's, by dataset size."""
+    """Record seconds of each engine and of an argsort, and of the product, by dataset size."""
     device = torch.device(request.device)
     engines: dict[str, Engine] = {"plain torch": rank_in_plain_torch}
     chosen = engine_for(device)
@@ -97,7 +97,7 @@ def made_up(size: Size, device: torch.device) -> Sides:
 
 
 def bare_product(sides: Sides) -> None:
-    """All similarities in fp32, tile by tile, none kept."""
+    """Compute all similarities in fp32, tile by tile, and discard them."""
     rows = max(1, _PRODUCT_BYTES // (4 * len(sides.gallery)))
     with full_precision(sides.queries.device):
         out = sides.queries.new_empty((min(rows, len(sides.queries)), len(sides.gallery)))
@@ -106,7 +106,7 @@ def bare_product(sides: Sides) -> None:
 
 
 def _ranking(sides: Sides, engine: Engine, device: torch.device) -> Callable[[], None]:
-    """The whole way from embeddings to the default metrics of every query, by one engine."""
+    """The computation from embeddings to the default metrics of every query, by one engine."""
     wanted = [metric(name) for name in DEFAULT_METRICS]
 
     def ranking() -> None:
@@ -120,7 +120,7 @@ def _ranking(sides: Sides, engine: Engine, device: torch.device) -> Callable[[],
 
 
 def argsort_seconds(sides: Sides, device: str) -> float:
-    """Seconds of argsort and cumulative sums for all queries, from a part of them."""
+    """Seconds of argsort and cumulative sums for all queries, extrapolated from some of them."""
     count = min(len(sides.queries), _ARGSORT_QUERIES)
     ranks = torch.arange(1, len(sides.gallery) + 1, device=sides.gallery.device)
 

@@ -1,4 +1,4 @@
-"""How far two runs of one identity are from each other: the tolerance to quote."""
+"""Differences between two runs of one identity: the tolerance to report."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _TINY = {**SMALL, "budget.steps": "4", "estimator_steps": "4", "teachers.steps":
 
 
 def measure(request: Request, journal: Journal) -> None:
-    """Largest differences of embeddings and map@all between two fits of one run."""
+    """Record the largest differences of embeddings and map@all between two fits of one run."""
     with TemporaryDirectory() as folder:
         settings = _TINY if request.tiny else SMALL
         runs = repeated(Path(folder), request.device, threads=1, times=2, settings=settings)

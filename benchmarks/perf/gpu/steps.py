@@ -1,4 +1,4 @@
-"""The steps in order of worth, each with its share of the time."""
+"""The steps in order of importance, each with its share of the time."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Step:
 
     name: str
     share: float
-    """Weight in the time that is left when it starts."""
+    """Weight in the distribution of the time left when it starts."""
 
     @property
     def measure(self) -> Callable[[Request, Journal], None]:
@@ -45,20 +45,20 @@ STEPS = (
 
 
 def step_named(name: str) -> Step:
-    """The step of a name."""
+    """The step with this name."""
     return next(step for step in STEPS if step.name == name)
 
 
 def seconds_for(step: Step, left: float) -> float:
-    """Share of the `left` seconds that a step may take: what earlier steps saved is passed on."""
+    """The step's share of the `left` seconds; time saved by earlier steps is redistributed."""
     weights = sum(later.share for later in STEPS[STEPS.index(step) :])
     return left * step.share / weights
 
 
 def run_step(request: Request) -> str:
-    """Run a step in a process of its own; returns how it ended: `done`, or what stopped it.
+    """Run a step in a separate process; returns `done`, or why it stopped.
 
-    At the time limit the step and all processes it started are killed.
+    At the time limit the step and all its child processes are killed.
     """
     command = [sys.executable, "-m", "benchmarks.perf.gpu", "--step", request.step]
     command += ["--device", request.device, "--scale", request.scale, "--out", str(request.out)]
@@ -81,7 +81,7 @@ def run_step(request: Request) -> str:
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
-    """Kill the step and its children, then wait until it is gone."""
+    """Kill the step and its children, and wait for its end."""
     for _ in range(50):
         try:
             os.killpg(process.pid, signal.SIGKILL)
@@ -92,9 +92,9 @@ def _kill_group(process: subprocess.Popen[bytes]) -> None:
 
 
 def end_with_parent() -> None:
-    """Let this process and its children end when the process that started it is gone.
+    """Make this process and its children end when its parent process ends.
 
-    A step leads a session of its own, so nothing else would end it.
+    A step leads its own session, so it would otherwise continue.
     """
     parent = os.getppid()
 

@@ -1,4 +1,4 @@
-"""A suite as a subprocess, whose records are read while it runs."""
+"""A suite run as a subprocess, with its records read during the run."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ _LOOK_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class SuiteRun:
-    """A suite file, run by `dfbench suite run` with folders of its own."""
+    """A suite file, run by `dfbench suite run` in separate folders."""
 
     file: Path
     place: Path
-    """Folder of results, runs and cache."""
+    """Folder for results, runs and cache."""
     device: str
     jobs: int = 1
     options: tuple[str, ...] = ()
 
     def records(self) -> Iterator[dict[str, Any]]:
-        """The records that are finished, as they are on disk."""
+        """The finished records, as stored on disk."""
         for file in sorted((self.place / "results").glob("*/*.json")):
             yield json.loads(file.read_text(encoding="utf-8"))
 
     def watch(self, seconds: float, look: Callable[[], object]) -> int | None:
-        """Run for at most so many seconds, calling `look` now and then and at the end.
+        """Run for at most this many seconds, calling `look` now and then and at the end.
 
         Returns the exit status; None if it was stopped.
         """

@@ -10,7 +10,7 @@ import torch
 
 
 def timed(operation: Callable[[], object], device: str, rounds: int = 3) -> float:
-    """Median wall seconds of an operation, after one round that warms up."""
+    """Median wall seconds of an operation, after one warm-up round."""
     operation()
     return statistics.median(once(operation, device) for _ in range(rounds))
 
@@ -25,13 +25,13 @@ def once(operation: Callable[[], object], device: str) -> float:
 
 
 def synchronize(device: str) -> None:
-    """Wait until the device has done what it was told."""
+    """Wait until the device has finished all pending work."""
     if device == "cuda":
         torch.cuda.synchronize()
 
 
 def peak_memory_mib(operation: Callable[[], object], device: str) -> float | None:
-    """Peak device memory (MiB) of an operation beyond what was allocated before; None on a CPU."""
+    """Peak device memory (MiB) of an operation minus that allocated before; None on a CPU."""
     if device != "cuda":
         return None
     before = torch.cuda.memory_allocated()

@@ -1,4 +1,4 @@
-"""Training steps a second of CrossX-DFL, beside the plain manner of the released code."""
+"""Training steps per second of CrossX-DFL, compared with those of the released code."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from dfbench.errors import DfbenchError
 
 PAPER = Path("benchmarks/paper.toml")
 GOAL = 2.0
-"""Times the plain manner's steps a second."""
+"""Speed relative to the plain implementation."""
 _ENCODERS_ONLY = 2
-"""Methods of the paper's table that train encoders alone: Gaussian prior and alternative data."""
+"""Methods of the paper's table that train only encoders: Gaussian prior and alternative data."""
 _FULL = [
     ("resnet34", 224, "bf16"),
     ("efficientnet-lite0", 224, "bf16"),
@@ -37,7 +37,7 @@ _TINY = [("resnet-tiny", 16, "bf16")]
 
 
 def measure(request: Request, journal: Journal) -> None:
-    """Seconds a step of both manners, share of the card's peak and memory, by network and size."""
+    """Record seconds per step, share of the GPU's peak and memory, by network and size."""
     peak = peak_throughput(request.device, 64 if request.tiny else 8192)
     journal.write("peak TFLOP/s", peak)
     batch = 8 if request.tiny else 96
@@ -61,7 +61,7 @@ def measure(request: Request, journal: Journal) -> None:
 
 
 def compared(size: Size, peak: float, rounds: int) -> dict[str, Any]:
-    """By kind of step: seconds of both manners, their ratio, share of the peak, memory."""
+    """By kind of step: seconds of both implementations, their ratio, share of the peak, memory."""
     found: dict[str, Any] = {k: dict(v) for k, v in speeds(size, steps=5, rounds=rounds).items()}
     with TemporaryDirectory() as folder:
         config = CrossXConfig(estimator_batch=size.estimator_batch)
@@ -83,7 +83,7 @@ def _arguments(manner: str, size: Size, setting: Any, config: CrossXConfig) -> t
 
 
 def projected_hours(found: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-    """Hours of fits in `paper.toml`, from the seconds a step of its network and size."""
+    """Hours of fits in `paper.toml`, from the seconds per step of its network and size."""
     suite = tomllib.loads(PAPER.read_text(encoding="utf-8"))
     row = next(m for m in suite["methods"] if isinstance(m, dict) and m["method"] == "crossx")
     encoders = suite["budget"]["steps"] * found["encoder"]["ours"] / 3600

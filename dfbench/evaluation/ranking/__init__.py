@@ -1,1 +1,1 @@
-"""Exact ranking: similarities, tie groups, and one engine for each kind of device."""
+"""Exact ranking: similarities, tie groups, and one engine per kind of device."""

@@ -1,10 +1,9 @@
-"""One query's products into the counts of its positives: round, look up, count.
+"""CPU engine: from one query's products to the counts of its positives, by rounding and look-up.
 
-All that a metric needs follows from how many negatives stand behind each number of positives. A
-table of bins tells that number for nearly all photos in one gather; the few negatives that share a
-bin with a positive are searched for among the positives. Only those few and the positives are
-sorted: a sort of the row costs as much as all of this on some processors and five times as much on
-others.
+All metrics follow from how many negatives rank behind each number of positives. A table of bins
+gives that number for nearly all photos in one gather; the few negatives that share a bin with a
+positive are located among the positives by search. Only these and the positives are sorted:
+sorting the row costs as much as all of this on some processors and five times as much on others.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ from dfbench.evaluation.ranking.task import RankingTask
 
 @dataclass(frozen=True)
 class QueryGroups:
-    """The tie groups of one query that hold a positive, best first, each [groups]."""
+    """The tie groups of one query that contain a positive, best first, each [groups]."""
 
     above: IntArray
     """n: photos ranked strictly above the group."""
@@ -45,11 +44,11 @@ class QueryGroups:
     positives: IntArray
     """r: positives in the group."""
     rank: IntArray | None
-    """Rank of each positive, from 1, [R], when tied photos keep the gallery's order; if asked."""
+    """Rank of each positive, from 1, [R], with tied photos in gallery order; only if requested."""
 
 
 class _Penalties:
-    """Penalties of the photos for a query; kept, since slopes are powers of two and few differ."""
+    """Penalties of the photos for a query; cached, since slopes are few powers of two."""
 
     def __init__(self, penalty: Penalty) -> None:
         self._slope, self._square = penalty.slope.tolist(), _numpy(penalty.square)
@@ -64,10 +63,10 @@ class _Penalties:
 
 
 class RowScan:
-    """Scans rows of one gallery, reusing its buffers; one instance serves one thread.
+    """Scans rows of one gallery with reused buffers; one instance per thread.
 
-    `most_positives` is the largest R of any query; `ordered` asks for `QueryGroups.rank`; torch
-    is given `at_once` photos at a time.
+    `most_positives` is the largest R of any query; `ordered` requests `QueryGroups.rank`; torch
+    processes `at_once` photos at a time.
     """
 
     def __init__(
@@ -80,7 +79,7 @@ class RowScan:
         self._twins = scoring.twins
         self._ordered = ordered
         n_photos = len(scoring.gallery)
-        # Some five bins a photo: more cost as much to fill as they save in searches.
+        # About five bins per photo: filling more costs as much as they save in searches.
         self._table_bits = n_photos.bit_length() + 2
         self._values = np.empty(n_photos, dtype=np.float32)
         self._bits = self._values.view(np.int32)
@@ -110,7 +109,7 @@ class RowScan:
         return _running_sum(behind, places) + np.arange(1, len(photos) + 1)
 
     def _round(self, query: int, products: FloatKeys) -> None:
-        """Keys from products: rounded values, or their bits where these are in the same order."""
+        """Keys from products: rounded values, or their bits if these have the same order."""
         values = self._values
         if self._photo_scale is not None:
             products = np.multiply(products, self._photo_scale, out=values)
@@ -128,7 +127,7 @@ class RowScan:
             self._keys[self._twins.copies.numpy()] = self._keys[self._twins.originals.numpy()]
 
     def _behind(self, positives: Keys) -> IntArray:
-        """How many photos stand behind just i positives, [R + 1]; without those in shared bins."""
+        """Number of photos behind exactly i positives, [R + 1], without those in shared bins."""
         table = BinTable.of(positives, self._table_bits, self._steps.dtype)
         counts = [table.look_up(*part) for part in self._parts]
         total: IntArray = sum(counts[1:], start=counts[0])[::2].numpy()
@@ -140,7 +139,7 @@ def _tie_groups(
 ) -> QueryGroups:
     """Tie groups of ascending keys: all positives, and the negatives that share their bins."""
     places = positives.searchsorted(negatives, side="right")
-    # Place 0 has none at or above; index -1 is the last positive then, whose key is larger.
+    # Place 0 has no positive at or above it; index -1 then is the last positive, with a larger key.
     nearest = places - 1
     tied = nearest[positives.take(nearest) == negatives]
     first = np.empty(len(positives) + 1, dtype=np.bool_)
@@ -179,15 +178,15 @@ def _numpy(values: torch.Tensor) -> FloatKeys:
 
 
 _CHUNK_POSITIVES = 2**16
-"""Positives that go to the metrics at once: enough to hide the cost of the calls."""
+"""Positives passed to the metrics at once: enough to hide the overhead of the calls."""
 _SERIAL = 30_000
-"""Entries that several threads give to torch at once: from 32,768 on it spreads an operation over
-threads of its own, and waits for them longer than a count or a sum takes."""
+"""Entries that each of several threads passes to torch at once: from 32,768 on torch spreads an
+operation over its own threads, and waiting for them takes longer than a count or a sum."""
 
 
 def rank_on_cpu(task: RankingTask) -> Iterator[Ranked]:
-    """The queries of `task` in batches, in order; as many threads as torch has."""
-    # Touched once in order: a product that meets fresh memory pays several times for its pages.
+    """Rank the queries of `task` in batches, in order, with as many threads as torch has."""
+    # Touched once in order: a product written to fresh memory pays several times for its pages.
     buffer = torch.empty((task.tile_rows(bytes_per_pair=4), task.n_photos)).fill_(0).numpy()
     threads = torch.get_num_threads()
     limits = (_CHUNK_POSITIVES, task.n_photos) if threads == 1 else (_SERIAL, _SERIAL)

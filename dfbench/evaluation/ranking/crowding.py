@@ -1,8 +1,8 @@
-"""Galleries whose embeddings crowd together, or are equal: their centre and their twins.
+"""Galleries whose embeddings are nearly or exactly equal: their centre and their duplicates.
 
-Such embeddings have a large common part, and a product spends its digits on it. The centre is the
-median of every component over a sample, which a few outliers do not move and which is a number of
-the data, so that differences of integers stay integers.
+Such embeddings have a large common part, on which a product wastes its precision. The centre is the
+median of each component over a sample, which is robust to a few outliers and is a number of the
+data, so that differences of integers stay integers.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from dfbench.evaluation.ranking.inputs import BLOCK, Vectors
 
 _SAMPLE = 512
 _CROWDED = 1 / 4
-"""Median distance from the centre, in parts of the centre's norm, below which digits are lost."""
+"""Median distance from the centre, relative to its norm, below which precision is lost."""
 _COLLAPSED = 2.0**-21
-"""Below this it is the rounding of float32 embeddings that makes them differ."""
+"""Below this, embeddings differ only by float32 rounding."""
 
 
 def crowd_centre(gallery: Vectors) -> Tensor | None:
-    """What to subtract from every row, [D], float64; None where nothing is gained.
+    """The vector to subtract from every row, [D], float64; None if there is no benefit.
 
     A collapsed gallery has no centre either: the last bits of its rows must not rank them.
     """
@@ -37,21 +37,21 @@ def crowd_centre(gallery: Vectors) -> Tensor | None:
 
 
 _PROBES = 16
-"""Leading components, one cache line, looked at first: rows that differ there are not equal."""
+"""Leading components, one cache line, compared first: rows that differ there are not equal."""
 
 
 @dataclass(frozen=True)
 class EqualRows:
-    """Rows that repeat an earlier row: row `copies[i]` equals row `originals[i]`."""
+    """Duplicates: row `copies[i]` equals the earlier row `originals[i]`."""
 
     copies: Tensor
     originals: Tensor
 
 
 def find_twins(gallery: Vectors) -> EqualRows | None:
-    """The repeated rows of a gallery, each with the first row equal to it; None without any.
+    """The duplicate rows of a gallery, each with the first row equal to it; None if there are none.
 
-    Rows are equal when 64-bit hashes of all their bits are, zeros of either sign being one.
+    Rows count as equal if 64-bit hashes of their bits are; zeros of either sign are equal.
     """
     probes = torch.cat([_hash(gallery.rows(*at)[:, :_PROBES]) for at in gallery.blocks()])
     _, group, sizes = torch.unique(probes, return_inverse=True, return_counts=True)
@@ -65,7 +65,7 @@ def find_twins(gallery: Vectors) -> EqualRows | None:
 
 
 def _hash(rows: Tensor) -> Tensor:
-    """A 64-bit hash of each row, in integers so that it does not depend on the row's position."""
+    """A 64-bit hash of each row, computed in integers: independent of the row's position."""
     bits = (rows + 0.0).contiguous().view(torch.int32).long()
     generator = torch.Generator().manual_seed(0x5EED)
     weights = torch.randint(2**62, (rows.shape[1],), generator=generator, dtype=torch.int64) * 2 + 1
@@ -73,7 +73,7 @@ def _hash(rows: Tensor) -> Tensor:
 
 
 def _first_of_equal(hashes: Tensor, index: Tensor) -> Tensor:
-    """For each entry the smallest of `index` among the entries of equal hash; ascending `index`."""
+    """For each entry the smallest `index` among entries of equal hash; `index` is ascending."""
     _, group = torch.unique(hashes, return_inverse=True)
     first = torch.full((len(hashes),), int(index[-1]), device=index.device)
     return first.scatter_reduce(0, group, index, "amin")[group]

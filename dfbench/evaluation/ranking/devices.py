@@ -1,4 +1,4 @@
-"""The device that embeddings are ranked on, and the engine that serves it."""
+"""The device on which embeddings are ranked, and its engine."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Engine: TypeAlias = Callable[[RankingTask], Iterator[Ranked]]
 
 
 def engine_for(device: torch.device) -> Engine:
-    """The fastest engine of a device; on a GPU the fused one where Triton is installed."""
+    """The fastest engine for a device; on a GPU the fused engine if Triton is installed."""
     if device.type == "cpu":
         return rank_on_cpu
     if find_spec("triton") is None:
@@ -32,9 +32,9 @@ DEVICES = ("auto", "cpu", "cuda")
 
 
 def chosen_device(name: str) -> torch.device:
-    """The torch device of `auto` (a GPU if one is there), `cpu`, `cuda` or `cuda:1`.
+    """The torch device named `auto` (a GPU if available), `cpu`, `cuda` or `cuda:1`.
 
-    Raises `UnknownName` for another name and `InvalidInput` for a GPU that is not there.
+    Raises `UnknownName` for another name and `InvalidInput` for an unavailable GPU.
     """
     kind, _, index = str(name).partition(":")
     if kind not in DEVICES or (index and not (index.isascii() and index.isdigit())):
@@ -43,7 +43,7 @@ def chosen_device(name: str) -> torch.device:
         kind = "cuda" if torch.cuda.is_available() else "cpu"
     if kind == "cuda" and int(index or 0) >= torch.cuda.device_count():
         raise InvalidInput(
-            f"device {name!r} is not there ({torch.cuda.device_count()} GPUs); allowed: auto, cpu;"
-            " use --device cpu"
+            f"device {name!r} is not available ({torch.cuda.device_count()} GPUs); allowed: auto,"
+            " cpu; use --device cpu"
         )
     return torch.device(kind, int(index or 0)) if kind == "cuda" else torch.device("cpu")

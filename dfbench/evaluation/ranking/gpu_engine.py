@@ -1,12 +1,12 @@
-"""The exact ranking engine on a GPU: products are counted where they are made, never written.
+"""The exact ranking engine on a GPU: products are counted on chip and never written to memory.
 
-First the keys of every query's positives, sorted, as thresholds. Then tiles of queries x photos:
-each key finds its place among its query's thresholds by bisection and adds one to a counter
-there. A running sum of the counters is the number of photos above each positive. Both steps
-compute keys by the same kernel code with the same order of additions, so a positive always meets
-its own key again.
+First, the sorted keys of every query's positives are computed as thresholds. Then, for tiles of
+queries x photos, each key finds its place among its query's thresholds by bisection and increments
+a counter there. A running sum of the counters is the number of photos above each positive. Both
+steps compute keys with the same kernel code and order of additions, so a positive always finds its
+own key.
 
-Memory: about 64 bytes for each positive of a batch of queries, bounded by the task.
+Memory: about 64 bytes per positive in a batch of queries, bounded by the task.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _BLOCK_Q, _BLOCK_G, _BLOCK_D = 64, 128, 32
 
 @dataclass(frozen=True)
 class _Factors:
-    """A scoring as the arrays that the kernels read; absent parts are neutral."""
+    """A scoring as arrays for the kernels; absent parts are neutral."""
 
     scale: Tensor
     slope: Tensor
@@ -63,7 +63,7 @@ class _Batch:
     """Scaled queries, [B, D]."""
 
     def arguments(self, part: slice, photos: Tensor, at: Tensor | slice) -> tuple[object, ...]:
-        """What `_tile_keys` reads, for some of the queries and photos."""
+        """Arguments of `_tile_keys` for some of the queries and photos."""
         rows = self.rows[part].to(photos.device)
         left = self.left[part]
         f = self.factors
@@ -72,7 +72,7 @@ class _Batch:
 
 
 def rank_fused(task: RankingTask) -> Iterator[Ranked]:
-    """The queries of `task` in batches, those of a class together."""
+    """Rank the queries of `task` in batches, sorted by class."""
     factors = _Factors.of(task.scoring)
     classes = torch.from_numpy(task.relevance.queries)[task.rows]
     rows = task.rows[classes.argsort(stable=True)]
@@ -112,7 +112,7 @@ def _rank_batch(batch: _Batch) -> Ranked:
 
 
 def _thresholds(batch: _Batch) -> tuple[Tensor, Tensor]:
-    """Keys of all positives and the photos they belong to, in ranking order within a query."""
+    """Keys of all positives with their photos, in ranking order within a query."""
     task, parts = batch.task, []
     classes = torch.from_numpy(task.relevance.queries)[batch.rows]
     numbers, sizes = torch.unique_consecutive(classes, return_counts=True)
@@ -136,13 +136,13 @@ def _thresholds(batch: _Batch) -> tuple[Tensor, Tensor]:
 
 
 def _running_sum(counters: Tensor, begin: Tensor, row: Tensor) -> Tensor:
-    """Sum of the counters of a query up to and with each entry, int64."""
+    """Inclusive running sum of the counters within each query, int64."""
     total = counters.cumsum(0)
     return total - (total - counters)[begin][row]
 
 
 def _last_of_run(thresholds: Tensor, row: Tensor, counters: Tensor) -> Tensor:
-    """The counter at the last of the equal thresholds that each entry is one of."""
+    """For each entry, the counter at the last threshold equal to its own."""
     change = torch.ones(len(row), dtype=torch.bool, device=row.device)
     change[:-1] = (thresholds[1:] != thresholds[:-1]) | (row[1:] != row[:-1])
     last = change.nonzero().squeeze(1)

@@ -1,10 +1,10 @@
 """The Triton kernels of the fused engine: keys of a tile, written out or counted in place.
 
-All read queries [n_q, dim], photos [n_g, dim] and the factors of a scoring (see
-`dfbench.evaluation.ranking.similarity`); sizes of tiles are powers of two.
+All take queries [n_q, dim], photos [n_g, dim] and the factors of a scoring (see
+`dfbench.evaluation.ranking.similarity`); tile sizes are powers of two.
 """
 
-# Triton compiles these functions and gives its own meaning to annotations; it ships no types.
+# Triton compiles these functions and gives annotations its own meaning; it ships no types.
 # ruff: noqa: ANN001, ANN201, ANN202
 # mypy: disable-error-code="no-untyped-def, untyped-decorator, no-untyped-call"
 
@@ -59,7 +59,7 @@ def write_keys(
     queries, photos, scale, slope, square, magic, n_q, n_g, dim, out,
     relative: tl.constexpr, bq: tl.constexpr, bg: tl.constexpr, bd: tl.constexpr,
 ):  # fmt: skip
-    """The keys of all pairs into `out` [n_q, n_g], int32."""
+    """Write the keys of all pairs into `out` [n_q, n_g], int32."""
     first_q = tl.program_id(0) * bq
     first_g = tl.program_id(1) * bg
     keys = _tile_keys(
@@ -80,7 +80,7 @@ def count_keys(
 ):  # fmt: skip
     """Count, for each of a query's ascending thresholds, the photos on either side.
 
-    `thresholds` and the photos that own them, `owners`, are flat over queries, a query's between
+    `thresholds` and their photos, `owners`, are flat over queries; those of a query lie between
     `begin` and `end`. `below[t]` counts keys whose first larger threshold is t; `equal[t]` keys
     equal to t, at the last of equal thresholds; `before[t]`, if `ordered`, pairs (key, photo)
     whose first larger (threshold, owner) is t.

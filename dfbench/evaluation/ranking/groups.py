@@ -1,7 +1,7 @@
-"""What a ranking looks like to a metric: the tie groups and the places of the positives.
+"""A ranking as input of the metrics: its tie groups and the ranks of the positives.
 
 A *positive* is a gallery photo of the query's class. A *tie group* is a set of photos with equal
-keys; only groups that hold a positive are kept. Both views are flat over the queries of a batch,
+keys; only groups that contain a positive are kept. Both views are flat over the queries of a batch,
 best first within each query.
 """
 
@@ -16,7 +16,7 @@ from torch import Tensor
 
 
 def segment_sum(values: Tensor, lengths: Tensor) -> Tensor:
-    """Sums of consecutive runs of `values`, one run for each entry of `lengths`; 0 for empty ones.
+    """Sums of consecutive runs of `values`, one run per entry of `lengths`; 0 for empty runs.
 
     The order of addition within a run is fixed, so the result does not depend on the batch.
     """
@@ -31,19 +31,19 @@ def indices_where(mask: Tensor) -> Tensor:
 
 
 def starts_of(lengths: Tensor) -> Tensor:
-    """Index of the first entry of every run, given the runs' lengths."""
+    """Index of the first entry of each run, from the runs' lengths."""
     return lengths.cumsum(0) - lengths
 
 
 def lengths_of_kept(kept: Tensor, lengths: Tensor) -> Tensor:
-    """Lengths of the runs when only the entries at the ascending indices `kept` are left."""
+    """Lengths of the runs after keeping only the entries at the ascending indices `kept`."""
     ends = torch.searchsorted(kept, lengths.cumsum(0))
     return torch.diff(ends, prepend=ends.new_zeros(1))
 
 
 @dataclass(frozen=True)
 class TieGroups:
-    """The tie groups that hold a positive, for the B queries of a batch; the order-free view.
+    """The tie groups with a positive, for the B queries of a batch; the order-free view.
 
     The counts n, p, g, r of `dfbench.evaluation.metrics`, each [groups], are whole float64 numbers.
     """
@@ -65,9 +65,9 @@ class TieGroups:
     _cuts: dict[int, TieGroups] = field(default_factory=dict, repr=False, compare=False)
 
     def reaching(self, k: int) -> TieGroups:
-        """The groups that begin within the first k ranks: all that a metric cut at k can see."""
+        """The groups that begin within the first k ranks: all that a metric cut at k depends on."""
         if k not in self._cuts:
-            # Metrics ask in turn for several k: a smaller one is cut from the next larger.
+            # Metrics ask for several k in turn: a smaller one is cut from the next larger.
             larger = [deep for deep in self._cuts if deep > k]
             self._cuts[k] = (self._cuts[min(larger)] if larger else self)._cut(k)
         return self._cuts[k]
@@ -85,17 +85,17 @@ class TieGroups:
         )
 
     def tied_pairs(self) -> Tensor:
-        """Pairs of a positive and a negative that tie, of each query, [B]."""
+        """Number of tied (positive, negative) pairs of each query, [B]."""
         return segment_sum(self.positives * (self.size - self.positives), self.lengths)
 
     def of_group(self, per_query: Tensor) -> Tensor:
-        """A value of each query, repeated for each of its groups."""
+        """A value per query, repeated for each of its groups."""
         return per_query.repeat_interleave(self.lengths, output_size=len(self.above))
 
 
 @dataclass(frozen=True)
 class PositiveRanks:
-    """The rank of every positive when tied photos keep the gallery's order; the ordered view."""
+    """The rank of every positive with tied photos in gallery order; the ordered view."""
 
     rank: Tensor
     """Ranks from 1, ascending within a query, [positives], whole float64 numbers."""
@@ -138,24 +138,24 @@ class PositiveRanks:
 
 @dataclass(frozen=True)
 class Ranked:
-    """A batch of ranked queries as the engines hand it to the metrics."""
+    """A batch of ranked queries, as passed from the engines to the metrics."""
 
     rows: Tensor
     """Indices of the batch's queries, [B]."""
     groups: TieGroups
     ordered: PositiveRanks | None = field(default=None)
-    """Only made when a metric asks for it."""
+    """Only computed if a metric needs it."""
 
     @property
     def places(self) -> PositiveRanks:
-        """The ordered view; asking for it without having requested it is a mistake in dfbench."""
+        """The ordered view; raises `RuntimeError` if it was not requested."""
         if self.ordered is None:
-            raise RuntimeError("the engine was not asked for places in gallery order")
+            raise RuntimeError("places in gallery order were not requested from the engine")
         return self.ordered
 
 
 def tie_groups(above: Tensor, at_or_above: Tensor, relevant: Tensor, n_photos: int) -> TieGroups:
-    """Tie groups from the counts of every positive.
+    """Tie groups from the counts of each positive.
 
     `above` and `at_or_above` [positives] count the gallery photos with a better, and with a better
     or equal, key; flat over the queries, ascending within each; `relevant` [B] are their lengths.

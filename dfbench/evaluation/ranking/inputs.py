@@ -1,4 +1,4 @@
-"""Embeddings and labels as given, checked once, so that the engines can trust them."""
+"""Validation of embeddings and labels, done once, so that the engines need no checks."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from torch import Tensor
 from dfbench.errors import InvalidInput
 
 Array: TypeAlias = npt.NDArray[Any] | Tensor
-"""Embeddings as the user has them: a NumPy array (memory-mapped or not) or a torch tensor."""
+"""Embeddings: a NumPy array (memory-mapped or not) or a torch tensor."""
 
 BLOCK = 8192
-"""Rows that are converted at a time when embeddings are not float32 already."""
+"""Rows converted at a time if embeddings are not float32."""
 
 _CACHED = 256
-"""Rows that are summed at a time, few enough for the processor's cache."""
+"""Rows summed at a time, few enough for the processor's cache."""
 _ORDINARY = (2.0**-50, 2.0**50)
 """Norms whose squares and products neither overflow nor underflow float32."""
 _MOST_APART = 2.0**60
@@ -29,7 +29,7 @@ _MOST_APART = 2.0**60
 class Vectors:
     """Finite embeddings [N, D], read in blocks as float32; made by `vectors`.
 
-    Row n is `scale[n] * source[n] - origin`, computed when it is asked for.
+    Row n is `scale[n] * source[n] - origin`, computed on access.
     """
 
     name: str
@@ -47,12 +47,12 @@ class Vectors:
 
     @property
     def dim(self) -> int:
-        """Components of a row."""
+        """Dimension of the embeddings."""
         return int(self.source.shape[1])
 
     @property
     def ordinary(self) -> bool:
-        """Whether float32 products and squares of all rows are within its range."""
+        """Whether products and squares of all rows stay within the range of float32."""
         return bool((_is_ordinary(self.norms) | (self.norms == 0)).all())
 
     @property
@@ -61,7 +61,7 @@ class Vectors:
         return all(bool((self.rows(*at) >= 0).all()) for at in self.blocks())
 
     def rows(self, start: int, stop: int) -> Tensor:
-        """Rows [stop - start, D], float32, on the device; a view where nothing has to be done."""
+        """Rows [stop - start, D], float32, on the device; a view if no conversion is needed."""
         return self._moved(self.source[start:stop], slice(start, stop))
 
     def take(self, index: Tensor) -> Tensor:
@@ -77,16 +77,16 @@ class Vectors:
         return [(start, min(start + BLOCK, len(self))) for start in range(0, len(self), BLOCK)]
 
     def spans(self) -> list[tuple[int, int]]:
-        """Bounds that cover all rows in as few pieces as memory allows: one, if `rows` is a view.
+        """Bounds that cover all rows in as few pieces as memory allows: one if `rows` is a view.
 
-        Threads meet at the end of every piece, so fewer pieces wait less.
+        Threads synchronise at the end of each piece, so fewer pieces wait less.
         """
         unmoved = self.scale is None and self.origin is None
         ready = unmoved and _is_ready(self.source, self.device)
         return [(0, len(self))] if ready else self.blocks()
 
     def scaled(self, scale: Tensor) -> Vectors:
-        """The same rows times `scale` [N]; of embeddings as given, before any `centred`."""
+        """The same rows times `scale` [N], applied to the original embeddings before `centred`."""
         return replace(self, norms=self.norms * scale.abs(), scale=scale)
 
     def centred(self, origin: Tensor) -> Vectors:
@@ -108,7 +108,7 @@ class Vectors:
         if self.scale is None and self.origin is None:
             return _float32(block, self.device)
         if self.scale is None and self.origin is not None and block.dtype.itemsize <= 4:
-            # A component of the data, so float32 holds it, and one subtraction rounds once.
+            # The origin is a component of the data, exact in float32; one subtraction rounds once.
             return _float32(block, self.device) - self.origin.float()
         return self._precise(block, at).float()
 
@@ -121,12 +121,12 @@ class Vectors:
 
 
 def vectors(name: str, data: Array, device: torch.device) -> Vectors:
-    """Check embeddings; `name` ("queries") is what messages call them.
+    """Check embeddings; `name` ("queries") is their name in messages.
 
-    float32 is used as it is; float64 is rounded to it, after scaling and centring where these are
-    needed; half precision and integers are converted exactly (integers beyond 2^24 are rounded).
-    Raises `InvalidInput` for anything that is not a matrix of such numbers, for no rows or no
-    columns, and for a row with NaN or infinity, naming the first such row.
+    float32 is used unchanged; float64 is rounded to it, after scaling and centring if needed; half
+    precision and integers are converted exactly (integers beyond 2^24 are rounded). Raises
+    `InvalidInput` for anything but a matrix of such numbers, for no rows or no columns, and for a
+    row with NaN or infinity, naming the first such row.
     """
     _check_matrix(name, data)
     unchecked = Vectors(name, data, device, torch.empty(0))
@@ -143,7 +143,7 @@ def vectors(name: str, data: Array, device: torch.device) -> Vectors:
 
 
 def check_pair(queries: Vectors, gallery: Vectors) -> None:
-    """Raise `InvalidInput` unless queries and gallery have equally many components."""
+    """Raise `InvalidInput` unless queries and gallery have the same dimension."""
     if queries.dim != gallery.dim:
         raise InvalidInput(
             f"queries have {queries.dim} components and the gallery {gallery.dim}; they must be"
@@ -152,7 +152,7 @@ def check_pair(queries: Vectors, gallery: Vectors) -> None:
 
 
 def check_directions(checked: Vectors) -> None:
-    """Raise `InvalidInput`, naming the row, if a row is zero and so has no direction for cosine."""
+    """Raise `InvalidInput`, naming the row, if a row is zero: cosine needs a direction."""
     zero = (checked.norms == 0).nonzero()
     if len(zero):
         raise InvalidInput(
@@ -182,7 +182,7 @@ def _check_matrix(name: str, data: Array) -> None:
     if data.ndim != 2 or 0 in data.shape:
         raise InvalidInput(
             f"{name} have shape {tuple(data.shape)}; allowed: [N, D] with N, D >= 1;"
-            " give one row for each image"
+            " give one row per image"
         )
     if isinstance(data, np.ma.MaskedArray) and np.ma.getmaskarray(data).any():
         raise InvalidInput(
@@ -212,7 +212,7 @@ def _check_matrix(name: str, data: Array) -> None:
 def _refuse_row(name: str, row: int, values: Tensor) -> None:
     kind = "NaN" if values.isnan().any() else "infinity"
     raise InvalidInput(
-        f"{name} row {row} holds {kind}; allowed: finite numbers;"
+        f"{name} row {row} contains {kind}; allowed: finite numbers;"
         " look for overflow or division by zero in the encoder"
     )
 
@@ -223,7 +223,7 @@ def _norms(rows: Tensor) -> Tensor:
 
 
 def _is_ready(source: Array, device: torch.device) -> bool:
-    """Whether `_float32` has nothing to do."""
+    """Whether `_float32` would change nothing."""
     if isinstance(source, np.ndarray):
         return device.type == "cpu" and source.dtype == np.float32 and source.flags.carray
     return source.device == device and source.dtype == torch.float32
@@ -239,7 +239,7 @@ def _float32(block: Array, device: torch.device) -> Tensor:
 
 def _tensor(block: Array, device: torch.device, dtype: torch.dtype) -> Tensor:
     if isinstance(block, np.ndarray):
-        # torch refuses read-only memory and foreign byte orders; such blocks are copied.
+        # torch rejects read-only memory and foreign byte orders; such blocks are copied.
         block = torch.from_numpy(_writable(block))
     return block.detach().to(device=device, dtype=dtype)
 

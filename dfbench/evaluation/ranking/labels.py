@@ -1,4 +1,4 @@
-"""Class labels of queries and gallery, as the user has them and as one shared numbering."""
+"""Class labels of queries and gallery, as passed in and as a shared numbering."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LARGEST = 2**63 - 1
 
 @dataclass(frozen=True)
 class Relevance:
-    """Which gallery photos are positives of which query: those with an equal label."""
+    """Relevance of gallery photos: a photo is a positive of the queries with an equal label."""
 
     names: list[Label]
     """The labels by class number, ascending."""
@@ -36,7 +36,7 @@ class Relevance:
 
     @cached_property
     def counts(self) -> IntArray:
-        """R: positives of each query, [Q]."""
+        """R: number of positives of each query, [Q]."""
         return np.bincount(self.gallery, minlength=len(self.names))[self.queries]
 
     @cached_property
@@ -48,24 +48,24 @@ class Relevance:
 
 
 def relevance(queries: Labels, gallery: Labels, n_queries: int, n_gallery: int) -> Relevance:
-    """Number the labels of both sides alike.
+    """Number the labels of both sides consistently.
 
-    Labels are integers or strings, one for each embedding; strings are compared in Unicode's
-    composed form. Raises `InvalidInput` for another
-    length or type, for strings on one side only, and if no query has a relevant photo at all.
+    Labels are integers or strings, one per embedding; strings are compared in Unicode's composed
+    form. Raises `InvalidInput` for another length or type, for strings on only one side, and if no
+    query has a relevant photo.
     """
     sides = [_array("query", queries, n_queries), _array("gallery", gallery, n_gallery)]
     if sides[0].dtype.kind != sides[1].dtype.kind:
         raise InvalidInput(
             f"query labels are {sides[0].dtype} and gallery labels {sides[1].dtype}; allowed: both"
-            " integers or both strings; name the classes alike on both sides"
+            " integers or both strings; use the same class names on both sides"
         )
     names, numbers = np.unique(np.concatenate(sides), return_inverse=True)
     found = Relevance(names.tolist(), numbers[:n_queries], numbers[n_queries:])
     if not found.counts.any():
         raise InvalidInput(
             "no query has a photo of its class in the gallery; allowed: at least one;"
-            " number the classes of queries and gallery alike"
+            " number the classes of queries and gallery consistently"
         )
     return found
 
@@ -74,8 +74,8 @@ def _array(side: str, given: Labels, length: int) -> npt.NDArray[Any]:
     labels = _tensor_labels(side, given) if isinstance(given, Tensor) else _listed(side, given)
     if labels.shape != (length,):
         raise InvalidInput(
-            f"{side} labels have shape {labels.shape}; allowed: ({length},), one for each"
-            f" embedding; check that both come from the same files"
+            f"{side} labels have shape {labels.shape}; allowed: ({length},), one per embedding;"
+            f" check that both come from the same files"
         )
     if labels.dtype.kind in "iu":
         if labels.dtype.kind == "u" and labels.size and int(labels.max()) > _LARGEST:
@@ -99,12 +99,12 @@ def _tensor_labels(side: str, given: Tensor) -> npt.NDArray[Any]:
 
 
 def _listed(side: str, given: Any) -> npt.NDArray[Any]:
-    """Labels of an array or a sequence; NumPy would make strings of `[1, "1"]`."""
+    """Labels of an array or a sequence; NumPy would convert `[1, "1"]` to strings."""
     if isinstance(given, np.ma.MaskedArray):
         if np.ma.getmaskarray(given).any():
             raise InvalidInput(
                 f"{side} labels are masked in {int(np.ma.getmaskarray(given).sum())} places; "
-                "allowed: a label for each embedding; drop the embeddings without one"
+                "allowed: one label per embedding; drop the embeddings without one"
             )
         return np.asarray(given.data)
     if not isinstance(given, np.ndarray):
@@ -113,7 +113,7 @@ def _listed(side: str, given: Any) -> npt.NDArray[Any]:
 
 
 def _check_list(side: str, given: object) -> None:
-    """Raise `InvalidInput` unless all are integers of 64 bits, or all strings."""
+    """Raise `InvalidInput` unless all are 64-bit integers, or all strings."""
     if not isinstance(given, Iterable):
         raise _wrong_type(side, f"of type {type(given).__name__}")
     kinds = {_kind(label) for label in given}
@@ -138,12 +138,12 @@ def _kind(label: object) -> str:
 
 
 def _refuse_nul(side: str, labels: Iterable[str]) -> None:
-    """Raise `InvalidInput` for a name with a NUL: NumPy drops those at the end of a text."""
+    """Raise `InvalidInput` for a name with a NUL: NumPy drops trailing NULs of a string."""
     for label in labels:
         if "\0" in label:
             raise InvalidInput(
-                f"{side} label {label!r:.60} holds a NUL character; allowed: text without; rename"
-                " the class"
+                f"{side} label {label!r:.60} contains a NUL character; allowed: text without NUL;"
+                " rename the class"
             )
 
 

@@ -1,19 +1,19 @@
-"""Similarities as float32 values that are rounded to steps, and the integer keys of their order.
+"""Similarities as float32 values rounded to steps, and integer keys in their order.
 
-A matrix product gives equal pairs unequal last bits, so similarities are rounded before they are
-compared. The step follows from what float32 can decide about the pair, its own |q| |g|, and not
-from the gallery's largest norm; it depends on no tile, block or order:
+A matrix product gives equal pairs different last bits, so similarities are rounded before they are
+compared. The step is derived from the float32 resolution of the pair's own |q| |g|, not from the
+gallery's largest norm, and does not depend on tiles, blocks or order:
 
 - `cosine`: <q, g> / (|q| |g|) in steps of 2^-20;
 - `inner`: <q, g> in steps of 2^-21 [q] [g], where [x] is the smallest power of two above |x|;
-  of embeddings without negative components, such as posteriors, in steps of 2^-20 of the product
-  itself, as sums without cancellation are known;
+  for embeddings without negative components, such as posteriors, in steps of 2^-20 of the product
+  itself, since their sums have no cancellation;
 - `euclidean`: <q, g> - |g|^2 / 2, which orders the photos of a query as -|q - g| does, in steps of
-  2^-21 max([q], [t] / 2) [g], t of the gallery's median norm.
+  2^-21 max([q], [t] / 2) [g], where t is the gallery's median norm.
 
-Scaling by powers of two keeps exact ties exact. Where all photos lie close together in comparison
-to their distance from the origin, `crowd_centre` is subtracted first: <q, g - m> ranks as <q, g>
-does, |(q - m) - (g - m)| as |q - g|, and cosine as the distance of the normalised embeddings.
+Scaling by powers of two keeps exact ties exact. If all photos lie close together relative to their
+distance from the origin, `crowd_centre` is subtracted first: <q, g - m> ranks as <q, g> does,
+|(q - m) - (g - m)| as |q - g|, and cosine as the distance of the normalised embeddings.
 
 Values are stored negated, so that ascending order is best first.
 """
@@ -52,7 +52,7 @@ class Penalty:
 
 @dataclass(frozen=True)
 class Scoring:
-    """How a product of embeddings becomes a negated value and its key.
+    """Conversion of a product of embeddings into a negated value and its key.
 
     value(q, g) = <query_scale[q] q, g> * photo_scale[g] + penalty(q, g), ascending = best first.
     """
@@ -65,7 +65,7 @@ class Scoring:
     """[G], float32; None for 1."""
     penalty: Penalty | None = None
     relative: bool = False
-    """Steps of 2^-20 of the product; `query_scale` is positive then, and no value is negative."""
+    """Steps of 2^-20 of the product; `query_scale` is then positive, and no value is negative."""
     magic: Tensor | None = None
     """`MAGIC` times the step of each photo, [G], float32; None for steps of 1."""
     twins: EqualRows | None = None
@@ -76,7 +76,7 @@ class Scoring:
         return self.queries.take(rows) * scale[:, None]
 
     def products(self, rows: Tensor, out: Tensor) -> Tensor:
-        """Fill `out` [len(rows), G] with the bare fp32 products, span of the gallery by span."""
+        """Fill `out` [len(rows), G] with the plain fp32 products, span by span of the gallery."""
         left = self.scaled_queries(rows)
         for start, stop in self.gallery.spans():
             torch.mm(left, self.gallery.rows(start, stop).T, out=out[:, start:stop])
@@ -174,7 +174,7 @@ def _magic(gallery: Vectors) -> Tensor:
 
 
 def _typical_power(gallery: Vectors) -> Tensor:
-    """[t] of the median norm of the rows that are not zero; 1 without any."""
+    """[t] of the median norm of the non-zero rows; 1 without any."""
     norms = gallery.norms[gallery.norms > 0]
     return _powers(norms.median() if len(norms) else norms.new_ones(()))
 
@@ -186,7 +186,7 @@ def _powers(norms: Tensor) -> Tensor:
 
 @contextmanager
 def full_precision(device: torch.device) -> Iterator[None]:
-    """No TF32, no bf16 passes, no autocast and no gradients inside, whatever the caller set."""
+    """Disable TF32, bf16 passes, autocast and gradients inside, whatever the caller's settings."""
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest")
     try:

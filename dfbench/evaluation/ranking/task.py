@@ -1,4 +1,4 @@
-"""What every ranking engine is given."""
+"""The input of every ranking engine."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from dfbench.evaluation.ranking.labels import IntArray, Labels, Relevance, relev
 from dfbench.evaluation.ranking.similarity import Scoring, scoring
 
 TILE_BYTES = {"cpu": 64 * 2**20, "cuda": 2**31}
-"""Bound of what an engine holds at a time beyond the embeddings, by kind of device."""
+"""Bound on the memory of an engine beyond the embeddings, by kind of device."""
 
 
 @dataclass(frozen=True)
 class RankingTask:
-    """Queries to rank against a gallery, and how much is wanted of the ranking."""
+    """Queries to rank against a gallery, and the required depth of the ranking."""
 
     scoring: Scoring
     relevance: Relevance
     rows: Tensor
     """Queries to rank, each with at least one positive, [Q'], int64, on the CPU."""
     reach: int = 0
-    """Ranks down to which places in gallery order must be right; 0 when no metric needs them."""
+    """Number of ranks that must be resolved in gallery order; 0 if no metric needs them."""
     tile_bytes: int = TILE_BYTES["cpu"]
-    """Bound of the products held at a time; a tile is never less than one query."""
+    """Bound on the products held at a time; a tile has at least one query."""
 
     @property
     def n_photos(self) -> int:
@@ -35,7 +35,7 @@ class RankingTask:
         return len(self.scoring.gallery)
 
     def positives_of(self, rows: Tensor) -> Tensor:
-        """R of each of some queries, int64, on the CPU."""
+        """R of each of the given queries, int64, on the CPU."""
         return torch.from_numpy(self.relevance.counts)[rows]
 
     def photos_of(self, query: int) -> IntArray:
@@ -43,7 +43,7 @@ class RankingTask:
         return self.relevance.photos[int(self.relevance.queries[query])]
 
     def equal_pairs(self) -> IntArray:
-        """Pairs of a positive and a negative with equal embeddings, of each query, [Q]."""
+        """Number of (positive, negative) pairs with equal embeddings, for each query, [Q]."""
         twins, classes = self.scoring.twins, self.relevance.gallery
         pairs = np.zeros(len(self.relevance.names), dtype=np.int64)
         if twins is not None:
@@ -58,7 +58,7 @@ class RankingTask:
         return pairs[self.relevance.queries]
 
     def tile_rows(self, bytes_per_pair: int) -> int:
-        """Queries of a tile: tiles are as equal as possible and no larger than the bound."""
+        """Queries per tile: tiles are as equal as possible and no larger than the bound."""
         most = max(1, self.tile_bytes // (bytes_per_pair * self.n_photos))
         tiles = -(-len(self.rows) // most)
         return -(-len(self.rows) // tiles)
@@ -72,9 +72,9 @@ def prepared(
     similarity: str,
     device: torch.device,
 ) -> RankingTask:
-    """Everything checked, scaled and numbered for the engines of a device.
+    """Validate, scale and number the inputs for the engines of a device.
 
-    Raises `InvalidInput` or `UnknownName` for what cannot be ranked.
+    Raises `InvalidInput` or `UnknownName` for inputs that cannot be ranked.
     """
     sides = vectors("queries", queries, device), vectors("gallery", gallery, device)
     check_pair(*sides)

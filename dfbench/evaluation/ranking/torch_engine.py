@@ -1,7 +1,7 @@
 """The exact ranking engine in plain torch, for any device without the fused kernels.
 
-A tile's keys become unique 62-bit integers (query in the tile, key, gallery index), which one sort
-puts in one ascending list; all counts of all positives are three searches in it.
+The keys of a tile become unique 62-bit integers (query in the tile, key, gallery index), sorted at
+once into an ascending list; all counts of all positives are three searches in it.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from dfbench.evaluation.ranking.task import RankingTask
 
 _KEY_BITS = 32
 _BYTES_PER_PAIR = 4 + 4 * 8
-"""Products, the integers, and what the sort allocates."""
+"""Memory for the products, the integers, and the allocations of the sort."""
 
 
 def rank_in_plain_torch(task: RankingTask) -> Iterator[Ranked]:
-    """The queries of `task` in batches, in order, on the device of its embeddings."""
+    """Rank the queries of `task` in batches, in order, on the device of its embeddings."""
     photo_bits = task.n_photos.bit_length()
     step = min(task.tile_rows(_BYTES_PER_PAIR), 2 ** (62 - _KEY_BITS - photo_bits))
     buffer = torch.empty((step, task.n_photos), device=task.scoring.gallery.device)

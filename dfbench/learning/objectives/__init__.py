@@ -1,1 +1,1 @@
-"""What the two encoders of a row minimise: one module an objective."""
+"""Training objectives of the two encoders, one per module."""

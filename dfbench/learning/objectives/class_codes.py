@@ -1,4 +1,4 @@
-"""Class codes: each modality by itself learns its teacher's posterior in a space of fixed axes."""
+"""Class codes: each modality independently learns its teacher's posterior over fixed axes."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from dfbench.modality import Modality
 
 
 class ClassCodes(Objective):
-    """KL(p || s_p) + KL(q || s_q), s = softmax(scale * e W^T), with unit vectors W nobody trains.
+    """KL(p || s_p) + KL(q || s_q), s = softmax(scale * e W^T), with fixed unit vectors W.
 
-    Up to the entropy of p and q; the two terms have nothing in common, so that each encoder is
-    trained as if it were alone. `separate` draws other codes for sketches than for photos.
+    Up to the entropy of p and q. The two terms share nothing, so each encoder is trained as if it
+    were alone. `separate` draws different codes for sketches and photos.
     """
 
     photo_codes: Tensor
@@ -39,10 +39,10 @@ class ClassCodes(Objective):
 
 
 def class_codes(class_count: int, embedding_dim: int) -> Tensor:
-    """Unit vectors `[C, D]` as far from each other as the space allows, in random directions.
+    """Unit vectors `[C, D]`, as far apart as the space allows, in random orientation.
 
-    Corners of a regular simplex (cosine -1 / (C - 1) between any two) where C <= D, else random
-    directions, nearly orthogonal. They come from torch's global generator.
+    Corners of a regular simplex (pairwise cosine -1 / (C - 1)) if C <= D, else random directions,
+    nearly orthogonal. They come from torch's global generator.
     """
     random = torch.randn(embedding_dim, class_count)
     if class_count > embedding_dim:

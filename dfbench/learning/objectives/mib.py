@@ -1,18 +1,18 @@
 """Multi-view information bottleneck (Federici et al., ICLR 2020): photo and sketch as two views.
 
-Each view has a Gaussian posterior of its representation, p(z|x) = N(mu, diag(sigma^2)). What the
-two representations tell of each other is kept, what only one of them tells is forgotten:
+Each view has a Gaussian posterior of its representation, p(z|x) = N(mu, diag(sigma^2)). Information
+shared by the two representations is kept, information in only one of them is discarded:
 
 L = -I_JS(z1; z2) + beta D_SKL,   D_SKL = 1/2 [KL(p1 || p2) + KL(p2 || p1)].
 
-Against the published code, where views are of one image and training takes 10^5 steps:
+Differences to the published code, which uses views of one image and 10^5 training steps:
 
-- D_SKL is the closed form of two Gaussians (published: one sample);
-- the critic is M(z1, z2) = <g(z1), g(z2)> / sqrt(D), g(z) = z + MLP(z) for both views, upon
-  standardised z, so that all pairs of a batch count (published: a perceptron of the two vectors
-  side by side, one marginal sample each). Information is the same under shift and scale, but
-  within some hundred steps the published critic never tells joint from marginal samples, and the
-  bottleneck then empties both representations;
+- D_SKL is in closed form for two Gaussians (published: one sample);
+- the critic is M(z1, z2) = <g(z1), g(z2)> / sqrt(D), g(z) = z + MLP(z) for both views, on
+  standardised z, so that all pairs of a batch are used (published: a perceptron of the
+  concatenated vectors, one marginal sample each). Mutual information is invariant to shift and
+  scale, but within some hundred steps the published critic does not learn to distinguish joint from
+  marginal samples, and the bottleneck then empties both representations;
 - beta rises from 1e-4 to 1e-1 (published: 1e-3 to 1), over the same shares of the training.
 """
 
@@ -31,10 +31,10 @@ _CRITIC_WIDTH = 1024
 
 
 class MultiViewBottleneck(Probed):
-    """mu is the encoder's projection, sigma a second head upon the same features.
+    """mu is the encoder's projection, sigma a second head on the same features.
 
-    Views of one class are a joint sample, those of two classes a marginal one. Retrieval compares
-    the directions of mu. A step draws the noise of its number.
+    Views of one class are joint samples, views of two classes marginal ones. Retrieval compares the
+    directions of mu. The noise of a step is seeded by the number of the step.
     """
 
     def __init__(self, space: Space) -> None:
@@ -82,9 +82,9 @@ class Critic(nn.Module):
 
 
 def jensen_shannon_information(scores: Tensor, same_class: Tensor) -> Tensor:
-    """E_joint[-softplus(-M)] - E_marginal[softplus(M)]: a lower bound but for a constant (<= 0).
+    """E_joint[-softplus(-M)] - E_marginal[softplus(M)]: a lower bound up to a constant (<= 0).
 
-    `scores` `[B, N]` of a critic, `same_class` `[B, N]`, boolean: which pairs are joint samples.
+    `scores` `[B, N]` of a critic; `same_class` `[B, N]`, boolean, marks joint samples.
     """
     agreeing = _mean(-functional.softplus(-scores), same_class)
     return agreeing - _mean(functional.softplus(scores), ~same_class)

@@ -12,9 +12,9 @@ from dfbench.modality import Modality
 
 
 class ProxyAnchor(Objective):
-    """ProxyAnchor with one proxy a class for both modalities; labels are hard decisions.
+    """ProxyAnchor with one proxy per class for both modalities; labels are hard predictions.
 
-    `learned` proxies move with the encoders, others keep their directions.
+    `learned` proxies are trained with the encoders; others keep their directions.
     """
 
     def __init__(self, space: Space, *, learned: bool = True) -> None:
@@ -41,13 +41,13 @@ class ProxyAnchor(Objective):
 def proxy_anchor_loss(
     similarities: Tensor, decisions: Tensor, alpha: float = 32.0, margin: float = 0.1
 ) -> Tensor:
-    """Soft pull of every class that occurs to its proxy, soft push of all else from it.
+    """Soft attraction of each occurring class to its proxy, soft repulsion of all other images.
 
     mean over w in P+ of log(1 + sum_{x in w} exp(-alpha (s(x, w) - margin)))
     + mean over all w of log(1 + sum_{x not in w} exp(alpha (s(x, w) + margin))).
 
-    `similarities` `[B, C]` are those of embeddings and proxies, `decisions` `[B, C]`, boolean, the
-    class of each; P+ are the proxies whose class occurs in the batch.
+    `similarities` `[B, C]` are between embeddings and proxies; `decisions` `[B, C]`, boolean, mark
+    the class of each; P+ are the proxies whose class occurs in the batch.
     """
     pull = _soft_sum(-alpha * (similarities - margin), decisions)
     push = _soft_sum(alpha * (similarities + margin), ~decisions)

@@ -1,4 +1,4 @@
-"""The metric loss of every row that shares one: soft two-way queue InfoNCE and shared proxies."""
+"""The default metric loss of trained methods: soft two-way queue InfoNCE and shared proxies."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from dfbench.learning.objective import Objective, Space, View
 from dfbench.modality import Modality
 
 PairTargets = Callable[[Tensor, Tensor], Tensor]
-"""From posteriors `[B, C]`, `[N, C]` to the share `[B, N]` each candidate has as a positive."""
+"""Maps posteriors `[B, C]`, `[N, C]` to the weight `[B, N]` of each candidate as a positive."""
 
 
 class QueueAndProxies(Objective):
     """queue_weight (InfoNCE(e -> k) + InfoNCE(k -> e)) + proxy_weight (KL(p||s) + KL(q||s)).
 
     Candidates of InfoNCE are the other modality's batch and queue (Chaudhuri et al. 2023: a queue
-    for each modality). With a `proxy_weight` of 0 the proxies are a probe: they learn to read
+    for each modality). With a `proxy_weight` of 0 the proxies are a probe: they are trained on
     detached embeddings and do not shape them.
 
-    An image of a class that only its own teacher knows has no positive in the other modality,
-    however its posterior trails off: it is a candidate of others and trains its proxy, no more.
+    An image of a class known only to its own teacher has no positive in the other modality,
+    whatever the tail of its posterior: it only is a candidate for others and trains its proxy.
     """
 
     exclusive: Tensor

@@ -12,10 +12,10 @@ from dfbench.learning.objective import Probed, View
 class Contrastive(Probed):
     """mean over pairs of y d^2 + (1 - y) max(0, 1 - d)^2, with d the distance of two embeddings.
 
-    All pairs of two images of a batch take part, of one modality or of two; y = 1 where both labels
-    decide for one class. Half of the loss is of such pairs, however few they are. Pairs across
-    modalities alone move both clouds onto one point before classes part: while d > 1 only
-    positives have a gradient.
+    All pairs of two images in a batch are used, within and across modalities; y = 1 if both labels
+    predict the same class. Positive pairs have half of the weight, however few they are. Pairs
+    across modalities alone would move both modalities onto one point before classes separate:
+    while d > 1 only positives have a gradient.
     """
 
     def metric(self, photo: View, sketch: View) -> Tensor:
@@ -25,10 +25,10 @@ class Contrastive(Probed):
 
 
 def contrastive_loss(embeddings: Tensor, same_class: Tensor, margin: float = 1.0) -> Tensor:
-    """Half the mean of d^2 over positives and half that of max(0, margin - d)^2 over negatives.
+    """Half the mean of d^2 over positives plus half that of max(0, margin - d)^2 over negatives.
 
-    `embeddings` `[N, D]`, `same_class` `[N, N]`, boolean; an image is no pair with itself. A batch
-    without positives (or without negatives) has no such half.
+    `embeddings` `[N, D]`, `same_class` `[N, N]`, boolean; an image is not paired with itself. A
+    batch without positives (or negatives) lacks that half.
     """
     distances = torch.cdist(embeddings, embeddings, compute_mode="donot_use_mm_for_euclid_dist")
     others = ~torch.eye(len(embeddings), dtype=torch.bool, device=embeddings.device)

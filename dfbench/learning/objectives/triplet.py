@@ -11,10 +11,10 @@ from dfbench.learning.objective import Probed, View
 
 
 class SemiHardTriplet(Probed):
-    """max(0, .2 + d(a, n+)^2 - d(a, n-)^2), photos and sketches being anchors in turn.
+    """max(0, .2 + d(a, n+)^2 - d(a, n-)^2), with photos and sketches as anchors in turn.
 
-    Positives are all images of the other modality whose label decides for the anchor's class, the
-    negative is one of another class.
+    Positives are all images of the other modality whose label predicts the anchor's class; the
+    negative is of another class.
     """
 
     def metric(self, photo: View, sketch: View) -> Tensor:
@@ -29,8 +29,8 @@ def triplet_loss(
     """Mean over anchor-positive pairs of max(0, margin + d(a, +)^2 - d(a, -)^2).
 
     The negative is semi-hard: the nearest of another class that is further than the positive, or
-    the furthest of all where none is. `anchors` `[B, D]` and `others` `[N, D]` on the unit sphere,
-    `same_class` `[B, N]`, boolean. Zero without an anchor that has a positive and a negative.
+    the furthest if there is none. `anchors` `[B, D]` and `others` `[N, D]` are on the unit sphere,
+    `same_class` `[B, N]` is boolean. Zero if no anchor has a positive and a negative.
     """
     distances = 2 - 2 * anchors @ others.T
     count = (~same_class).sum(dim=1, keepdim=True)
@@ -41,12 +41,12 @@ def triplet_loss(
 
 
 def semi_hard_negatives(positives: Tensor, distances: Tensor, same_class: Tensor) -> Tensor:
-    """`[B, N]`: distance of the semi-hard negative that each anchor has for each positive.
+    """`[B, N]`: distance of the semi-hard negative of each anchor for each positive.
 
-    That is the nearest of another class that is further than the positive, or the furthest of all
-    where none is. `positives` `[B, N]` are distances of anchors to candidates for a positive,
-    `distances` `[B, M]` those to candidates for a negative, `same_class` `[B, M]`, boolean, says
-    which of these are none; infinite for an anchor without a negative.
+    That is the nearest of another class that is further than the positive, or the furthest if
+    there is none. `positives` `[B, N]` are distances of anchors to candidate positives,
+    `distances` `[B, M]` to candidate negatives; `same_class` `[B, M]`, boolean, excludes candidates
+    of the anchor's class. Infinite for an anchor without negatives.
     """
     negatives = distances.masked_fill(same_class, torch.inf).sort(dim=1).values
     count = (~same_class).sum(dim=1, keepdim=True)
@@ -57,13 +57,12 @@ def semi_hard_negatives(positives: Tensor, distances: Tensor, same_class: Tensor
 def quadruplet_loss(
     photos: Tensor, sketches: Tensor, p: Tensor, q: Tensor, margin: float = 0.2
 ) -> Tensor:
-    """Domain-balanced: half of the anchors are photos, half are sketches.
+    """Domain-balanced quadruplet loss: half of the anchors are photos, half are sketches.
 
     Mean over anchor-positive pairs of max(0, margin + d(a, +) - d(a, n1)) + max(0, margin +
     d(a, +) - d(a, n2)), d the squared distance of unit embeddings. The positive is of the other
     modality; the negatives are semi-hard, n1 of the anchor's modality and n2 of the other. `photos`
-    and `sketches` `[B, D]`, their labels `p` and `q` `[B, C]`. Zero without an anchor that has all
-    three.
+    and `sketches` are `[B, D]`, their labels `p` and `q` `[B, C]`. Zero if no anchor has all three.
     """
     return (
         _anchored(photos, sketches, p, q, margin) + _anchored(sketches, photos, q, p, margin)
@@ -83,9 +82,9 @@ def _anchored(anchors: Tensor, others: Tensor, p: Tensor, q: Tensor, margin: flo
 
 
 def class_semantics(posteriors: Tensor, labels: Tensor, class_count: int) -> Tensor:
-    """s_c `[class_count, K]`: mean of the posteriors `[N, K]` of each class; zero for one without.
+    """s_c `[class_count, K]`: mean of the posteriors `[N, K]` of each class; zero without images.
 
-    `labels` `[N]` are indices of classes.
+    `labels` `[N]` are class indices.
     """
     sums = posteriors.new_zeros(class_count, posteriors.shape[1]).index_add_(0, labels, posteriors)
     counts = torch.bincount(labels, minlength=class_count).clamp(min=1)
@@ -93,9 +92,9 @@ def class_semantics(posteriors: Tensor, labels: Tensor, class_count: int) -> Ten
 
 
 def preservation_loss(logits: Tensor, targets: Tensor, temperature: float) -> Tensor:
-    """KL(s || softmax(logits / temperature)), mean over the images `[B, K]` that have a target.
+    """KL(s || softmax(logits / temperature)), mean over the images `[B, K]` with a target.
 
-    A row of `targets` `[B, K]` is a distribution, or all zero for an image without one.
+    A row of `targets` `[B, K]` is a distribution, or all zero for an image without a target.
     """
     divergence = functional.kl_div(
         (logits / temperature).log_softmax(dim=1), targets, reduction="none"

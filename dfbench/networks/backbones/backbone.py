@@ -1,4 +1,4 @@
-"""The interface of a backbone, and the stem that fits a large-image network to small images."""
+"""The interface of backbones, and the adaptation of large-image networks to small images."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ class Backbone(nn.Module, ABC):
 
     feature_dim: int
     made_as: tuple[str, int] | None = None
-    """Name and image size that `new_backbone` made it by; None if something else did."""
+    """Name and image size passed to `new_backbone`; None if it was made otherwise."""
     published_body: str = ""
-    """Begins the names of tensors that are without it in the library the network comes from."""
+    """Prefix of its tensor names that the names of the original library lack."""
     published_head: str = "head"
-    """Name there of the linear layer that makes logits of the features."""
+    """Name in that library of the linear layer that maps features to logits."""
     published_normalisation: Normalisation = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-    """How images were normalised for the weights published with the network: ImageNet's own."""
+    """Normalisation of images for the published weights; by default that of ImageNet."""
     fitted_tensors: tuple[str, ...] = ()
-    """Names there of the tensors whose shape follows the image size."""
+    """Names in that library of the tensors whose shape depends on the image size."""
 
     def in_published_names(self, tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        """The same tensors by the names they have in the network's library."""
+        """The same tensors under their names in the original library."""
         return tensors
 
     @abstractmethod
@@ -35,7 +35,7 @@ class Backbone(nn.Module, ABC):
         """The output `[B, D_l, H_l, W_l]` of every stage l, first to last."""
 
     def stage_features(self, x: Tensor) -> tuple[Tensor, ...]:
-        """The output `[B, D_l]` of every stage, averaged over space; the last are the features."""
+        """The output `[B, D_l]` of each stage, averaged over space; the last is the features."""
         return tuple(pooled(stage) for stage in self.stage_maps(x))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -48,17 +48,17 @@ def pooled(stage: Tensor) -> Tensor:
 
 
 LARGE = 112
-"""Pixels from which on a network stays as its authors made it."""
+"""Image size from which a network keeps its original strides."""
 MEDIUM = 64
-"""Pixels from which on one halving of the image is left out; below, two are."""
+"""Image size from which one halving of the resolution is removed; below, two are."""
 
 
 def fit_strides(network: nn.Module, image_size: int) -> None:
-    """Take the first halvings out of a network that divides 224 px by 32.
+    """Remove the first halvings of resolution from a network that divides 224 px by 32.
 
     Maps shrink to 1/32 for images of at least 112 px, 1/16 from 64 px on, 1/8 below. Only strides
-    and paddings of the first convolutions change: tensors keep their names and shapes, so that
-    weights for large images fit.
+    and paddings of the first convolutions change: tensors keep their names and shapes, so weights
+    for large images still fit.
     """
     halvings = 0 if image_size >= LARGE else 1 if image_size >= MEDIUM else 2
     for layer in network.modules():

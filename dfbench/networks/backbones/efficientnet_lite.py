@@ -1,7 +1,7 @@
-"""EfficientNet-Lite as timm makes it, under names that say nothing of a library.
+"""EfficientNet-Lite from timm, under names that do not mention the library.
 
-Made for phones: no squeeze-and-excitation, ReLU6. Depthwise convolutions make it several times as
-fast on a processor as a residual network of its accuracy, if images lie channels last.
+Designed for phones: no squeeze-and-excitation, ReLU6. With depthwise convolutions it is several
+times faster on a CPU than a residual network of the same accuracy, if images are channels last.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ NETWORKS = {
     "efficientnet-lite0": "tf_efficientnet_lite0",
     "efficientnet-lite2": "tf_efficientnet_lite2",
 }
-"""Names of networks, and what timm calls them."""
+"""Names of networks, with their names in timm."""
 _NORMALISATION: Normalisation = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 _MARK = "_conv_stem.weight"
-"""Only in files whose names are those of EfficientNet-PyTorch."""
+"""Occurs only in files with the names of EfficientNet-PyTorch."""
 _ENDS = {
     "_conv_stem": "conv_stem",
     "_bn0": "bn1",
@@ -50,15 +50,15 @@ _INVERTED = {
 
 
 class EfficientNetLite(LibraryBackbone):
-    """An EfficientNet-Lite; its tensors have timm's names behind `model.`."""
+    """An EfficientNet-Lite; its tensors have timm's names with the prefix `model.`."""
 
     published_normalisation = _NORMALISATION
 
     def in_published_names(self, tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        """The same tensors by timm's names, if they have those of EfficientNet-PyTorch.
+        """The same tensors under timm's names, if they have those of EfficientNet-PyTorch.
 
-        There blocks are counted through, `_blocks.3`; timm counts them by stage, `blocks.2.0`.
-        A tensor that the rule has no name for keeps its own.
+        There, blocks are numbered consecutively, `_blocks.3`; timm numbers them by stage,
+        `blocks.2.0`. Other tensors keep their names.
         """
         if _MARK not in tensors:
             return tensors
@@ -66,7 +66,7 @@ class EfficientNetLite(LibraryBackbone):
         return {_name(name, renamed): tensor for name, tensor in tensors.items()}
 
     def _renamed(self) -> Iterator[tuple[str, str]]:
-        """Names of layers in EfficientNet-PyTorch and in timm."""
+        """Pairs of layer names in EfficientNet-PyTorch and in timm."""
         yield from _ENDS.items()
         model: Any = self.model
         blocks = [
@@ -81,7 +81,7 @@ class EfficientNetLite(LibraryBackbone):
 
 
 def builder(name: str) -> partial[EfficientNetLite]:
-    """What makes a network of `NETWORKS` for an image size. Raises `InvalidInput` without timm."""
+    """Builds a network of `NETWORKS` for an image size. Raises `InvalidInput` without timm."""
     timm = timm_library(f"network {name!r}", "imagenet")
     return partial(_network, timm, name)
 

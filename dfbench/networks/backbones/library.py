@@ -14,13 +14,13 @@ from dfbench.networks.backbones.backbone import Backbone, fit_strides, pooled
 class LibraryBackbone(Backbone):
     """A classifier of another library without its last linear layer, `head`.
 
-    Features are what that layer reads, whatever the network does between its last map and them.
-    Stages are those of the modules `candidates` that give maps `[B, D, H, W]` of square images,
-    the last one of each resolution; a network without such maps (a transformer's tokens) has one
-    stage, its features. Parameters have the library's names behind `model.`.
+    Features are the input of that layer, whatever precedes it. Stages are those of the modules
+    `candidates` whose outputs for square images are maps `[B, D, H, W]`, the last one of each
+    resolution; a network without such maps (a transformer) has one stage, its features. Parameters
+    have the library's names with the prefix `model.`.
 
-    `name` is what errors call the network. Raises `InvalidInput` if it cannot take images of
-    `image_size` pixels, or if something else than features reaches its head.
+    `name` is the network's name in errors. Raises `InvalidInput` if it cannot take images of
+    `image_size` pixels, or if the input of its head is not the features.
     """
 
     published_body = "model."
@@ -43,7 +43,7 @@ class LibraryBackbone(Backbone):
         self._stages: tuple[str, ...] = self._found_stages(image_size)
 
     def fit(self, image_size: int) -> None:
-        """Take first strides out, so that small images keep some resolution; see `fit_strides`."""
+        """Remove first strides, so that small images keep some resolution; see `fit_strides`."""
         fit_strides(self.model, image_size)
         self._stages = self._found_stages(image_size)
 
@@ -60,7 +60,7 @@ class LibraryBackbone(Backbone):
         return features
 
     def _observed(self, x: Tensor, names: Sequence[str]) -> tuple[dict[str, Tensor], Tensor]:
-        """What modules of these names give, in the order in which they do, and the features."""
+        """Outputs of the modules with these names, in order of computation, and the features."""
         outputs: dict[str, Tensor] = {}
         handles = [
             self.model.get_submodule(name).register_forward_hook(

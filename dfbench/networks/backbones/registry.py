@@ -1,4 +1,4 @@
-"""Backbones by name: images in, pooled features out; the body of teachers and encoders alike."""
+"""Registry of backbones, used by teachers and encoders: images in, pooled features out."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from dfbench.networks.backbones.resnet import ResNet, SmallResNet
 from dfbench.networks.backbones.torchvision_models import FITTED, fitted_network
 
 Builder = Callable[[int], Backbone]
-"""Makes a network for images of so many pixels."""
+"""Makes a network for an image size in pixels."""
 
 _FITTED = "fitted"
 _LARGEST = 1024
 _ENLARGED = 96
-"""Pixels that smaller images are enlarged to for EfficientNet-Lite. Of teachers trained at equal
-cost on 64 px images, those that saw 96 px were the best: photos need the resolution, sketches the
+"""Size in pixels to which smaller images are enlarged for EfficientNet-Lite. Among teachers trained
+at equal cost on 64 px images, those at 96 px were best: photos need the resolution, sketches the
 steps."""
 _RESNETS = ("resnet18", "resnet34", "resnet50", "wide_resnet50_2")
 _BACKBONES: dict[str, Builder] = {
@@ -39,21 +39,21 @@ _LIBRARIES: dict[str, Callable[[str], Builder]] = {
 
 
 def backbone_names() -> tuple[str, ...]:
-    """Names of networks that fit themselves to the image size, sorted.
+    """Names of networks that adapt to the image size, sorted.
 
-    `new_backbone` knows besides `torchvision:NAME` and `timm:NAME`.
+    `new_backbone` also accepts `torchvision:NAME` and `timm:NAME`.
     """
     return tuple(sorted((*_BACKBONES, *_FROM_EXTRAS)))
 
 
 def builder(name: str) -> Builder:
-    """What makes the network of a name: one of `backbone_names()`, or a library's own.
+    """Builder of the network with this name: one of `backbone_names()`, or from a library.
 
-    `torchvision:NAME` and `timm:NAME` are classifiers just as the library makes them, whatever the
-    image size. `NAME@fitted` is a library's network with its first strides taken out for small
-    images, `NAME@128` any network that sees images resized to 128 px. EfficientNet-Lite by its
-    plain name sees images of less than 96 px enlarged to that. Raises `UnknownName`, and
-    `InvalidInput` for a library that is not installed or another word behind the @.
+    `torchvision:NAME` and `timm:NAME` are the library's classifiers, unchanged for any image size.
+    `NAME@fitted` is a library's network with its first strides removed for small images,
+    `NAME@128` any network on images resized to 128 px. EfficientNet-Lite without `@` enlarges
+    images below 96 px to that size. Raises `UnknownName`, and `InvalidInput` for a library that is
+    not installed or an invalid suffix after the @.
     """
     plain, at, manner = name.partition("@")
     build = _plain(plain)
@@ -62,12 +62,12 @@ def builder(name: str) -> Builder:
     if manner == _FITTED:
         if plain in _BACKBONES:
             raise InvalidInput(
-                f"network {name!r} fits itself to the image size already; allowed: {plain}"
+                f"network {name!r} already adapts to the image size; allowed: {plain}"
             )
         return partial(_fitted, name, build)
     if not manner.isdecimal() or not 1 <= int(manner) <= _LARGEST:
         raise InvalidInput(
-            f"network {name!r}; allowed behind the @: {_FITTED} (first strides taken out for small "
+            f"network {name!r}; allowed after the @: {_FITTED} (first strides removed for small "
             f"images), or the pixels that images are resized to, 1 to {_LARGEST}, e.g. {plain}@128"
         )
     return partial(_resizing, build, int(manner))
@@ -78,8 +78,7 @@ def _fitted(name: str, build: Builder, image_size: int) -> Backbone:
     if not isinstance(backbone, LibraryBackbone):
         own = name.partition("@")[0].partition(":")[2]
         raise InvalidInput(
-            f"network {name!r} keeps its strides; allowed: {own}, which fits itself to the image "
-            "size"
+            f"network {name!r} keeps its strides; allowed: {own}, which adapts to the image size"
         )
     backbone.fit(image_size)
     return backbone
@@ -107,10 +106,10 @@ def _plain(name: str) -> Builder:
 
 
 def new_backbone(name: str, image_size: int) -> Backbone:
-    """A freshly initialised backbone; weights come from torch's global generator.
+    """A newly initialised backbone; weights come from torch's global generator.
 
-    `image_size` (pixels) decides the stem of the networks that have one for each size. Raises what
-    `builder` raises, and `InvalidInput` for a network that cannot take such images.
+    `image_size` (pixels) decides the stem of networks that adapt to it. Raises the errors of
+    `builder`, and `InvalidInput` for a network that cannot take such images.
     """
     backbone = builder(name)(image_size)
     backbone.made_as = (name, image_size)

@@ -1,4 +1,4 @@
-"""Images of one size for a network of another, resized by fixed matrices."""
+"""Differentiable resizing of images by fixed matrices, and a backbone on resized images."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from dfbench.networks.backbones.backbone import Backbone
 
 
 def resized(images: Tensor, size: int) -> Tensor:
-    """`[B, C, size, size]` from `[B, C, H, W]`: bilinear, antialiased where it shrinks.
+    """`[B, C, size, size]` from `[B, C, H, W]`: bilinear, antialiased when shrinking.
 
-    As Pillow's and torch's antialiased bilinear filter; but a product of matrices, whose gradient
-    is the same twice on a GPU too. float32 inside `torch.autocast` as well.
+    Equals Pillow's and torch's antialiased bilinear filters, but as matrix products, whose gradient
+    is deterministic on a GPU too. Computed in float32 even inside `torch.autocast`.
     """
     with torch.autocast(images.device.type, enabled=False):
         images = images.float()
@@ -33,10 +33,10 @@ def _filter(source: int, target: int, device: torch.device) -> Tensor:
 
 
 class Resizing(Backbone):
-    """A backbone behind normalised images resized to `size` x `size` pixels.
+    """A backbone preceded by resizing of normalised images to `size` x `size` pixels.
 
-    `network` was made for images of that size. What it costs is what they cost, whatever the size
-    of the images that it is given.
+    `network` is made for images of that size, and its cost does not depend on the size of the input
+    images.
     """
 
     def __init__(self, network: Backbone, size: int) -> None:

@@ -1,4 +1,4 @@
-"""Residual networks: torchvision's with a fitted stem, and small ones for two processor cores."""
+"""Residual networks: torchvision's with an adapted stem, and small ones for training on CPUs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch.nn import functional
 from dfbench.networks.backbones.backbone import LARGE, MEDIUM, Backbone
 
 RESIDUAL = ("resnet", "resnext", "wide_resnet")
-"""How torchvision's names of residual networks begin."""
+"""Prefixes of torchvision's names of residual networks."""
 
 
 class ResNet(Backbone):
@@ -81,7 +81,7 @@ class ResidualBlock(nn.Module):
 
 
 class SmallResNet(Backbone):
-    """A residual network for 32 to 64 px: stride-2 stem, one block a stage, average pooling."""
+    """A residual network for 32 to 64 px: stride-2 stem, one block per stage, average pooling."""
 
     def __init__(self, widths: Sequence[int]) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""timm's classifiers by name; the library is an extra, imported only when asked for."""
+"""timm's classifiers by name; the library is an optional extra, imported only when needed."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from dfbench.version import install_command
 
 
 def builder(name: str) -> partial[Backbone]:
-    """What makes timm's network of a name for an image size; nothing is downloaded.
+    """Builder of timm's network with this name; nothing is downloaded.
 
-    Raises `InvalidInput` without timm, `UnknownName` for a name it does not know.
+    Raises `InvalidInput` without timm, `UnknownName` for a name unknown to it.
     """
     timm = timm_library(f"network 'timm:{name}'", "timm")
     if not timm.is_model(name):
@@ -33,9 +33,9 @@ def builder(name: str) -> partial[Backbone]:
 
 
 def timm_library(wanted: str, extra: str) -> ModuleType:
-    """The library, for what is `wanted` of it.
+    """The library; `wanted` names the feature that needs it.
 
-    Raises `InvalidInput`, naming the extra that has it, if it is not installed.
+    Raises `InvalidInput`, naming the extra to install, if it is not installed.
     """
     try:
         return importlib.import_module("timm")
@@ -46,7 +46,7 @@ def timm_library(wanted: str, extra: str) -> ModuleType:
 
 
 def stages_of(model: Any) -> list[str]:
-    """Names of the modules of a model whose outputs timm counts as stages."""
+    """Names of the modules whose outputs timm counts as stages."""
     stages = [stage["module"] for stage in getattr(model, "feature_info", None) or ()]
     known = dict(model.named_modules())
     return [stage for stage in stages if stage in known]
@@ -69,6 +69,6 @@ def _head(name: str, model: Any) -> str:
         if module is classifier and isinstance(module, nn.Linear):
             return str(place)
     raise InvalidInput(
-        f"network 'timm:{name}' has {type(classifier).__name__} for a classifier; allowed: "
+        f"network 'timm:{name}' has a {type(classifier).__name__} as classifier; allowed: "
         "networks whose last layer is one linear layer"
     )

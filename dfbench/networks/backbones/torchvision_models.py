@@ -1,4 +1,4 @@
-"""torchvision's classifiers by name: fitted to the image size, or as they are."""
+"""torchvision's classifiers by name: adapted to the image size, or unchanged."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from dfbench.networks.backbones.library import LibraryBackbone, last_linear
 from dfbench.networks.backbones.resnet import RESIDUAL, ResNet
 
 FITTED = ("mobilenet_v3_large", "efficientnet_b0", "convnext_tiny")
-"""Networks besides the residual ones that are made for small images too."""
+"""Networks, besides the residual ones, that can be adapted to small images."""
 _OF_SEVERAL_OUTPUTS = ("googlenet", "inception_v3")
 
 
 def fitted_network(name: str, image_size: int) -> Backbone:
-    """One of `FITTED`, its first strides fitted to the image size."""
+    """One of `FITTED`, with its first strides adapted to the image size."""
     model = _new(name)
     fit_strides(model, image_size)
     return _backbone(name, model, image_size)
 
 
 def original_network(name: str, image_size: int) -> Backbone:
-    """A classifier just as torchvision makes it, whatever the image size."""
+    """A torchvision classifier, unchanged for any image size."""
     if name.startswith(RESIDUAL):
         return ResNet(name, LARGE)
     return _backbone(f"torchvision:{name}", _new(name), image_size)
 
 
 def builder(name: str) -> partial[Backbone]:
-    """What makes torchvision's network of a name for an image size.
+    """Builder of torchvision's network with this name.
 
     Raises `UnknownName`, or `InvalidInput` for a network with auxiliary classifiers.
     """
@@ -56,7 +56,7 @@ def _new(name: str) -> Any:
 
 
 def _backbone(title: str, model: Any, image_size: int) -> Backbone:
-    """Stages are looked for among the parts of `features`, where there is one."""
+    """The backbone of a model; stages are searched in its part `features`, if it has one."""
     body = "features." if hasattr(model, "features") else ""
     parts = model.features if body else model
     candidates = [

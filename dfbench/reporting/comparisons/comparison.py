@@ -1,4 +1,4 @@
-"""Rows compared on what they share: what is asked, and the answer with its verdict."""
+"""Paired comparisons between methods: what is compared, and the stored result with its verdict."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dfbench.records.record import MetricDefinition, Record
 from dfbench.reporting.lines import DEFAULT_METRIC, Line
 
 VERDICT_SEEDS = 3
-"""Paired seeds from which on a difference gets a verdict."""
+"""Paired seeds needed for a verdict."""
 
 Statistic = Literal["difference", "ratio", "share"]
 STATISTICS: Mapping[Statistic, Callable[..., Any]] = {
@@ -22,12 +22,12 @@ STATISTICS: Mapping[Statistic, Callable[..., Any]] = {
     "ratio": lambda a, b: a / b,
     "share": lambda a, b, c: (a - c) / (b - c),
 }
-"""Of the means of two rows; `share` of three: how far a is on the way from c to b."""
+"""Of the means of two methods; `share` of three: the fraction of the way from c to b that a is."""
 DENOMINATORS: Mapping[Statistic, Callable[..., Any]] = {
     "ratio": lambda _, b: b,
     "share": lambda _, b, c: b - c,
 }
-"""What has to be positive for a statistic to mean something."""
+"""The denominator of a statistic, which must be positive."""
 Key = tuple[Any, ...]
 
 
@@ -36,17 +36,17 @@ class _Part(BaseModel):
 
 
 class Side(_Part):
-    """One representation of one row, as a comparison stores it."""
+    """One representation of one method, as stored in a comparison."""
 
     label: str
     representation: str
-    """Empty for the row's headline."""
+    """Empty for the method's main embeddings."""
     eval_ids: tuple[str, ...]
-    """Its records, in the order of the seeds."""
+    """Its records, in seed order."""
 
 
 class Comparison(_Part):
-    """A statistic of rows' means over seeds and queries, with its 95 % interval."""
+    """A statistic of the methods' means over seeds and queries, with its 95 % interval."""
 
     statistic: Statistic
     dataset: str
@@ -64,13 +64,13 @@ class Comparison(_Part):
 
     @property
     def key(self) -> Key:
-        """What is compared: equal to the key of the question it answers."""
+        """Identity of the comparison; equal to the key of the `Wanted` that it answers."""
         sides = tuple((side.label, side.representation, side.eval_ids) for side in self.sides)
         return (self.statistic, self.metric, self.definition.version, sides)
 
     @property
     def verdict(self) -> str:
-        """`better`, `worse`, `not distinguishable`, or why there is none."""
+        """`better`, `worse`, `not distinguishable`, or why there is no verdict."""
         if len(self.seeds) < VERDICT_SEEDS:
             return f"no verdict: {count(len(self.seeds), 'seed')}"
         if self.low is None or self.high is None:
@@ -80,20 +80,20 @@ class Comparison(_Part):
 
 @dataclass(frozen=True)
 class Representation:
-    """A line of the table and which of its representations is meant."""
+    """A line of a table and one of its representations."""
 
     line: Line
     representation: str = ""
 
     @property
     def name(self) -> str:
-        """The line's name, and the representation unless it is the headline."""
+        """The line's name, followed by the representation unless it is the main embeddings."""
         return f"{self.line.name}, {self.representation}" if self.representation else self.line.name
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """A comparison that a table asks for."""
+    """A comparison requested by a table."""
 
     statistic: Statistic
     sides: tuple[Representation, ...]
@@ -101,7 +101,7 @@ class Wanted:
 
     @cached_property
     def seeds(self) -> tuple[int, ...]:
-        """Seeds that all sides have, with the same teachers and metric."""
+        """Seeds common to all sides, with the same teachers and metric version."""
         by_seed = [side.line.by_seed for side in self.sides]
         common = set(by_seed[0]).intersection(*by_seed[1:])
         return tuple(
@@ -112,12 +112,12 @@ class Wanted:
 
     @cached_property
     def records(self) -> tuple[tuple[Record, ...], ...]:
-        """By side, the records of those seeds."""
+        """For each side, the records of those seeds."""
         return tuple(tuple(side.line.by_seed[s] for s in self.seeds) for side in self.sides)
 
     @property
     def means(self) -> tuple[float, ...]:
-        """By side, the mean over those seeds, as the records have it."""
+        """For each side, the mean over those seeds, from the records."""
         return tuple(
             fmean(Line("", records).values(self.metric, side.representation))
             for side, records in zip(self.sides, self.records, strict=True)
@@ -125,14 +125,14 @@ class Wanted:
 
     @property
     def value(self) -> float | None:
-        """The statistic of the means; None where its denominator is not positive."""
+        """The statistic of the means; None if its denominator is not positive."""
         if self.statistic in DENOMINATORS and DENOMINATORS[self.statistic](*self.means) <= 0:
             return None
         return float(STATISTICS[self.statistic](*self.means))
 
     @property
     def definition(self) -> MetricDefinition:
-        """The metric's."""
+        """Definition of the metric."""
         return self.records[0][0].definitions[self.metric]
 
     @property
@@ -149,7 +149,7 @@ class Wanted:
 
     @property
     def key(self) -> Key:
-        """What is compared."""
+        """Identity of the comparison."""
         sides = tuple(
             (side.label, side.representation, side.eval_ids) for side in self.stored_sides
         )
@@ -161,12 +161,12 @@ Answers = Mapping[Key, Comparison]
 
 
 def has(line: Line, metric: str, representation: str = "") -> bool:
-    """Whether every record of a line has the metric in this representation."""
+    """Whether every record of a line has the metric for this representation."""
     return len(line.values(metric, representation)) == len(line.records)
 
 
 def count(number: int, noun: str) -> str:
-    """A number of things.
+    """A number with its noun.
 
     >>> count(1, "seed"), count(2, "seed")
     ('1 seed', '2 seeds')
@@ -175,6 +175,6 @@ def count(number: int, noun: str) -> str:
 
 
 def _shared(record: Record, metric: str) -> tuple[Any, ...]:
-    """What paired records of a seed have alike: teachers, and the version of the metric."""
+    """What the paired records of a seed must have in common: teachers and metric version."""
     teachers = tuple((modality, t.identity) for modality, t in sorted(record.teachers.items()))
     return (*teachers, record.definitions[metric].version)

@@ -1,4 +1,4 @@
-"""`comparisons.json`: the comparisons of a results folder, so that its page needs no run folder."""
+"""`comparisons.json`: the stored comparisons of a results folder, readable without run folders."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dfbench.system.text_files import read_model
 
 FILE = "comparisons.json"
 SCHEMA_VERSION: Literal[1] = 1
-"""Raised when the fields of the file change."""
+"""Incremented when the fields of the file change."""
 _TOLERANCE = 1e-9
 
 
@@ -29,29 +29,29 @@ class _Content(BaseModel):
 
 @dataclass(frozen=True)
 class Kept:
-    """Stored comparisons held against what the records ask for."""
+    """Stored comparisons, checked against the current records and questions."""
 
     answers: Answers
     stale: tuple[str, ...]
-    """What was dropped, each with the reason."""
+    """Dropped comparisons, each with the reason."""
 
 
 def read_comparisons(folder: Path) -> tuple[Comparison, ...]:
-    """The stored comparisons; none without the file. Raises `InvalidInput` for a broken one."""
+    """The stored comparisons; empty without the file. Raises `InvalidInput` for a broken one."""
     file = folder / FILE
     if not file.is_file():
         return ()
     content = read_model(
         _Content,
         file,
-        "is not what this version of dfbench writes",
-        "remove it and make it again: dfbench compare --write",
+        "is not in the format of this version of dfbench",
+        "remove it and write it again: dfbench compare --write",
     )
     return content.comparisons
 
 
 def write_comparisons(folder: Path, comparisons: Iterable[Comparison]) -> Path:
-    """Store comparisons in an order that does not depend on how they were made."""
+    """Store comparisons, sorted so that the file does not depend on the order of computation."""
     ordered = sorted(comparisons, key=lambda c: (c.dataset, c.scenario, repr(c.key)))
     content = _Content(comparisons=tuple(ordered)).model_dump(mode="json")
     file = folder / FILE
@@ -64,7 +64,7 @@ def write_comparisons(folder: Path, comparisons: Iterable[Comparison]) -> Path:
 def keep_current(
     stored: Iterable[Comparison], wanted: Iterable[Wanted], eval_ids: Iterable[str]
 ) -> Kept:
-    """The stored comparisons that answer something wanted and say what the records say."""
+    """The stored comparisons that are still wanted and agree with the records."""
     known = set(eval_ids)
     by_key = {one.key: one for one in wanted}
     answers, stale = {}, []
@@ -79,11 +79,11 @@ def keep_current(
 
 def _fault(comparison: Comparison, wanted: Wanted | None, known: set[str]) -> str:
     if not known.issuperset(e for side in comparison.sides for e in side.eval_ids):
-        return "of records that are not here"
+        return "its records are not in this folder"
     if wanted is None:
-        return "of rows or seeds that no question compares now"
+        return "no question compares these methods and seeds any more"
     if wanted.value is None or abs(wanted.value - comparison.value) > _TOLERANCE:
-        return "not what its records say"
+        return "it disagrees with its records"
     return ""
 
 

@@ -1,4 +1,4 @@
-"""The 95 % interval of a row's mean over its seeds: one definition for figures and reports."""
+"""The 95 % interval of a method's mean over seeds, shared by figures and reports."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _NAMED = 3
 
 OVER_BOTH = "95 % bootstrap over seeds and queries"
 OVER_QUERIES = "95 % bootstrap over queries"
-FROM_THREE_SEEDS = f"{OVER_BOTH}, over queries alone below three seeds"
-RECORDED = f"{OVER_QUERIES}, the ends averaged over seeds"
+FROM_THREE_SEEDS = f"{OVER_BOTH}; over queries only below three seeds"
+RECORDED = f"{OVER_QUERIES}, interval ends averaged over seeds"
 
 
 @dataclass(frozen=True)
 class SeedMean:
-    """The mean of a row over its seeds, with what its interval is of."""
+    """The mean of a method over its seeds, with its interval and the kind of interval."""
 
     value: float
     low: float
@@ -36,12 +36,12 @@ class SeedMean:
 
     @property
     def reach(self) -> tuple[float, float]:
-        """How far the interval goes below and above the mean; never negative."""
+        """Distances from the mean to the lower and upper end; never negative."""
         return max(0.0, self.value - self.low), max(0.0, self.high - self.value)
 
 
 def measured(line: Line, metric: str, runs: RunFolders, representation: str = "") -> SeedMean:
-    """A row's mean and interval; see `measured_rows`, of which it is the only row."""
+    """Mean and interval of one method; see `measured_rows`."""
     (found,) = measured_rows([line], metric, runs, representation)
     return found
 
@@ -49,11 +49,11 @@ def measured(line: Line, metric: str, runs: RunFolders, representation: str = ""
 def measured_rows(
     lines: Sequence[Line], metric: str, runs: RunFolders, representation: str = ""
 ) -> list[SeedMean]:
-    """The mean and interval of each row of one table, all of which have the representation.
+    """Mean and interval of each line of one table; all lines must have the representation.
 
-    From three seeds on a bootstrap over seeds and queries, if all run folders are there. Otherwise
-    the interval over queries that each record has, its ends averaged over the seeds. Rows do not
-    affect each other. Raises `InvalidInput` for a run folder that is not what its record says.
+    From three seeds on, a bootstrap over seeds and queries if all run folders are present;
+    otherwise each record's interval over queries, the ends averaged over the seeds. Lines do not
+    affect each other. Raises `InvalidInput` for a run folder that disagrees with its record.
     """
     found = {
         number: recorded(scores_of(x, metric, representation)) for number, x in enumerate(lines)
@@ -75,7 +75,7 @@ def measured_rows(
 
 
 def scores_of(line: Line, metric: str, representation: str = "") -> list[RecordedScore]:
-    """A row's recorded scores, one a seed; none where it has no such representation."""
+    """Recorded scores of a line, one per seed; empty if it lacks the representation."""
     representations = (
         r.representations.get(representation, {}) if representation else r.metrics
         for r in line.records
@@ -84,7 +84,7 @@ def scores_of(line: Line, metric: str, representation: str = "") -> list[Recorde
 
 
 def recorded(scores: list[RecordedScore]) -> SeedMean:
-    """Recorded scores of several seeds as one."""
+    """Mean of the recorded scores of several seeds."""
     value, low, high = (
         fmean(getattr(s, part) for s in scores) for part in ("value", "low", "high")
     )
@@ -92,15 +92,15 @@ def recorded(scores: list[RecordedScore]) -> SeedMean:
 
 
 def bootstrapped(values: list[NDArray[np.float64]], records: Sequence[Record]) -> Interval:
-    """The mean of the values of queries, one vector a record; NaN drops a query."""
+    """Bootstrap of the mean over per-query values, one vector per record; NaN drops a query."""
     (found,) = _bootstrapped([values], records)
     return found
 
 
 def interval_lines(rows: Iterable[tuple[str, SeedMean]]) -> list[str]:
-    """What the intervals of a figure are, for its caption: a line a kind.
+    """Caption lines that explain the intervals of a figure, one per kind of interval.
 
-    Where there are several kinds, each with the number of its rows, or their names up to three.
+    With several kinds, each line also has the names of its methods, or their number above three.
     """
     kinds: dict[str, list[str]] = {}
     for name, one in rows:
@@ -109,7 +109,7 @@ def interval_lines(rows: Iterable[tuple[str, SeedMean]]) -> list[str]:
     if len(kinds) == 1:
         return list(kinds)
     return [
-        f"{kind} ({'; '.join(names) if len(names) <= _NAMED else f'{len(names)} rows'})"
+        f"{kind} ({'; '.join(names) if len(names) <= _NAMED else f'{len(names)} methods'})"
         for kind, names in kinds.items()
     ]
 

@@ -1,4 +1,4 @@
-"""Two rows side by side, wherever they can be compared."""
+"""Comparison of two methods wherever their records are comparable."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ Labels = tuple[str, str]
 def pair_question(
     records: Sequence[Record], labels: Labels, metric: str, representation: str = ""
 ) -> Question:
-    """The first row less the second, by dataset, scenario and what else records share.
+    """First minus second method, by dataset, scenario and other shared settings.
 
-    A row without the representation takes part with its headline, and the table says so. Raises
-    `UnknownName` for a row, metric or representation that no record has, and `InvalidInput`,
-    which tells the rows apart, if no two records can be compared.
+    A method that lacks the representation is compared by its main embeddings, and the table says
+    so. Raises `UnknownName` for a method, metric or representation without records, and
+    `InvalidInput`, with the reason, if no two records are comparable.
     """
     _check_names(records, labels, metric, representation)
     found = [
@@ -61,7 +61,9 @@ def _check_names(
         if label not in known:
             raise unknown_name("method", label, known, "dfbench table")
     if labels[0] == labels[1]:
-        raise InvalidInput(f"both rows are {labels[0]!r}; allowed: two rows (see: dfbench table)")
+        raise InvalidInput(
+            f"both methods are {labels[0]!r}; allowed: two different methods (see: dfbench table)"
+        )
     own = [record for record in records if record.method.label in labels]
     metrics = {name for record in own for name in record.metrics}
     if metric not in metrics:
@@ -79,13 +81,13 @@ def _wanted(
     for first, second in product(*map(condition.of, labels)):
         if has(first, metric) and has(second, metric):
             sides = (
-                _reading(first, metric, representation),
-                _reading(second, metric, representation),
+                _side(first, metric, representation),
+                _side(second, metric, representation),
             )
             yield Wanted("difference", sides, metric)
 
 
-def _reading(line: Line, metric: str, representation: str) -> Representation:
+def _side(line: Line, metric: str, representation: str) -> Representation:
     return Representation(line, representation if has(line, metric, representation) else "")
 
 
@@ -107,7 +109,7 @@ def _row(condition: ComparableLines, wanted: Wanted) -> tuple[Cell, ...]:
 
 
 def _reason(records: Sequence[Record], labels: Labels) -> str:
-    """What keeps the records of two rows apart."""
+    """Why the records of two methods are not comparable."""
     both = [
         [[r for r in table if r.method.label == x] for x in labels] for table in tables(records)
     ]
@@ -116,7 +118,7 @@ def _reason(records: Sequence[Record], labels: Labels) -> str:
             return _difference(first[0], second[0])
     where = [sorted({r.data.name for r in records if r.method.label == label}) for label in labels]
     if where[0] == where[1]:
-        return f"their records on {', '.join(where[0])} are of other data or scenarios"
+        return f"their records on {', '.join(where[0])} differ in data or scenario"
     places = (f"{x} is on {', '.join(names)}" for x, names in zip(labels, where, strict=True))
     return "no dataset has records of both: " + ", ".join(places)
 
@@ -125,7 +127,7 @@ def _difference(first: Record, second: Record) -> str:
     settings = surroundings(first), surroundings(second)
     keys = differing(settings)
     if not keys:
-        return "they have no seed with the same teachers and metric in common"
+        return "they share no seed with the same teachers and metric version"
     return "they differ in " + ", ".join(
         f"{key} ({settings[0][key]} and {settings[1][key]})" for key in keys
     )

@@ -1,4 +1,4 @@
-"""Comparisons made: the paired hierarchical bootstrap over seeds and queries of run folders."""
+"""Computation of comparisons: a paired hierarchical bootstrap over seeds and queries."""
 
 from __future__ import annotations
 
@@ -21,18 +21,19 @@ from dfbench.reporting.comparisons.comparison import (
 from dfbench.reporting.run_folders import RunFolders
 
 Rows = list[list[NDArray[np.float64]]]
-"""By row and seed, a value a query."""
+"""Per-query values, by line and seed."""
 RESAMPLES = 10_000
 GENERATOR_SEED = 0
 
 
 def compare(wanted: Wanted, runs: RunFolders, resamples: int = RESAMPLES) -> Comparison:
-    """The statistic with its 95 % interval.
+    """Compute the statistic with its 95 % interval.
 
-    From three paired seeds on, seeds and queries are drawn; of fewer seeds queries alone, of their
-    mean. Where each seed has queries of its own (`unseen=0.25`), they are drawn within their seed.
-    A ratio or share whose denominator is not clearly positive (its mean has to be) gets no
-    interval. Raises `MissingRun` or `InvalidInput` for what the runs lack.
+    With three or more paired seeds, seeds and queries are resampled; with fewer, only queries,
+    after averaging over the seeds. Where each seed has its own queries (`unseen=0.25`), these are
+    resampled within the seed. A ratio or share gets no interval unless the interval of its
+    denominator is positive; its mean must be. Raises `MissingRun` or `InvalidInput` for missing or
+    unusable run folders.
     """
     rows = [
         [runs.values(record, wanted.metric, side.representation) for record in records]
@@ -62,10 +63,10 @@ def compare(wanted: Wanted, runs: RunFolders, resamples: int = RESAMPLES) -> Com
 
 
 def drawn_from(rows: Rows, records: Sequence[Record]) -> tuple[Rows, Design]:
-    """What a bootstrap draws from: `rows[r][s]` is of row r and the seed of `records[s]`.
+    """The values to resample: `rows[r][s]` belongs to line r and the seed of `records[s]`.
 
-    Below three seeds these are no sample: queries that the seeds share are averaged over them,
-    queries of their own are put together.
+    Fewer than three seeds are not treated as a sample: values are averaged over the seeds if these
+    share their queries, and concatenated otherwise.
     """
     shared = len({record.data.classes for record in records}) == 1
     if len(records) < VERDICT_SEEDS:

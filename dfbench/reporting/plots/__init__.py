@@ -1,1 +1,1 @@
-"""Figures of finished runs for papers; matplotlib is imported here and nowhere else."""
+"""Figures of finished runs for papers; the only package that imports matplotlib."""

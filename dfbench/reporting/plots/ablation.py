@@ -1,4 +1,4 @@
-"""What each change to a method costs: differences to the row it was made to."""
+"""Ablation chart: the difference of each variant to its method."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _READINGS = (("features", "o", COLOURS[0]), (POSTERIOR, "s", COLOURS[1]))
 
 @dataclass(frozen=True)
 class Difference:
-    """A mean difference with its interval, whose ends may be unknown."""
+    """A mean difference with its interval; the ends are None if unknown."""
 
     value: float
     low: float | None
@@ -32,15 +32,15 @@ class Difference:
 
 @dataclass(frozen=True)
 class Change:
-    """A variant less its parent."""
+    """A variant minus its method."""
 
     name: str
     by_representation: dict[str, Difference]
-    """By `features` and `posterior`, where both rows have the representation."""
+    """By `features` and `posterior`, if both methods have the representation."""
 
 
 def ablation_chart(changes: list[Change], parent: str, metric: str, title: str) -> Figure:
-    """Changes from the one that gains most to the one that costs most."""
+    """Variants sorted from the largest gain to the largest loss."""
     ordered = sorted(changes, key=lambda change: change.by_representation["features"].value)
     figure = new_figure(PAGE * 0.75, 0.95 + _ROW_HEIGHT * len(ordered))
     axes = figure.add_subplot()
@@ -52,7 +52,7 @@ def ablation_chart(changes: list[Change], parent: str, metric: str, title: str) 
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.grid(axis="x")
-    axes.set_xlabel(f"{metric}: variant less {parent}\nlines: paired {FROM_THREE_SEEDS}")
+    axes.set_xlabel(f"{metric}: variant - {parent}\nlines: paired {FROM_THREE_SEEDS}")
     axes.set_title(title, pad=4)
     legend_below(figure, 2)
     return figure
@@ -84,10 +84,10 @@ def _points(
 def changes_of(
     condition: ComparableLines, parent: Line, metric: str, answers: Answers, runs: RunFolders
 ) -> list[Change]:
-    """The variants of a row less the row itself.
+    """The differences of a method's variants to the method itself.
 
-    Intervals are those stored with the records, or are made from the run folders; without both
-    there are none. A variant that has no seed in common with the row is left out.
+    Intervals come from the stored comparisons or are computed from run folders; without either
+    there are none. A variant that shares no seed with the method is left out.
     """
     changes = []
     for line in condition.lines:

@@ -1,4 +1,4 @@
-"""Rows as bars, with intervals, their second representation, and what papers printed."""
+"""Bar chart of methods with intervals, posterior scores and published numbers."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ _BAR = 0.66
 
 @dataclass(frozen=True)
 class Bar:
-    """One row of the chart."""
+    """One method of the chart."""
 
     name: str
     section: str
     features: SeedMean
     posterior: SeedMean | None
     published: float | None
-    """As a paper printed it for this dataset and scenario."""
+    """The published number for this dataset and scenario."""
 
 
 def bar_chart(bars: list[Bar], chance: float | None, metric: str, title: str) -> Figure:
-    """Rows from the best to the worst, coloured by section; chance, if known, is dashed."""
+    """Methods from best to worst, coloured by section; chance, if known, is a dashed line."""
     ordered = sorted(bars, key=lambda bar: bar.features.value)
     caption = interval_lines((bar.name, bar.features) for bar in ordered)
     height = 0.8 + _ROW_HEIGHT * len(ordered) + _LINE_HEIGHT * len(caption)
@@ -80,7 +80,7 @@ def _section(axes: Axes, bars: list[Bar], section: str, colour: str) -> None:
 
 
 def _marks(axes: Axes, bars: list[Bar]) -> None:
-    """The second representation as circles, published numbers as diamonds."""
+    """Posterior scores as circles, published numbers as diamonds."""
     posterior = [(bar.posterior.value, p) for p, bar in enumerate(bars) if bar.posterior]
     printed = [(bar.published, p) for p, bar in enumerate(bars) if bar.published is not None]
     styles = (
@@ -108,7 +108,7 @@ def _furthest(bar: Bar) -> float:
 
 
 def bars_of(lines: list[Line], metric: str, runs: RunFolders) -> list[Bar]:
-    """The bars of rows of one dataset and scenario."""
+    """The bars of the methods on one dataset and scenario."""
     first = lines[0].first
     printed = published(first.data.name, first.scenario_title)
     return [

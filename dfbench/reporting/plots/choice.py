@@ -1,4 +1,4 @@
-"""Which records a figure shows."""
+"""Selection of the records shown in a figure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dfbench.system.console import note
 
 
 def one_condition(records: Sequence[Record]) -> ComparableLines:
-    """The condition with most rows of the one dataset and scenario that the records are of.
+    """The condition with the most methods, for records of one dataset and scenario.
 
     Raises `InvalidInput` for records of several.
     """
@@ -20,7 +20,7 @@ def one_condition(records: Sequence[Record]) -> ComparableLines:
     if len(found) > 1:
         places = sorted({f"{t[0].data.name}, {t[0].scenario_title}" for t in found})
         raise InvalidInput(
-            f"a figure shows one dataset in one scenario, and there are records of {len(found)}: "
+            f"a figure shows one dataset and scenario, and there are records of {len(found)}: "
             f"{'; '.join(places)}; choose with --dataset and --scenario"
         )
     first, *others = conditions(found[0])
@@ -30,10 +30,11 @@ def one_condition(records: Sequence[Record]) -> ComparableLines:
 
 
 def chosen_lines(condition: ComparableLines, labels: Sequence[str], most: int | None) -> list[Line]:
-    """The lines of labels in their order; without any the methods' own rows, the best first.
+    """The lines with these labels, in this order; by default all methods without variants.
 
-    Of these at most `most` (all if None), and what is left out is said. Raises `UnknownName` for a
-    label without records and `InvalidInput` for more labels than a figure can show.
+    Without labels, at most `most` lines (all if None), the best first, with a note of those left
+    out. Raises `UnknownName` for a label without records and `InvalidInput` for more than `most`
+    lines by label.
     """
     known = {line.label for line in condition.lines}
     for label in labels:
@@ -44,13 +45,15 @@ def chosen_lines(condition: ComparableLines, labels: Sequence[str], most: int | 
         return first_of(lines or list(condition.lines), most)
     lines = [line for label in dict.fromkeys(labels) for line in condition.of(label)]
     if most is not None and len(lines) > most:
-        raise InvalidInput(f"{len(lines)} rows by --method; allowed: at most {most} in one figure")
+        raise InvalidInput(
+            f"{len(lines)} methods by --method; allowed: at most {most} in one figure"
+        )
     return lines
 
 
 def first_of(lines: list[Line], most: int | None) -> list[Line]:
-    """The first lines; those left out are said."""
+    """The first lines, with a note of those left out."""
     if most is not None and len(lines) > most:
         names = ", ".join(line.label for line in lines[most:])
-        note(f"left out: {names}; choose rows with --method")
+        note(f"left out: {names}; choose methods with --method")
     return lines[:most]

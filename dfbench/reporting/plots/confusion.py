@@ -1,4 +1,4 @@
-"""Which classes are retrieved for queries of which class."""
+"""Confusion matrix of retrieval: classes of retrieved photos by class of the query."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from dfbench.reporting.plots.style import PAGE, new_figure
 from dfbench.reporting.run_folders import EmbeddedTest, embedded_test
 
 _NUMBERED = 25
-"""Classes up to which cells carry their number."""
+"""Largest number of classes for which cells show their number."""
 _LEAST_SHOWN = 0.005
 _DARK = 0.55
-"""Share from which on a cell's number is white."""
+"""Share from which the number in a cell is white."""
 
 
 def confusion_chart(shares: NDArray[np.float64], classes: tuple[str, ...], title: str) -> Figure:
@@ -54,7 +54,7 @@ def confusion_chart(shares: NDArray[np.float64], classes: tuple[str, ...], title
 
 
 def shares_of(line: Line, runs: Path, representation: str = "") -> NDArray[np.float64]:
-    """`[C, C]`: what the top R of each class's queries hold, R photos being of that class.
+    """`[C, C]`: classes of the top R photos of each class's queries, R being its number of photos.
 
     The diagonal is the R-precision of a class; a class without queries or photos has a row of 0.
     Mean over the seeds. Raises `MissingRun` for a run without its folder.

@@ -1,4 +1,4 @@
-"""How rows fare as the teachers share more of their classes, beside what was published."""
+"""Scores by the share of classes that both teachers know, next to published ones."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _TITLES = {
 
 @dataclass(frozen=True)
 class OverlapCurve:
-    """One row at several overlaps."""
+    """One method at several overlaps."""
 
     name: str
     points: dict[float, SeedMean]
@@ -60,7 +60,7 @@ class Panel:
 def overlap_chart(
     panels: Sequence[Panel], published: PublishedOverlap, metric: str, title: str
 ) -> Figure:
-    """A panel for each group of queries and one of published bars, on one scale."""
+    """One panel per query group and one of published bars, on a common scale."""
     count = len(panels) + 1
     figure = new_figure(PAGE, _HEIGHT) if count <= 2 else new_figure(PAGE, 2 * _HEIGHT)
     columns = count if count <= 2 else -(-count // 2)
@@ -87,7 +87,7 @@ def _panel(axes: Axes, panel: Panel, names: list[str]) -> None:
         number = names.index(curve.name)
         overlaps = list(curve.points)
         values = [one.value for one in curve.points.values()]
-        # A little beside each other: whiskers of equal rows would hide each other.
+        # Shifted sideways, so that whiskers of equal scores do not hide each other.
         shift = 0.004 * (number - (len(names) - 1) / 2)
         axes.errorbar(
             [o + shift for o in overlaps],
@@ -144,9 +144,9 @@ def panel_of(
     representation: str,
     runs: RunFolders,
 ) -> Panel:
-    """A group of queries of a sweep.
+    """The panel of one query group of a sweep.
 
-    Intervals of all queries are those of every row's mean; of a group those that the records have.
+    For all queries the intervals are those of `measured`; for a group those of the records.
     """
     curves = []
     for one in series:
@@ -174,9 +174,10 @@ def _chances(sweep: Sweep, metric: str, group: str) -> dict[float, float]:
 
 
 def chosen_series(sweep: Sweep, labels: Sequence[str]) -> list[Series]:
-    """The rows of labels; without any the methods' own rows, the best first, as many as fit.
+    """The methods with these labels; by default all methods without variants, best first.
 
-    Raises `UnknownName` for a label without records and `InvalidInput` for more than fit.
+    At most `MOST_ROWS`, with a note of those left out. Raises `UnknownName` for a label without
+    records and `InvalidInput` for more labelled methods than fit.
     """
     known = {one.first.method.label for one in sweep.series}
     for label in labels:
@@ -188,8 +189,8 @@ def chosen_series(sweep: Sweep, labels: Sequence[str]) -> list[Series]:
         if (one.first.method.label in labels if labels else one.first.method.variant is None)
     ]
     if len(found) > MOST_ROWS and labels:
-        raise InvalidInput(f"{len(found)} rows by --method; allowed: at most {MOST_ROWS}")
+        raise InvalidInput(f"{len(found)} methods by --method; allowed: at most {MOST_ROWS}")
     if len(found) > MOST_ROWS:
         names = ", ".join(one.first.method.label for one in found[MOST_ROWS:])
-        note(f"left out: {names}; choose rows with --method")
+        note(f"left out: {names}; choose methods with --method")
     return found[:MOST_ROWS]

@@ -1,4 +1,4 @@
-"""Precision against recall, mean over queries, with intervals."""
+"""Mean precision-recall curves over queries, with intervals."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from dfbench.reporting.run_folders import embedded_test
 MOST_CURVES = len(COLOURS)
 LEVELS = 21
 _EVERY = 4
-"""Levels between two markers."""
+"""Recall levels between two markers."""
 
 
 @dataclass(frozen=True)
 class RowCurve:
-    """One row's curve; all arrays `[L]`."""
+    """The curve of one method; all arrays `[L]`."""
 
     name: str
     recall: NDArray[np.float64]
@@ -33,7 +33,7 @@ class RowCurve:
 
 
 def curve_chart(curves: list[RowCurve], chance: float, title: str) -> Figure:
-    """Curves with their intervals as bands; precision of a random order is a dashed line."""
+    """Curves with intervals as bands; a dashed line is the precision of a random ranking."""
     figure = new_figure(COLUMN * 1.25, COLUMN * 0.95)
     axes = figure.add_subplot()
     for number, curve in enumerate(curves):
@@ -59,10 +59,10 @@ def curve_chart(curves: list[RowCurve], chance: float, title: str) -> Figure:
 
 
 def curve_of(line: Line, runs: Path, representation: str = "") -> RowCurve:
-    """A row's curve from the embeddings of its runs.
+    """The curve of a line, from the embeddings of its runs.
 
-    The interval is a bootstrap as of every row's mean, level by level. Raises `MissingRun` for a
-    run without its folder.
+    Each recall level has a bootstrap interval like that of the line's mean. Raises `MissingRun` for
+    a run without its folder.
     """
     curves = []
     for record in line.records:

@@ -1,4 +1,4 @@
-"""What all figures share: sizes, type, colours that everybody can tell apart, and their files."""
+"""Shared style of all figures: sizes, fonts, colour-blind safe colours, and file formats."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from dfbench.system.files import atomic_path, check_writable
 
 FORMATS = ("png", "pdf", "svg")
 COLUMN, PAGE = 3.5, 7.2
-"""Inches: the width of one column and of a page of a paper."""
+"""Inches: the width of one column and of a full page of a paper."""
 COLOURS = (
     *("#0072B2", "#D55E00", "#009E73", "#CC79A7"),
     *("#E69F00", "#56B4E9", "#000000", "#8C8C00"),
 )
-"""Okabe and Ito's, told apart by people with any colour vision; the yellow darkened for paper."""
+"""Okabe and Ito's colour-blind safe palette; the yellow is darkened for print."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 GREY, PALE = "#6B6B6B", "#B8B8B8"
 STYLE: Any = {
@@ -44,7 +44,7 @@ STYLE: Any = {
     "grid.color": "#E3E3E3",
     "grid.linewidth": 0.6,
     "savefig.dpi": 300,
-    "pdf.fonttype": 42,  # letters stay letters: publishers refuse Type 3 fonts
+    "pdf.fonttype": 42,  # embeds text as TrueType: publishers refuse Type 3 fonts
     "svg.fonttype": "none",
     "svg.hashsalt": "dfbench",
 }
@@ -56,9 +56,9 @@ _UNDATED: dict[str, dict[str, None]] = {
 
 
 def check_target(target: Path) -> str:
-    """The format of a file by its name.
+    """The figure format given by a file name.
 
-    Raises `InvalidInput` for one that is not written, `FileFault` for a place that cannot be.
+    Raises `InvalidInput` for an unsupported format and `FileFault` for an unusable path.
     """
     form = target.suffix.lower().removeprefix(".")
     if form not in FORMATS:
@@ -71,11 +71,11 @@ def check_target(target: Path) -> str:
 def draw(target: Path, make: Callable[[], Figure]) -> None:
     """Make a figure in this style and write it; the same numbers give the same file.
 
-    Raises `InvalidInput` for a format that is not written.
+    Raises `InvalidInput` for an unsupported format.
     """
     form = check_target(target)
     with mpl.rc_context():
-        mpl.rcdefaults()  # whatever a person's matplotlibrc says
+        mpl.rcdefaults()  # ignores the user's matplotlibrc
         mpl.rcParams.update(STYLE)
         figure = make()
         with atomic_path(target) as temporary:
@@ -89,12 +89,12 @@ def draw(target: Path, make: Callable[[], Figure]) -> None:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure, inches, whose axes make room for each other."""
+    """An empty figure, in inches, with a layout that keeps axes apart."""
     return Figure(figsize=(width, height), layout="constrained")
 
 
 def legend_below(figure: Figure, columns: int) -> None:
-    """One legend of all axes below them, each label once."""
+    """One legend for all axes, below them, with each label once."""
     found: dict[str, Any] = {}
     for axes in figure.axes:
         handles, labels = axes.get_legend_handles_labels()

@@ -1,1 +1,1 @@
-"""The report: a static site of records and of what run folders hold beside them."""
+"""The web report: a static site of records and the contents of their run folders."""

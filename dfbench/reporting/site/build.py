@@ -1,4 +1,4 @@
-"""Building a whole report, several runs at a time."""
+"""Builds a whole report, with several runs in parallel."""
 
 from __future__ import annotations
 
@@ -32,23 +32,23 @@ from dfbench.system.files import check_writable, entries, write_json
 from dfbench.system.machine import available_cores
 
 MANIFEST = "report.json"
-"""Lists the files of a report, so that the next one can remove what it no longer has."""
+"""Lists the files of a report, so that the next report removes those it no longer has."""
 _MAKER = "dfbench report"
 
 
 def check_target(report: Path) -> None:
-    """Raise `InvalidInput` for a folder with files that no report wrote, `FileFault` for none."""
+    """Raise `InvalidInput` for a folder with other files, `FileFault` for an unusable path."""
     check_writable(report / MANIFEST)
     if not entries(report) or _listed(report) is not None:
         return
     raise InvalidInput(
-        f"-o {str(report)!r} holds files that no report wrote; allowed: a new or empty folder, or "
-        "that of an earlier report; name another with -o"
+        f"-o {str(report)!r} contains files that are not of a report; allowed: a new or empty "
+        "folder, or the folder of an earlier report; choose another with -o"
     )
 
 
 def replace_listed(report: Path, files: Iterable[str]) -> None:
-    """List the files of a report that is written, and remove what an earlier one left beside."""
+    """Write the list of a report's files, and remove those of an earlier report."""
     written = sorted(set(files))
     for address in set(_listed(report) or ()) - set(written):
         stale = (report / address).resolve()
@@ -58,13 +58,13 @@ def replace_listed(report: Path, files: Iterable[str]) -> None:
 
 
 def begin(report: Path) -> None:
-    """Mark a folder as that of a report, before its pages are there."""
+    """Mark a folder as a report before its pages are written."""
     if _listed(report) is None:
         write_json(report / MANIFEST, {"made by": _MAKER, "files": []})
 
 
 def _listed(report: Path) -> list[str] | None:
-    """The files of the report in a folder; None if there is none."""
+    """The listed files of the report in a folder; None if there is no report."""
     try:
         content = json.loads((report / MANIFEST).read_bytes())
     except (FileNotFoundError, ValueError):
@@ -79,10 +79,10 @@ Advance = Callable[[int], None]
 
 @dataclass(frozen=True)
 class Built:
-    """A report that is written."""
+    """A finished report."""
 
     pages: list[str]
-    """Relative to its folder, the overview first."""
+    """Relative to the report's folder, the overview first."""
     missing: list[tuple[Record, Missing]]
 
 
@@ -103,8 +103,8 @@ def build(
 ) -> Built:
     """Write the report of records and unfinished runs.
 
-    `advance` is called with the number of pages of runs that are written.
-    Raises `InvalidInput` for a folder that holds other files, and `FileFault`.
+    `advance` is called with the number of run pages written so far.
+    Raises `InvalidInput` for a folder with other files, and `FileFault`.
     """
     check_target(report)
     begin(report)

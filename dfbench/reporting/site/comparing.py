@@ -1,4 +1,4 @@
-"""The page that compares two runs query by query, and the values that its script reads."""
+"""The page that compares two runs query by query, and the value files that its script loads."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ from dfbench.reporting.tables.leaderboard import table_title
 
 _UNITS = 10_000
 _NONE = 65_535
-"""Stands for a query without photos."""
+"""Marks a query without relevant photos."""
 _BYTES = 5_000_000
-"""What the values of all runs may take."""
+"""Size limit for the values of all runs together."""
 _BYTES_PER_VALUE = 2 * 4 / 3
 
 
 def stride_of(queries: int, runs: int) -> int:
-    """Of how many queries one is kept, so that the values of `runs` runs stay small."""
+    """Interval between the queries kept, so that the values of `runs` runs stay small."""
     most = max(100, int(_BYTES / (max(1, runs) * _BYTES_PER_VALUE)))
     return -(-queries // most)
 
 
 def values_script(key: str, values: NDArray[np.float64], stride: int) -> str:
-    """A run's AP of every `stride`-th query, in ten thousandths, as 16-bit little-endian base64."""
+    """A run's AP of every `stride`-th query in units of 1e-4, as 16-bit little-endian base64."""
     units = np.where(np.isnan(values), _NONE, np.rint(values * _UNITS)).astype("<u2")
     return f"dfbench.values({_literal(key)}, {_literal(_packed(units[::stride]))});\n"
 
@@ -58,7 +58,7 @@ def _packed(numbers: NDArray[np.uint16]) -> str:
 
 
 def _literal(content: object) -> str:
-    """JSON that neither HTML nor a script reads as anything else."""
+    """JSON that is safe inside HTML and scripts."""
     return str(htmlsafe_json_dumps(content))
 
 
@@ -67,18 +67,18 @@ _TEMPLATE = "compare.html.j2"
 
 @dataclass(frozen=True)
 class Comparable:
-    """A run whose folder tells the value of each query."""
+    """A run whose folder has a score for each query."""
 
     record: Record
     name: str
-    """Of its row."""
+    """Name of its line."""
     values: NDArray[np.float64]
     labels: NDArray[np.int64] | None
-    """None where the run's folder does not tell."""
+    """None if the run's folder has no labels."""
 
 
 def write_values(report: Path, run: Comparable, runs: int) -> list[str]:
-    """Write the scripts of one of `runs` runs; returns their addresses."""
+    """Write the value scripts of a run, one of `runs`; returns their addresses."""
     record = run.record
     stride = stride_of(len(run.values), runs)
     written = [values_file(record)]
@@ -91,7 +91,7 @@ def write_values(report: Path, run: Comparable, runs: int) -> list[str]:
 
 
 def write_comparison(report: Path, comparable: Sequence[Comparable], runs: int) -> None:
-    """Write the page; `runs` is how many runs the report has."""
+    """Write the page; `runs` is the number of runs in the report."""
     content = {
         "groups": _groups(comparable, runs),
         "count": len(comparable),
@@ -103,7 +103,7 @@ def write_comparison(report: Path, comparable: Sequence[Comparable], runs: int) 
 
 
 def _groups(comparable: Sequence[Comparable], runs: int) -> list[dict[str, Any]]:
-    """Runs by the queries that they answer, for the script of the page."""
+    """Runs grouped by their set of queries, for the script of the page."""
     by_key: dict[str, list[Comparable]] = {}
     for run in comparable:
         by_key.setdefault(queries_key(run.record), []).append(run)

@@ -1,4 +1,4 @@
-"""What a record says of a run besides its scores, as captioned lists of names and values."""
+"""Facts of a record other than scores, as titled lists of names and values."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from dfbench.reporting.comparisons.comparison import count
 
 @dataclass(frozen=True)
 class Facts:
-    """Names and values under a heading."""
+    """A titled list of names and values."""
 
     title: str
     rows: tuple[tuple[str, str], ...]
 
 
 def configuration(record: Record) -> list[Facts]:
-    """The method's settings, and those that all rows share."""
+    """The method's settings, and the settings shared by all methods."""
     return [
         facts
         for facts in (
@@ -33,7 +33,7 @@ def configuration(record: Record) -> list[Facts]:
 
 
 def data_facts(record: Record) -> Facts:
-    """The data of the run."""
+    """Facts of the data."""
     data = record.data
     rows = (
         ("queries (sketches)", f"{data.queries:,}"),
@@ -50,7 +50,7 @@ def data_facts(record: Record) -> Facts:
 
 
 def cost(record: Record) -> Facts:
-    """Time, memory and size."""
+    """Time, memory and model size."""
     seconds = record.seconds
     parts = (
         ("training of the teachers", seconds.teachers),
@@ -84,7 +84,7 @@ def provenance(record: Record) -> Facts:
         ("device", f"{made.device}, {count(made.threads, 'thread')}"),
         ("processes of the fit", str(made.devices)),
         *(
-            (("images at a time, where memory was short", str(made.micro_batch)),)
+            (("images per micro-batch (short of memory)", str(made.micro_batch)),)
             if made.micro_batch
             else ()
         ),

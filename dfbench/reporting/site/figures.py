@@ -1,4 +1,4 @@
-"""Figures of a run's page as SVG: confusion matrix and training curves."""
+"""SVG figures of a run's page: confusion matrix and training curves."""
 
 from __future__ import annotations
 
@@ -14,45 +14,45 @@ from PIL import Image
 from pydantic import TypeAdapter
 
 _COLOUR = (38, 120, 208)
-"""Seen on white and on black; the more of it the larger the share."""
+"""Visible on white and on black; its opacity grows with the share."""
 _LEVELS = 32
 _GAMMA = 0.7
-"""Below 1, so that small shares are seen."""
+"""Exponent below 1, so that small shares are visible."""
 _LABELLED = 40
-"""Classes up to which the picture names them."""
+"""Largest number of classes for which the picture names them."""
 _LETTER = 0.34
 """Width of a letter, in cells."""
 
 
 @dataclass(frozen=True)
 class Heatmap:
-    """Rows are classes of queries, columns of photos."""
+    """A confusion matrix: rows are classes of queries, columns classes of photos."""
 
     address: str
-    """A PNG of one pixel a cell, as a data address."""
+    """A PNG with one pixel per cell, as a data URL."""
     classes: tuple[str, ...]
-    """Names beside the cells; empty where there are too many to be read."""
+    """Class names next to the cells; empty if there are too many to read."""
     size: int
     margin: float
-    """Room for the names, in cells."""
+    """Space for the names, in cells."""
 
 
 @dataclass(frozen=True)
 class ClassRow:
-    """How the queries of one class fare."""
+    """Scores of the queries of one class."""
 
     name: str
     queries: int | None
-    """None, with `average_precision`, where the run's folder does not tell."""
+    """None, like `average_precision`, if the run's folder lacks it."""
     average_precision: float | None
     r_precision: float | None
-    """Share of the right class among the top R; None, as what follows, without queries."""
+    """R-precision; None without queries, like the two fields below."""
     confused_with: str | None
     confused_share: float | None
 
 
 def heatmap(shares: NDArray[np.float32], classes: tuple[str, ...]) -> Heatmap:
-    """The picture of shares `[C, C]`."""
+    """The heatmap of shares `[C, C]`."""
     levels = np.rint(np.clip(shares, 0, 1) * (_LEVELS - 1)).astype(np.uint8)
     picture = Image.fromarray(levels)
     picture.putpalette(_COLOUR * _LEVELS)
@@ -74,7 +74,7 @@ def class_rows(
     values: NDArray[np.float64] | None,
     labels: NDArray[np.int64] | None,
 ) -> list[ClassRow]:
-    """By class, in the order of the names; `values` and `labels` are of the queries."""
+    """Scores by class, in the order of the names; `values` and `labels` are per query."""
     return [
         _class_row(number, classes, shares[number], _own(number, values, labels))
         for number in range(len(classes))
@@ -111,32 +111,32 @@ def _class_row(
 
 
 WIDTH, HEIGHT = 240, 96
-"""Pixels of a chart's area."""
+"""Size of a chart's area in pixels."""
 _POINTS = 80
-"""Most points of a line: more than one every three pixels cannot be seen."""
+"""Largest number of points of a line; more than one per three pixels would not be visible."""
 _ENDING = ".curves.json"
 _CURVES = TypeAdapter(dict[str, list[tuple[float, float | None]]])
-"""Steps with values by name, as `dfbench.learning.loop` writes them."""
+"""Steps with values by name, as written by `dfbench.learning.loop`."""
 
 
 @dataclass(frozen=True)
 class Chart:
-    """One quantity over the steps of one loop."""
+    """One quantity over the steps of one training loop."""
 
     loop: str
     name: str
     path: str
-    """SVG path in a box of `WIDTH` x `HEIGHT`; a gap where a value was not finite."""
+    """SVG path in a box of `WIDTH` x `HEIGHT`, with a gap at each non-finite value."""
     first: float
     last: float
     low: float
     high: float
     steps: int
-    """The last step."""
+    """Number of the last step."""
 
 
 def read_charts(folder: Path) -> list[Chart]:
-    """The charts of a folder of loops, none without it. Raises `ValueError` for other content."""
+    """The charts of a training folder; empty without it. Raises `ValueError` for other content."""
     charts: list[Chart] = []
     for file in sorted(folder.glob(f"*{_ENDING}")):
         content = _CURVES.validate_json(file.read_bytes())
@@ -164,6 +164,6 @@ def _chart(loop: str, name: str, points: list[tuple[float, float | None]]) -> Ch
 
 
 def _marks(points: list[tuple[float, float | None]]) -> list[str]:
-    """Whether each point starts a line or goes on with it."""
+    """For each point, the SVG command that starts or continues a line."""
     gaps = [before[1] is None for before, _ in pairwise(points)]
     return ["M", *("M" if gap else "L" for gap in gaps)]

@@ -1,4 +1,4 @@
-"""Files of a run that its page shows, their sizes, and the command that makes missing ones."""
+"""Files of a run that its page shows, and the command that makes missing ones."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ from dfbench.reporting.site.figures import Chart, read_charts
 
 PICTURES_FOLDER = "pictures"
 RETRIEVALS = "retrievals"
-"""The picture that dfbench itself draws: the first query of each class."""
+"""The built-in picture: the first query of each class with its best photos."""
 _FAULTS = (OSError, KeyError, ValueError, BadZipFile)
 Content = TypeVar("Content")
 
 
 @dataclass(frozen=True)
 class Missing:
-    """Something that a page would show."""
+    """An item that is missing from a page."""
 
     what: str
     reason: str
     command: str
-    """What makes it."""
+    """The command that makes it."""
 
 
 @dataclass
@@ -53,9 +53,9 @@ class RunFiles:
 
     charts: list[Chart] = field(default_factory=list)
     pictures: dict[str, Path] = field(default_factory=dict)
-    """What the method drew, by name."""
+    """Pictures drawn by the method, by name."""
     numbers: dict[str, Path] = field(default_factory=dict)
-    """What it tells in numbers, likewise."""
+    """Numbers written by the method, by name."""
     retrievals: Path | None = None
     """The sheet with the first query of each class."""
     showcase: Showcase | None = None
@@ -64,17 +64,17 @@ class RunFiles:
     confusion: NDArray[np.float32] | None = None
     """`[C, C]`."""
     values: NDArray[np.float64] | None = None
-    """`[Q]`, AP of each query; NaN without photos."""
+    """`[Q]`, AP of each query; NaN without relevant photos."""
     labels: NDArray[np.int64] | None = None
     """`[Q]`, indices into the record's classes."""
     missing: list[Missing] = field(default_factory=list)
 
 
 def read_artefacts(runs: Path, record: Record) -> RunFiles:
-    """All that can be read; what cannot is told by `missing`, never raised."""
+    """Read everything readable; the rest is listed in `missing`, without raising."""
     folder = run_folder(runs, record.data.name, record.method.label, record.seed, record.fit_id)
     if not folder.is_dir():
-        reason = f"there is no folder {str(folder)!r}; --runs may name another"
+        reason = f"the folder {str(folder)!r} does not exist; give the folder of runs with --runs"
         return RunFiles(
             missing=[Missing("pictures, curves and queries", reason, repeat_command(record))]
         )
@@ -82,7 +82,7 @@ def read_artefacts(runs: Path, record: Record) -> RunFiles:
 
 
 class _Reader:
-    """Reads the parts of one folder, each on its own."""
+    """Reads the parts of one folder, each independently of the others."""
 
     def __init__(self, folder: Path, record: Record) -> None:
         self._folder = folder
@@ -98,7 +98,7 @@ class _Reader:
         )
         found.charts = (
             self._try(
-                "curves of the training",
+                "training curves",
                 repeat_command(self._record),
                 lambda: read_charts(folder / TRAINING_FOLDER),
             )
@@ -154,7 +154,7 @@ def _shown(folder: Path, record: Record) -> Showcase:
     showcase = read_showcase(folder)
     count = len(record.data.classes)
     if any(not 0 <= q.label < count or max(q.photo_labels) >= count for q in showcase.queries):
-        raise ValueError("it shows classes that the record does not have")
+        raise ValueError("it has classes that are not in the record")
     return showcase
 
 
@@ -169,12 +169,12 @@ def _labels(folder: Path, record: Record) -> NDArray[np.int64]:
     with (folder / LABELS_FILE).open("rb") as file, np.load(file, allow_pickle=False) as stored:
         labels = np.asarray(stored["sketch"], np.int64)
     if len(labels) != record.data.queries or labels.max(initial=0) >= len(record.data.classes):
-        raise ValueError("it is of other queries")
+        raise ValueError("it has other queries than the record")
     return labels
 
 
 def shown_pixels(runs: Path, records: Iterable[Record]) -> int:
-    """Pixels of all pictures that pages of these records show; what is no picture has none."""
+    """Total pixels of all pictures on the pages of these records; unreadable files count as 0."""
     return sum(
         _pixels(picture)
         for record in records
@@ -193,7 +193,7 @@ def _pictures(folder: Path) -> Iterator[Path]:
 
 
 def _pixels(picture: Path) -> int:
-    # What cannot be read is told where it would be shown.
+    # The page reports unreadable pictures.
     with suppress(OSError, ValueError, Image.DecompressionBombError), Image.open(picture) as opened:
         return opened.width * opened.height
     return 0

@@ -1,4 +1,4 @@
-"""The first page: every row on every dataset, and the way to all other pages."""
+"""The first page: all methods on all datasets, with links to the other pages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _TEMPLATE = "overview.html.j2"
 
 @dataclass(frozen=True)
 class TableEntry:
-    """A dataset and scenario, with its page."""
+    """A dataset and scenario, and its page."""
 
     title: str
     address: str
@@ -26,19 +26,19 @@ class TableEntry:
 
     @property
     def first(self) -> Record:
-        """Any of its records, for what all share."""
+        """Any of its records, for what they have in common."""
         return self.rows[0].first
 
     @property
     def runs(self) -> int:
-        """How many runs it sums up."""
+        """Number of its runs."""
         return sum(len(line.records) for line in self.rows)
 
 
 def write_overview(
     report: Path, entries: Sequence[TableEntry], unfinished: Sequence[UnfinishedRun], lacking: int
 ) -> None:
-    """Write the first page; `lacking` runs have pages on which something is missing."""
+    """Write the first page; `lacking` is the number of runs whose page lacks something."""
     records = [record for entry in entries for line in entry.rows for record in line.records]
     content = {
         "entries": entries,
@@ -61,7 +61,7 @@ def _rows(entries: Sequence[TableEntry]) -> Iterator[tuple[TableEntry, Line, str
 
 
 def _formulas(records: Sequence[Record]) -> dict[str, str]:
-    """By metric, what it means."""
+    """The formula of each metric, by name."""
     return {
         name: definition.formula
         for record in records

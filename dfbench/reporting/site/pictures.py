@@ -1,4 +1,4 @@
-"""Pictures of a run's page: those its method left, and its retrievals from best to worst."""
+"""Pictures of a run's page: those drawn by its method, and retrievals from best to worst."""
 
 from __future__ import annotations
 
@@ -20,38 +20,38 @@ from dfbench.reporting.site.thumbnails import Thumbnail, Thumbnails
 
 _OBSERVERS = ("teacher", "student")
 _NAMED = 3
-"""Likeliest classes that a page names."""
-_UNKNOWN = "Drawn by the method, which tells nothing more of it."
+"""Number of likeliest classes shown on a page."""
+_UNKNOWN = "Drawn by the method, without a caption."
 
 
 @dataclass(frozen=True)
 class PairLine:
-    """One generated pair: by modality, who sees what in it."""
+    """One generated pair, with the classes predicted for each image."""
 
     seen: dict[str, dict[str, str]]
-    """By modality and observer, the likeliest classes in percent."""
+    """By modality and network, the likeliest classes in percent."""
 
 
 @dataclass(frozen=True)
 class PictureView:
-    """A picture, or numbers without one, as a page shows it."""
+    """A picture, or numbers without a picture, as shown on a page."""
 
     name: str
     title: str
     caption: str
     picture: Thumbnail | None = None
     pairs: tuple[PairLine, ...] = ()
-    """Line i of the picture is pair i, the photo in its left cell and the sketch in its right."""
+    """Line i of the picture is pair i: the photo in the left cell, the sketch in the right."""
     counts: Mapping[str, Mapping[str, float]] | None = None
-    """By class, a number for each modality."""
+    """By class, a number per modality."""
 
 
 def view(
     name: str, picture: Path | None, numbers: Path | None, shelf: Thumbnails
 ) -> PictureView | None:
-    """A picture and the numbers of the same name; None for numbers that no page can show.
+    """A picture and the numbers of the same name; None for numbers that cannot be displayed.
 
-    Raises `OSError`, `ValueError` or Pillow's `DecompressionBombError` for what cannot be read.
+    Raises `OSError`, `ValueError` or Pillow's `DecompressionBombError` for unreadable files.
     """
     told: Any = json.loads(numbers.read_bytes()) if numbers else None
     counts = _by_class(told) if _are_counts(told) else None
@@ -66,7 +66,7 @@ def view(
 
 
 def _cells_alone(sheet: Image.Image, lines: int) -> Image.Image:
-    """The square at the left of each half of each line, without the text beside it."""
+    """The square at the left of each half of each line, without the text next to it."""
     side, half = sheet.height // lines, sheet.width // 2
     cells = Image.new("RGB", (2 * side, sheet.height))
     for column in range(2):
@@ -90,7 +90,7 @@ def _likeliest(shares: Mapping[str, float]) -> str:
 
 
 def _are_pairs(told: Any) -> bool:
-    """Whether numbers are a list of pairs, by modality and observer percentages of classes."""
+    """Whether the content is a list of pairs: percentages of classes by modality and network."""
     return isinstance(told, list) and bool(told) and all(map(_is_pair, told))
 
 
@@ -104,7 +104,7 @@ def _is_pair(line: Any) -> bool:
 
 
 def _are_counts(told: Any) -> bool:
-    """Whether numbers are, by modality, one for each class."""
+    """Whether the content is, by modality, one number per class."""
     return (
         isinstance(told, dict)
         and set(told) == set(MODALITIES)
@@ -124,7 +124,7 @@ def _by_class(told: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, fl
 
 
 def _words(name: str) -> tuple[str, str]:
-    """Title and caption of a picture; of a plugin's own, the name it was given."""
+    """Title and caption of a picture; for a plugin's own picture, its name."""
     words = _captions().get(name)
     title = name.replace("-", " ").replace("_", " ").capitalize()
     return (words["title"], words["caption"]) if words else (title, _UNKNOWN)
@@ -147,7 +147,7 @@ class Photo:
 
 @dataclass(frozen=True)
 class Retrieval:
-    """A query and its best photos; the line of the sheet that shows them."""
+    """A query and its best photos; `line` is its line of the sheet."""
 
     line: int
     query: int
@@ -158,13 +158,13 @@ class Retrieval:
 
     @property
     def hits(self) -> int:
-        """Photos of the query's class."""
+        """Number of photos of the query's class."""
         return sum(photo.hit for photo in self.photos)
 
 
 @dataclass(frozen=True)
 class ShownRetrievals:
-    """What a page shows of a showcase."""
+    """The retrievals shown on a page."""
 
     sheet: Thumbnail
     columns: int
@@ -173,7 +173,7 @@ class ShownRetrievals:
 
 
 def gallery(showcase: Showcase, sheet: Path, record: Record, shelf: Thumbnails) -> ShownRetrievals:
-    """Raises `OSError` for a sheet that cannot be read."""
+    """The retrievals of a showcase. Raises `OSError` for an unreadable sheet."""
     with Image.open(sheet) as picture:
         shown = shelf.add(picture)
     found: dict[str, list[Retrieval]] = {name: [] for name in STANDINGS}

@@ -1,4 +1,4 @@
-"""Pages from the shipped templates: addresses, escaping, writing."""
+"""Renders pages from the shipped templates and writes them; addresses of pages and files."""
 
 from __future__ import annotations
 
@@ -24,32 +24,32 @@ _FINGERPRINT_LENGTH = 6
 
 
 def run_key(record: Record) -> str:
-    """What a run is called by in the names of files, and by the script that compares."""
+    """Identifier of a run in file names and in the comparison script."""
     return record.eval_id[:_KEY_LENGTH]
 
 
 def run_page(record: Record) -> str:
-    """The page of a run."""
+    """Address of a run's page."""
     return f"runs/{file_name(record.method.label)}-s{record.seed}-{run_key(record)}.html"
 
 
 def table_page(table: Sequence[Record]) -> str:
-    """The page of a dataset and scenario: of records that one table shows."""
+    """Address of the page of a dataset and scenario, given the records of its table."""
     return f"data/{_place(table[0])}.html"
 
 
 def values_file(record: Record) -> str:
-    """The values of a run's queries."""
+    """Address of the per-query values of a run."""
     return f"queries/{run_key(record)}.js"
 
 
 def queries_key(record: Record) -> str:
-    """Equal for runs that answer the same queries."""
+    """Equal for runs with the same queries."""
     return f"{_place(record)}-s{record.seed}"
 
 
 def queries_file(record: Record) -> str:
-    """The classes of the queries that runs have in common."""
+    """Address of the classes of the queries that runs share."""
     return f"queries/{queries_key(record)}.js"
 
 
@@ -59,24 +59,24 @@ def _place(record: Record) -> str:
 
 
 ASSETS = "assets"
-"""Style and scripts, in the package and in the report."""
+"""Styles and scripts, in the package and in the report."""
 
 
 def write_page(report: Path, address: str, template: str, content: Mapping[str, Any]) -> None:
-    """Write a page; its `root` is the way back to the report's folder."""
+    """Write a page; its variable `root` is the relative path to the report's folder."""
     root = "../" * address.count("/")
     text = _environment().get_template(template).render(root=root, **content)
     write_text(report / address, text)
 
 
 def write_text(target: Path, text: str) -> None:
-    """Write a file of text."""
+    """Write a text file."""
     with atomic_path(target) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_assets(report: Path) -> list[str]:
-    """Copy style and scripts into a report; returns their addresses."""
+    """Copy styles and scripts into a report; returns their addresses."""
     addresses = []
     for asset in sorted((files(__package__) / ASSETS).iterdir(), key=lambda entry: entry.name):
         addresses.append(f"{ASSETS}/{asset.name}")

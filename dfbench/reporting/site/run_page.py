@@ -1,4 +1,4 @@
-"""The page of one run: from its record, and from what its folder holds."""
+"""The page of one run, from its record and the contents of its folder."""
 
 from __future__ import annotations
 
@@ -27,29 +27,29 @@ Content = TypeVar("Content")
 
 @dataclass(frozen=True)
 class Placing:
-    """Where a run stands among others."""
+    """The line and table that a run belongs to."""
 
     line: Line
-    """Its row, with its other seeds."""
+    """Its line, which includes the other seeds."""
     table_title: str
     table_page: str
 
 
 @dataclass
 class _Shown:
-    """The pictures of a page, and what could not be shown."""
+    """The pictures of a page, and the items that could not be shown."""
 
     views: list[PictureView] = field(default_factory=list)
     gallery: ShownRetrievals | None = None
     sheet: Thumbnail | None = None
-    """The first query of each class, where there is no showcase."""
+    """The first query of each class, if there is no showcase."""
     missing: list[Missing] = field(default_factory=list)
 
 
 def write_run_page(
     report: Path, record: Record, place: Placing, found: RunFiles, shelf: Thumbnails
 ) -> list[Missing]:
-    """Write the page; returns what it lacks."""
+    """Write the page; returns the missing items."""
     shown = _shown(record, found, shelf)
     missing = [*found.missing, *shown.missing]
     content: dict[str, Any] = {

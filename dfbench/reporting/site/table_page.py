@@ -29,15 +29,15 @@ from dfbench.reporting.tables.page import answer_table, answered_tables
 from dfbench.reporting.tables.unfinished import UnfinishedRun, unfinished_layouts
 
 READINGS = ("", "posterior")
-"""The headline, and the second representation that a table shows."""
+"""The main embeddings, and the posterior representation shown in tables."""
 _STEPS = (0.02, 0.05, 0.1, 0.2)
-"""Between two marks of the axis."""
+"""Distance between two marks of the axis."""
 _MARKS = 6
 
 
 @dataclass(frozen=True)
 class IntervalRow:
-    """One row of a table."""
+    """One method with its intervals."""
 
     line: Line
     by_representation: dict[str, SeedMean]
@@ -45,7 +45,7 @@ class IntervalRow:
 
 @dataclass(frozen=True)
 class IntervalChart:
-    """Rows in the table's order, on an axis from 0."""
+    """Methods in the table's order, on an axis that starts at 0."""
 
     rows: tuple[IntervalRow, ...]
     marks: tuple[float, ...]
@@ -53,19 +53,19 @@ class IntervalChart:
 
     @property
     def end(self) -> float:
-        """Where the axis ends."""
+        """End of the axis."""
         return self.marks[-1]
 
     @property
     def kinds(self) -> list[str]:
-        """What its intervals are."""
+        """Captions of its intervals."""
         return interval_lines(
             (r.line.name, m) for r in self.rows for m in r.by_representation.values()
         )
 
 
 class _Readable(RunFolders):
-    """Run folders of which one that cannot be read counts as missing: the run's page says why."""
+    """Run folders in which unreadable files count as missing: the run's page reports the reason."""
 
     def values(self, record: Record, metric: str, representation: str) -> NDArray[np.float64]:
         try:
@@ -75,7 +75,7 @@ class _Readable(RunFolders):
 
 
 def interval_chart(rows: Sequence[Line], metric: str, runs: Path) -> IntervalChart:
-    """Means over the seeds with their intervals, as `dfbench plot` draws them."""
+    """Means over the seeds with their intervals, as in `dfbench plot`."""
     by_row: list[dict[str, SeedMean]] = [{} for _ in rows]
     for representation in READINGS:
         own = [n for n, line in enumerate(rows) if scores_of(line, metric, representation)]
@@ -99,7 +99,7 @@ def write_table_page(
     answers: Answers,
     runs: Path,
 ) -> list[Line]:
-    """Write the page; returns the table's rows, best first."""
+    """Write the page; returns the table's lines, best first."""
     rows = lines(table)
     first = table[0]
     own = [one for one in unfinished if one.is_of((), first.data.name, first.scenario)]

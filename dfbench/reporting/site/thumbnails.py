@@ -1,4 +1,4 @@
-"""Pictures of runs made small enough for a report, each kept once."""
+"""Downscaled pictures of runs, each stored once per report."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from dfbench.system.files import atomic_path
 
 FOLDER = "images"
 _BYTES = 16_000_000
-"""What the pictures of all runs may take together."""
+"""Size limit for all pictures of a report together."""
 _BYTES_PER_PIXEL = 0.28
-"""Of the noisiest pictures at the lower quality."""
+"""Bytes per pixel of the noisiest pictures at the lower quality."""
 _QUALITIES = (85, 60)
 _LEAST = 0.12
-"""The smallest share of a picture's width and height that is still worth looking at."""
+"""Smallest scale at which a picture is still useful."""
 
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """A picture of the report."""
+    """A picture stored in the report."""
 
     address: str
     """Relative to the report's folder."""
@@ -33,16 +33,16 @@ class Thumbnail:
 
 
 class Thumbnails:
-    """Writes pictures into a report, all with the same number of bytes for a pixel of theirs."""
+    """Writes pictures into a report, with the same budget of bytes per original pixel for all."""
 
     def __init__(self, report: Path, pixels: int) -> None:
         self.written: set[str] = set()
-        """Addresses of the pictures so far."""
+        """Addresses of the pictures written so far."""
         self._report = report
         self._bytes_per_pixel = _BYTES / max(1, pixels)
 
     def add(self, picture: Image.Image) -> Thumbnail:
-        """The picture in the report, smaller where the report would become too large."""
+        """Store a picture, downscaled if the report would become too large."""
         allowed = picture.width * picture.height * self._bytes_per_pixel
         content, size = _encoded(_in_colour(picture), allowed)
         address = f"{FOLDER}/{blake2b(content, digest_size=8).hexdigest()}.jpg"

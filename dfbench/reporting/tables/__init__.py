@@ -1,1 +1,1 @@
-"""Tables of records: leaderboards, overlap, ablations, and how they are printed."""
+"""Tables of records (leaderboards, overlap, ablations) and their output formats."""

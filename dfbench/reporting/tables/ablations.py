@@ -24,9 +24,9 @@ from dfbench.reporting.tables.leaderboard import HEADLINE
 
 
 def ablation_tables(records: Iterable[Record], answers: Answers) -> list[Layout]:
-    """By dataset, scenario and method with variants a table: scores, and differences to the row.
+    """For each dataset, scenario and method with variants, a table of scores and differences.
 
-    Differences have intervals where `answers` holds them.
+    Differences are to the method itself, with intervals if `answers` contains them.
     """
     return [
         answered(question, answers)
@@ -55,7 +55,7 @@ def _question(condition: ComparableLines, subject: Line, variants: list[Line]) -
             "difference of posterior",
         ),
         rows=tuple(rows),
-        notes=(f"difference: the variant less {subject.name}; {how_to_read()}",),
+        notes=(f"difference: variant - {subject.name}; {how_to_read()}",),
     )
 
 
@@ -81,7 +81,7 @@ def _less(line: Line, subject: Line, representation: str) -> Cell:
 
 
 def data_tables(records: Iterable[Record], answers: Answers) -> list[Layout]:
-    """Differences and ratios, with intervals where `answers` holds them, and as printed."""
+    """Differences and ratios, with intervals if `answers` contains them, and published values."""
     layouts = []
     for table in tables(records):
         for condition in conditions(table):
@@ -89,6 +89,6 @@ def data_tables(records: Iterable[Record], answers: Answers) -> list[Layout]:
                 if question.rows:
                     layout = answered(question, answers)
                     notes = (*layout.notes, how_to_read())
-                    title = f"{condition.place}: with real images and without"
+                    title = f"{condition.place}: with and without real images"
                     layouts.append(replace(layout, title=title, notes=notes))
     return layouts

@@ -1,4 +1,4 @@
-"""Methods by datasets: the table that papers print, one per scenario."""
+"""Methods by datasets, as in the tables of papers, one table per scenario."""
 
 from __future__ import annotations
 
@@ -21,32 +21,33 @@ _POSTERIOR = "posterior"
 
 @dataclass(frozen=True)
 class DatasetLine:
-    """One row on every dataset that it was run on."""
+    """One method configuration on all its datasets."""
 
     name: str
     by_dataset: dict[str, Line]
 
     @property
     def first(self) -> Record:
-        """Any of the records, for what all share."""
+        """Any of the records, for what they have in common."""
         return next(iter(self.by_dataset.values())).first
 
     @property
     def seeds(self) -> list[int]:
-        """How many seeds it has, dataset by dataset."""
+        """The number of seeds on each dataset."""
         return [len(line.records) for line in self.by_dataset.values()]
 
     def values(self, dataset: str, metric: str, representation: str = "") -> list[float]:
-        """The metric on each seed of a dataset; empty where there is none."""
+        """The metric for each seed on a dataset; empty if there is none."""
         line = self.by_dataset.get(dataset)
         return line.values(metric, representation) if line else []
 
 
 def across_datasets(records: Iterable[Record], metrics: Sequence[str] = HEADLINE) -> list[Layout]:
-    """By scenario a table of rows (one configuration each) and, for every dataset, its metrics.
+    """One table per scenario: a row per method configuration, metric columns for each dataset.
 
-    Each dataset has its metrics and the first metric of the posterior representation. A dataset of
-    several contents counts as several. What papers printed for the datasets stands beneath.
+    Each dataset has its metrics and the first metric of the posterior representation. Different
+    data under one dataset name count as different datasets. Published numbers follow in a section
+    of their own.
     """
     by_scenario: dict[str, list[Record]] = {}
     for record in records:
@@ -69,7 +70,7 @@ def _table(scenario: str, records: list[Record], metrics: Sequence[str]) -> Layo
     printed = list(_printed(scenario, datasets, metrics))
     sections = {name: len(found) for name, found in by_section.items() if found}
     if printed:
-        sections["as printed"] = len(printed)
+        sections["as published"] = len(printed)
     width = len(metrics) + 1
     return Layout(
         title=f"{scenario}: {', '.join(datasets)}",
@@ -93,7 +94,7 @@ _Ranks = dict[tuple[int, int], Rank]
 
 
 def _by_dataset(records: list[Record]) -> dict[str, list[Record]]:
-    """Records by name of the dataset, numbered where one name has several contents."""
+    """Records by dataset name, numbered if different data share a name."""
     found: dict[str, list[Record]] = {}
     for table in tables(records):
         name = table[0].data.name
@@ -103,9 +104,9 @@ def _by_dataset(records: list[Record]) -> dict[str, list[Record]]:
 
 
 def _entries(by_dataset: dict[str, list[Record]], metric: str) -> list[DatasetLine]:
-    """Rows of one method, configuration, budget, recipe and numerics.
+    """Records grouped by method, configuration, budget, recipe and numerics.
 
-    Those with most datasets come first, and among these the best mean.
+    Sorted by number of datasets, then by mean.
     """
     found: dict[str, dict[str, list[Record]]] = {}
     for dataset, records in by_dataset.items():
@@ -120,7 +121,7 @@ def _entries(by_dataset: dict[str, list[Record]], metric: str) -> list[DatasetLi
 
 
 def _key(record: Record) -> str:
-    """Equal for records that differ in dataset and seed alone."""
+    """Equal for records that differ only in dataset and seed."""
     parts = record.method.config, record.budget, record.recipe, record.numerics
     given = sorted(str(teacher.external) for teacher in record.teachers.values())
     return canonical_json(
@@ -153,7 +154,7 @@ def _row(entry: DatasetLine, columns: Sequence[_Column]) -> tuple[str, ...]:
 
 
 def _ranks(by_section: dict[str, list[DatasetLine]], columns: Sequence[_Column]) -> _Ranks:
-    """The best and second of each section and column, as printed."""
+    """The best and second best of each section and column, as rounded in the table."""
     ranks: _Ranks = {}
     start = 0
     for section in by_section.values():
@@ -167,7 +168,7 @@ def _ranks(by_section: dict[str, list[DatasetLine]], columns: Sequence[_Column])
 def _printed(
     scenario: str, datasets: list[str], metrics: Sequence[str]
 ) -> Iterator[tuple[str, ...]]:
-    """Rows of papers on any of the datasets."""
+    """Published rows on any of the datasets."""
     for paper in papers():
         tables = {dataset: paper.on(dataset, scenario) for dataset in datasets}
         for method in dict.fromkeys(name for rows in tables.values() for name in rows):
@@ -204,7 +205,10 @@ def _notes(
     yield from remarks(record for records in by_dataset.values() for record in records)
     if printed:
         sources = "; ".join(p.source for p in _sources(first.scenario, by_dataset))
-        yield f"as printed: {sources}; of other splits and without a variance: no verdict"
+        yield (
+            f"as published: {sources}; the splits differ and no variance is published, so there is "
+            "no verdict"
+        )
 
 
 def _content(

@@ -1,4 +1,4 @@
-"""The condition of a dataset as tables and as JSON."""
+"""Tables and JSON of a dataset check."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from dfbench.modality import MODALITIES, Modality
 from dfbench.reporting.tables.layout import Layout
 
 _SHOWN = 5
-"""Problems of one kind that a terminal shows; JSON has all."""
+"""Problems of one kind shown in a terminal; JSON has all of them."""
 
 
 def condition_layouts(condition: Condition) -> list[Layout]:
-    """What is there, what is wrong with it, and the best possible P@200."""
+    """Tables of the files found, the problems, and the best possible P@200."""
     tables = [_images(condition), _problems(condition), _ceilings(condition)]
     return [table for table in tables if table.rows]
 
 
 def condition_content(condition: Condition) -> dict[str, Any]:
-    """All of it, as JSON."""
+    """All of it as JSON."""
     return {
         "dataset": condition.name,
         "root": str(condition.root),
@@ -49,7 +49,7 @@ def _images(condition: Condition) -> Layout:
     if condition.looks and not condition.looks.decode:
         notes.append("images were not decoded (--decode finds truncated ones)")
     if condition.looks and not condition.looks.duplicates:
-        notes.append("contents were not compared (--duplicates does)")
+        notes.append("file contents were not compared (--duplicates compares them)")
     rows = tuple(_counts(condition, modality) for modality in MODALITIES)
     return Layout(f"{condition.name} in {condition.root}", header, rows, tuple(notes), {})
 
@@ -74,7 +74,7 @@ def _problems(condition: Condition) -> Layout:
         if lines[_SHOWN:]:
             shown.append(f"and {len(lines) - _SHOWN} more (--format json has all)")
         rows += [(kind if place == 0 else "", line) for place, line in enumerate(shown)]
-    return Layout("what to know", ("kind", "what"), tuple(rows), (), {}, text_columns=2)
+    return Layout("problems", ("kind", "problem"), tuple(rows), (), {}, text_columns=2)
 
 
 def _ceilings(condition: Condition) -> Layout:

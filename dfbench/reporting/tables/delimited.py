@@ -1,4 +1,4 @@
-"""Tables of methods for spreadsheets: one line a row, numbers in full precision."""
+"""CSV output of tables: one line per table row, numbers in full precision."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _OVERLAP_NAMES = ("dataset", "scenario", "metric", "queries", "section", "method
 
 
 def leaderboard_csv(layouts: Sequence[Layout]) -> str:
-    """All rows of several tables of methods under one header.
+    """All rows of several leaderboards under one header.
 
-    For every metric and representation the mean and, from two seeds on, the sample deviation over
-    seeds; then what was published. An empty field is a number that there is not.
+    For each metric and representation the mean and, from two seeds on, the sample standard
+    deviation over seeds, followed by published values. Missing numbers are empty fields.
     """
     rows = [_fields(table.content, row) for table in layouts for row in table.content["rows"]]
     header = dict.fromkeys(name for row in rows for name in row)
@@ -30,7 +30,7 @@ def leaderboard_csv(layouts: Sequence[Layout]) -> str:
 
 
 def overlap_csv(layouts: Sequence[Layout]) -> str:
-    """Tables by class overlap under one header, one line a row, group of queries and overlap."""
+    """Overlap tables under one header: one line per method, group of queries and overlap."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow((*_OVERLAP_NAMES, "overlap", "mean", "std", "seeds", "chance map@all"))

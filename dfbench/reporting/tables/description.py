@@ -1,4 +1,4 @@
-"""What a method says about itself, for people who want to set it."""
+"""Description of a method: its settings, its variants, and the shared settings."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from dfbench.teachers.recipe import (
 
 
 def describe_method(host: PluginHost, label: str) -> list[Layout]:
-    """Settings of a row, its method's variants, and the settings that all rows share."""
+    """Settings of a method or variant, its variants, and the settings shared by all methods."""
     cls, base = method_class(host, label)
     name, variant = parse_label(label)
     shown = f"{cls.title} [{variant}]" if variant else cls.title
@@ -33,8 +33,8 @@ def describe_method(host: PluginHost, label: str) -> list[Layout]:
     missing = [key for key, field in fields.items() if field.is_required() and key not in base]
     if missing:
         values = {key: base.get(key, field.get_default()) for key, field in fields.items()}
-        values |= dict.fromkeys(missing, "to be given")
-        needs = f"to be given in every run: {' '.join(f'--set {key}=VALUE' for key in missing)}"
+        values |= dict.fromkeys(missing, "required")
+        needs = f"required in every run: {' '.join(f'--set {key}=VALUE' for key in missing)}"
     else:
         row, method = resolve(host, label, {})
         values = dict(method.config)
@@ -50,10 +50,10 @@ def describe_method(host: PluginHost, label: str) -> list[Layout]:
             "variants", ("variant", "differs in"), variants, (), {"variants": dict(variants)}, 2
         ),
         _settings(
-            "budget, shared by all rows that train", "budget.", Budget, dict(Budget()), notes
+            "budget, shared by all trained methods", "budget.", Budget, dict(Budget()), notes
         ),
         _settings(
-            "teachers, shared by all rows",
+            "teachers, shared by all methods",
             "teachers.",
             TeacherRecipe,
             dict(TeacherRecipe()),
@@ -63,7 +63,7 @@ def describe_method(host: PluginHost, label: str) -> list[Layout]:
 
 
 def _pretrained_note() -> str:
-    """What is usual instead where teachers start from ImageNet weights."""
+    """The different defaults for teachers that start from ImageNet weights."""
     budget = [f"budget.{key}={value}" for key, value in PRETRAINED_BUDGET.items()]
     recipe = [f"teachers.{key}={value}" for key, value in PRETRAINED.items()]
     return (

@@ -1,4 +1,4 @@
-"""Tables as a page of HTML that stands alone: no script, no file beside it."""
+"""Tables as a self-contained HTML page, without scripts or other files."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ figcaption p { margin: .2rem 0 }
 
 
 def html(layouts: Sequence[Layout]) -> str:
-    """A whole page, one figure a table; texts are escaped."""
+    """A whole page with one figure per table; all text is escaped."""
     titles = ", ".join(layout.title for layout in layouts)
     return "\n".join(
         [

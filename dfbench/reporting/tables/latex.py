@@ -1,7 +1,7 @@
-r"""Tables for a paper: booktabs, the best number of a section bold, the second underlined.
+r"""Tables for a paper, with booktabs; best in bold, second best underlined.
 
-Print them under a preamble with `\usepackage{booktabs}`, and with UTF-8 input where titles of
-methods have letters beyond ASCII.
+The preamble needs `\usepackage{booktabs}`, and UTF-8 input if titles of methods have non-ASCII
+letters.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _TOKEN = re.compile("<=|>=|.", re.DOTALL)
 _INDEX = r"_(?:\{[^{}]*\}|[a-z])(?!\w)"
 _FACTOR = rf"(?:(?:sum|max|rel|[pq]){_INDEX}|P@[a-z]\b|min\([A-Z], \d+\)|\(1/R\))"
 _FORMULA = re.compile(rf"(?<![\w@]){_FACTOR}(?: (?:/ )?{_FACTOR}| / \d+(?![\w.]))*")
-"""Mathematics as definitions of metrics and notes spell it, e.g. `(1/R) sum_i rel_i P@i`."""
+"""Formulas as written in metric definitions and notes, e.g. `(1/R) sum_i rel_i P@i`."""
 _SYMBOLS = (
     (re.compile(r"\b(sum|max|min)(?=[_(])"), r"\\\1"),
     (re.compile(r"\brel(?=_)"), r"\\mathrm{rel}"),
@@ -43,7 +43,7 @@ _NEGATIVE = re.compile(r"(?<![\w.])-(?=\.?\d)")
 
 
 def latex(layouts: Sequence[Layout]) -> str:
-    """Tables as LaTeX, one float each; each has a label of its own."""
+    """Tables as LaTeX floats, each with its own label."""
     labels: dict[str, int] = {}
     texts = [r"% needs \usepackage{booktabs}"]
     for layout in layouts:
@@ -55,7 +55,7 @@ def latex(layouts: Sequence[Layout]) -> str:
 
 
 def escaped(text: str) -> str:
-    r"""Text that LaTeX prints as it is; formulas and minus signs become mathematics.
+    r"""Text escaped for LaTeX; formulas and minus signs are set as mathematics.
 
     >>> print(escaped("50 % of -.1 ± .2 [no_pool]"))
     50 \% of $-$.1 $\pm$ .2 [no\_pool]
@@ -103,7 +103,7 @@ def _table(layout: Layout, label: str) -> str:
 
 
 def _spans(layout: Layout) -> Iterator[str]:
-    """The headings above the header, each with a rule over its columns."""
+    """Headings above the header, each with a rule over its columns."""
     if not layout.spans:
         return
     cells, rules, start = [], [], 1
@@ -132,6 +132,6 @@ def _ranked(layout: Layout, row: int, column: int, cell: str) -> str:
 
 
 def _line(cells: Iterator[str]) -> str:
-    # A row that opens with a bracket would be read as the argument of the \\ before it.
+    # After \\, a leading bracket or star would be parsed as its argument.
     text = " & ".join(cells)
     return (rf"{{}}{text}" if text.startswith(("[", "*")) else text) + r" \\"

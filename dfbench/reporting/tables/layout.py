@@ -1,4 +1,4 @@
-"""A table as data; `printing` shows it in the terminal, as Markdown, LaTeX, HTML or JSON."""
+"""A table as data; `printing` writes it as text, Markdown, LaTeX, HTML or JSON."""
 
 from __future__ import annotations
 
@@ -10,36 +10,36 @@ if TYPE_CHECKING:
     pass
 
 Rank = Literal["best", "second"]
-RANKS = "of each section and column the best in bold, the second underlined"
-"""What a face that marks ranks says of them."""
+RANKS = "bold: best of each section and column; underlined: second best"
+"""Legend of output formats that mark ranks."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """A titled table of texts with notes beneath, and the numbers behind it."""
+    """A titled table of text cells with notes, and its underlying numbers."""
 
     title: str
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...]
     content: dict[str, Any]
-    """What `--format json` prints for this table."""
+    """The table's content for `--format json`."""
     text_columns: int = 1
-    """How many columns, from the left, are words; the others are numbers, set flush right."""
+    """Number of text columns, from the left; the others are numbers, right-aligned."""
     sections: tuple[tuple[str, int], ...] = ()
-    """Rows that belong together: title and number of rows of each section, in their order."""
+    """Consecutive groups of rows: title and number of rows of each section."""
     ranks: Mapping[tuple[int, int], Rank] = field(default_factory=dict)
-    """By row and column, the best and the second number of a section."""
+    """By row and column, the best and second best of a section."""
     spans: tuple[tuple[str, int], ...] = ()
-    """Neighbouring columns under one heading: the heading, maybe empty, and how many columns."""
+    """Groups of neighbouring columns: heading, possibly empty, and number of columns."""
 
     @property
     def told(self) -> dict[str, Any]:
-        """The content with title and notes, as `--format json` prints it."""
+        """The content with title and notes, for `--format json`."""
         return {"title": self.title, **self.content, "notes": list(self.notes)}
 
     def whole_header(self, gap: str) -> list[str]:
-        """The header for a face without headings of spans: each before its columns' names."""
+        """One header row, for formats without spans: each column with the heading of its span."""
         headings = [title for title, width in self.spans for _ in range(width)]
         if not headings:
             return list(self.header)
@@ -54,7 +54,7 @@ class Layout:
         return [*["left"] * words, *["right"] * (len(self.header) - words)]  # type: ignore[list-item]  # literals widen in a display
 
     def parts(self) -> Iterator[tuple[str, list[int]]]:
-        """Each section's title and the places of its rows; one without title if all is one."""
+        """Title and row numbers of each section; a single section has no title."""
         if len(self.sections) < 2:
             yield "", list(range(len(self.rows)))
             return

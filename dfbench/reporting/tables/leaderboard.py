@@ -1,7 +1,7 @@
-"""The table of methods: one per dataset and scenario, mean and deviation over seeds.
+"""Leaderboards: one table per dataset and scenario, with mean and standard deviation over seeds.
 
-Queries of classes that one teacher or both know have columns of their own where the records tell
-them apart; what others printed for the same unseen classes stands beneath.
+Groups of queries (classes known to both teachers, or to one) have their own columns if the records
+distinguish them. Published zero-shot results on the same unseen classes follow in a section.
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ HEADLINE = ("map@all", "prec@200")
 
 
 def leaderboards(records: Iterable[Record], metrics: Sequence[str] = HEADLINE) -> list[Layout]:
-    """One table per dataset content and scenario.
+    """One table per data fingerprint and scenario.
 
-    Rows that train nothing, rows that train and references with data stand apart; in each section
-    the row with the best mean of the first metric comes first.
+    Methods without training, trained methods and references with data form separate sections, each
+    sorted by the mean of the first metric.
     """
     return [_leaderboard(table, metrics) for table in tables(records)]
 
 
 def table_title(record: Record) -> str:
-    """The title of the table that a record belongs to."""
+    """The title of the table that contains a record."""
     return f"{record.data.name}, {record.scenario_title}, {len(record.data.classes)} classes"
 
 
@@ -102,12 +102,12 @@ def _published(line: Line, reported: dict[str, Published]) -> Published | None:
 
 
 def _differences(line: Line, metrics: Sequence[str], printed: dict[str, float]) -> dict[str, float]:
-    """Mean over seeds less the printed number, by metric."""
+    """Mean over seeds minus the published number, by metric."""
     return {m: fmean(line.values(m)) - printed[m] for m in metrics if m in printed}
 
 
 def _ranks(sections: list[list[Line]], metrics: Sequence[str]) -> dict[tuple[int, int], Rank]:
-    """The best and second of each section as printed, by row and column."""
+    """The best and second best of each section as rounded in the table, by row and column."""
     columns = [*((metric, "") for metric in metrics), (metrics[0], "posterior")]
     ranks: dict[tuple[int, int], Rank] = {}
     start = 0
@@ -120,7 +120,7 @@ def _ranks(sections: list[list[Line]], metrics: Sequence[str]) -> dict[tuple[int
 
 
 def best_two(rows: list[list[float]]) -> dict[int, Rank]:
-    """The best and second mean by place, shared where they print alike; none of one alone."""
+    """The best and second best mean, by place; equal rounded means share a rank."""
     means = {place: round(fmean(values), 3) for place, values in enumerate(rows) if values}
     if len(means) < 2:
         return {}
@@ -154,7 +154,8 @@ def _notes(
         sources = "; ".join(sorted({p.source for p in reported.values()}))
         notes.append(f"published: {sources}")
         notes.append(
-            "difference: ours less published, of other splits and without a variance: no verdict"
+            "difference: ours - published; the splits differ and no variance is published, so "
+            "there is no verdict"
         )
     return notes
 

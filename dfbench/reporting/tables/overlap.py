@@ -1,4 +1,4 @@
-"""Rows by class overlap as tables: all queries, and those of shared and of one-sided classes."""
+"""Tables of scores by class overlap, for all queries and for each group of queries."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from dfbench.reporting.tables.layout import Layout
 
 _PROTOCOLS = {
     "overlap": "columns: share of all classes that both teachers know; the union of their classes "
-    "is the same throughout, so the fewer are shared the fewer each knows",
+    "is fixed, so with fewer shared classes each teacher knows fewer",
     "fixed-overlap": "columns: share of each teacher's classes that the other knows too; each "
-    "knows half of the dataset's throughout, so the more are shared the fewer there are in all",
+    "teacher knows half of the dataset's classes, so with more shared classes the union is smaller",
 }
 _TOLERANCE = 1e-6
 _QUERIES = {
     ALL: "all queries",
-    "shared": "queries of classes that both teachers know",
-    "sketch-only": "queries of classes that the sketch teacher alone knows",
-    "photo-only": "queries of classes that the photo teacher alone knows",
+    "shared": "queries of classes known to both teachers",
+    "sketch-only": "queries of classes known only to the sketch teacher",
+    "photo-only": "queries of classes known only to the photo teacher",
 }
 
 
 def overlap_tables(records: Iterable[Record], metric: str = DEFAULT_METRIC) -> list[Layout]:
-    """By dataset and protocol a table of all queries and one of each group of queries.
+    """For each dataset and protocol, a table of all queries and one per group of queries.
 
-    Rows are methods, columns the overlap that was asked for; the teachers and chance stand beneath.
+    Rows are methods, columns the requested overlap; teachers and chance follow below the methods.
     """
     return [
         layout
@@ -60,7 +60,7 @@ def _table(sweep: Sweep, metric: str, group: str) -> Layout | None:
 
 
 def _row(sweep: Sweep, series: Series, metric: str, group: str) -> tuple[str, ...]:
-    """Means over seeds; with their number where other rows have more."""
+    """Means over seeds, with the number of seeds if other methods have more."""
     cells = []
     for overlap in sweep.overlaps:
         values = series.values(overlap, metric, group)
@@ -70,7 +70,7 @@ def _row(sweep: Sweep, series: Series, metric: str, group: str) -> tuple[str, ..
 
 
 def _surroundings(sweep: Sweep, metric: str, group: str) -> Iterator[tuple[str, ...]]:
-    """Seeds, chance and, under the table of all queries, the teachers; means over all runs."""
+    """Rows for seeds, chance and, with all queries, the teachers; means over all runs."""
     yield "seeds", *(str(sweep.seeds(o)) for o in sweep.overlaps)
     if metric == DEFAULT_METRIC:
         yield "chance", *_means(sweep, lambda record: group_chance(record, group), short)
@@ -97,7 +97,7 @@ def _notes(sweep: Sweep, metric: str) -> Iterator[str]:
     definition = sweep.series[0].first.definitions[metric]
     yield _PROTOCOLS[sweep.protocol]
     yield (
-        "every query ranks the whole gallery; mean over seeds, (n): over n of them alone "
+        "every query ranks the whole gallery; mean over seeds, (n) marks a mean over only n seeds "
         "(deviations: --format csv)"
     )
     yield f"{metric_title(metric)}: {definition.formula}"
@@ -105,7 +105,7 @@ def _notes(sweep: Sweep, metric: str) -> Iterator[str]:
     came_out = {o: _came_out(sweep, o) for o in sweep.overlaps}
     other = [f"{o:g}: {short(out)}" for o, out in came_out.items() if abs(o - out) > _TOLERANCE]
     if other:
-        yield f"share of the union that is shared, where it is another: {', '.join(other)}"
+        yield f"actual share of the union, where it differs: {', '.join(other)}"
 
 
 def _came_out(sweep: Sweep, overlap: float) -> float:
@@ -138,7 +138,7 @@ def _content(sweep: Sweep, metric: str, group: str) -> dict[str, Any]:
 
 
 def _conditions(sweep: Sweep, overlap: float, group: str) -> dict[str, Any]:
-    """What the records at an overlap were made in, by seed."""
+    """Realised overlap, seeds, chance and teacher accuracy of the records at an overlap."""
     by_seed = {record.seed: record for record in sweep.records(overlap)}
     return {
         "overlap": _came_out(sweep, overlap),

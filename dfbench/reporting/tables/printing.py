@@ -1,4 +1,4 @@
-"""Tables printed: in the terminal, as Markdown, LaTeX, HTML or JSON."""
+"""Output of tables: to the terminal, or as Markdown, LaTeX, HTML or JSON."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _GAP = 3
-"""Blanks between two columns."""
+"""Spaces between two columns."""
 _WORD = re.compile(r"[a-z]{2}")
 _MARKUP = re.compile(r"[\\|<*`]")
 
@@ -72,7 +72,7 @@ def _text(layout: Layout) -> None:
 
 
 def _printable(layout: Layout) -> Layout:
-    """The table in letters that standard output has, so that its columns are as wide as shown."""
+    """The table in characters that standard output can encode, so that columns keep their width."""
     return replace(
         layout,
         title=printable(layout.title),
@@ -86,7 +86,7 @@ def _printable(layout: Layout) -> Layout:
 
 @contextmanager
 def _at_least(width: int, console: Console) -> Iterator[None]:
-    """Make a console so wide: a terminal breaks the lines where a table cannot."""
+    """Give a console at least this width: the terminal wraps lines that a table cannot."""
     before = console.width
     console.width = max(before, width)
     try:
@@ -96,7 +96,7 @@ def _at_least(width: int, console: Console) -> Iterator[None]:
 
 
 def _least_width(layout: Layout, column: int) -> int:
-    """Letters that a column needs: for its longest word, or, if it is of numbers, its widest."""
+    """Minimum width of a column: its longest word, or its widest cell if it holds numbers."""
     from rich.cells import cell_len
 
     header = layout.whole_header("\n")[column]
@@ -112,7 +112,7 @@ def _has_words(layout: Layout, column: int) -> bool:
 
 
 def markdown(layout: Layout, level: int = 3) -> str:
-    """A table as Markdown: heading, body, notes as a list; sections begin with a row in italics."""
+    """A table as Markdown: heading, body and a list of notes; sections start with an italic row."""
     from tabulate import tabulate
 
     rows = []
@@ -136,7 +136,7 @@ def markdown(layout: Layout, level: int = 3) -> str:
 
 
 def _literal(text: str) -> str:
-    """Text that Markdown shows as it is, on one line."""
+    """Text escaped for Markdown, on one line."""
     return _MARKUP.sub(r"\\\g<0>", " ".join(text.split()))
 
 

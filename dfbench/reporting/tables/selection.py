@@ -1,4 +1,4 @@
-"""The records that a command works on, chosen by dataset and scenario."""
+"""Selection of the records that a command uses, by dataset and scenario."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from dfbench.system.console import note
 def chosen_records(
     results: Path, dataset: str | None, scenario: str | None, runs: Path | None = None
 ) -> list[Record]:
-    """The good records of a folder that the options choose; what is none is said.
+    """The valid records of a folder that match the options; invalid files are noted.
 
-    Without any, the error counts the unfinished runs below the folder `runs`.
+    If there are no records, the error counts the unfinished runs below the folder `runs`.
 
-    Raises `InvalidInput` without any record and `UnknownName` for an option that chooses none.
+    Raises `InvalidInput` for a folder without records and `UnknownName` for an option without
+    matches.
     """
     store = ResultStore(results)
     records = list(store)
@@ -30,14 +31,14 @@ def chosen_records(
         failed = f" ({counted(unfinished)} in {str(runs)!r})" if unfinished else ""
         raise InvalidInput(
             f"no records in {str(results)!r}{failed}; make one (dfbench run --method crossx "
-            "--dataset shapes) or name another folder with --results"
+            "--dataset shapes) or choose another folder with --results"
         )
     records = _only("dataset", dataset, records, [record.data.name for record in records])
     return _only("scenario", scenario, records, [record.scenario for record in records])
 
 
 def say_unfinished(unfinished: Sequence[UnfinishedRun]) -> None:
-    """Say how many runs did not finish, where what is written has no place for it."""
+    """Note the number of unfinished runs, for outputs that cannot list them."""
     if unfinished:
         note(f"{counted(unfinished)}; why: dfbench table")
 

@@ -1,4 +1,4 @@
-"""What `dfbench run` prints when it is done."""
+"""Output of `dfbench run` at its end."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dfbench.system.console import note
 
 
 def print_run(runs: list[Run]) -> None:
-    """Print the scores of the runs of one command, the requested one last, and where things lie."""
+    """Print the scores of a command's runs, the requested one last, and the paths of the files."""
     for run in runs:
         if run.reused:
             note(f"{run.record.method.label}: already done ({run.path}); --force repeats it")
@@ -30,7 +30,7 @@ def _layout(records: list[Record]) -> Layout:
     for record in records:
         rows.append((record.method.display_title, *_cells(record.metrics, names)))
         rows.extend(
-            (f"  its {representation}", *_cells(scores, names))
+            (f"  {representation}", *_cells(scores, names))
             for representation, scores in record.representations.items()
         )
     accuracies = ", ".join(f"{m} {short(t.accuracy)}" for m, t in sorted(last.teachers.items()))
@@ -53,5 +53,5 @@ def _cells(scores: dict[str, RecordedScore], names: list[str]) -> list[str]:
 
 def _repetition(run: Run) -> str:
     same = run.earlier is not None and run.earlier.digests == run.record.digests
-    verdict = "the same digests as before" if same else "other digests than before"
+    verdict = "identical digests" if same else "different digests"
     return f"{run.record.method.label}: repeated, with {verdict} ({run.record.digests.embeddings})"

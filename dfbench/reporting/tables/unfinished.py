@@ -1,4 +1,4 @@
-"""Runs that have no record: failed, timed out, broken off or still going, and why."""
+"""Runs without a record: failed, timed out, interrupted or still running, with the reason."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TITLE = "runs that did not finish"
 
 @dataclass(frozen=True)
 class UnfinishedRun:
-    """A run that was begun and has no record."""
+    """A run that has started and has no record."""
 
     folder: Path
     state: RunState
@@ -33,17 +33,17 @@ class UnfinishedRun:
 
     @property
     def place(self) -> Path:
-        """Where more is known of it: its traceback, else its folder."""
+        """Path with more information: the traceback if there is one, else the folder."""
         traceback = self.folder / TRACEBACK_FILE
         return traceback if traceback.is_file() else self.folder
 
     def is_of(
         self, rows: Iterable[str] = (), dataset: str | None = None, scenario: str | None = None
     ) -> bool:
-        """Whether it is of one of the rows (labels or names of methods), the dataset and scenario.
+        """Whether the run matches the methods (labels or names), the dataset and the scenario.
 
-        What is not given is not asked for. A state of an earlier version tells no more than the
-        names of its folders: it is of no scenario.
+        An omitted argument matches everything. The state of an earlier version has no scenario and
+        is matched by the names of its folders.
         """
         subject, rows = self.state.subject, tuple(rows)
         if subject is None:
@@ -58,7 +58,7 @@ class UnfinishedRun:
 
     @property
     def cells(self) -> tuple[str, ...]:
-        """As a line of a table."""
+        """The run as a line of a table."""
         subject = self.state.subject
         if subject is None:
             names = (self.folder.name, self.folder.parent.name, NONE, NONE)
@@ -68,7 +68,7 @@ class UnfinishedRun:
 
     @property
     def told(self) -> str:
-        """What became of it, why, and where more is known."""
+        """Status, reason and path with more information."""
         subject = self.state.subject
         seed = f" on {subject.dataset}, {subject.scenario}, seed {subject.seed}" if subject else ""
         reason = f": {self.state.reason}" if self.state.reason else ""
@@ -76,7 +76,7 @@ class UnfinishedRun:
 
     @property
     def content(self) -> dict[str, Any]:
-        """As `--format json` prints it."""
+        """The run for `--format json`."""
         subject = self.state.subject
         return {
             "subject": subject.model_dump() if subject else None,
@@ -89,7 +89,7 @@ class UnfinishedRun:
 
 
 def unfinished_runs(runs: Path, records: Iterable[Record]) -> list[UnfinishedRun]:
-    """The runs below a folder whose state is not `done` and which no record is of, sorted."""
+    """The runs below a folder that are not `done` and have no record, sorted."""
     recorded = {fit_key(record.fit_id) for record in records}
     found = []
     for file in runs.glob(f"*/*/{STATE_FILE}"):
@@ -101,7 +101,7 @@ def unfinished_runs(runs: Path, records: Iterable[Record]) -> list[UnfinishedRun
 
 
 def counted(unfinished: Sequence[UnfinishedRun]) -> str:
-    """`4 runs did not finish: 3 failed, 1 timeout`; empty for none."""
+    """`4 runs did not finish: 3 failed, 1 timeout`; empty if there are none."""
     if not unfinished:
         return ""
     parts = Counter(one.status for one in unfinished)
@@ -110,14 +110,14 @@ def counted(unfinished: Sequence[UnfinishedRun]) -> str:
 
 
 def unfinished_layouts(unfinished: Sequence[UnfinishedRun]) -> list[Layout]:
-    """The table of unfinished runs with their reasons; none for none."""
+    """The table of unfinished runs with their reasons; empty if there are none."""
     if not unfinished:
         return []
     notes = (
         counted(unfinished),
         *(one.told for one in unfinished),
-        "the command of a run does it again, and dfbench suite run FILE --retry all those of a "
-        "suite; what a suite skips has no state: dfbench suite status FILE",
+        "repeat a run with its command, or those of a suite with dfbench suite run FILE --retry "
+        "all; runs that a suite skips are listed by dfbench suite status FILE",
     )
     rows = tuple(one.cells for one in unfinished)
     content = {"unfinished": [one.content for one in unfinished]}

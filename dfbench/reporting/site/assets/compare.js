@@ -1,5 +1,5 @@
 "use strict";
-// Two runs query by query. Values come as scripts, which a page opened from a file may load.
+// Compares two runs query by query. Values are scripts, which a page opened from a file may load.
 
 const UNITS = 10000;
 const NONE = 65535;
@@ -85,7 +85,7 @@ function pairsOf(group, a, b) {
     }));
 }
 
-// A fixed generator: the same two runs have the same interval whenever they are looked at.
+// A fixed seed: the same two runs always have the same interval.
 function interval(gaps) {
   let state = 1;
   const draw = () => {
@@ -119,7 +119,7 @@ function summary(pairs, group) {
     { class: "summary" },
   );
   if (group.stride === 1) return [list];
-  const note = `Of one in ${group.stride} queries, so that the report stays small.`;
+  const note = `Based on one in ${group.stride} queries, to keep the report small.`;
   return [list, element("p", note, { class: "note" })];
 }
 
@@ -131,7 +131,7 @@ function histogram(pairs) {
     class: "histogram",
     viewBox: `0 -8 ${BINS * width} ${height + 8}`,
     role: "img",
-    "aria-label": "Histogram of AP of A less AP of B",
+    "aria-label": "Histogram of AP of A minus AP of B",
   });
   counts.forEach((count, bin) => {
     const side = Math.sign(bin - (BINS - 1) / 2);
@@ -148,8 +148,8 @@ function histogram(pairs) {
   });
   const ends = ["−1: B better", "0", "A better: +1"].map((text) => element("span", text));
   const caption =
-    "How many queries have which difference, AP of A less AP of B, in steps of .05; the bar in " +
-    "the middle holds those below .025.";
+    "Number of queries by difference, AP of A minus AP of B, in bins of .05; the bar in " +
+    "the middle counts differences below .025.";
   return element("figure", [
     svg,
     element("div", ends, { class: "ends", "aria-hidden": "true" }),
@@ -242,12 +242,12 @@ async function show() {
     result.replaceChildren(element("p", `${fault.message}; make the report again`));
     return;
   }
-  if (choice.a.value !== a.key || choice.b.value !== b.key) return; // another choice came meanwhile
+  if (choice.a.value !== a.key || choice.b.value !== b.key) return; // the choice has changed meanwhile
   const pairs = pairsOf(group, a, b);
   const tables = [
     ...(group.queries ? [classTable(pairs)] : []),
-    extremes(pairs, "Queries that A answers better", 1),
-    extremes(pairs, "Queries that B answers better", -1),
+    extremes(pairs, "Queries with a higher AP in A", 1),
+    extremes(pairs, "Queries with a higher AP in B", -1),
   ];
   result.replaceChildren(
     pagesOf(a, b),

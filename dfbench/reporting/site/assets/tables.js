@@ -1,5 +1,5 @@
 "use strict";
-// Sorting and filtering of tables; without scripts they are read as they were written.
+// Sorting and filtering of tables; without scripts they keep their original order.
 
 function sortKey(row, column) {
   const text = row.cells[column].textContent.trim();
@@ -10,7 +10,7 @@ function sortKey(row, column) {
 function compareKeys(a, b, direction) {
   const numeric = !Number.isNaN(a.number) && !Number.isNaN(b.number);
   if (numeric) return direction * (a.number - b.number);
-  // What is no number stays below the numbers, whichever way these are sorted.
+  // Text stays below the numbers in both directions.
   if (!Number.isNaN(a.number)) return -1;
   if (!Number.isNaN(b.number)) return 1;
   return direction * a.text.localeCompare(b.text);

@@ -1,4 +1,4 @@
-"""Zero-Shot Knowledge Distillation: students learn from impressions that data left in teachers.
+"""Zero-Shot Knowledge Distillation: students are trained on data impressions of the teachers.
 
 Nayak, Mopuri, Shaj, Babu and Chakraborty, "Zero-Shot Knowledge Distillation in Deep Networks",
 ICML 2019. For each class k of a teacher T with last-layer weights w:
@@ -7,13 +7,13 @@ ICML 2019. For each class k of a teacher T with last-layer weights w:
 2. answers y ~ Dir(beta C(k)), half of them with beta = 1 and half with beta = 0.1;
 3. data impressions x = argmin CE(y, softmax(T(x) / tau)), from uniform noise, by Adam.
 
-Ours, where the paper deals with one teacher and a student of its classes:
+Our additions, since the paper has only one teacher and a student of its classes:
 
-- photo and sketch impressions of one class k are a pair, all classes equally often;
-- students, their views and the loss are those of every row that trains, so teachers label each view
+- photo and sketch impressions of one class k form a pair, all classes equally often;
+- students, their views and the loss are those of all trained methods, so teachers label each view
   at temperature 1 instead of the paper's distillation at tau;
 - fewer impressions and steps: 2 x 20 classes x 50 impressions x 200 steps take minutes on two
-  cores. The paper's are `zskd[paper]`.
+  cores. The paper's numbers are in `zskd[paper]`.
 
 After each step an image is rescaled to fill [0, 1], as in the authors' code.
 """
@@ -35,9 +35,9 @@ from dfbench.learning.loop import Stateful
 from dfbench.learning.pool import to_bytes
 
 BETAS = (1.0, 0.1)
-"""Scales of the concentration: answers of many classes, and of few."""
+"""Scales of the concentration: for answers of many classes, and of few."""
 _LEAST = 1e-4
-"""Added to a concentration, which has to be positive."""
+"""Added to concentrations, which must be positive."""
 _SHOWN = 8
 
 
@@ -45,19 +45,19 @@ class ZSKDConfig(dfbench.MethodConfig):
     """Settings of Zero-Shot Knowledge Distillation."""
 
     per_class: int = Field(default=50, ge=2)
-    """Impressions of a class and teacher."""
+    """Impressions per class and teacher."""
     steps: int = Field(default=200, ge=1)
-    """Steps of Adam on each impression."""
+    """Steps of Adam for each impression."""
     learning_rate: float = Field(default=0.01, gt=0)
     """Step size of Adam."""
     temperature: float = Field(default=20.0, gt=0)
     """Temperature tau of the teachers' answers to impressions."""
     chunk: int = Field(default=250, ge=1)
-    """Impressions that are painted at once; decides how much memory it takes."""
+    """Impressions optimised at once; limits the memory."""
 
 
 class ZSKD(dfbench.Method):
-    """Students learn from the data impressions of both teachers."""
+    """Trains students on the data impressions of both teachers."""
 
     name = "zskd"
     title = "ZSKD"
@@ -69,7 +69,7 @@ class ZSKD(dfbench.Method):
     }
 
     def fit(self, setting: dfbench.Setting) -> dfbench.Encoders:
-        """Paint impressions of all classes, then teach the students by pairs of them."""
+        """Optimise impressions of all classes, then train the students on pairs of them."""
         photos, sketches = (self._impressions(setting, modality) for modality in MODALITIES)
         pairs = ClassPairs(photos, sketches, setting.generator("pairs"))
         shown = pairs.draw(_SHOWN)
@@ -117,7 +117,7 @@ class ZSKD(dfbench.Method):
 
 
 class Canvas(nn.Module):
-    """Images `[N, 3, size, size]` in [0, 1] that an optimiser paints; at first uniform noise."""
+    """Optimised images `[N, 3, size, size]` in [0, 1]; initially uniform noise."""
 
     def __init__(self, count: int, size: int) -> None:
         super().__init__()
