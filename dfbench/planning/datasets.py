@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
 from dfbench.datasets.dataset import Dataset, DatasetRequest
@@ -34,18 +35,13 @@ def open_choice(
         )
     if offer.argument == "PATH":
         argument = str(choice.base / Path(argument).expanduser())
+    options = choice.model_dump(include={field.name for field in fields(DatasetRequest)})
     request = DatasetRequest(
         cache=cache / "images",
         argument=argument or None,
-        image_size=choice.image_size,
-        classes=choice.classes,
-        alternative_classes=choice.alternative_classes,
-        skip_unreadable=choice.skip_unreadable,
-        root=choice.root,
-        holdout=choice.holdout or "fifth",
-        duplicate_photos=choice.duplicate_photos,
         processes=processes,
         alternative_only=alternative_only,
+        **{**options, "holdout": choice.holdout or "fifth"},
     )
     try:
         with plugin_code():

@@ -311,7 +311,7 @@ class RunOptions(TypedDict, total=False):
     checkpoint_seconds: float
     results: StrPath
     runs: StrPath
-    cache: StrPath
+    cache: StrPath | None
 
 
 def read_options(

@@ -60,7 +60,7 @@ def test_method_that_does_the_worst_is_ended_and_its_state_names_the_cause(
     assert ended.run is None
     state = read_state(faulty.plan.folder)
     assert state == ended.state
-    assert state.status == ("timeout" if supervision.timeout else "failed")
+    assert state.status == ("timeout" if supervision.limits.timeout else "failed")
     assert cause in (state.reason or "")
     assert "\n" not in (state.reason or "")
     assert not state.interrupted

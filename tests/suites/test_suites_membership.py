@@ -87,3 +87,37 @@ def test_a_row_that_is_not_to_be_had_is_told(host: PluginHost, tmp_path: Path) -
     suite.write_text('methods = ["averagin-weights"]\ndatasets = ["shapes"]\nseeds = [0]\n')
     with pytest.raises(UnknownName, match="averaging-weights"):
         of_suite([], read_suite(suite), host)
+
+
+def _with_external(record: Record, photo: str, sketch: str) -> Record:
+    identities = {"photo": photo, "sketch": sketch}
+    teachers = {
+        modality: teacher.model_copy(
+            update={"external": "resnet18, 64 px", "identity": identities[modality]}
+        )
+        for modality, teacher in record.teachers.items()
+    }
+    return record.model_copy(update={"teachers": teachers})
+
+
+def test_runs_with_external_teachers_belong_to_the_entry_that_names_them(
+    host: PluginHost, tmp_path: Path
+) -> None:
+    mine, foreign = "aaaa" * 8, "bbbb" * 8
+    suite = tmp_path / "suite.toml"
+    suite.write_text(
+        'methods = ["averaging-weights"]\nseeds = [0]\nbudget = { steps = 7 }\n'
+        '[[datasets]]\ndataset = "shapes"\nphoto_teacher = "aaaa"\nsketch_teacher = "bbbbb"\n'
+        '[[datasets]]\ndataset = "folder:photos"\nprecision = "bf16"\n',
+        encoding="utf-8",
+    )
+    given = _with_external(_record(host), mine, foreign)
+    half = _record(host, dataset="folder:photos").model_copy(update={"numerics": "cpu-bf16"})
+    others = [
+        _record(host),
+        _with_external(_record(host), foreign, mine),
+        _with_external(half, mine, foreign),
+        _record(host, dataset="folder:photos"),
+        given.model_copy(update={"numerics": "cpu-bf16"}),
+    ]
+    assert of_suite([*others, given, half], read_suite(suite), host) == [given, half]
