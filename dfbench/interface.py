@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Callable, Iterable, Mapping
-from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack, get_type_hints
 
@@ -106,17 +105,15 @@ def table(
 
     Columns are those of `dfbench table --format csv`: dataset, scenario, section, method, name,
     needs, seeds, and for every metric its mean and, from two seeds on, its deviation over seeds.
+    Texts are of dtype `string`, the number of seeds `Int64`, metrics `float64` in full precision.
     Raises `InvalidInput` without records and `UnknownName` for a dataset or scenario of none.
     """
-    # pandas takes a second to import, and nothing else here needs it.
-    import pandas
-
-    from dfbench.reporting.tables.delimited import leaderboard_csv
+    from dfbench.reporting.tables.columns import data_frame
     from dfbench.reporting.tables.leaderboard import leaderboards
     from dfbench.reporting.tables.selection import chosen_records
 
     records = chosen_records(Path(results), dataset, scenario)
-    return pandas.read_csv(StringIO(leaderboard_csv(leaderboards(records))))
+    return data_frame(leaderboards(records))
 
 
 def _row(method: str | type[Method] | Method) -> tuple[str, dict[str, str], tuple[Any, ...]]:

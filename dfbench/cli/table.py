@@ -134,9 +134,9 @@ def table(
         )
     layouts = _tables(kind, chosen, metrics, results)
     if form == "csv":
-        from dfbench.reporting.tables.delimited import leaderboard_csv, overlap_csv
+        from dfbench.reporting.tables.columns import csv_text
 
-        write((overlap_csv if kind == "overlap" else leaderboard_csv)(layouts))
+        write(csv_text(layouts))
         note("what the numbers mean, and under which conditions they hold: --format json")
         say_unfinished(unfinished)
     else:

@@ -10,7 +10,6 @@ from importlib.resources import files
 from typing import Any
 
 from dfbench.records.record import Record
-from dfbench.reporting.cells import NONE, metric_title, short
 from dfbench.scenarios.scenario import parse_scenario
 
 ZERO_SHOT = "zero-shot, with data, as published"
@@ -43,12 +42,6 @@ def elsewhere(record: Record) -> list[ZeroShot]:
     return sorted(found, key=lambda one: (min(one.values), -next(iter(one.values.values()))))
 
 
-def printed_row(one: ZeroShot, header: tuple[str, ...]) -> tuple[str, ...]:
-    """A row of a table with a column `published`; dashes in the other columns."""
-    printed = ", ".join(f"{short(value)} {metric_title(m)}" for m, value in one.values.items())
-    return one.name, *(printed if name == "published" else NONE for name in header[1:])
-
-
 def printed_notes(others: list[ZeroShot]) -> Iterator[str]:
     """Sources of the published rows, and what these do not state."""
     if not others:
@@ -60,23 +53,6 @@ def printed_notes(others: list[ZeroShot]) -> Iterator[str]:
     )
     if any(len(one.splits) > 1 for one in others):
         yield "* the number of unseen classes is the same, but the source does not list them"
-
-
-def printed_content(one: ZeroShot) -> dict[str, Any]:
-    """A published row as JSON, with the keys of every row."""
-    return {
-        "method": one.method,
-        "name": one.name,
-        "needs": [],
-        "seeds": [],
-        "metrics": {},
-        "representations": {},
-        "groups": {},
-        "published": {"source": one.source, **one.values},
-        "difference": None,
-        "splits": list(one.splits),
-        "records": [],
-    }
 
 
 def zero_shot(dataset: str, split: str) -> list[ZeroShot]:

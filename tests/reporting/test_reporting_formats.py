@@ -16,7 +16,7 @@ from synthetic import synthetic_record
 
 from dfbench.evaluation.definitions import conventions, metric
 from dfbench.records.record import Record
-from dfbench.reporting.tables.delimited import leaderboard_csv
+from dfbench.reporting.tables.columns import csv_text
 from dfbench.reporting.tables.latex import escaped, latex
 from dfbench.reporting.tables.layout import Layout
 from dfbench.reporting.tables.leaderboard import leaderboards
@@ -149,7 +149,7 @@ def test_markdown_shows_a_hostile_title_as_it_is() -> None:
 
 
 def test_csv_has_a_line_a_row_with_full_numbers() -> None:
-    text = leaderboard_csv(leaderboards([*_records(), synthetic_record(dataset="shapes")]))
+    text = csv_text(leaderboards([*_records(), synthetic_record(dataset="shapes")]))
     rows = list(csv.DictReader(io.StringIO(text)))
     assert len(rows) == 6
     crossx = next(r for r in rows if r["method"] == "crossx" and r["dataset"] == "sketchy")

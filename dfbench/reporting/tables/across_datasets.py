@@ -4,17 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from statistics import fmean
-from typing import Any
 
 from dfbench.identity import canonical_json
 from dfbench.records.record import Record
-from dfbench.reporting.cells import NONE, mean_and_deviation, metric_title, short, span
+from dfbench.reporting.cells import NONE, metric_title, short, span
 from dfbench.reporting.lines import Line, lines, setting_key, tables
 from dfbench.reporting.published import Paper, papers
 from dfbench.reporting.roles import SECTIONS, remarks, section_of
-from dfbench.reporting.tables.layout import Layout, Rank
-from dfbench.reporting.tables.leaderboard import HEADLINE, best_two
+from dfbench.reporting.tables.columns import (
+    NAMES,
+    SCORES,
+    SEEDS,
+    WORDS,
+    Column,
+    Kind,
+    Table,
+    family,
+)
+from dfbench.reporting.tables.layout import Layout
+from dfbench.reporting.tables.leaderboard import HEADLINE
 
 _POSTERIOR = "posterior"
 
@@ -57,40 +67,71 @@ def across_datasets(records: Iterable[Record], metrics: Sequence[str] = HEADLINE
 
 def _table(scenario: str, records: list[Record], metrics: Sequence[str]) -> Layout:
     by_dataset = _by_dataset(records)
-    datasets = list(by_dataset)
     by_section: dict[str, list[DatasetLine]] = {name: [] for name in SECTIONS}
     for entry in _entries(by_dataset, metrics[0]):
         by_section[section_of(entry.first.method)].append(entry)
-    columns = [
-        (dataset, metric, representation)
-        for dataset in datasets
-        for metric, representation in (*((m, "") for m in metrics), (metrics[0], _POSTERIOR))
-    ]
-    shown = [entry for found in by_section.values() for entry in found]
-    printed = list(_printed(scenario, datasets, metrics))
-    sections = {name: len(found) for name, found in by_section.items() if found}
-    if printed:
-        sections["as published"] = len(printed)
+    columns, shown = _columns(by_dataset, metrics)
+    printed = list(_printed(scenario, list(by_dataset), metrics))
+    table = Table(columns, shown, by_section, {"as printed": printed})
     width = len(metrics) + 1
-    return Layout(
-        title=f"{scenario}: {', '.join(datasets)}",
-        header=(
-            "method",
-            *(representation or metric_title(m) for _, m, representation in columns),
-            "seeds",
-        ),
-        rows=(*(_row(entry, columns) for entry in shown), *printed),
-        notes=tuple(_notes(by_dataset, metrics, bool(printed))),
-        content=_content(scenario, by_dataset, by_section, metrics),
-        sections=tuple(sections.items()),
-        ranks=_ranks(by_section, columns),
-        spans=(("", 1), *((dataset, width) for dataset in datasets), ("", 1)),
+    return table.layout(
+        f"{scenario}: {', '.join(by_dataset)}",
+        list(_notes(by_dataset, metrics, bool(printed))),
+        {"scenario": scenario, "datasets": list(by_dataset), "metrics": list(metrics)},
+        spans=(("", 1), *((dataset, width) for dataset in by_dataset), ("", 1)),
     )
 
 
-_Column = tuple[str, str, str]
-"""Dataset, metric and representation."""
-_Ranks = dict[tuple[int, int], Rank]
+_Columns = tuple[Column[DatasetLine], ...]
+
+
+def _columns(datasets: Iterable[str], metrics: Sequence[str]) -> tuple[_Columns, _Columns]:
+    """All columns, and those that are printed."""
+    name: Column[DatasetLine] = Column(lambda one: one.name, WORDS, "method", ("name",))
+    seeds: Column[DatasetLine] = Column(lambda one: one.seeds, _LEAST_TO_MOST, "seeds")
+    columns: list[Column[DatasetLine]] = [
+        Column(lambda one: section_of(one.first.method), WORDS, key=("section",)),
+        Column(lambda one: one.first.method.label, WORDS, key=("method",)),
+        name,
+        Column(lambda one: one.first.method.needs, NAMES, key=("needs",)),
+        family("datasets"),
+    ]
+    shown = [name]
+    for dataset in datasets:
+        place = ("datasets", dataset)
+        columns.append(Column(partial(_seeds_on, dataset), SEEDS, key=(*place, "seeds")))
+        features = [
+            _score_column(dataset, metric, "", metric_title(metric), (*place, "metrics", metric))
+            for metric in metrics
+        ]
+        posteriors = [
+            _score_column(dataset, metric, _POSTERIOR, _POSTERIOR, (*place, _POSTERIOR, metric))
+            for metric in metrics
+        ]
+        columns += [*features, *posteriors]
+        shown += [*features, posteriors[0]]
+    return tuple(columns), (*shown, seeds)
+
+
+def _seeds_on(dataset: str, one: DatasetLine) -> list[int] | None:
+    line = one.by_dataset.get(dataset)
+    return [record.seed for record in line.records] if line else None
+
+
+def _score_column(
+    dataset: str, metric: str, representation: str, title: str, key: tuple[str, ...]
+) -> Column[DatasetLine]:
+    def value(one: DatasetLine) -> list[float] | None:
+        return one.values(dataset, metric, representation) if dataset in one.by_dataset else None
+
+    return Column(value, SCORES, title, key, ranked=True)
+
+
+def _least_to_most(counts: Sequence[int]) -> str:
+    return " to ".join(map(str, dict.fromkeys((min(counts), max(counts)))))
+
+
+_LEAST_TO_MOST: Kind[Sequence[int]] = Kind(text=_least_to_most)
 
 
 def _by_dataset(records: list[Record]) -> dict[str, list[Record]]:
@@ -144,27 +185,6 @@ def _level(entry: DatasetLine, metric: str) -> float:
     return fmean(means) if means else -1.0
 
 
-def _row(entry: DatasetLine, columns: Sequence[_Column]) -> tuple[str, ...]:
-    seeds = sorted(set(entry.seeds))
-    return (
-        entry.name,
-        *(mean_and_deviation(entry.values(*column)) for column in columns),
-        " to ".join(map(str, dict.fromkeys((seeds[0], seeds[-1])))),
-    )
-
-
-def _ranks(by_section: dict[str, list[DatasetLine]], columns: Sequence[_Column]) -> _Ranks:
-    """The best and second best of each section and column, as rounded in the table."""
-    ranks: _Ranks = {}
-    start = 0
-    for section in by_section.values():
-        for place, column in enumerate(columns, start=1):
-            found = best_two([entry.values(*column) for entry in section])
-            ranks |= {(start + row, place): rank for row, rank in found.items()}
-        start += len(section)
-    return ranks
-
-
 def _printed(
     scenario: str, datasets: list[str], metrics: Sequence[str]
 ) -> Iterator[tuple[str, ...]]:
@@ -205,38 +225,4 @@ def _notes(
     yield from remarks(record for records in by_dataset.values() for record in records)
     if printed:
         sources = "; ".join(p.source for p in _sources(first.scenario, by_dataset))
-        yield (
-            f"as published: {sources}; the splits differ and no variance is published, so there is "
-            "no verdict"
-        )
-
-
-def _content(
-    scenario: str,
-    by_dataset: dict[str, list[Record]],
-    by_section: dict[str, list[DatasetLine]],
-    metrics: Sequence[str],
-) -> dict[str, Any]:
-    return {
-        "scenario": scenario,
-        "datasets": list(by_dataset),
-        "metrics": list(metrics),
-        "rows": [
-            {
-                "section": section,
-                "method": entry.first.method.label,
-                "name": entry.name,
-                "needs": list(entry.first.method.needs),
-                "datasets": {
-                    dataset: {
-                        "seeds": [record.seed for record in line.records],
-                        "metrics": {m: line.values(m) for m in metrics},
-                        "posterior": {m: line.values(m, _POSTERIOR) for m in metrics},
-                    }
-                    for dataset, line in entry.by_dataset.items()
-                },
-            }
-            for section, found in by_section.items()
-            for entry in found
-        ],
-    }
+        yield f"as printed: {sources}; of other splits and without a variance: no verdict"

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
+from operator import itemgetter
 from typing import Any
 
 from dfbench.reporting.cells import NONE, metric_title, short, signed
 from dfbench.reporting.comparisons.comparison import Answers, Comparison
 from dfbench.reporting.comparisons.questions import Cell, Question
 from dfbench.reporting.lines import DEFAULT_METRIC
+from dfbench.reporting.tables.columns import Column, Kind, Table
 from dfbench.reporting.tables.layout import Layout
 
 
@@ -22,26 +26,21 @@ def how_to_read(metric: str = DEFAULT_METRIC) -> str:
 
 def answered(question: Question, answers: Answers) -> Layout:
     """The table of a question; without rows its notes say what is missing."""
-    return Layout(
-        title=question.title,
-        header=question.header if question.rows else (),
-        rows=tuple(tuple(_text(cell, answers) for cell in row) for row in question.rows),
-        notes=question.notes
-        if question.rows
-        else tuple(f"not answered: {n}" for n in question.notes),
-        content={
-            "question": question.title,
-            "rows": [
-                {
-                    name: _content(cell, answers)
-                    for name, cell in zip(question.header, row, strict=True)
-                }
-                for row in question.rows
-            ],
-            "notes": list(question.notes),
-        },
-        text_columns=len(question.header),
-        sections=question.sections,
+    kind: Kind[Cell] = Kind(
+        text=partial(_text, answers=answers), content=partial(_content, answers=answers)
+    )
+    columns: tuple[Column[tuple[Cell, ...]], ...] = tuple(
+        Column(itemgetter(place), kind, title=name, key=(name,))
+        for place, name in enumerate(question.header if question.rows else ())
+    )
+    layout = Table(columns, columns, {"": question.rows}).layout(
+        question.title,
+        question.notes if question.rows else [f"left out: {note}" for note in question.notes],
+        {"question": question.title},
+    )
+    content = {**layout.content, "notes": list(question.notes)}
+    return replace(
+        layout, content=content, text_columns=len(question.header), sections=question.sections
     )
 
 

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
-
-if TYPE_CHECKING:
-    pass
+from typing import Any, Literal, NamedTuple
 
 Rank = Literal["best", "second"]
 RANKS = "bold: best of each section and column; underlined: second best"
 """Legend of output formats that mark ranks."""
+
+
+class Typed(NamedTuple):
+    """A value in full precision with the type of its column in a data frame."""
+
+    value: str | int | float | None
+    """None where there is none."""
+    dtype: Literal["string", "Int64", "float64"]
+
+
+Fields = Mapping[str, Typed]
+"""A row as CSV and data frames take it, by name of the column."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +40,9 @@ class Layout:
     ranks: Mapping[tuple[int, int], Rank] = field(default_factory=dict)
     """By row and column, the best and second best of a section."""
     spans: tuple[tuple[str, int], ...] = ()
-    """Groups of neighbouring columns: heading, possibly empty, and number of columns."""
+    """Neighbouring columns under one heading: the heading, maybe empty, and how many columns."""
+    fields: tuple[Fields, ...] = ()
+    """Rows for CSV and data frames; none where the table has no such form."""
 
     @property
     def told(self) -> dict[str, Any]:

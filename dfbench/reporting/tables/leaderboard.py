@@ -6,34 +6,33 @@ distinguish them. Published zero-shot results on the same unseen classes follow 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from statistics import fmean
-from typing import Any
 
 from dfbench.records.record import Record
-from dfbench.reporting.cells import (
-    NONE,
-    mean_and_deviation,
-    metric_title,
-    short,
-    signed,
-    span,
-)
+from dfbench.reporting.cells import NONE, metric_title, short, signed, span
 from dfbench.reporting.lines import Line, lines, tables
 from dfbench.reporting.published import Published, published
 from dfbench.reporting.query_groups import group_notes, group_values, query_groups
 from dfbench.reporting.roles import SECTIONS, remarks, section_of
-from dfbench.reporting.tables.layout import Layout, Rank
-from dfbench.reporting.zero_shot import (
-    ZERO_SHOT,
-    ZeroShot,
-    elsewhere,
-    printed_content,
-    printed_notes,
-    printed_row,
+from dfbench.reporting.tables.columns import (
+    NAMES,
+    SCORES,
+    SEEDS,
+    WORDS,
+    Column,
+    Kind,
+    Part,
+    Table,
+    family,
 )
+from dfbench.reporting.tables.layout import Layout, Typed
+from dfbench.reporting.zero_shot import ZERO_SHOT, ZeroShot, elsewhere, printed_notes
 
 HEADLINE = ("map@all", "prec@200")
+_POSTERIOR = "posterior"
 
 
 def leaderboards(records: Iterable[Record], metrics: Sequence[str] = HEADLINE) -> list[Layout]:
@@ -50,83 +49,177 @@ def table_title(record: Record) -> str:
     return f"{record.data.name}, {record.scenario_title}, {len(record.data.classes)} classes"
 
 
+@dataclass(frozen=True)
+class _Entry:
+    """A method that was run, or a result that others printed for the same classes."""
+
+    section: str
+    name: str
+    method: str
+    line: Line | None = None
+    printed: Published | ZeroShot | None = None
+    """What a paper printed for the method, or for another one."""
+
+    @property
+    def records(self) -> tuple[Record, ...]:
+        """Those of its seeds; none of a result of others."""
+        return self.line.records if self.line else ()
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """What the method uses beyond two teachers, as far as its records tell."""
+        return self.line.first.method.needs if self.line else ()
+
+    def scores(self, metric: str, representation: str = "") -> list[float] | None:
+        """The metric on each seed; None where the method has no such representation or metric."""
+        if self.line is None:
+            return None
+        first, values = self.line.first, self.line.values(metric, representation)
+        has_it = not representation or representation in first.representations
+        return values if values or (has_it and metric in first.metrics) else None
+
+    def group_scores(self, group: str, metric: str) -> list[float] | None:
+        """The metric of a group of queries on each seed; None where they are not told apart."""
+        if self.line is None or group not in query_groups(self.records):
+            return None
+        return group_values(self.line, group, metric)
+
+    def differences(self, metrics: Sequence[str]) -> dict[str, float] | None:
+        """Mean over seeds less the printed number, by metric; None without printed numbers."""
+        if self.line is None or self.printed is None:
+            return None
+        line, printed = self.line, self.printed.values
+        return {m: fmean(line.values(m)) - printed[m] for m in metrics if m in printed}
+
+
+_Columns = list[Column[_Entry]]
+
+
 def _leaderboard(records: list[Record], metrics: Sequence[str]) -> Layout:
     first = records[0]
-    by_section: dict[str, list[Line]] = {name: [] for name in SECTIONS}
-    for line in lines(records, metrics[0]):
-        by_section[section_of(line.first.method)].append(line)
-    sections = {name: found for name, found in by_section.items() if found}
-    shown = [line for found in sections.values() for line in found]
     reported = published(first.data.name, first.scenario_title)
     others = elsewhere(first)
-    groups = query_groups(records)
-    header = ["method", *map(metric_title, metrics), "posterior", *groups, "seeds", "needs"]
-    if reported or others:
-        header.append("published")
-    if reported:
-        header.append("difference")
-    rows = [_row(line, metrics, groups, reported) for line in shown]
-    if others and not reported:
-        rows = [(*row, NONE) for row in rows]
-    counts = {**{name: len(found) for name, found in sections.items()}, ZERO_SHOT: len(others)}
-    return Layout(
-        title=table_title(first),
-        header=tuple(header),
-        rows=(*rows, *(printed_row(one, tuple(header)) for one in others)),
-        notes=(*_notes(records, metrics, reported), *group_notes(records), *printed_notes(others)),
-        content=_content(first, sections, metrics, reported, others),
-        sections=tuple((name, count) for name, count in counts.items() if count),
-        ranks=_ranks(list(sections.values()), metrics),
+    sections: dict[str, list[_Entry]] = {name: [] for name in (*SECTIONS, ZERO_SHOT)}
+    for line in lines(records, metrics[0]):
+        name = section_of(line.first.method)
+        paper = None if line.first.method.variant else reported.get(line.first.method.name)
+        sections[name].append(_Entry(name, line.name, line.label, line, paper))
+    for one in others:
+        sections[ZERO_SHOT].append(_Entry(ZERO_SHOT, one.name, one.method, printed=one))
+    shown, columns = _columns(records, metrics)
+    shown = shown[: len(shown) - (0 if reported else 1 if others else 2)]
+    return Table(tuple(columns), tuple(shown), sections).layout(
+        table_title(first),
+        [*_notes(records, metrics, reported), *group_notes(records), *printed_notes(others)],
+        {
+            "dataset": first.data.name,
+            "scenario": first.scenario,
+            "chance": first.chance,
+            "definitions": {
+                name: definition.model_dump() for name, definition in first.definitions.items()
+            },
+        },
     )
 
 
-def _row(
-    line: Line, metrics: Sequence[str], groups: Sequence[str], reported: dict[str, Published]
-) -> tuple[str, ...]:
-    cells = [line.name, *(mean_and_deviation(line.values(m)) for m in metrics)]
-    cells.append(mean_and_deviation(line.values(metrics[0], "posterior")))
-    cells += [mean_and_deviation(group_values(line, name, metrics[0])) for name in groups]
-    cells.append(str(len(line.records)))
-    cells.append(", ".join(line.first.method.needs) or NONE)
-    if reported:
-        paper = _published(line, reported)
-        printed = paper.values if paper else {}
-        cells.append(" / ".join(short(printed[m]) for m in metrics if m in printed) or NONE)
-        gaps = _differences(line, metrics, printed)
-        cells.append(" / ".join(signed(gap) for gap in gaps.values()) or NONE)
-    return tuple(cells)
+def _columns(records: list[Record], metrics: Sequence[str]) -> tuple[_Columns, _Columns]:
+    """Those that are printed, what others printed and the difference to it last; and all."""
+    data, scenario = records[0].data.name, records[0].scenario
+    name: Column[_Entry] = Column(lambda e: e.name, WORDS, "method", ("name",), "name")
+    needs: Column[_Entry] = Column(lambda e: e.needs, NAMES, "needs", ("needs",), "needs")
+    seeds: Column[_Entry] = Column(
+        lambda e: [r.seed for r in e.records], SEEDS, "seeds", ("seeds",), "seeds"
+    )
+    scores = dict(_score_columns(records, metrics))
+    groups = dict(_group_columns(records, metrics))
+    published_ones: _Columns = [
+        Column(lambda e: e.printed, _printed(metrics), "published", ("published",), "published"),
+        Column(lambda e: e.differences(metrics), _DIFFERENCES, "difference", ("difference",)),
+    ]
+    shown = [
+        name,
+        *(scores["", metric] for metric in metrics),
+        scores[_POSTERIOR, metrics[0]],
+        *(groups[group, metrics[0]] for group in query_groups(records)),
+        *(seeds, needs, *published_ones),
+    ]
+    columns: _Columns = [
+        Column(lambda _: data, WORDS, field="dataset"),
+        Column(lambda _: scenario, WORDS, field="scenario"),
+        Column(lambda e: e.section, WORDS, key=("section",), field="section"),
+        Column(lambda e: e.method, WORDS, key=("method",), field="method"),
+        *(name, needs, seeds),
+        *(family("metrics"), family("representations"), *scores.values()),
+        *(family("groups"), *groups.values(), *published_ones),
+        Column(_splits, NAMES, key=("splits",), optional=True),
+        Column(lambda e: [r.eval_id for r in e.records], NAMES, key=("records",)),
+    ]
+    return shown, columns
 
 
-def _published(line: Line, reported: dict[str, Published]) -> Published | None:
-    return None if line.first.method.variant else reported.get(line.first.method.name)
+def _score_columns(
+    records: Sequence[Record], metrics: Sequence[str]
+) -> Iterator[tuple[tuple[str, str], Column[_Entry]]]:
+    """By representation and metric: all that any record has, and what is printed."""
+    representations = dict.fromkeys(name for r in records for name in r.representations)
+    shown = {("", metric) for metric in metrics} | {(_POSTERIOR, metrics[0])}
+    for representation in ("", *dict.fromkeys([*representations, _POSTERIOR])):
+        for metric in _all_metrics(records, metrics):
+            place = ("representations", representation) if representation else ("metrics",)
+            yield (
+                (representation, metric),
+                Column(
+                    partial(_Entry.scores, metric=metric, representation=representation),
+                    SCORES,
+                    representation or metric_title(metric),
+                    (*place, metric),
+                    f"{representation} {metric}".strip(),
+                    ranked=(representation, metric) in shown,
+                ),
+            )
 
 
-def _differences(line: Line, metrics: Sequence[str], printed: dict[str, float]) -> dict[str, float]:
-    """Mean over seeds minus the published number, by metric."""
-    return {m: fmean(line.values(m)) - printed[m] for m in metrics if m in printed}
+def _group_columns(
+    records: Sequence[Record], metrics: Sequence[str]
+) -> Iterator[tuple[tuple[str, str], Column[_Entry]]]:
+    """By group of queries and metric."""
+    for group in query_groups(records):
+        for metric in _all_metrics(records, metrics):
+            value = partial(_Entry.group_scores, group=group, metric=metric)
+            key = ("groups", group, metric)
+            yield (group, metric), Column(value, SCORES, group, key, f"{group} {metric}")
 
 
-def _ranks(sections: list[list[Line]], metrics: Sequence[str]) -> dict[tuple[int, int], Rank]:
-    """The best and second best of each section as rounded in the table, by row and column."""
-    columns = [*((metric, "") for metric in metrics), (metrics[0], "posterior")]
-    ranks: dict[tuple[int, int], Rank] = {}
-    start = 0
-    for section in sections:
-        for column, (metric, representation) in enumerate(columns, start=1):
-            found = best_two([line.values(metric, representation) for line in section])
-            ranks |= {(start + place, column): rank for place, rank in found.items()}
-        start += len(section)
-    return ranks
+def _all_metrics(records: Iterable[Record], metrics: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys([*(name for r in records for name in r.metrics), *metrics]))
 
 
-def best_two(rows: list[list[float]]) -> dict[int, Rank]:
-    """The best and second best mean, by place; equal rounded means share a rank."""
-    means = {place: round(fmean(values), 3) for place, values in enumerate(rows) if values}
-    if len(means) < 2:
-        return {}
-    names: tuple[Rank, Rank] = ("best", "second")
-    top = dict(zip(sorted(set(means.values()), reverse=True), names, strict=False))
-    return {place: top[mean] for place, mean in means.items() if mean in top}
+def _splits(entry: _Entry) -> tuple[str, ...] | None:
+    return entry.printed.splits if isinstance(entry.printed, ZeroShot) else None
+
+
+def _printed(metrics: Sequence[str]) -> Kind[Published | ZeroShot]:
+    """Printed numbers with their source; those of a paper's own table in these metrics alone."""
+
+    def text(printed: Published | ZeroShot) -> str:
+        values = printed.values
+        if isinstance(printed, ZeroShot):
+            return ", ".join(f"{short(value)} {metric_title(m)}" for m, value in values.items())
+        return " / ".join(short(values[m]) for m in metrics if m in values) or NONE
+
+    return Kind(
+        text=text,
+        content=lambda printed: {"source": printed.source, **printed.values},
+        parts=lambda printed: (
+            Part("source", Typed(printed.source, "string")),
+            *(Part(metric, Typed(v, "float64")) for metric, v in printed.values.items()),
+        ),
+    )
+
+
+_DIFFERENCES: Kind[Mapping[str, float]] = Kind(
+    text=lambda gaps: " / ".join(map(signed, gaps.values())) or NONE, content=dict
+)
 
 
 def _notes(
@@ -158,49 +251,3 @@ def _notes(
             "there is no verdict"
         )
     return notes
-
-
-def _content(
-    first: Record,
-    sections: dict[str, list[Line]],
-    metrics: Sequence[str],
-    reported: dict[str, Published],
-    others: list[ZeroShot],
-) -> dict[str, Any]:
-    return {
-        "dataset": first.data.name,
-        "scenario": first.scenario,
-        "chance": first.chance,
-        "definitions": {
-            name: definition.model_dump() for name, definition in first.definitions.items()
-        },
-        "rows": [
-            {"section": section, **_json_row(line, metrics, _published(line, reported))}
-            for section, found in sections.items()
-            for line in found
-        ]
-        + [{"section": ZERO_SHOT, **printed_content(one)} for one in others],
-    }
-
-
-def _json_row(line: Line, metrics: Sequence[str], paper: Published | None) -> dict[str, Any]:
-    names = list(line.first.metrics)
-    printed = paper.values if paper else {}
-    return {
-        "method": line.label,
-        "name": line.name,
-        "needs": list(line.first.method.needs),
-        "seeds": [record.seed for record in line.records],
-        "metrics": {name: line.values(name) for name in names},
-        "representations": {
-            representation: {name: line.values(name, representation) for name in names}
-            for representation in line.first.representations
-        },
-        "groups": {
-            group: {name: group_values(line, group, name) for name in names}
-            for group in query_groups(line.records)
-        },
-        "published": {"source": paper.source, **printed} if paper else None,
-        "difference": _differences(line, metrics, printed) if paper else None,
-        "records": [record.eval_id for record in line.records],
-    }

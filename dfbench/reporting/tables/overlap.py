@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from statistics import fmean
+from statistics import fmean, stdev
 from typing import Any
 
 from dfbench.records.record import Record
@@ -12,8 +12,9 @@ from dfbench.reporting.cells import NONE, metric_title, short
 from dfbench.reporting.lines import DEFAULT_METRIC
 from dfbench.reporting.overlap import Series, Sweep, sweeps
 from dfbench.reporting.query_groups import ALL, GROUPS, group_chance
-from dfbench.reporting.roles import remarks
-from dfbench.reporting.tables.layout import Layout
+from dfbench.reporting.roles import remarks, section_of
+from dfbench.reporting.tables.columns import NAMES, SCORES, WORDS, Column, Kind, Table
+from dfbench.reporting.tables.layout import Fields, Layout, Typed
 
 _PROTOCOLS = {
     "overlap": "columns: share of all classes that both teachers know; the union of their classes "
@@ -48,25 +49,79 @@ def _table(sweep: Sweep, metric: str, group: str) -> Layout | None:
     shown = [one for found in sections.values() for one in found]
     if not any(one.values(o, metric, group) for one in shown for o in sweep.overlaps):
         return None
-    around = list(_surroundings(sweep, metric, group))
-    return Layout(
-        title=f"{sweep.dataset}, {sweep.protocol}, {metric_title(metric)}: {_QUERIES[group]}",
-        header=("method", *(f"{o:g}" for o in sweep.overlaps)),
-        rows=(*(_row(sweep, one, metric, group) for one in shown), *around),
-        notes=tuple(_notes(sweep, metric)),
-        content=_content(sweep, metric, group),
-        sections=(*((name, len(found)) for name, found in sections.items()), ("", len(around))),
+    around = tuple(_surroundings(sweep, metric, group))
+    columns = _columns(sweep, metric, group)
+    scores = [column for column in columns if column.title]
+    table = Table(columns, tuple(scores), sections, {"": around})
+    return table.layout(
+        f"{sweep.dataset}, {sweep.protocol}, {metric_title(metric)}: {_QUERIES[group]}",
+        list(_notes(sweep, metric)),
+        {
+            "dataset": sweep.dataset,
+            "scenario": sweep.protocol,
+            "queries": group,
+            "metric": metric,
+            "overlaps": {f"{o:g}": _conditions(sweep, o, group) for o in sweep.overlaps},
+        },
+        fields=[row for one in shown for row in _fields(sweep, one, metric, group)],
     )
 
 
-def _row(sweep: Sweep, series: Series, metric: str, group: str) -> tuple[str, ...]:
-    """Means over seeds, with the number of seeds if other methods have more."""
-    cells = []
+def _columns(sweep: Sweep, metric: str, group: str) -> tuple[Column[Series], ...]:
+    def values(overlap: float, representation: str, one: Series) -> list[float]:
+        return one.values(overlap, metric, group, representation)
+
+    return (
+        Column(lambda one: section_of(one.first.method), WORDS, key=("section",)),
+        Column(lambda one: one.first.method.label, WORDS, key=("method",)),
+        Column(lambda one: one.name, WORDS, "method", ("name",)),
+        Column(lambda one: one.first.method.needs, NAMES, key=("needs",)),
+        *(
+            Column(
+                partial(values, o, ""), _means_of(sweep.seeds(o)), f"{o:g}", ("values", f"{o:g}")
+            )
+            for o in sweep.overlaps
+        ),
+        *(
+            Column(partial(values, o, "posterior"), SCORES, key=("posterior", f"{o:g}"))
+            for o in sweep.overlaps
+        ),
+    )
+
+
+def _means_of(seeds: int) -> Kind[list[float]]:
+    """Scores by their mean; with the number of seeds where other methods have more."""
+
+    def text(values: list[float]) -> str:
+        fewer = f" ({len(values)})" if len(values) < seeds else ""
+        return short(fmean(values)) + fewer if values else NONE
+
+    return Kind(text=text)
+
+
+def _fields(sweep: Sweep, one: Series, metric: str, group: str) -> Iterator[Fields]:
+    """A row for CSV and data frames at each overlap that the method has scores of."""
+    names = {
+        "dataset": sweep.dataset,
+        "scenario": sweep.protocol,
+        "metric": metric,
+        "queries": group,
+        "section": section_of(one.first.method),
+        "method": one.first.method.label,
+        "name": one.name,
+    }
     for overlap in sweep.overlaps:
-        values = series.values(overlap, metric, group)
-        fewer = f" ({len(values)})" if len(values) < sweep.seeds(overlap) else ""
-        cells.append(short(fmean(values)) + fewer if values else NONE)
-    return (series.name, *cells)
+        values = one.values(overlap, metric, group)
+        if values:
+            chance = fmean(_conditions(sweep, overlap, group)["chance"])
+            yield {
+                **{name: Typed(text, "string") for name, text in names.items()},
+                "overlap": Typed(int(overlap) if overlap.is_integer() else overlap, "float64"),
+                "mean": Typed(fmean(values), "float64"),
+                "std": Typed(stdev(values) if len(values) > 1 else None, "float64"),
+                "seeds": Typed(len(values), "Int64"),
+                "chance map@all": Typed(chance, "float64"),
+            }
 
 
 def _surroundings(sweep: Sweep, metric: str, group: str) -> Iterator[tuple[str, ...]]:
@@ -111,30 +166,6 @@ def _notes(sweep: Sweep, metric: str) -> Iterator[str]:
 def _came_out(sweep: Sweep, overlap: float) -> float:
     divisions = [record.division for record in sweep.records(overlap)]
     return fmean(division.overlap if division else 1.0 for division in divisions)
-
-
-def _content(sweep: Sweep, metric: str, group: str) -> dict[str, Any]:
-    return {
-        "dataset": sweep.dataset,
-        "scenario": sweep.protocol,
-        "queries": group,
-        "metric": metric,
-        "overlaps": {f"{o:g}": _conditions(sweep, o, group) for o in sweep.overlaps},
-        "rows": [
-            {
-                "section": section,
-                "method": one.first.method.label,
-                "name": one.name,
-                "needs": list(one.first.method.needs),
-                "values": {f"{o:g}": one.values(o, metric, group) for o in sweep.overlaps},
-                "posterior": {
-                    f"{o:g}": one.values(o, metric, group, "posterior") for o in sweep.overlaps
-                },
-            }
-            for section, found in sweep.sections.items()
-            for one in found
-        ],
-    }
 
 
 def _conditions(sweep: Sweep, overlap: float, group: str) -> dict[str, Any]:
