@@ -225,4 +225,7 @@ def _notes(
     yield from remarks(record for records in by_dataset.values() for record in records)
     if printed:
         sources = "; ".join(p.source for p in _sources(first.scenario, by_dataset))
-        yield f"as printed: {sources}; of other splits and without a variance: no verdict"
+        yield (
+            f"as published: {sources}; the splits differ and no variance is published, so there is "
+            "no verdict"
+        )

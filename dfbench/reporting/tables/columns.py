@@ -186,7 +186,7 @@ class Table(Generic[Row]):
 
 
 def _best_two(rows: Sequence[Sequence[float]]) -> dict[int, Rank]:
-    """The best and second mean by place, shared where they print alike; none of one alone."""
+    """The best and second best mean, by place; equal rounded means share a rank."""
     means = {place: round(fmean(values), 3) for place, values in enumerate(rows) if values}
     if len(means) < 2:
         return {}

@@ -40,7 +40,7 @@ class Layout:
     ranks: Mapping[tuple[int, int], Rank] = field(default_factory=dict)
     """By row and column, the best and second best of a section."""
     spans: tuple[tuple[str, int], ...] = ()
-    """Neighbouring columns under one heading: the heading, maybe empty, and how many columns."""
+    """Groups of neighbouring columns: heading, possibly empty, and number of columns."""
     fields: tuple[Fields, ...] = ()
     """Rows for CSV and data frames; none where the table has no such form."""
 
