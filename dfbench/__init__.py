@@ -1,9 +1,9 @@
 """dfbench: a benchmark suite for data-free sketch-based image retrieval.
 
-What a plugin needs is here: `hookimpl`, `MethodSpec`, `DatasetSpec`, `Method`, `MethodConfig`,
-`Setting`, `Need`, `Encoders`. What a script or notebook needs is here too: `run` and `table`, like
-the verbs of the command line, `load` for the encoders of a finished run, and `evaluate` for
-anybody's embeddings. Names that need torch are imported when they are first used.
+Plugins import from here `hookimpl`, `MethodSpec`, `DatasetSpec`, `Method`, `MethodConfig`,
+`Setting`, `Need` and `Encoders`. Scripts and notebooks import `run` and `table`, like the commands
+of the same names, `load` for the encoders of a finished run, and `evaluate` for any embeddings.
+Names that need torch are imported on first use.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where a method leaves pictures and files of a run."""
+"""Pictures and files that a method saves with its run."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from dfbench.system.files import atomic_path, write_json
 
 
 class Artefacts:
-    """A run's folder of pictures and pairs; nothing in it decides the run's own score."""
+    """A run's pictures and generated pairs; they do not affect its score."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def save_grid(self, name: str, images: Tensor, columns: int) -> Path:
-        """Write images `[N, 3, H, W]` in [0, 1] as one PNG, row by row, `columns` wide."""
+        """Write images `[N, 3, H, W]` in [0, 1] as one PNG grid with `columns` columns."""
         from torchvision.utils import make_grid
 
         grid = make_grid(to_bytes(images).cpu(), nrow=columns, padding=1, pad_value=128)
@@ -37,20 +37,20 @@ class Artefacts:
         return target
 
     def save_json(self, name: str, content: Any) -> Path:
-        """Write what a picture shows, in numbers, as `name.json`."""
+        """Write the numbers behind a picture as `name.json`."""
         target = self._folder / "pictures" / f"{name}.json"
         write_json(target, content)
         return target
 
     def save_pairs(self, photos: Tensor, sketches: Tensor) -> Path:
-        """Write generated pairs, uint8 `[N, 3, H, W]` each, for rows that learn from this one's.
+        """Write generated pairs, uint8 `[N, 3, H, W]` each, for other methods to train on.
 
-        Row i of each is one pair. Images whose channels are equal are stored as one channel.
-        Raises `InvalidInput` for tensors that are no such pairs.
+        `photos[i]` and `sketches[i]` are a pair. Images with equal channels are stored as one
+        channel. Raises `InvalidInput` for other dtypes and shapes.
         """
         if len({photos.dtype, sketches.dtype, torch.uint8}) > 1 or photos.shape != sketches.shape:
             given = ", ".join(f"{t.dtype} {list(t.shape)}" for t in (photos, sketches))
-            raise InvalidInput(f"save_pairs() of {given}; allowed: two uint8 [N, 3, H, W] alike")
+            raise InvalidInput(f"save_pairs() of {given}; allowed: two uint8 [N, 3, H, W]")
         if photos.ndim != 4 or not len(photos):
             raise InvalidInput(
                 f"save_pairs() of {list(photos.shape)}; allowed: [N, 3, H, W], N > 0"

@@ -1,4 +1,4 @@
-"""Class names compared as people mean them: spelling, spacing and synonyms aside."""
+"""Class names, compared regardless of case, spacing and synonyms."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from typing import Any
 
 _FIELD = re.compile(r'\s*(?:"((?:[^"]|"")*)"|([^,]*?))\s*(?:,|\Z)')
 _INVISIBLE = frozenset({"Cc", "Cf", "Zl", "Zp"})
-"""Unicode categories of control characters, format characters and separators of lines."""
+"""Unicode categories of control characters, format characters and line separators."""
 _JOINERS = "\u200c\u200d"
-"""Format characters that are part of how some languages spell."""
+"""Format characters that the spelling of some languages needs."""
 
 
 def composed(name: str) -> str:
-    """A name in Unicode's composed form (NFC), in which equal names are equal strings.
+    """A name in Unicode's composed form (NFC), so that equal names are equal strings.
 
     >>> composed("e\u0301clair") == "\u00e9clair"
     True
@@ -37,10 +37,10 @@ def normalised(name: str) -> str:
 
 
 def name_error(name: str) -> str | None:
-    """Why a text cannot name a class; None if it can.
+    """Why a text is not a valid class name; None if it is.
 
     >>> name_error("hot dog"), name_error("hot" + chr(10) + "dog")
-    (None, 'it holds the invisible character U+000A')
+    (None, 'it contains the invisible character U+000A')
     """
     if not name.strip():
         return "it is empty"
@@ -48,12 +48,12 @@ def name_error(name: str) -> str | None:
         return "it is not UTF-8"
     for letter in name:
         if unicodedata.category(letter) in _INVISIBLE and letter not in _JOINERS:
-            return f"it holds the invisible character U+{ord(letter):04X}"
+            return f"it contains the invisible character U+{ord(letter):04X}"
     return None
 
 
 def encodable(text: str) -> bool:
-    """Whether a text can be written, which the name of a file that is not UTF-8 cannot.
+    """Whether a text can be encoded as UTF-8; the name of a file that is not UTF-8 cannot.
 
     >>> encodable("caf\u00e9"), encodable("caf\udce9")
     (True, False)
@@ -66,10 +66,10 @@ def encodable(text: str) -> bool:
 
 
 def listed_names(text: str) -> tuple[str, ...]:
-    """Names separated by commas, without blanks around them; empty ones are left out.
+    """Names separated by commas, stripped of blanks; empty ones are left out.
 
-    A name that holds a comma, or begins or ends with a blank, stands in double quotes, a quote in
-    it twice, as in CSV files.
+    A name that contains a comma, or begins or ends with a blank, is written in double quotes with
+    inner quotes doubled, as in CSV files.
 
     >>> listed_names('cat, "salt, pepper" ,dog')
     ('cat', 'salt, pepper', 'dog')
@@ -80,7 +80,7 @@ def listed_names(text: str) -> tuple[str, ...]:
 
 
 def meaning(name: str) -> str:
-    """The same string for all names of one thing, by the packaged `synonyms.toml`.
+    """One string for all names of a class, according to the packaged `synonyms.toml`.
 
     >>> meaning("Sofa") == meaning("couch")
     True
@@ -90,7 +90,7 @@ def meaning(name: str) -> str:
 
 
 def colliding(names: Iterable[str], against: Iterable[str]) -> frozenset[str]:
-    """Those of `names` that mean the same as one of `against`, a kind of it, or it a kind of them.
+    """The `names` that are a synonym, a subclass or a superclass of one of `against`.
 
     >>> sorted(colliding(["owl", "bird", "parrot"], ["Owl"]))
     ['bird', 'owl']
@@ -117,7 +117,7 @@ def _synonyms() -> dict[str, str]:
 
 @cache
 def _kinds() -> dict[str, str]:
-    """What each thing is a kind of."""
+    """The superclass of each class that has one."""
     return {
         meaning(kind): meaning(thing) for thing, row in _table()["kinds"].items() for kind in row
     }

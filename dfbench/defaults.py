@@ -1,4 +1,4 @@
-"""Where things lie, and which plugins count, if a user says nothing else."""
+"""Default folders and plugins, from the environment and the configuration file."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from dfbench.system.files import absolute, entries
 from dfbench.system.text_files import read_text
 
 _KEYS = ("data-root",)
-"""What the configuration file may say."""
+"""Keys of the configuration file."""
 PLUGINS = "DFBENCH_PLUGINS"
-"""Names of plugins or distributions, separated by commas; no other is loaded."""
+"""Variable with the names of plugins or distributions to load, separated by commas."""
 
 
 def user_cache() -> Path:
@@ -27,7 +27,7 @@ def user_cache() -> Path:
 
 
 def chosen_cache() -> Path:
-    """The folder that `DFBENCH_CACHE` names, else the user's."""
+    """The folder of `DFBENCH_CACHE`, else the user's cache folder."""
     named = os.environ.get("DFBENCH_CACHE")
     return absolute(Path(named)) if named else user_cache()
 
@@ -35,14 +35,14 @@ def chosen_cache() -> Path:
 def chosen_plugins(files: Iterable[Path] = (), folder: Path | None = None) -> PluginSources:
     """Plugin files and a folder, as absolute paths for other processes, and `DFBENCH_PLUGINS`.
 
-    That variable set to nothing loads none but `files`. Raises `InvalidInput` for a folder that is
-    not there and `FileFault` for one that cannot be read.
+    If that variable is set but empty, only `files` are loaded. Raises `InvalidInput` for a folder
+    that does not exist and `FileFault` for one that cannot be read.
     """
     if folder is not None and not folder.is_dir():
         what = "is a file" if folder.exists() else "does not exist"
         raise InvalidInput(
-            f"folder of plugins {str(folder)!r} {what}; allowed: a folder of Python files, with "
-            "--plugins-dir DIR or DFBENCH_PLUGINS_DIR (without it: unset DFBENCH_PLUGINS_DIR)"
+            f"plugins folder {str(folder)!r} {what}; allowed: a folder of Python files, with "
+            "--plugins-dir DIR or DFBENCH_PLUGINS_DIR (to use none: unset DFBENCH_PLUGINS_DIR)"
         )
     if folder is not None:
         entries(folder)
@@ -55,7 +55,7 @@ def chosen_plugins(files: Iterable[Path] = (), folder: Path | None = None) -> Pl
 
 
 def chosen_plugins_folder() -> Path | None:
-    """The folder that `DFBENCH_PLUGINS_DIR` names."""
+    """The folder of `DFBENCH_PLUGINS_DIR`; None if it is unset."""
     named = os.environ.get("DFBENCH_PLUGINS_DIR")
     return Path(named) if named else None
 
@@ -63,7 +63,7 @@ def chosen_plugins_folder() -> Path | None:
 def data_root_or_configured(given: Path | None) -> Path | None:
     """The data root of the command line or the environment, else that of the configuration file.
 
-    Raises `InvalidConfig` if the file cannot be read, `UnknownName` for a key it may not have.
+    Raises `InvalidConfig` if the file cannot be read, `UnknownName` for a key that is not allowed.
     """
     if given is not None:
         return absolute(given.expanduser())
@@ -77,7 +77,7 @@ def data_root_or_configured(given: Path | None) -> Path | None:
 
 
 def configuration_file() -> Path:
-    """Where the configuration file is looked for; it need not exist."""
+    """Path of the configuration file; it need not exist."""
     from platformdirs import user_config_path
 
     return user_config_path("dfbench", appauthor=False) / "config.toml"

@@ -1,4 +1,4 @@
-"""Errors that a user can mend (one line, exit status 2, no traceback), and checked numbers."""
+"""Errors that a user can fix (one line, exit status 2, no traceback), and checks of numbers."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from numbers import Integral
 
 
 class DfbenchError(Exception):
-    """A mistake outside dfbench's own code; its text is the whole message to the user."""
+    """An error outside dfbench's own code; its text is the complete message to the user."""
 
 
 class UnknownName(DfbenchError):
-    """A name that nothing is registered under."""
+    """A name that is not registered."""
 
 
 class UndeclaredNeed(DfbenchError):
-    """A method touched something beyond the two teachers that its `needs` does not declare."""
+    """A method used an input beyond the two teachers that its `needs` does not declare."""
 
 
 class InvalidConfig(DfbenchError):
@@ -24,19 +24,19 @@ class InvalidConfig(DfbenchError):
 
 
 class InvalidInput(DfbenchError):
-    """Data (images, embeddings, labels, files) that cannot be worked with."""
+    """Data (images, embeddings, labels, files) or an option that cannot be used."""
 
 
 class Diverged(DfbenchError):
-    """A training whose loss is no longer a finite number."""
+    """A training run whose loss is no longer finite."""
 
 
 class PluginFault(DfbenchError):
-    """A plugin that broke its contract; the text names the plugin and the fault."""
+    """A plugin that broke its contract; the text names the plugin and the error."""
 
 
 def unknown_name(kind: str, given: str, allowed: Iterable[str], remedy: str) -> UnknownName:
-    """Build the error for a misspelt name: what was given, what is allowed, what to do.
+    """The error for an unknown name: what was given, what is allowed, what to do.
 
     >>> print(unknown_name("method", "crosx", ["crossx", "mib"], "dfbench list methods"))
     unknown method 'crosx'; did you mean 'crossx'? allowed: crossx, mib (see: dfbench list methods)
@@ -50,20 +50,20 @@ def unknown_name(kind: str, given: str, allowed: Iterable[str], remedy: str) -> 
 
 
 LARGEST_SEED = 2**63 - 1
-"""The largest integer that every generator and file format in use holds."""
+"""The largest integer that all random generators and file formats in use support."""
 MOST_THREADS = 4096
 LARGEST_IMAGE = 4096
-"""Pixels of height and width."""
+"""Maximum height and width in pixels."""
 LONGEST = 1e9
-"""Seconds of a time limit; what threads can wait for."""
+"""Maximum time limit in seconds; threads cannot wait much longer."""
 MOST_STEPS = 10**9
-"""Of a training loop; years on any machine."""
+"""Maximum steps of a training loop; years on any machine."""
 
 
 def whole_number(name: str, given: object, low: int, high: int) -> int:
-    """The integer that was given for `name`, from `low` to `high`.
+    """`given` as an integer from `low` to `high`; `name` appears in the error.
 
-    NumPy's integers are taken too. Raises `InvalidInput` for another type and another value.
+    NumPy integers are accepted. Raises `InvalidInput` for other types and values.
     """
     whole = isinstance(given, Integral) and not isinstance(given, bool)
     value = int(str(given)) if whole else low - 1
@@ -73,5 +73,5 @@ def whole_number(name: str, given: object, low: int, high: int) -> int:
 
 
 def checked_seed(given: object) -> int:
-    """A seed. Raises `InvalidInput` for what is none."""
+    """A seed. Raises `InvalidInput` for anything else."""
     return whole_number("seed", given, 0, LARGEST_SEED)

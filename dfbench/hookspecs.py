@@ -1,10 +1,10 @@
-"""The hooks a plugin may implement: the whole contract between dfbench and the outside.
+"""The hooks a plugin may implement: the complete contract between dfbench and plugins.
 
 A plugin is a module (or object) with functions of these names, marked with `dfbench.hookimpl` and
 found through the entry-point group `dfbench`, `--plugin FILE` or the folder `DFBENCH_PLUGINS_DIR`.
 Hooks and arguments are only ever added. Importing a plugin must be cheap: a spec names its target
 as `"module:attribute"`, which is imported when the method or dataset is used. A spec checks its
-fields where it is made, so that a plugin's fault has the plugin's own line.
+fields on construction, so that the error points at the plugin's own line.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ hookspec = HookspecMarker("dfbench")
 hookimpl = HookimplMarker("dfbench")
 
 NO_IMAGES = "no-images"
-"""Stands for the name of a dataset where there is none; no dataset can have it."""
+"""Dataset name of a run without a dataset; no dataset can have it."""
 _NAME = re.compile(r"[a-z0-9]+([-_][a-z0-9]+)*")
 _NAME_LENGTH = 64
 _TARGET = re.compile(r"[^:]+:[^:.]+(\.[^:.]+)*")
@@ -35,16 +35,16 @@ def is_offer_name(text: object) -> bool:
 
 @dataclass(frozen=True)
 class MethodSpec:
-    """A method a plugin offers: `target` leads to a subclass of `dfbench.Method`."""
+    """A method a plugin offers: `target` names a subclass of `dfbench.Method`."""
 
     name: str
-    """What `--method` takes: lower case, digits, hyphens and underscores, e.g. `crossx`."""
+    """Name for `--method`: lower case, digits, hyphens and underscores, e.g. `crossx`."""
     title: str
-    """The row's name in tables, e.g. `CrossX-DFL`."""
+    """Name in tables, e.g. `CrossX-DFL`."""
     target: str
-    """Where the class lives, e.g. `my_package.my_method:MyMethod`."""
+    """Import path of the class, e.g. `my_package.my_method:MyMethod`."""
     beside: tuple[str, ...] = ()
-    """Rows that cost seconds and put this one's score in context; `dfbench run` runs them too."""
+    """Labels of cheap baselines that put its score in context; `dfbench run` runs them too."""
     trains: bool = True
     """False for a method that trains nothing, which tables list apart from those that do.
 
@@ -65,18 +65,18 @@ class DatasetSpec:
     """A dataset a plugin offers: `target(request)` returns a `dfbench.datasets.Dataset`."""
 
     name: str
-    """What `--dataset` takes, before any colon."""
+    """Name for `--dataset`, before any colon."""
     title: str
-    """One line for `dfbench list datasets`."""
+    """One-line description for `dfbench list datasets`."""
     target: str
-    """Where the opening function lives, e.g. `my_package.my_data:open_dataset`."""
+    """Import path of the opening function, e.g. `my_package.my_data:open_dataset`."""
     argument: str | None = None
     """What follows the colon in `--dataset NAME:ARGUMENT`, e.g. `PATH`; None if nothing does."""
 
     def __post_init__(self) -> None:
         _check_fields(self)
         if self.name == NO_IMAGES:
-            raise _wrong(self, "name", "another: this one stands for no dataset")
+            raise _wrong(self, "name", "another: this one means no dataset")
         if self.argument is not None and not _is_line(self.argument):
             raise _wrong(self, "argument", "None, or one line of text, e.g. 'PATH'")
 

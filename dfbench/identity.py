@@ -1,4 +1,4 @@
-"""Identities and seeds: hashes of canonical JSON and of names, equal on every machine."""
+"""Identities and seeds: hashes of canonical JSON and of names, the same on every machine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def canonical_json(content: Any) -> str:
-    """JSON with sorted keys and no spaces: one text for equal contents.
+    """JSON with sorted keys and no spaces: equal contents give equal texts.
 
     >>> canonical_json({"b": 1, "a": [1.5, "x"]})
     '{"a":[1.5,"x"],"b":1}'
@@ -20,13 +20,13 @@ def canonical_json(content: Any) -> str:
 
 
 def identify(kind: str, version: int, content: Mapping[str, Any]) -> str:
-    """32 hex digits (BLAKE2b) of a thing of some kind; `version` changes when its meaning does."""
+    """32 hex digits (BLAKE2b) that identify some content; `version` changes with its meaning."""
     text = canonical_json({"kind": kind, "version": version, "content": content})
     return blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def derive_seed(*parts: str | int) -> int:
-    """A seed in [0, 2^63) from the parts of a name, equal on every machine.
+    """A seed in [0, 2^63) from the parts of a name, the same on every machine.
 
     >>> derive_seed("teacher", "photo", 0) == derive_seed("teacher", "photo", 0)
     True

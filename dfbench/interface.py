@@ -1,4 +1,4 @@
-"""dfbench from Python: one run, and the table of all records."""
+"""The Python interface: one run, and the table of all records."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def run(
     is not repeated unless `force`d. `Run.record` holds the scores
     (`run(...).record.metrics["map@all"].value`), `Run.folder` encoders and pictures.
 
-    Raises `DfbenchError`: what is wrong with the request, with the method, or with a folder.
+    Raises `DfbenchError` for an error in the request, the method or a folder.
     """
     label, own, sources = _row(method)
     named = os.environ.get("DFBENCH_DATA")
@@ -101,7 +101,7 @@ def run(
 def table(
     results: StrPath = "results", *, dataset: str | None = None, scenario: str | None = None
 ) -> DataFrame:
-    """The records of a folder as a `pandas.DataFrame`: a line for each row, dataset and scenario.
+    """The records of a folder as a `pandas.DataFrame`: a line per method, dataset and scenario.
 
     Columns are those of `dfbench table --format csv`: dataset, scenario, section, method, name,
     needs, seeds, and for every metric its mean and, from two seeds on, its deviation over seeds.
@@ -137,7 +137,7 @@ def _row(method: str | type[Method] | Method) -> tuple[str, dict[str, str], tupl
 
 
 def _settings(config: MethodConfig) -> dict[str, str]:
-    """A configuration as `--set` gives it: what differs from the defaults, as text."""
+    """A configuration in the form of `--set`: values that differ from the defaults, as text."""
     fields = type(config).model_fields
     texts = {
         name: _text(value)
@@ -151,8 +151,8 @@ def _settings(config: MethodConfig) -> dict[str, str]:
         same = False
     if not same:
         raise InvalidConfig(
-            f"configuration {config!r} cannot be handed on as text; allowed: numbers, texts and "
-            "truth values that --set takes, or a named variant"
+            f"configuration {config!r} cannot be passed on as text; allowed: numbers, strings and "
+            "booleans that --set accepts, or a named variant"
         )
     return texts
 

@@ -1,4 +1,4 @@
-"""What a method declares, receives and returns: the contract of every row of the table."""
+"""The contract of a method: what it declares, receives and returns."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _LOG_EVERY = 10
 
 
 class MethodConfig(BaseModel):
-    """Base of a method's `Config`: frozen, typed, no unknown keys; a docstring under each field."""
+    """Base class of a method's `Config`: frozen, typed, no unknown keys, a docstring per field."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
@@ -44,12 +44,12 @@ class MethodConfig(BaseModel):
 
 
 class Setting:
-    """Everything a method may touch: two frozen teachers, the budget, and the needs it declared.
+    """Everything a method may use: two frozen teachers, the budget, and the needs it declared.
 
-    `classes` are those that either teacher knows, `common_classes` those that both know, sorted;
-    classes that are queried and that no teacher knows are not told.
-    Random numbers come from `generator(name)` and, for initialising modules, from within
-    `seeded(name)`; both depend on the run's seed and the name only.
+    `classes` are those known to at least one teacher, `common_classes` those known to both, sorted.
+    Queried classes that no teacher knows are not disclosed.
+    Random numbers come from `generator(name)`; modules are initialised inside `seeded(name)`. Both
+    depend only on the run's seed and the name, and `generator` also on the method.
     """
 
     def __init__(
@@ -85,19 +85,19 @@ class Setting:
         return self.photo_teacher if modality == "photo" else self.sketch_teacher
 
     def normaliser(self, modality: Modality) -> Normaliser:
-        """What images `[B, 3, H, W]` in [0, 1] go through before a modality's networks.
+        """The normaliser applied to images `[B, 3, H, W]` in [0, 1] before a modality's networks.
 
-        That of its teacher: images of another size than the teacher was made for are resized to it.
+        It is that of the teacher, and resizes images to the teacher's input size.
         """
         normaliser = self.teacher(modality).network.normaliser
         if not isinstance(normaliser, Normaliser):
-            raise TypeError("a teacher comes with the normaliser of its modality")
+            raise TypeError("a teacher has the normaliser of its modality")
         return normaliser
 
     def posterior(self, modality: Modality, logits: Tensor) -> Tensor:
         """`[B, len(classes)]`: softmax of a teacher's logits, 0 for classes it does not know."""
         known = self.teacher(modality).classes
-        if known not in self._columns:  # once: a table made on the host keeps a device waiting
+        if known not in self._columns:  # once: copying a table from the host stalls the device
             columns = [self.classes.index(name) for name in known]
             self._columns[known] = torch.tensor(columns, device=logits.device)
         index = self._columns[known].expand(len(logits), -1)
@@ -110,13 +110,13 @@ class Setting:
         return self.posterior(modality, self.teacher(modality)(images).logits)
 
     def generator(self, name: str) -> torch.Generator:
-        """A random generator on the device; fixed by the method, `name` and the run's seed."""
+        """A random generator on the device, determined by the method, `name` and the run's seed."""
         seed = derive_seed(self.method, name, self.seed)
         return torch.Generator(self.device).manual_seed(seed)
 
     @contextmanager
     def seeded(self, name: str) -> Iterator[None]:
-        """Make torch's global generator depend on the run's seed and `name` inside the block."""
+        """Seed torch's global generator from the run's seed and `name` inside the block."""
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(derive_seed(name, self.seed))
             yield
@@ -124,7 +124,7 @@ class Setting:
     def new_module(self, name: str, build: Callable[[], Network]) -> Network:
         """`build()` with weights that depend on the run's seed and `name`, on the device.
 
-        Compiled, if the run asks for that.
+        The module is compiled if the run asks for it.
         """
         with self.seeded(name):
             module = build()
@@ -133,12 +133,11 @@ class Setting:
     def new_encoder(
         self, modality: Modality, init: Literal["teacher", "random"] | None = None
     ) -> Encoder:
-        """A student as the budget prescribes it, on the device; `init` overrides its start.
+        """A student encoder built according to the budget, on the device.
 
-        Its network, normaliser and input size are those of its teacher.
-
-        Initialised from its own teacher (statistics of batch normalisation frozen, in training mode
-        too) or randomly; the linear head is random in either case.
+        Its network, normaliser and input size are those of its teacher. It is initialised from that
+        teacher (batch normalisation statistics frozen, in training mode too) or randomly; the
+        linear head is always random. `init` overrides the budget's initialisation.
         """
         teacher = self.teacher(modality).network
         with self.seeded(f"{modality} encoder"):
@@ -161,11 +160,11 @@ class Setting:
         encoder_init: Literal["teacher", "random"] | None = None,
         **choices: Any,
     ) -> Students:
-        """Both encoders as the budget prescribes, under an objective.
+        """Both student encoders, built according to the budget, with an objective.
 
-        The default is the metric loss that rows share. `choices` are keyword arguments of the
-        objective (`pair_targets`, `queue_weight`, `proxy_weight` of the default); `encoder_init`
-        overrides the budget's.
+        The default objective is the metric loss that methods share. `choices` are keyword arguments
+        of the objective (for the default `pair_targets`, `queue_weight`, `proxy_weight`);
+        `encoder_init` overrides the budget's.
         """
         photo = self.new_encoder("photo", encoder_init)
         sketch = self.new_encoder("sketch", encoder_init)
@@ -183,10 +182,10 @@ class Setting:
         draw: Callable[[], Pairs | LabelledPairs],
         state: Mapping[str, Stateful],
     ) -> None:
-        """The budget's encoder steps, each on a batch that `draw` returns.
+        """Train the students for the budget's steps, each on a batch that `draw` returns.
 
-        Pairs without labels are labelled by the teachers, view by view. `state` is what `draw`
-        changes (generators, pools); the students' own is added.
+        Unlabelled pairs are labelled by the teachers, each view by its own. `state` is the state
+        that `draw` changes (generators, pools), for checkpoints; that of the students is added.
         """
         loop = self.loop("students", self.budget.steps, {**students.state(), **state})
         for _ in loop:
@@ -195,7 +194,7 @@ class Setting:
             loop.log(_LOG_EVERY, losses)
 
     def loop(self, description: str, steps: int, state: Mapping[str, Stateful]) -> TrainingLoop:
-        """A training loop with progress and curves that resumes where a killed run stopped."""
+        """A training loop with progress and curves, which resumes from its last checkpoint."""
         return self._loops.new(description, steps, state)
 
     @property
@@ -209,7 +208,7 @@ class Setting:
 
     @property
     def leaky_modality_classifier(self) -> nn.Module:
-        """As `modality_classifier`, but trained on the teachers' own training images.
+        """Like `modality_classifier`, but trained on the teachers' training images.
 
         Needs `Need.LEAKY_MODALITY_CLASSIFIER`.
         """
@@ -217,18 +216,18 @@ class Setting:
         return classifier
 
     def unified_teacher(self, modality: Modality) -> Teacher:
-        """One teacher of photos and sketches behind a modality's normaliser, frozen.
+        """One frozen teacher of photos and sketches, with a modality's normaliser.
 
-        The weights are the same for both. Needs `UNIFIED_TEACHER`.
+        Both modalities share the weights. Needs `UNIFIED_TEACHER`.
         """
         teacher: Teacher = self._supply(Need.UNIFIED_TEACHER)[modality]
         return teacher
 
     def initial_classifier(self, modality: Modality) -> Teacher:
-        """The network that both teachers started from, behind a modality's normaliser, frozen.
+        """The network that both teachers were initialised from, with a modality's normaliser.
 
-        Its head is the one it learned other classes by: `classes` are the alternative ones or
-        ImageNet's, none of `self.classes`. Needs `INITIAL_CLASSIFIER`.
+        It is frozen and keeps the head of its own pre-training: its `classes` are the alternative
+        ones or ImageNet's, none of `self.classes`. Needs `INITIAL_CLASSIFIER`.
         """
         classifier: Teacher = self._supply(Need.INITIAL_CLASSIFIER)[modality]
         return classifier
@@ -252,10 +251,11 @@ class Setting:
         return images
 
     def by_knowledge(self, known: nn.Module, unknown: nn.Module) -> nn.Module:
-        """An encoder that embeds an image by `known` if its class is known, else by `unknown`.
+        """An encoder that uses `known` for images of known classes and `unknown` for the others.
 
-        Known means to the teacher of the image's modality. The encoder gives both embeddings of one
-        width and the harness, which has the labels, keeps one. Needs `KNOWN_CLASS_ORACLE`.
+        A class is known if the teacher of the image's modality knows it. The encoder returns both
+        embeddings, of equal dimension; the harness, which has the labels, keeps one. Needs
+        `KNOWN_CLASS_ORACLE`.
         """
         either: Callable[[nn.Module, nn.Module], nn.Module]
         either = self._supply(Need.KNOWN_CLASS_ORACLE)
@@ -279,37 +279,37 @@ class Setting:
 
 
 class Method(ABC):
-    """A row of the table: turns two teachers into a photo encoder and a sketch encoder.
+    """A method: builds a photo and a sketch encoder from two teachers.
 
-    It is built as `Method(config)`, when a run is planned and in the process that fits. An
-    `__init__` of its own passes `config` on to this one and derives all else from it.
+    It is constructed as `Method(config)`, when a run is planned and again in the process that fits.
+    A subclass's `__init__` must pass `config` to this one and derive everything else from it.
     """
 
     name: ClassVar[str]
-    """What `--method` takes."""
+    """Name for `--method`."""
     title: ClassVar[str]
-    """The row's name in tables."""
+    """Name in tables."""
     version: ClassVar[int]
-    """Raised whenever the method's numbers may change; part of a run's identity."""
+    """Increased whenever the method's results may change; part of a run's identity."""
     Config: ClassVar[type[MethodConfig]] = MethodConfig
-    """Settings of the method; `--set key=value` changes them."""
+    """The method's settings, changed with `--set key=value`."""
     variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
-    """Rows of their own, `name[variant]`, by the settings in which they differ from the default."""
+    """Variants, `name[variant]`, by the settings in which they differ from the default."""
 
     def __init__(self, config: MethodConfig) -> None:
         self.config = config
 
     @classmethod
     def needs(cls, config: MethodConfig) -> frozenset[Need]:
-        """What this method uses beyond the two teachers, with this configuration."""
+        """The inputs beyond the two teachers that the method uses with this configuration."""
         del config
         return frozenset()
 
     @classmethod
     def pairs_of(cls, config: MethodConfig) -> str | None:
-        """Label of the row whose pairs `Need.GENERATED_PAIRS` means, e.g. `crossx`.
+        """Label of the method whose pairs `Need.GENERATED_PAIRS` provides, e.g. `crossx`.
 
-        That row is run first, with the same data, teachers, budget and seed, and has to call
+        That method is run first, with the same data, teachers, budget and seed, and must call
         `setting.artefacts.save_pairs`.
         """
         del config
@@ -326,14 +326,14 @@ class Method(ABC):
 
     @classmethod
     def cannot(cls, config: MethodConfig, situation: Situation) -> str | None:
-        """Why this row, thus configured, cannot run in a situation, in one line; None if it can.
+        """Why the method cannot run in a kind of scenario, in one line; None if it can.
 
         `overlap`: each teacher may know classes that the other does not. `unseen`: queries are of
-        classes that no teacher knows. A suite skips such a run and tells the reason.
+        classes that no teacher knows. A suite skips such runs and reports the reason.
         """
         del config, situation
         return None
 
     @abstractmethod
     def fit(self, setting: Setting) -> Encoders:
-        """Train (or merely combine) and return the two encoders."""
+        """Build the two encoders, with or without training, and return them."""

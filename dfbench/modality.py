@@ -1,4 +1,4 @@
-"""Photos and sketches: the two modalities; free of NumPy."""
+"""The two modalities, photos and sketches; imports no NumPy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Numbers that come out the same twice."""
+"""Reproducible numerics."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 
 def pin_numerics(threads: int, seed: int) -> None:
-    """The same numbers from the same job: fixed threads, deterministic algorithms, no TF32."""
+    """Make results reproducible: fixed threads, deterministic algorithms, no TF32."""
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)
     # As use_deterministic_algorithms(True, warn_only=True), which imports the compiler first: .5 s.
@@ -24,7 +24,7 @@ def pin_numerics(threads: int, seed: int) -> None:
 
 @contextmanager
 def pinned_numerics(threads: int, seed: int) -> Iterator[None]:
-    """`pin_numerics` within the block, for a process that is not dfbench's own."""
+    """`pin_numerics` within the block, for a process that dfbench does not own."""
     before = torch.get_num_threads(), torch.get_deterministic_debug_mode()
     flags: tuple[tuple[object, str], ...] = (
         (torch.backends.cudnn, "benchmark"),
@@ -39,6 +39,6 @@ def pinned_numerics(threads: int, seed: int) -> Iterator[None]:
         finally:
             torch.set_num_threads(before[0])
             torch.set_deterministic_debug_mode(before[1])
-            torch.set_flush_denormal(False)  # torch does not tell; this is what it starts with
+            torch.set_flush_denormal(False)  # cannot be queried; this is torch's initial state
             for (owner, name), value in zip(flags, values, strict=True):
                 setattr(owner, name, value)

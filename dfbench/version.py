@@ -1,15 +1,15 @@
-"""The version of dfbench, that of its metrics, and its name on the package index; free of torch."""
+"""Versions of dfbench and its metrics, and its name on the package index; imports no torch."""
 
 from __future__ import annotations
 
 __version__ = "0.1.0"
 
 DISTRIBUTION = "dfbench-sbir"
-"""The name on the package index, where `dfbench` is another project."""
+"""Name on the package index, where `dfbench` is another project."""
 
 
 def install_command(extra: str) -> str:
-    """The command that installs dfbench with what one of its extras needs.
+    """The command that installs dfbench with one of its extras.
 
     >>> print(install_command("ray"))
     pip install 'dfbench-sbir[ray]'
@@ -18,4 +18,4 @@ def install_command(extra: str) -> str:
 
 
 METRIC_VERSION = 1
-"""Raised when any number may change; part of the identity of a stored result."""
+"""Increased when any metric value may change; part of the identity of a stored result."""

@@ -25,7 +25,7 @@ CODES = {
     errno.ELOOP: "loop of symbolic links",
     errno.EIO: "input/output error",
     errno.ESTALE: "stale handle",
-    errno.EFBIG: "too large a file",
+    errno.EFBIG: "file too large",
     errno.EMFILE: "too many open files",
     errno.ENOLCK: "no file locks",
     errno.EOPNOTSUPP: "no file locks",

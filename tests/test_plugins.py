@@ -213,7 +213,7 @@ def test_entry_point_may_lead_to_an_object(install: Callable[..., None]) -> None
         ("nowhere_at_all:X", "no module named 'nowhere_at_all'"),
         ("nowhere_at_all.deep:X", "No module named 'nowhere_at_all'"),
         ("json:NoSuchClass", "no attribute 'NoSuchClass'"),
-        ("json:loads", "target 'json:loads' is no subclass of dfbench.Method"),
+        ("json:loads", "target 'json:loads' is not a subclass of dfbench.Method"),
         ("someplugin:Mine", "no attribute 'Mine'"),
         ("json", "target='json'; allowed: 'module:attribute'"),
         (":", "target=':'; allowed"),
@@ -334,7 +334,7 @@ def test_class_is_offered_by_itself_once(tmp_path: Path) -> None:
     assert host.method("mine").spec.target == "mymodule:Mine"
     host.require((), [source])
     bad = ClassSource(target="json:loads")
-    with pytest.raises(PluginFault, match="'json:loads' is no method"):
+    with pytest.raises(PluginFault, match="'json:loads' is not a method"):
         PluginHost(classes=[bad]).require((), [bad])
 
 

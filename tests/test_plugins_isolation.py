@@ -140,7 +140,7 @@ def test_plugin_that_never_ends_is_broken_after_its_time(tmp_path: Path) -> None
     asleep = _write(tmp_path, "asleep", deaf + "time.sleep(600)")
     sources = [PluginSource(file.stem, str(file), file) for file in (endless, asleep)]
     answers = ask_apart(sources, seconds=1)
-    assert [answer.error for answer in answers] == ["its import was not done after 1 s"] * 2
+    assert [answer.error for answer in answers] == ["its import did not finish within 1 s"] * 2
 
 
 def test_name_of_an_unknown_method_comes_with_the_plugins_that_are_broken(tmp_path: Path) -> None:
@@ -288,7 +288,7 @@ def _spin() -> None:
 
 
 def test_target_that_never_ends_is_broken_off() -> None:
-    with pytest.raises(TimeoutError, match=r"not done after 0\.1 s"), plugin_code(seconds=0.1):
+    with pytest.raises(TimeoutError, match=r"not finished after 0\.1 s"), plugin_code(seconds=0.1):
         _spin()
 
 

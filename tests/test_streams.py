@@ -227,5 +227,5 @@ def test_folder_of_plugins_that_is_not_there_is_named_in_one_line(
         words = [*words, "--plugins-dir", "/absent/of-mine"]
     assert printer.status(words, TextIOWrapper(BytesIO())) == 2
     line = capsys.readouterr().err
-    assert "folder of plugins '/absent/of-mine' does not exist; allowed: " in line
+    assert "plugins folder '/absent/of-mine' does not exist; allowed: " in line
     assert len(line.splitlines()) == 1

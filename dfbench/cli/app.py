@@ -1,4 +1,4 @@
-"""`dfbench`: the group of verbs, and the one place that turns errors into exit statuses."""
+"""`dfbench`: the command group, and the place where errors become exit statuses."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ from dfbench.system.streams import Output, ReaderGone, prepare_streams, release_
 from dfbench.version import __version__
 
 INTERRUPTED = 130
-"""Exit status after Ctrl-C, as shells have it."""
+"""Exit status after Ctrl-C, as in shells."""
 UNREAD = 141
-"""Exit status where nobody reads the output to its end, likewise."""
+"""Exit status when the reader closes the output early, as in shells."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -44,8 +44,8 @@ UNREAD = 141
 def app() -> None:
     """Benchmark of data-free sketch-based image retrieval.
 
-    Two classifiers, one of photos, one of sketches; no training images. Which method makes the
-    better pair of encoders?
+    A method turns two frozen classifiers, one of photos and one of sketches, into a photo and a
+    sketch encoder with a shared embedding space, without training images.
     """
 
 
@@ -71,7 +71,7 @@ for verb in (
 
 
 def main() -> None:
-    """Entry point: a user's mistake is one line and status 2, never a traceback."""
+    """Entry point: a user error is one line and exit status 2, never a traceback."""
     prepare_streams()
     before = set(threading.enumerate())
     try:
@@ -82,13 +82,13 @@ def main() -> None:
         error(str(fault))
         status = 2
     except click.ClickException as fault:
-        with suppress(OSError):  # standard error may take nothing; the status tells
+        with suppress(OSError):  # standard error may be unwritable; the status remains
             fault.show()
         status = fault.exit_code
     except (KeyboardInterrupt, click.Abort):
         error(
-            "interrupted; trained teachers and checkpoints are kept: the same command goes on "
-            "from there"
+            "interrupted; trained teachers and checkpoints are kept: repeat the same command to "
+            "resume"
         )
         status = INTERRUPTED
     except (ReaderGone, BrokenPipeError):
@@ -98,10 +98,10 @@ def main() -> None:
 
 
 def _leave(status: int, before: Set[threading.Thread]) -> NoReturn:
-    """End the process, without waiting for threads that a plugin left behind."""
+    """End the process without waiting for threads that a plugin left running."""
     left = [t.name for t in set(threading.enumerate()) - before if not t.daemon]
     if left:
-        note(f"not waited for, left behind by a plugin: {', '.join(sorted(left))}")
+        note(f"not waiting for threads that a plugin left running: {', '.join(sorted(left))}")
         release_streams()
         os._exit(status)
     sys.exit(status)

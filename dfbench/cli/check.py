@@ -1,4 +1,4 @@
-"""`dfbench check`: whether a method keeps the rules that make its numbers worth printing."""
+"""`dfbench check`: the conformance checks of a method."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from dfbench.system.console import messages, output, print_json, progress
 if TYPE_CHECKING:
     from dfbench.conformance.kit import Verdict
 
-_HELP = """Check that a method keeps the rules: the conformance kit.
+_HELP = """Check that a method follows the benchmark's rules: the conformance kit.
 
-TARGET is a row (NAME or NAME[VARIANT]), module:Class, or a plugin file, which means all of its
-methods. Each is fitted a few times on a few drawn figures of 16 px; that takes seconds to two
-minutes, and leaves nothing but teachers in the cache. Exit status 1 if a check fails.
+TARGET is a method (NAME or NAME[VARIANT]), module:Class, or a plugin file (all of its methods).
+Each method is fitted several times on a few synthetic images of 16 px, which takes seconds to two
+minutes. Only teachers are kept, in the cache. Exit status 1 if a check fails.
 
 \b
 """
@@ -35,7 +35,7 @@ _STYLES = {"passed": "green", "failed": "bold red", "expected": "yellow", "not r
     "settings",
     multiple=True,
     metavar="KEY=VALUE",
-    help="A setting of the method, e.g. fewer rounds, or of the budget (budget.steps=10).",
+    help="A setting of the method (rounds=4) or of the budget (budget.steps=10).",
 )
 @click.option("--only", multiple=True, metavar="CHECK", help="Only this check; may be repeated.")
 @click.option(
@@ -43,10 +43,10 @@ _STYLES = {"passed": "green", "failed": "bold red", "expected": "yellow", "not r
     "expected",
     multiple=True,
     metavar="CHECK=REASON",
-    help="A check that may fail, and why; it has to fail then.",
+    help="A check that is expected to fail, and why; passing it counts as a failure.",
 )
 @click.option("--device", type=Choice(["cpu", "cuda"]), default="cpu", show_default=True)
-@click.option("-v", "--verbose", is_flag=True, help="Show the traceback of a plugin's fault.")
+@click.option("-v", "--verbose", is_flag=True, help="Show the traceback of a plugin's error.")
 @plugin_options
 @cache_option
 @format_option("text", "json")
@@ -63,7 +63,7 @@ def check(
     cache: Path,
     form: str,
 ) -> int:
-    """Exit status: 0 if all checks pass."""
+    """Run the checks and return the exit status: 0 if none fails, else 1."""
     checks = chosen_checks(only)
     # Imported here so that `dfbench --help` does not import torch.
     from dfbench.conformance.check import rows_of

@@ -1,4 +1,4 @@
-"""`dfbench compare`: differences between rows with intervals, from the runs' per-query values."""
+"""`dfbench compare`: differences between methods, with intervals from per-query values."""
 
 from __future__ import annotations
 
@@ -33,25 +33,25 @@ _METRIC = "map@all"
 @click.argument("rows", metavar="[A B]", nargs=-1)
 @dataset_option
 @scenario_option
-@click.option("--metric", metavar="METRIC", help=f"Of A and B: the metric; default: {_METRIC}.")
+@click.option("--metric", metavar="METRIC", help=f"Metric for A and B; default: {_METRIC}.")
 @click.option(
     "--representation",
     metavar="NAME",
-    help="Of A and B: a second representation, e.g. posterior.",
+    help="Another representation of A and B, e.g. posterior.",
 )
 @click.option(
     "--resamples",
     type=click.IntRange(100, 10**6),
     default=10_000,
     show_default=True,
-    help="Resamples of the bootstrap.",
+    help="Bootstrap resamples.",
 )
 @click.option(
     "--write",
     is_flag=True,
-    help="Keep the answers to all questions in comparisons.json beside the records, for "
-    "`dfbench table --page`. What is there and still holds is not made again: remove the file for "
-    "other resamples.",
+    help="Store all comparisons in comparisons.json in the results folder, for "
+    "`dfbench table --page`. Stored comparisons that are still valid are kept: delete the file to "
+    "change the number of resamples.",
 )
 @results_option
 @runs_option
@@ -69,21 +69,21 @@ def compare(
     runs: Path,
     form: str,
 ) -> None:
-    """Compare row A with row B, or without rows answer every question of the page of results.
+    """Compare methods A and B; without arguments, make all comparisons of the results page.
 
     The difference of the means, A - B, has a 95 % interval from a paired bootstrap over seeds and
-    queries. Rows are compared where data, scenario, budget, teachers and numerics agree, on the
-    seeds that both have; from three seeds on the difference gets a verdict.
+    queries. Methods are compared where data, scenario, budget, teachers and numerics agree, on the
+    seeds that both have. With three or more seeds the difference gets a verdict.
     """
     from dfbench.reporting.run_folders import RunFolders
     from dfbench.reporting.tables.printing import print_layouts
 
     if len(rows) not in (0, 2):
-        raise InvalidInput(f"rows are {' '.join(rows)!r}; allowed: two, A and B, or none")
+        raise InvalidInput(f"methods {' '.join(rows)!r}; allowed: two, A and B, or none")
     if write and (rows or dataset or scenario):
-        raise InvalidInput("--write keeps the answers to all questions; leave out rows and filters")
+        raise InvalidInput("--write stores all comparisons; allowed: no methods and no filters")
     if not rows and (metric or representation):
-        raise InvalidInput("--metric and --representation belong to two rows; name A and B")
+        raise InvalidInput("--metric and --representation need two methods; name A and B")
     records = chosen_records(results, dataset, scenario)
     folders = RunFolders(runs)
     if rows:
@@ -127,8 +127,8 @@ def _questions(
     asked = answered_tables(records)
     if not asked:
         raise InvalidInput(
-            "all records are of partial class overlap (see: dfbench table overlap), of which "
-            "only two rows are compared: dfbench compare A B --scenario overlap=0.5"
+            "all records have partial class overlap (see: dfbench table overlap), where only two "
+            "methods can be compared: dfbench compare A B --scenario overlap=0.5"
         )
     stored = [c for c in read_comparisons(results) if write or c.resamples == resamples]
     kept = _answers(records, stored, folders, resamples)
@@ -145,7 +145,7 @@ def _questions(
 def _answers(
     records: list[Record], stored: list[Comparison], folders: RunFolders, resamples: int
 ) -> Kept:
-    """What is stored and still holds, and what the run folders give for the rest."""
+    """The stored comparisons that are still valid; the others computed from the run folders."""
     from dfbench.reporting.comparisons.file import Kept, keep_current
     from dfbench.reporting.comparisons.resampling import compare as compared
     from dfbench.reporting.tables.page import wanted

@@ -1,4 +1,4 @@
-"""`dfbench data`: what lies on disk of a dataset."""
+"""`dfbench data`: fetch, verify and prepare the files of a dataset."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _FETCHED = "cifar-quickdraw"
 
 @click.group("data")
 def data_group() -> None:
-    """Look after the images of a dataset."""
+    """Fetch, verify and prepare the images of a dataset."""
 
 
 data_group.add_command(prepare)
@@ -39,10 +39,10 @@ data_group.add_command(prepare)
 @data_root_option
 @cache_option
 def fetch(*, dataset: str, data_root: Path | None, cache: Path) -> None:
-    """Fetch the files of DATASET (cifar-quickdraw) that are not there yet.
+    """Download the missing files of DATASET (cifar-quickdraw).
 
-    They go into the data root, where one is given, else into the cache folder. What was fetched
-    before is kept and checked; after a broken connection, repeat the command to go on.
+    They are stored in the data root if one is set, else in the cache folder. Files that are already
+    there are verified and kept. After a broken connection, repeat the command to resume.
     """
     from dfbench.datasets.cifar_quickdraw.fetching import fetch as fetched
     from dfbench.datasets.cifar_quickdraw.server import Server
@@ -53,12 +53,12 @@ def fetch(*, dataset: str, data_root: Path | None, cache: Path) -> None:
             "dataset to fetch",
             dataset,
             (_FETCHED,),
-            "dfbench data verify NAME says where the others are to be had",
+            "dfbench data verify NAME shows where to download the others",
         )
     home = home_folder(data_root_or_configured(data_root), _images(cache))
     came = fetched(published(), home, Server())
     titles = ", ".join(piece.title for piece in came)
-    note(f"fetched into '{home}': {titles}" if came else f"all of it is there: '{home}'")
+    note(f"fetched into '{home}': {titles}" if came else f"all files are already in '{home}'")
 
 
 @data_group.command()
@@ -73,11 +73,11 @@ def fetch(*, dataset: str, data_root: Path | None, cache: Path) -> None:
     type=Choice(["fifth", "literature"]),
     default="fifth",
     show_default=True,
-    help="The hold-out that there have to be enough images for.",
+    help="Hold-out rule for which there must be enough images.",
 )
 @request_option(DataOptions, "duplicate_photos")
-@click.option("--decode", is_flag=True, help="Decode every image: finds truncated ones.")
-@click.option("--duplicates", is_flag=True, help="Compare contents: finds files that are equal.")
+@click.option("--decode", is_flag=True, help="Decode every image, to find truncated files.")
+@click.option("--duplicates", is_flag=True, help="Compare contents, to find identical files.")
 @format_option("text", "json")
 def verify(
     *,
@@ -91,11 +91,11 @@ def verify(
     duplicates: bool,
     form: str,
 ) -> None:
-    """Say what of DATASET is there, and what is wrong with it.
+    """Report which files of DATASET are present and what is wrong with them.
 
-    DATASET is a published one, cifar-quickdraw or folder:PATH. Exit status: 0 if `dfbench run` can
-    use it as it is, 1 if not, 2 if there is no such dataset, folder, class or option, or nothing
-    of the dataset in it.
+    DATASET is a published dataset, cifar-quickdraw or folder:PATH. Exit status: 0 if `dfbench run`
+    can use it as it is, 1 if not, 2 for an unknown dataset, folder, class or option, or if none of
+    the dataset's files are found.
     """
     from dfbench.datasets.condition.condition import Looks
     from dfbench.datasets.dataset import DatasetRequest
@@ -120,7 +120,7 @@ def verify(
 
 
 def _images(cache: Path) -> Path:
-    """The image cache, as a run has it."""
+    """The image cache that runs use."""
     return cache / "images"
 
 

@@ -1,4 +1,4 @@
-"""`dfbench draw`: a local page on which a person draws and sees the nearest photos."""
+"""`dfbench draw`: a local page for drawing a sketch and viewing the nearest photos."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from dfbench.system.console import note, output
     metavar="P",
     help="Port of the page; default: a free one.",
 )
-@click.option("--no-browser", is_flag=True, help="Only print the link.")
+@click.option("--no-browser", is_flag=True, help="Print the link without opening a browser.")
 @device_option
 @results_option
 @runs_option
@@ -56,9 +56,9 @@ def draw(
     runs: Path,
     cache: Path,
 ) -> None:
-    """Draw on a page in your browser, and see your nearest photos as the pen lifts.
+    """Draw a sketch in the browser and see your nearest photos after every stroke.
 
-    The page is served to this machine alone, until Ctrl-C.
+    The page is served to this machine only, until Ctrl-C.
     """
     from dfbench.drawing import DrawServer, PhotoSearch
     from dfbench.retrieval import find_run, load, open_gallery
@@ -69,10 +69,10 @@ def draw(
     with DrawServer(PhotoSearch(model, photos, count), port) as server:
         output().print(server.url, markup=False, soft_wrap=True)
         output().file.flush()
-        note(f"{len(photos.files)} photos; Ctrl-C ends it")
+        note(f"{len(photos.files)} photos; press Ctrl-C to stop")
         if not no_browser:
             threading.Thread(target=webbrowser.open, args=(server.url,), daemon=True).start()
         try:
             server.serve_forever()
         except KeyboardInterrupt:
-            note("ended")
+            note("stopped")

@@ -1,4 +1,4 @@
-"""`dfbench evaluate`: every convention from anybody's embeddings and labels."""
+"""`dfbench evaluate`: every metric convention, from any embeddings and labels."""
 
 from __future__ import annotations
 
@@ -25,28 +25,28 @@ _K_OF_ALL = 200
     "--gallery",
     type=AbsolutePath(),
     required=True,
-    help="Photos, in the same form.",
+    help="Photos, in the same formats.",
 )
-@click.option("--query-labels", type=AbsolutePath(), help="Labels of a .npy, [Q] .npy.")
-@click.option("--gallery-labels", type=AbsolutePath(), help="Labels of a .npy, [G] .npy.")
+@click.option("--query-labels", type=AbsolutePath(), help="Labels of .npy queries: [Q], .npy.")
+@click.option("--gallery-labels", type=AbsolutePath(), help="Labels of a .npy gallery: [G], .npy.")
 @click.option(
     "--metric",
     "metrics",
     multiple=True,
-    help="A name such as map@all, prec@200, map@200:hits, df-sbir; repeat it for several, or `all`"
-    " for every convention at k = 200. Default: the five usual ones.",
+    help="A metric such as map@all, prec@200, map@200:hits, df-sbir; may be repeated; `all` means"
+    " every convention at k = 200. Default: the five most common.",
 )
 @click.option("--similarity", default="cosine", show_default=True, help="cosine, inner, euclidean.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda.")
 @click.option(
-    "--bootstrap", default=1000, show_default=True, help="Resamples of the queries; 0 for none."
+    "--bootstrap", default=1000, show_default=True, help="Bootstrap resamples; 0 for none."
 )
 @click.option(
     "--seed",
     type=click.IntRange(0, LARGEST_SEED),
     default=0,
     show_default=True,
-    help="Seed of the resamples.",
+    help="Seed of the bootstrap.",
 )
 @click.option(
     "--format",
@@ -68,9 +68,9 @@ def evaluate(
     seed: int,
     style: str,
 ) -> None:
-    """Score the ranking of photos for sketches, under every convention in use.
+    """Score the ranking of photos for sketch queries, under any convention in use.
 
-    Exact and tie-aware; a query without a photo of its class is reported and left out.
+    Exact and tie-aware. Queries without a photo of their class are reported and left out.
     """
     # Imported here so that `dfbench --help` does not import torch.
     from dfbench import evaluation

@@ -1,4 +1,4 @@
-"""`dfbench export`: the encoders of a finished run as files for others."""
+"""`dfbench export`: the encoders of a finished run as standalone files."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from dfbench.system.console import note, output, print_json
     "target",
     type=AbsolutePath(),
     metavar="DIR",
-    help="Folder to write; default: export-ROW-sSEED-IDENTITY.",
+    help="Folder to write; default: export-METHOD-sSEED-IDENTITY.",
 )
-@click.option("--onnx", is_flag=True, help="Write photo.onnx and sketch.onnx too.")
+@click.option("--onnx", is_flag=True, help="Also write photo.onnx and sketch.onnx.")
 @click.option(
     "--data-licence",
     "licence",
@@ -43,8 +43,8 @@ def export(
 ) -> None:
     """Export the encoders of a finished run.
 
-    Writes a folder of safetensors and a card (card.json: classes, sizes, metrics, licence of the
-    data), which `dfbench.load` turns into encoders again, without plugin, dataset or teachers.
+    Writes a folder of safetensors files and a card (card.json: classes, sizes, metrics, data
+    licence). `dfbench.load` reads it without the plugin, the dataset or the teachers.
     """
     from dfbench.retrieval import export as write_export
     from dfbench.retrieval import find_run
@@ -58,4 +58,4 @@ def export(
         for file in written.files:
             output().print(str(file), markup=False)
     if written.card.data_licence is None:
-        note("the card says no licence of the data: state it with --data-licence TEXT")
+        note("the card names no data licence: add it with --data-licence TEXT")

@@ -1,4 +1,4 @@
-"""`dfbench teachers import`: a checkpoint of the user's own becomes a teacher."""
+"""`dfbench teachers import`: a teacher from the user's own checkpoint."""
 
 from __future__ import annotations
 
@@ -25,66 +25,66 @@ class Values(click.ParamType[tuple[float, ...]]):
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[float, ...]:
-        """The numbers; fails for what is none."""
+        """The numbers; fails if one cannot be parsed."""
         try:
             return tuple(float(part) for part in str(value).split(","))
         except ValueError:
             self.fail(
-                f"{value!r}; allowed: numbers with commas, e.g. 0.485,0.456,0.406", param, ctx
+                f"{value!r}; allowed: comma-separated numbers, e.g. 0.485,0.456,0.406", param, ctx
             )
 
 
 @click.command("import")
 @click.argument("checkpoint", type=AbsolutePath())
-@click.option("--modality", type=Choice(MODALITIES), required=True, help="What it classifies.")
+@click.option("--modality", type=Choice(MODALITIES), required=True, help="Modality of its images.")
 @click.option(
     "--network",
     required=True,
     metavar="N",
-    help="resnet18, resnet50, ...: as dfbench fits them to the input size; torchvision:NAME "
-    "or timm:NAME: as that library makes them.",
+    help="resnet18, resnet50, ...: dfbench's version, adapted to the input size; torchvision:NAME "
+    "or timm:NAME: the library's version.",
 )
 @click.option(
     "--classes",
     required=True,
     metavar="LIST",
-    help="Class names in the order of the outputs: a file with a name a line, alone or with its "
-    "number, or JSON as class_to_idx; or a,b,c.",
+    help="Class names in the order of the outputs: a file with one name per line, alone or with "
+    "its number, or in JSON like class_to_idx; or a,b,c.",
 )
 @click.option(
     "--mean",
     type=Values(),
     required=True,
-    help="What is subtracted from images in [0, 1], by channel; ImageNet's is 0.485,0.456,0.406.",
+    help="Mean per channel, subtracted from images in [0, 1]; ImageNet's is 0.485,0.456,0.406.",
 )
 @click.option(
     "--std",
     type=Values(),
     required=True,
-    help="What they are then divided by; ImageNet's is 0.229,0.224,0.225.",
+    help="Standard deviation per channel, the divisor; ImageNet's is 0.229,0.224,0.225.",
 )
 @click.option(
     "--input-size",
     type=int,
     required=True,
     metavar="PX",
-    help="Height and width of the images it was trained on; others are resized to it.",
+    help="Height and width of its training images; other images are resized to this size.",
 )
 @click.option(
     "--entry",
     metavar="NAME",
-    help="Which part of the file to take, e.g. model_ema; default: the one that fits the network.",
+    help="Entry of the file to load, e.g. model_ema; default: the one that fits the network.",
 )
 @click.option(
     "--images",
     type=AbsolutePath(),
-    help="Folder of held-out images, <class>/*: its accuracy on them is told.",
+    help="Folder of held-out images, <class>/*, on which to measure the accuracy.",
 )
 @click.option(
     "--output",
     "target",
     type=AbsolutePath(dir_okay=False),
-    help="File to write; default: the cache, where its identity finds it.",
+    help="File to write; default: a file in the cache, named by identity.",
 )
 @cache_option
 @format_option("text", "json")
@@ -103,11 +103,11 @@ def import_teacher(
     cache: Path,
     form: str,
 ) -> None:
-    """Make a teacher of CHECKPOINT, a file of weights.
+    """Import CHECKPOINT, a file of weights, as a teacher.
 
-    A safetensors file or a state dict written by torch.save, also one among other things
-    (`state_dict`, `model_ema`, ...) or behind a prefix such as `module.`; nothing in it is
-    executed. Names and shapes have to be those of the network.
+    Accepts safetensors files and state dicts written by torch.save, also nested in a larger
+    checkpoint (`state_dict`, `model_ema`, ...) or with a prefix such as `module.`. No code in the
+    file is executed. Names and shapes must match the network.
     """
     from dataclasses import replace
 
@@ -143,7 +143,7 @@ def import_teacher(
 
 def _tell(facts: NetworkFacts, measurement: Measurement | None, file: Path, form: str) -> None:
     if measurement is not None and measurement.unknown:
-        note(f"folders of classes that it does not know: {', '.join(measurement.unknown)}")
+        note(f"folders of classes unknown to the teacher: {', '.join(measurement.unknown)}")
     if measurement is not None and measurement.no_better_than_chance:
         note(
             f"no better than chance on these {measurement.images} images: check the order of "

@@ -31,7 +31,7 @@ def methods(*, plugin_files: tuple[Path, ...], plugins_dir: Path | None, form: s
         for name, offer in host.methods.items()
     ]
     _warn_of_broken(host)
-    notes = ("variants, settings and needs of one: dfbench describe NAME",)
+    notes = ("variants, settings and needs of a method: dfbench describe NAME",)
     _show("methods", ("name", "title", "plugin"), rows, notes, form)
 
 
@@ -54,13 +54,13 @@ def datasets(*, plugin_files: tuple[Path, ...], plugins_dir: Path | None, form: 
 
 
 @list_group.command()
-@click.option("-v", "--verbose", is_flag=True, help="Show the tracebacks of broken ones.")
+@click.option("-v", "--verbose", is_flag=True, help="Show the tracebacks of broken plugins.")
 @plugin_options
 @format_option("text", "markdown", "json")
 def plugins(
     *, verbose: bool, plugin_files: tuple[Path, ...], plugins_dir: Path | None, form: str
 ) -> None:
-    """List the plugins that were found, what they offer, and what is wrong with broken ones."""
+    """List the plugins found, with what they offer, and the errors of broken ones."""
     from dfbench.reporting.tables.layout import Layout
     from dfbench.reporting.tables.printing import print_layouts
 
@@ -77,7 +77,7 @@ def plugins(
 
 
 def _notes(plugin: Plugin, *, verbose: bool) -> Iterator[str]:
-    """What a plugin offers, or what is wrong with it."""
+    """What a plugin offers, or its error."""
     if plugin.error:
         yield f"{plugin.name} is broken: {plugin.place or plugin.origin}: {plugin.error}"
         if verbose and plugin.traceback:

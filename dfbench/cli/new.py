@@ -1,4 +1,4 @@
-"""`dfbench new`: a package of one's own, to start from."""
+"""`dfbench new`: a plugin package to start from."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def method(*, name: str, folder: Path | None) -> None:
 @click.argument("name")
 @_FOLDER
 def dataset(*, name: str, folder: Path | None) -> None:
-    """Write a package that offers the dataset NAME; dfbench run can use it as it is."""
+    """Write a package that offers the dataset NAME; it works with dfbench run as it is."""
     _write("dataset", name, folder, f"dfbench run --method classifier-only --dataset {name}")
 
 

@@ -21,7 +21,7 @@ _FOLDER = AbsolutePath(file_okay=False)
 
 
 def plugin_options(command: Command) -> Command:
-    """Add `--plugin` and the folder of plugins."""
+    """Add `--plugin` and `--plugins-dir`."""
     folder = click.option(
         "--plugins-dir",
         type=_FOLDER,
@@ -48,9 +48,9 @@ def plugin_sources(files: tuple[Path, ...], folder: Path | None) -> PluginSource
 results_option = request_option(Places, "results")
 """`--results`, the folder of records."""
 runs_option = request_option(Places, "runs")
-"""`--runs`, the folder of heavy things."""
+"""`--runs`, the folder of large files."""
 cache_option = request_option(Places, "cache")
-"""`--cache`, the folder of what can be made again."""
+"""`--cache`, the folder of files that can be recomputed."""
 data_root_option = request_option(DataChoice, "data_root")
 """`--data-root`, the folder of published datasets."""
 
@@ -74,8 +74,8 @@ named_run_option = click.option(
     "named",
     required=True,
     metavar="ID",
-    help="The beginning of a run's identity (four digits or more, as in the names of its record "
-    "and its folder), the folder of a run, or that of an export.",
+    help="The beginning of a run's identity (at least four digits, as in the names of its record "
+    "and folder), the folder of a run, or the folder of an export.",
 )
 """`--run`, a finished run or an export."""
 gallery_option = click.option(
@@ -83,32 +83,32 @@ gallery_option = click.option(
     type=AbsolutePath(),
     required=True,
     metavar="FOLDER",
-    help="Your photos: all images in the folder and in folders below it.",
+    help="Your photos: all images in the folder and its subfolders.",
 )
-"""`--gallery`, a person's own photos."""
+"""`--gallery`, the user's own photos."""
 device_option = click.option(
     "--device",
     type=Choice(["auto", "cpu", "cuda"]),
     default="auto",
     show_default=True,
-    help="Where photos and sketches are embedded.",
+    help="Device on which photos and sketches are embedded.",
 )
 """`--device` of the encoders."""
 
 
 def note_left_out(left_out: Mapping[Path, str]) -> None:
-    """Say which files of a gallery could not be read."""
+    """Report the files of a gallery that could not be read."""
     for file, reason in list(left_out.items())[:_NAMED]:
         note(f"left out: {str(file)!r} ({reason})")
     more = len(left_out) - _NAMED
     if left_out:
-        further = f", {more} of them not named here" if more > 0 else ""
+        further = f", {more} of them not listed" if more > 0 else ""
         note(f"{len(left_out)} unreadable files left out{further}")
 
 
 def dataset_option(command: Command) -> Command:
     """Add `--dataset`."""
-    option = click.option("--dataset", metavar="D", help="Only this dataset, as tables name it.")
+    option = click.option("--dataset", metavar="D", help="Only this dataset, as named in tables.")
     return option(command)
 
 

@@ -15,10 +15,10 @@ from dfbench.system.files import absolute
 
 
 class Choice(click.Choice[str]):
-    """One of a few words; a misspelt one is told which is meant."""
+    """One of a few words; the error for a misspelt one suggests the nearest."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The word. Raises `click.BadParameter` with the allowed ones and the nearest."""
+        """The word. Raises `click.BadParameter` with the allowed words and the nearest one."""
         try:
             return super().convert(value, param, ctx)
         except click.BadParameter as fault:
@@ -30,7 +30,7 @@ class Choice(click.Choice[str]):
 
 
 class FiniteRange(click.FloatRange):
-    """A number in a range; neither infinity nor NaN, which no comparison keeps out."""
+    """A finite number in a range; comparisons with the bounds alone would let NaN pass."""
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -43,9 +43,9 @@ class FiniteRange(click.FloatRange):
 
 
 class AbsolutePath(click.Path):
-    """A file or folder, made absolute while the command line is read; `~` is the user's home.
+    """A file or folder, made absolute when the command line is parsed; `~` is the user's home.
 
-    Code of a plugin may later go to another folder (`os.chdir`) or change `HOME`.
+    A plugin may later change the current folder (`os.chdir`) or `HOME`.
     """
 
     def __init__(
@@ -61,12 +61,12 @@ class AbsolutePath(click.Path):
     ) -> Any:
         """The path from the root. Raises `InvalidInput` if the current folder has been removed."""
         found = os.fsdecode(super().convert(value, param, ctx))
-        # Path.expanduser raises for a file that is called ~something.
+        # Path.expanduser raises for a file named ~something.
         return absolute(Path(os.path.expanduser(found)))  # noqa: PTH111
 
 
 def key_values(option: str, pairs: tuple[str, ...], example: str) -> dict[str, str]:
-    """Keys with their values. Raises `InvalidConfig` for a pair that is none."""
+    """Keys with their values. Raises `InvalidConfig` for a pair without a key or `=`."""
     values = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")

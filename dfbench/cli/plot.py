@@ -26,7 +26,7 @@ _METRIC = "map@all"
 
 @click.group("plot")
 def plot_group() -> None:
-    """Draw figures of finished runs: PNG, PDF or SVG, by the name of the file.
+    """Draw figures of finished runs as PNG, PDF or SVG, according to the file name.
 
     The same records give the same file, byte for byte.
     """
@@ -34,7 +34,7 @@ def plot_group() -> None:
 
 @dataclass(frozen=True)
 class Request:
-    """What all figures are asked by."""
+    """The options that all figures share."""
 
     target: Path
     dataset: str | None
@@ -44,9 +44,9 @@ class Request:
     runs: Path
 
     def records(self) -> list[Record]:
-        """The records that the options choose, once the file's format is known to be written.
+        """The records that the options select; the file format is checked first.
 
-        Runs that did not finish are counted in a note.
+        A note counts the runs that did not finish.
         """
         from dfbench.reporting.plots.style import check_target
         from dfbench.reporting.tables.unfinished import unfinished_runs
@@ -64,7 +64,7 @@ class Request:
 
 
 def _figure_options(command: Command) -> Command:
-    """Gather what all figures take (records, runs, rows, file) into a `Request`."""
+    """Gather the options of all figures (records, runs, methods, file) into a `Request`."""
 
     @wraps(command)
     def gathered(
@@ -83,8 +83,8 @@ def _figure_options(command: Command) -> Command:
         "--method",
         "methods",
         multiple=True,
-        metavar="ROW",
-        help="Only this row, NAME or NAME[VARIANT]; may be repeated.",
+        metavar="METHOD",
+        help="Only this method, NAME or NAME[VARIANT]; may be repeated.",
     )
     file = click.option(
         "-o",
@@ -99,13 +99,13 @@ def _figure_options(command: Command) -> Command:
 
 
 _metric_option = click.option(
-    "--metric", default=_METRIC, show_default=True, metavar="METRIC", help="What is shown."
+    "--metric", default=_METRIC, show_default=True, metavar="METRIC", help="Metric to plot."
 )
 _representation_option = click.option(
     "--representation",
     default="",
     metavar="NAME",
-    help="A second representation instead, e.g. posterior.",
+    help="Representation to plot instead of the main one, e.g. posterior.",
 )
 
 
@@ -114,7 +114,7 @@ _representation_option = click.option(
 @scenario_option
 @_metric_option
 def bars(request: Request, *, metric: str) -> None:
-    """Draw rows as bars with intervals, their posterior, and published numbers."""
+    """Draw methods as bars with intervals, their posteriors, and published numbers."""
     from dfbench.reporting.cells import metric_title
     from dfbench.reporting.comparisons.intervals import interval_lines
     from dfbench.reporting.plots.bars import bar_chart, bars_of
@@ -143,9 +143,9 @@ def bars(request: Request, *, metric: str) -> None:
 @scenario_option
 @_metric_option
 def ablation(request: Request, *, metric: str) -> None:
-    """Draw what the variants of a row gain or cost, with intervals of the differences.
+    """Draw what the variants of a method gain or lose, with intervals of the differences.
 
-    The row is that of --method, or what the paper proposes.
+    The method is that of --method; the default is the one that the paper proposes.
     """
     from dfbench.reporting.cells import metric_title
     from dfbench.reporting.comparisons.file import read_comparisons
@@ -182,7 +182,7 @@ def ablation(request: Request, *, metric: str) -> None:
 @scenario_option
 @_representation_option
 def precision_recall(request: Request, *, representation: str) -> None:
-    """Draw precision against recall from the embeddings in the folders of runs."""
+    """Draw precision against recall, from the embeddings in the run folders."""
     from dfbench.reporting.comparisons.intervals import FROM_THREE_SEEDS
     from dfbench.reporting.plots.choice import chosen_lines, one_condition
     from dfbench.reporting.plots.precision_recall import MOST_CURVES, curve_chart, curve_of
@@ -204,7 +204,7 @@ def precision_recall(request: Request, *, representation: str) -> None:
 @scenario_option
 @_representation_option
 def confusion(request: Request, *, representation: str) -> None:
-    """Draw which classes one row retrieves for queries of which class."""
+    """Draw which classes a method retrieves for the queries of each class."""
     from dfbench.reporting.plots.choice import chosen_lines, one_condition
     from dfbench.reporting.plots.confusion import confusion_chart, shares_of
     from dfbench.reporting.plots.style import draw
@@ -226,9 +226,11 @@ def confusion(request: Request, *, representation: str) -> None:
 @_figure_options
 @_metric_option
 @_representation_option
-@click.option("--groups", is_flag=True, help="Add queries of shared and of one-sided classes.")
+@click.option(
+    "--groups", is_flag=True, help="Also plot queries of shared and of one-sided classes."
+)
 def overlap(request: Request, *, metric: str, representation: str, groups: bool) -> None:
-    """Draw how rows fare as the teachers share more of their classes, beside published bars."""
+    """Draw scores against the share of classes that both teachers know, with published bars."""
     from dfbench.reporting.cells import metric_title
     from dfbench.reporting.comparisons.intervals import interval_lines
     from dfbench.reporting.overlap import sweeps
@@ -244,8 +246,8 @@ def overlap(request: Request, *, metric: str, representation: str, groups: bool)
     if len(found) != 1:
         names = ", ".join(sweep.dataset for sweep in found) or "none"
         raise InvalidInput(
-            f"a figure shows partial class overlap on one dataset, and there are records of it on: "
-            f"{names}; choose with --dataset, or make them: dfbench suite run "
+            f"the figure shows partial class overlap on one dataset, and there are records on: "
+            f"{names}; choose one with --dataset, or make records: dfbench suite run "
             "benchmarks/overlap.toml"
         )
     (sweep,) = found
@@ -262,7 +264,7 @@ def overlap(request: Request, *, metric: str, representation: str, groups: bool)
         request.target,
         [
             *interval_lines(shown),
-            f"published: {printed.source}; ± {printed.reading_error} by reading",
+            f"published: {printed.source}; read off the figure to ± {printed.reading_error}",
         ],
     )
 
@@ -274,7 +276,7 @@ def _check_metric(records: Sequence[Record], metric: str) -> None:
 
 
 def _with_representation(lines: list[Line], representation: str) -> list[Line]:
-    """The rows that have a representation, which some row has to."""
+    """The methods that have a representation. Raises `UnknownName` if none has it."""
     known = {name for line in lines for name in line.first.representations}
     if representation and representation not in known:
         raise unknown_name("representation", representation, known, "dfbench table --format json")
@@ -287,13 +289,13 @@ def _only_row(lines: list[Line]) -> Line:
     if len(lines) > 1:
         names = ", ".join(line.name for line in lines)
         raise InvalidInput(
-            f"this figure is of one row, and there are {len(lines)}: {names}; choose with --method"
+            f"the figure shows one method, not {len(lines)}: {names}; choose one with --method"
         )
     return lines[0]
 
 
 def _say(target: Path, kinds: Sequence[str]) -> None:
-    """Where the figure lies, and what its intervals are."""
+    """Report the path of the figure and the kind of its intervals."""
     for line in dict.fromkeys(kinds):
         note(line)
     note(f"figure: {target}")

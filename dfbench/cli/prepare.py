@@ -1,4 +1,4 @@
-"""`dfbench data prepare`: a dataset's images decoded and resized before any run."""
+"""`dfbench data prepare`: decode and resize a dataset's images before any run."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @click.option(
     "--processes",
     type=click.IntRange(1),
-    help="How many processes decode at once; default: as many as there are cores.",
+    help="Number of decoding processes; default: one per core.",
 )
 @plugin_options
 @cache_option
@@ -46,8 +46,8 @@ def prepare(
 ) -> None:
     """Decode and resize the images of DATASET into the cache, where runs read them.
 
-    A run does the same by itself. Images that are there already are not read again, changed ones
-    are noticed, and what was interrupted goes on. DATASET is as in dfbench run --dataset.
+    A run does this itself if needed. Images are decoded again only if they changed, and an
+    interrupted preparation resumes. DATASET is as in dfbench run --dataset.
     """
     from dfbench.planning.datasets import open_choice
 

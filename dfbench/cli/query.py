@@ -1,4 +1,4 @@
-"""`dfbench query`: a person's own photos, ranked for a sketch."""
+"""`dfbench query`: the user's own photos, ranked for a sketch."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     type=AbsolutePath(),
     required=True,
     metavar="FILE",
-    help="An image of the sketch: dark strokes on white.",
+    help="Image of the sketch: dark strokes on white.",
 )
 @click.option(
     "-k",
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     "sheet",
     type=AbsolutePath(dir_okay=False),
     metavar="FILE",
-    help="Draw sketch and photos: FILE.png, .jpg or .webp.",
+    help="Save a picture of the sketch and its photos: FILE.png, .jpg or .webp.",
 )
 @device_option
 @results_option
@@ -72,7 +72,7 @@ def query(
 ) -> None:
     """Rank your own photos for a sketch, with the encoders of a finished run.
 
-    Embeddings of the photos are kept in the cache: only new and changed files are embedded again.
+    Photo embeddings are cached: only new and changed files are embedded.
     """
     from dfbench.retrieval import find_run, load, open_gallery, ranked
     from dfbench.retrieval.search import read_sketch
@@ -93,7 +93,7 @@ def query(
         _print(hits, sketch, model.about.similarity, len(photos.files))
     if sheet is not None:
         save_sheet(sheet, sketch, photos, hits)
-        note(f"drawn: {sheet}")
+        note(f"picture: {sheet}")
 
 
 def _print(hits: Sequence[Hit], sketch: Path, similarity: str, size: int) -> None:

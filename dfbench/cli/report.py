@@ -49,12 +49,12 @@ def report(
     runs: Path,
     form: str,
 ) -> None:
-    """Make a site of all results that opens in any browser, from files alone.
+    """Make a static site of all results that opens in any browser, without a server.
 
-    A page for each run shows scores, curves, pictures and queries, as far as the folder of runs
-    holds them; pages for each dataset and scenario, an overview, and two runs query by query.
+    Each run has a page with scores, curves, pictures and queries, as far as its run folder holds
+    them. Further pages show each dataset and scenario, an overview, and two runs query by query.
     Runs that did not finish are listed with their reasons.
-    Pages show test images: think of that before you hand them on.
+    Pages show test images: consider this before you share the site.
     """
     from dfbench.reporting.site.build import build
     from dfbench.reporting.tables.unfinished import unfinished_runs
@@ -70,22 +70,22 @@ def report(
         return
     if lacking:
         note(
-            f"{len(lacking)} of {len(records)} runs lack something that their pages would show; "
-            "each page says what, and which command makes it"
+            f"{len(lacking)} of {len(records)} runs lack data for their pages; each page says what "
+            "is missing, and which command creates it"
         )
     say_unfinished(unfinished)
     output().print(f"report: {target / built.pages[0]}", markup=False)
 
 
 def _answers(results: Path, records: list[Record], *, filtered: bool) -> Answers:
-    """The stored comparisons that still hold; of all records it is said that others do not."""
+    """The stored comparisons that are still valid; a note counts the others unless filtered."""
     from dfbench.reporting.comparisons.file import keep_current, read_comparisons
     from dfbench.reporting.tables.page import wanted
 
     kept = keep_current(read_comparisons(results), wanted(records), (r.eval_id for r in records))
     if kept.stale and not filtered:
         note(
-            f"left out: {len(kept.stale)} stored comparisons that no longer hold; make them again: "
+            f"left out: {len(kept.stale)} stored comparisons that are out of date; update them: "
             "dfbench compare --write"
         )
     return kept.answers

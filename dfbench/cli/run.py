@@ -58,8 +58,8 @@ def run(
 ) -> None:
     """Train one method and score it.
 
-    Takes teachers from the cache or trains them, fits the method in a process of its own, ranks
-    the test photos for every test sketch and writes a record. A finished run is not repeated.
+    Takes teachers from the cache or trains them, fits the method in a separate process, ranks the
+    test photos for every test sketch and writes a record. A finished run is not repeated.
     """
     request, limits = read_options(options, plugin_sources(plugin_files, plugins_dir))
     _run(request, Supervision(limits), alone=alone, force=force, form=form)
@@ -72,7 +72,7 @@ def _run(
 
     unscored = request.data.name == NO_IMAGES
     plans = plan_methods(request, beside=not alone and not unscored)
-    # Only here, for they import torch: what is wrong with a request is told before.
+    # Imported here because they load torch: errors in a request are reported before that.
     from dfbench.numerics import pin_numerics
     from dfbench.reporting.tables.summary import print_run
     from dfbench.runs.execute import execute
@@ -93,7 +93,7 @@ def _run(
 
 
 def _fit(plan: Plan, supervision: Supervision, *, force: bool, form: str) -> None:
-    """Fit without test images, and say where the encoders are."""
+    """Fit without test images and print the path of the encoders."""
     from dfbench.runs.unscored import fit_unscored
 
     file = fit_unscored(plan, force=force, supervision=supervision)

@@ -1,4 +1,4 @@
-"""`dfbench suite`: a grid of runs from one file, planned, run, looked up."""
+"""`dfbench suite`: plan, run and inspect a grid of runs from one file."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 Command = Callable[..., Any]
 FAILED = 1
-"""Exit status of a suite of which a run failed."""
+"""Exit status if a run of the suite failed."""
 _WATCH_SECONDS = 2.0
 
 
@@ -71,7 +71,7 @@ def suite_group() -> None:
 
 
 def _suite_options(command: Command) -> Command:
-    """Add the file and what all three verbs need to find its runs."""
+    """Add the file and the options that select and locate its runs, as all three commands need."""
     for option in (
         format_option("text", "json"),
         data_root_option,
@@ -83,14 +83,15 @@ def _suite_options(command: Command) -> Command:
             "without",
             multiple=True,
             metavar="PATTERN",
-            help="Leave out what matches; may be repeated.",
+            help="Leave out runs that match; may be repeated.",
         ),
         click.option(
             "--only",
             multiple=True,
             metavar="PATTERN",
-            help="A row, dataset, scenario or seed=N, with * and ?; may be repeated: patterns of "
-            "one kind are alternatives, patterns of different kinds must all hold.",
+            help="Only runs that match a method, dataset, scenario or seed=N, with * and ?; may be "
+            "repeated: patterns of one kind are alternatives, those of different kinds must all "
+            "match.",
         ),
         click.argument("file", type=AbsolutePath()),
     ):
@@ -101,15 +102,15 @@ def _suite_options(command: Command) -> Command:
 @suite_group.command()
 @_suite_options
 def plan(form: str, **options: Any) -> None:
-    """Print every run with its state and what it may cost; run nothing."""
+    """Print every run with its state and estimated cost; run nothing."""
     _show(_opened(**options), form)
 
 
 @suite_group.command()
 @_suite_options
-@click.option("--watch", is_flag=True, help="Look again every two seconds while anything runs.")
+@click.option("--watch", is_flag=True, help="Refresh every two seconds while anything runs.")
 def status(form: str, *, watch: bool, **options: Any) -> None:
-    """Print what is planned, running, done, failed, timeout or skipped, and why."""
+    """Print which runs are planned, running, done, failed, timeout or skipped, and why."""
     import time
 
     suite = _opened(**options)
@@ -119,30 +120,32 @@ def status(form: str, *, watch: bool, **options: Any) -> None:
 
 @suite_group.command()
 @_suite_options
-@click.option("--retry", type=Choice(["failed", "timeout", "all"]), help="Do again what ended so.")
+@click.option(
+    "--retry", type=Choice(["failed", "timeout", "all"]), help="Repeat runs with this status."
+)
 @click.option(
     "--jobs",
     type=click.IntRange(1),
-    help="Runs side by side; default: 1, or one a GPU; on a cluster as many as it has room for.",
+    help="Concurrent runs; default: 1, or one per GPU; on a cluster as many as fit.",
 )
 @request_options(Limits, default=None)
-@click.option("--fail-fast", is_flag=True, help="Begin nothing more after the first failure.")
+@click.option("--fail-fast", is_flag=True, help="Start no further run after the first failure.")
 @click.option(
     "--executor",
     type=Choice(["local", "ray"]),
     default="local",
     show_default=True,
-    help="Do the runs on this machine, or on a Ray cluster (extra: ray).",
+    help="Execute runs on this machine or on a Ray cluster (extra: ray).",
 )
 @click.option(
     "--address",
     metavar="HOST:PORT",
-    help="The Ray cluster; default: one on this machine, for as long as the suite takes.",
+    help="Address of the Ray cluster; default: start one on this machine while the suite runs.",
 )
 @click.option(
     "--gpus-per-run",
     type=FiniteRange(0, 1, min_open=True),
-    help="What a run on cuda takes of a GPU of the Ray cluster, e.g. 0.25; default: 1.",
+    help="Share of a GPU of the Ray cluster that a run on cuda takes, e.g. 0.25; default: 1.",
 )
 def run(
     *,
@@ -155,9 +158,9 @@ def run(
     gpus_per_run: float | None,
     **options: Any,
 ) -> None:
-    """Do what is missing: runs that are planned or were broken off.
+    """Execute the missing runs: those that are planned or were interrupted.
 
-    Recorded failures are kept unless --retry asks for them. Ends with status 1 if any run failed.
+    Runs that failed are not repeated without --retry. Exit status 1 if any run failed.
     """
     choice = _cluster_choice(executor, address, gpus_per_run)
     suite = _opened(**options)
@@ -180,7 +183,7 @@ def run(
 def _cluster_choice(
     executor: str, address: str | None, gpus_per_run: float | None
 ) -> ClusterChoice | None:
-    """What was said of a cluster; None if the runs are done without one."""
+    """The cluster that the options choose; None for runs on this machine."""
     given = {"--address": address, "--gpus-per-run": gpus_per_run}
     if executor == "local":
         for option, value in given.items():
@@ -209,7 +212,7 @@ def _opened(
 
 
 def _show(suite: OpenSuite, form: str) -> list[SuiteItem]:
-    """Print the suite as it stands now, and return its runs."""
+    """Print the current state of the suite, and return its runs."""
     from dfbench.reporting.tables.printing import print_layouts
     from dfbench.suites.inventory import networks_to_train
     from dfbench.suites.report import suite_layout

@@ -33,9 +33,9 @@ _CSV = ("methods", "overlap")
 _LACKING = {
     "overlap": "no records of partial class overlap among these; make some, e.g. dfbench run "
     "--method crossx --dataset shapes --scenario overlap=0.5, or the suite benchmarks/overlap.toml",
-    "data": "no records of a row with real images and of the same without among these; make some, "
-    "e.g. by the suite benchmarks/references.toml",
-    "ablation": "no records of a row and of one of its variants among these; make some, e.g. by "
+    "data": "no records of a method both with and without real images among these; make some, e.g. "
+    "with the suite benchmarks/references.toml",
+    "ablation": "no records of a method and one of its variants among these; make some, e.g. with "
     "the suite benchmarks/ablations.toml",
 }
 
@@ -50,14 +50,14 @@ _LACKING = {
     "--suite",
     type=AbsolutePath(dir_okay=False, exists=True),
     metavar="FILE",
-    help="Only records of runs of this suite file.",
+    help="Only records of the runs in this suite file.",
 )
 @click.option(
     "--method",
     "methods",
     multiple=True,
     metavar="M",
-    help="Only this row, NAME[VARIANT], or NAME with all its variants; may be repeated.",
+    help="Only this method: NAME[VARIANT], or NAME for all its variants; may be repeated.",
 )
 @click.option(
     "--metric",
@@ -69,8 +69,8 @@ _LACKING = {
 @click.option(
     "--page",
     type=AbsolutePath(dir_okay=False),
-    help="Write the page of results instead: the folder's preamble.md, all tables, and the "
-    "comparisons that `dfbench compare --write` stored.",
+    help="Write the results page instead: the folder's preamble.md, all tables, and the "
+    "comparisons stored by `dfbench compare --write`.",
 )
 @plugin_options
 @format_option("text", "markdown", "latex", "html", "csv", "json")
@@ -92,16 +92,16 @@ def table(
     """Compare methods, mean and deviation over seeds.
 
     \b
-    methods   rows with all they need: one table per dataset and scenario (the default)
-    datasets  rows by datasets, as papers print it: one table per scenario
-    data      objectives with real images beside the same without
-    ablation  a method's variants, and what each change costs
-    overlap   rows by the share of classes that both teachers know, over all queries
-              and over those whose class both teachers or one of them knows
+    methods   methods and their needs: one table per dataset and scenario (the default)
+    datasets  methods by dataset, as in papers: one table per scenario
+    data      objectives trained with and without real images
+    ablation  the variants of a method, and the effect of each change
+    overlap   methods by the share of classes that both teachers know, over all queries
+              and over those whose class is known to both teachers or to one
 
-    Differences have the intervals that `dfbench compare --write` stored. Runs below --runs that
-    did not finish stand in a table of their own, with their reasons.
-    """  # noqa: D301  # click takes a backspace for "leave these lines as they are"
+    Differences have the intervals stored by `dfbench compare --write`. Unfinished runs below
+    --runs are listed in a separate table, with their reasons.
+    """  # noqa: D301  # click keeps the lines after a backspace as they are
     from dfbench.reporting.tables.printing import print_layouts
     from dfbench.reporting.tables.unfinished import unfinished_layouts, unfinished_runs
 
@@ -117,27 +117,27 @@ def table(
     ]
     if suite is not None:
         if unfinished:
-            note(f"which runs of the suite have no record, and why: dfbench suite status {suite}")
+            note(f"runs of the suite without a record, and why: dfbench suite status {suite}")
         unfinished = []
         records = _of_suite(records, suite, plugin_sources(plugin_files, plugins_dir))
     chosen = _of_methods(records, methods)
     _check_metrics(chosen, metrics)
     if metrics and kind in ("data", "ablation"):
         raise InvalidInput(
-            f"--metric asked of the table {kind!r}, which compares in {_METRIC}; allowed with "
+            f"--metric with the table {kind!r}, which compares {_METRIC} only; allowed with "
             "methods, datasets and overlap (see also: dfbench compare A B --metric METRIC)"
         )
     if form == "csv" and kind not in _CSV:
         raise InvalidInput(
-            f"--format csv asked of the table {kind!r}; allowed with {' and '.join(_CSV)}; here: "
-            "--format json"
+            f"--format csv with the table {kind!r}; allowed with {' and '.join(_CSV)}; use "
+            "--format json here"
         )
     layouts = _tables(kind, chosen, metrics, results)
     if form == "csv":
         from dfbench.reporting.tables.columns import csv_text
 
         write(csv_text(layouts))
-        note("what the numbers mean, and under which conditions they hold: --format json")
+        note("definitions and conditions of the numbers: --format json")
         say_unfinished(unfinished)
     else:
         print_layouts([*layouts, *unfinished_layouts(unfinished)], form)
@@ -187,8 +187,8 @@ def _of_suite(records: list[Record], path: Path, sources: PluginSources) -> list
     chosen = of_suite(records, file, host)
     if not chosen:
         raise InvalidInput(
-            f"none of the {len(records)} records is of a run of {str(path)!r}; make them: dfbench "
-            f"suite run {path}"
+            f"none of the {len(records)} records belongs to the suite {str(path)!r}; make them: "
+            f"dfbench suite run {path}"
         )
     return chosen
 

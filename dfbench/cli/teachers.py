@@ -1,4 +1,4 @@
-"""`dfbench teachers`: the classifiers that a benchmark stands on, trained here or elsewhere."""
+"""`dfbench teachers`: the teachers of a benchmark, trained by dfbench or imported."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _OF_A_FIT = {
 
 @click.group("teachers")
 def teachers_group() -> None:
-    """Train teachers, look at them, or bring your own."""
+    """Train, inspect and import teachers."""
 
 
 @teachers_group.command()
@@ -69,7 +69,7 @@ def train(
 ) -> None:
     """Train both teachers of a dataset, unless they are in the cache.
 
-    A run with the same data, seed and settings takes them from there.
+    A run with the same data, seed and settings takes them from the cache.
     """
     from dfbench.planning.plan import open_session
     from dfbench.runs.ingredients import ensure_teachers
@@ -85,12 +85,12 @@ def train(
 @cache_option
 @format_option("text", "markdown", "json")
 def list_(*, cache: Path, form: str) -> None:
-    """List the networks of the cache, the youngest first."""
+    """List the networks in the cache, newest first."""
     from dfbench.teachers.facts import entries
 
     found, strange = entries(_folder(cache))
     for path in strange:
-        note(f"left out: '{path}' is no network that dfbench stored, or damaged")
+        note(f"left out: '{path}' is not a network stored by dfbench, or is damaged")
     _print("networks", found, form)
 
 
@@ -99,7 +99,7 @@ def list_(*, cache: Path, form: str) -> None:
 @cache_option
 @format_option("text", "json")
 def show(*, teacher: str, cache: Path, form: str) -> None:
-    """Show one network whole: TEACHER is a file, or the beginning of an identity."""
+    """Show everything stored about a network: TEACHER is a file or the start of an identity."""
     from dfbench.reporting.tables.layout import Layout
     from dfbench.reporting.tables.printing import print_layouts
     from dfbench.teachers.external import stored_teacher
@@ -129,7 +129,7 @@ def _print(title: str, entries: list[CachedNetwork], form: str) -> None:
         print_json([entry.content for entry in entries])
         return
     rows = tuple(_row(entry) for entry in entries)
-    notes = () if rows else ("none; make some: dfbench teachers train --dataset shapes",)
+    notes = () if rows else ("none; train some: dfbench teachers train --dataset shapes",)
     print_layouts([Layout(title, _HEADER, rows, notes, {}, _TEXTS)], form)
 
 

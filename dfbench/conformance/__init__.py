@@ -1,1 +1,1 @@
-"""The conformance kit: what a method has to keep, checked at a size of seconds."""
+"""The conformance kit: checks of a method's contract on a small example that runs in seconds."""

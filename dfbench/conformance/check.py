@@ -1,4 +1,4 @@
-"""The rules that a method must keep, in report order, and the method under test; free of torch."""
+"""The rules for methods, in report order, and the method under test; independent of torch."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from dfbench.system.files import absolute
 
 
 class CheckFailed(Exception):
-    """A method does not keep a rule; the text says how, in one line."""
+    """A method violates a rule; the text describes how, in one line."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """A rule that a method has to keep."""
+    """A rule for methods."""
 
     name: str
-    """What a report, a test's id and `expected_failures` call it."""
+    """Its name in reports, test ids and `expected_failures`."""
     rule: str
     """The rule as a clause."""
     target: str
-    """Function of a `Stage` in this package, `module:name`: returns a remark or None, raises
-    `CheckFailed` or whatever the plugin's code raises."""
+    """Function of a `Stage` in this package, `module:name`; it returns a remark or None, or raises
+    `CheckFailed` or an exception of the plugin."""
     after: tuple[str, ...] = ()
-    """Checks without which this one cannot be made."""
+    """Checks that must pass before this one."""
 
 
 _CLASS = ("class",)
@@ -36,8 +36,8 @@ _FIT = ("fit",)
 _EMBEDDED = ("fit", "embeddings")
 
 CHECKS = (
-    Check("class", "its class can be imported and made", "declarations:made"),
-    Check("names", "name, title and version are fit for print", "declarations:names", _CLASS),
+    Check("class", "its class can be imported and instantiated", "declarations:made"),
+    Check("names", "name, title and version are valid", "declarations:names", _CLASS),
     Check("config", "settings are validated, frozen and documented", "declarations:config", _CLASS),
     Check("construction", "it is made from its configuration", "declarations:kept", _CLASS),
     Check("fit", "fit() makes encoders of what needs() declares", "fits:fit", _CLASS),
@@ -46,20 +46,20 @@ CHECKS = (
     Check("configuration", "fit() leaves its configuration as it is", "fits:configuration", _FIT),
     Check("teachers", "both teachers stay as they are", "fits:teachers", _FIT),
     Check("global-randomness", "no global random state is used", "fits:global_randomness", _FIT),
-    Check("embeddings", "embeddings are finite and of one width", "encoders:embeddings", _FIT),
-    Check("batch-sizes", "batches of any size are mapped", "encoders:batch_sizes", _EMBEDDED),
+    Check("embeddings", "embeddings are finite and of equal width", "encoders:embeddings", _FIT),
+    Check("batch-sizes", "batches of any size are accepted", "encoders:batch_sizes", _EMBEDDED),
     Check(
         "batch-independence",
-        "an embedding depends on its own image only",
+        "an embedding depends only on its image",
         "encoders:batch_independence",
         _EMBEDDED,
     ),
     Check("modes", "embedding, train() and eval() change nothing", "encoders:modes", _EMBEDDED),
-    Check("devices", "encoders move, and a GPU gives embeddings", "fits:devices", _EMBEDDED),
-    Check("determinism", "one seed gives one result", "fits:determinism", _EMBEDDED),
-    Check("resume", "a killed fit ends with the same result", "fits:resume", ("determinism",)),
+    Check("devices", "encoders can be moved and run on a GPU", "fits:devices", _EMBEDDED),
+    Check("determinism", "the same seed gives the same result", "fits:determinism", _EMBEDDED),
+    Check("resume", "a resumed fit gives the same result", "fits:resume", ("determinism",)),
     Check("overlap", "teachers may know different classes", "fits:overlap", _FIT),
-    Check("chance", "retrieval beats a random order", "fits:chance", _EMBEDDED),
+    Check("chance", "retrieval is better than chance", "fits:chance", _EMBEDDED),
 )
 
 
@@ -72,7 +72,7 @@ def check_named(name: str) -> Check:
 
 
 def chosen_checks(only: Iterable[str] = ()) -> tuple[Check, ...]:
-    """The checks of these names in the kit's order; all without any. Raises `UnknownName`."""
+    """The checks of these names in the kit's order; all by default. Raises `UnknownName`."""
     wanted = {check_named(name).name for name in only}
     return tuple(check for check in CHECKS if not wanted or check.name in wanted)
 
@@ -81,11 +81,11 @@ Target = str | Path | type
 
 
 def rows_of(target: Target, sources: PluginSources) -> tuple[PluginHost, tuple[str, ...]]:
-    """The plugins with the target among them, and the labels of the rows that it means.
+    """The plugins, including the target, and the labels of the target's methods.
 
-    `target` is a row (`crossx`, `crossx[bn]`), `module:Class`, a class, or a plugin file, which
-    means all of its methods. Raises `PluginFault` for a file or class that does not work and
-    `UnknownName` for a row that nobody offers.
+    `target` is a method or variant (`crossx`, `crossx[bn]`), `module:Class`, a class, or a plugin
+    file, which stands for all of its methods. Raises `PluginFault` for a broken file or class and
+    `UnknownName` for an unknown method.
     """
     if isinstance(target, type):
         return _class_rows(class_source(target), sources)
@@ -101,12 +101,12 @@ def rows_of(target: Target, sources: PluginSources) -> tuple[PluginHost, tuple[s
 
 
 def only_row(target: Target, sources: PluginSources) -> tuple[PluginHost, str]:
-    """As `rows_of`, for a target that means one row. Raises `InvalidInput` for several."""
+    """Like `rows_of`, for a target with one method. Raises `InvalidInput` for several."""
     host, labels = rows_of(target, sources)
     if len(labels) > 1:
         raise InvalidInput(
-            f"{str(target)!r} offers several methods; allowed: one of them by name, "
-            f"{', '.join(sorted(labels))}, with the file among the plugins"
+            f"{str(target)!r} offers several methods; allowed: the name of one of them "
+            f"({', '.join(sorted(labels))}), with the file among the plugins"
         )
     return host, labels[0]
 
@@ -118,8 +118,8 @@ def _file_rows(file: Path, sources: PluginSources) -> tuple[PluginHost, tuple[st
     offered = next(plugin.methods for plugin in host.plugins if plugin.file == file)
     if not offered:
         raise InvalidInput(
-            f"plugin file {str(file)!r} offers no method; let its dfbench_methods() return a "
-            "dfbench.MethodSpec"
+            f"plugin file {str(file)!r} offers no method; return a dfbench.MethodSpec from its "
+            "dfbench_methods()"
         )
     return host, offered
 

@@ -1,4 +1,4 @@
-"""What the rest of dfbench counts on in a dataset."""
+"""Checks of the rules that dfbench relies on in datasets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _AT_ONCE = 500
 
 
 def check_dataset(opening: Callable[[DatasetRequest], Dataset], request: DatasetRequest) -> None:
-    """Open a dataset twice and look at every image. Raises `CheckFailed` with what is wrong."""
+    """Open a dataset twice and check every image. Raises `CheckFailed` with the first error."""
     dataset, again = opening(request), opening(request)
     for fault in _faults(dataset):
         raise CheckFailed(f"dataset {dataset.name!r}: {fault}")
@@ -23,7 +23,7 @@ def check_dataset(opening: Callable[[DatasetRequest], Dataset], request: Dataset
         raise CheckFailed(f"dataset {dataset.name!r}: its fingerprint changes when opened again")
     for (name, one), (_, other) in zip(_sets(dataset), _sets(again), strict=True):
         if _rows(one) != _rows(other) or one.names != other.names:
-            raise CheckFailed(f"dataset {dataset.name!r}: {name} are others when opened again")
+            raise CheckFailed(f"dataset {dataset.name!r}: {name} change when opened again")
 
 
 def _faults(dataset: Dataset) -> Iterator[str]:
@@ -41,12 +41,12 @@ def _name_faults(dataset: Dataset) -> Iterator[str]:
         yield "its name is empty or a path"
     for classes in (dataset.classes, dataset.alternative_classes):
         if list(classes) != sorted(set(classes)):
-            yield f"classes {classes!r} are not sorted, or repeated"
+            yield f"classes {classes!r} are not sorted or not unique"
     if len(dataset.classes) < 2:
         yield f"{len(dataset.classes)} benchmark classes; allowed: two or more"
     both = set(dataset.classes) & set(dataset.alternative_classes)
     if both:
-        yield f"benchmark classes are spare ones too: {', '.join(sorted(both))}"
+        yield f"classes are both benchmark and spare classes: {', '.join(sorted(both))}"
 
 
 def _set_faults(images: ImageSet, size: int) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Checks of what a method says about itself; nothing is trained."""
+"""Checks of a method's declarations, without training."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from dfbench.plugins.method_info import parse_label
 
 
 def kept(stage: Stage) -> str:
-    """Made with each setting changed in turn, it keeps that configuration and asks for no other."""
+    """Instantiated with each setting changed in turn, it keeps and uses only this configuration."""
     _, method = stage.resolved()
     changes = {"": method.config, **dict(_altered(method.config))}
     for name, config in changes.items():
-        what = f"made with {name}={getattr(config, name)!r}: " if name else ""
+        what = f"with {name}={getattr(config, name)!r}: " if name else ""
         with _others_made(config) as others:
             try:
                 built(type(method), config)
@@ -34,14 +34,14 @@ def kept(stage: Stage) -> str:
                 raise CheckFailed(f"{what}{fault}") from fault
         if others:
             raise CheckFailed(
-                f"{what}its __init__ makes a configuration of its own, {others[0]!r}; derive "
-                "everything from the one that it is given"
+                f"{what}its __init__ creates its own configuration, {others[0]!r}; derive "
+                "everything from the configuration it is given"
             )
     return f"settings changed: {', '.join(name for name in changes if name) or 'none'}"
 
 
 def _altered(config: MethodConfig) -> Iterator[tuple[str, MethodConfig]]:
-    """By setting, the configuration with another value there, where one is found."""
+    """The configuration with each setting changed, for settings with another valid value."""
     content = config.model_dump(mode="json")
     for name, field in type(config).model_fields.items():
         for value in _other_values(field, getattr(config, name)):
@@ -67,7 +67,7 @@ def _other_values(field: FieldInfo, value: Any) -> tuple[Any, ...]:
 
 @contextmanager
 def _others_made(config: MethodConfig) -> Iterator[list[MethodConfig]]:
-    """Configurations of the same class, but with other values, that the block makes."""
+    """Configurations of the same class with other values that the block creates."""
     others: list[MethodConfig] = []
     model = type(config)
     original = model.__init__
@@ -86,22 +86,23 @@ _TITLE_LENGTH = 40
 
 
 def made(stage: Stage) -> None:
-    """The class can be imported, and made with its settings."""
+    """The class can be imported and instantiated with its settings."""
     stage.resolved()
 
 
 def names(stage: Stage) -> None:
-    """Name, title and version of the class, and those that its plugin registered."""
+    """Name, title and version of the class match those registered by its plugin."""
     row, method = stage.resolved()
     spec = stage.host.method(row.name).spec
     if not _NAME.fullmatch(row.name):
         raise CheckFailed(
-            f"name {row.name!r}; allowed: lower case, digits and single hyphens, e.g. my-method"
+            f"name {row.name!r}; allowed: lower-case letters, digits and single hyphens, e.g. "
+            "my-method"
         )
     if spec.title != row.title:
         raise CheckFailed(
-            f"its MethodSpec has the title {spec.title!r}, its class {row.title!r}; make both the "
-            "same"
+            f"its MethodSpec has the title {spec.title!r}, its class {row.title!r}; use the same "
+            "title in both"
         )
     if row.title != row.title.strip() or not 0 < len(row.title) <= _TITLE_LENGTH:
         raise CheckFailed(f"title {row.title!r}; allowed: 1 to {_TITLE_LENGTH} characters")
@@ -110,7 +111,7 @@ def names(stage: Stage) -> None:
 
 
 def config(stage: Stage) -> str:
-    """The model of settings: validated, frozen, documented, whole."""
+    """The configuration class is validated, frozen, documented and can be stored as JSON."""
     _, method = stage.resolved()
     model = type(method).Config
     if not issubclass(model, MethodConfig):
@@ -132,16 +133,16 @@ def config(stage: Stage) -> str:
 def _model_faults(config: MethodConfig) -> Iterator[str]:
     model = type(config)
     if not model.model_config.get("frozen"):
-        yield "Config is not frozen; leave model_config as dfbench.MethodConfig has it"
+        yield "Config is not frozen; keep the model_config of dfbench.MethodConfig"
     if model.model_config.get("extra") != "forbid":
-        yield "Config takes settings it does not have; leave model_config as MethodConfig has it"
+        yield "Config accepts unknown settings; keep the model_config of dfbench.MethodConfig"
     try:
         again = model.model_validate(config.model_dump(mode="json"))
     except ValidationError as fault:
         yield f"its own settings are refused: {' '.join(str(fault).split())}"
         return
     if again != config:
-        yield "its settings do not come back from JSON as they were; use plain types"
+        yield "its settings change when stored as JSON and read back; use plain types"
 
 
 def _field_faults(model: type[MethodConfig]) -> Iterator[str]:
@@ -150,8 +151,8 @@ def _field_faults(model: type[MethodConfig]) -> Iterator[str]:
             yield f"setting {name!r} has no docstring; write one under the field"
         elif not _settable(model, name, field):
             yield (
-                f"setting {name!r} cannot be given as text (--set {name}=...); allowed: numbers, "
-                "texts, truth values, Literal"
+                f"setting {name!r} cannot be set as text (--set {name}=...); allowed: numbers, "
+                "strings, booleans, Literal"
             )
 
 

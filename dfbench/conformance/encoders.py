@@ -15,11 +15,11 @@ from dfbench.worker.contract import encoded, tensors_digest
 
 _PROBES = 7
 _TOLERANCE = 1e-4
-"""Of the largest norm: what sums in another order may differ by."""
+"""Tolerance for sums in another order, relative to the largest norm."""
 
 
 def embeddings(stage: Stage) -> str:
-    """Finite floating-point numbers, one width for photos and sketches."""
+    """Embeddings are finite floating-point numbers of equal width for photos and sketches."""
     found = stage.first.embeddings
     for name, values in found.items():
         if not values.is_floating_point():
@@ -32,21 +32,21 @@ def embeddings(stage: Stage) -> str:
         if photo != sketch or not photo:
             raise CheckFailed(
                 f"{representation} embeddings have widths {photo} (photo) and {sketch} (sketch); "
-                "allowed: one width of 1 or more"
+                "allowed: the same width, 1 or more"
             )
         widths.append(str(photo))
     return f"width {', '.join(widths)}"
 
 
 def batch_sizes(stage: Stage) -> None:
-    """Batches of 1, 2 and 7 images are mapped."""
+    """Batches of 1, 2 and 7 images are accepted."""
     for modality, encoder, images in _probes(stage):
         for size in (1, 2, _PROBES):
             _embedded(stage, modality, encoder, images[:size])
 
 
 def batch_independence(stage: Stage) -> None:
-    """An image's embedding does not depend on what else is in its batch, nor on its place."""
+    """An image's embedding does not depend on the other images in its batch or on its position."""
     for modality, encoder, images in _probes(stage):
         together = _embedded(stage, modality, encoder, images)
         ways = {
@@ -59,7 +59,7 @@ def batch_independence(stage: Stage) -> None:
             if gap > _TOLERANCE:
                 raise CheckFailed(
                     f"{modality} embeddings of the same images {way} differ by {gap:.2g} of their "
-                    "norm; an embedding may depend on its own image only"
+                    "norm; an embedding may depend only on its image"
                 )
 
 
@@ -74,8 +74,8 @@ def modes(stage: Stage) -> None:
         again = _embedded(stage, modality, encoder.eval(), images)
         if not torch.equal(first, again):
             raise CheckFailed(
-                f"the {modality} encoder embeds otherwise after train() and eval(); call "
-                "super().train(mode) and take nothing else from it"
+                f"the {modality} encoder gives other embeddings after train() and eval(); let "
+                "train(mode) only call super().train(mode)"
             )
 
 

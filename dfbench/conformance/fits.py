@@ -1,4 +1,4 @@
-"""Checks of how a method fits: by itself, again, broken off, with other classes, on a GPU."""
+"""Checks of a method's fit: alone, repeated, resumed, with partly different classes, on a GPU."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _RESAMPLES = 500
 
 
 def fit(stage: Stage) -> str:
-    """A pair of encoders comes out of two teachers and the needs declared."""
+    """A fit returns a pair of encoders from two teachers and the declared needs."""
     encoders = stage.first.encoders
     for name, representation in {"": encoders, **encoders.representations}.items():
         if representation.similarity not in SIMILARITIES:
@@ -30,19 +30,19 @@ def fit(stage: Stage) -> str:
 
 
 def needs(stage: Stage) -> str:
-    """What was asked for is what was declared."""
+    """The needs used are the needs declared."""
     declared = {Need(name) for name in stage.row.needs}
     hidden = stage.first.asked - declared
     if hidden:
         raise CheckFailed(
-            f"it asked for {_listed(hidden)} without declaring it, and went on when refused; "
-            "declare it in needs(), or do not ask"
+            f"it requested {_listed(hidden)} without declaring it, and continued when refused; "
+            "declare it in needs(), or do not request it"
         )
     unused = declared - stage.first.asked
     if unused:
         raise CheckFailed(
-            f"it declares {_listed(unused)} and never asked for it; the table would say that the "
-            "row uses it"
+            f"it declares {_listed(unused)} but never requested it; tables would list it as an "
+            "input of the method"
         )
     return _listed(declared) or "nothing beyond two teachers"
 
@@ -61,58 +61,58 @@ def trains(stage: Stage) -> str:
 
 
 def configuration(stage: Stage) -> None:
-    """The configuration is afterwards what the record tells."""
+    """The configuration after fit() is the recorded one."""
     if stage.first.altered_settings:
         raise CheckFailed(
-            f"fit() changed its configuration: {stage.first.altered_settings}; the record tells "
-            "what it was made with, so keep what is computed from it elsewhere"
+            f"fit() changed its configuration: {stage.first.altered_settings}; the record has the "
+            "original configuration, so store derived values elsewhere"
         )
 
 
 def teachers(stage: Stage) -> None:
-    """Both teachers are afterwards what they were, byte for byte."""
+    """Both teachers are unchanged after fit(), byte for byte."""
     if stage.first.altered_teachers:
         raise CheckFailed(
-            f"fit() altered the {' and the '.join(stage.first.altered_teachers)} teacher; change "
+            f"fit() altered the {' and the '.join(stage.first.altered_teachers)} teacher; modify "
             "a copy (copy.deepcopy)"
         )
 
 
 def global_randomness(stage: Stage) -> None:
-    """The generators that everybody shares are afterwards what they were."""
+    """The global random generators are unchanged after fit()."""
     _ = stage.first, stage.repeated
-    # Importing a module for the first time may draw numbers, and is no fault of the method.
+    # The first import of a module may draw numbers, which is not the method's error.
     used = sorted(stage.used_generators("first") & stage.used_generators("repeated"))
     if used:
         raise CheckFailed(
             f"it used the global random generator of {', '.join(used)}; draw from "
-            "setting.generator(name), make modules in setting.new_module(name, build)"
+            "setting.generator(name), and create modules with setting.new_module(name, build)"
         )
 
 
 def determinism(stage: Stage) -> None:
-    """The same seed gives the same embeddings, bit by bit."""
+    """The same seed gives bit-identical embeddings."""
     outcome = stage.repeated.outcome
-    # One that was broken off and ends as the first tells it too, and saves a fit.
+    # If the interrupted fit equals the first, this shows determinism too and saves a fit.
     if isinstance(outcome, Fit) and not _difference(stage.first, outcome):
         return
     _compare(stage.first, stage.second, "two fits of one seed")
 
 
 def resume(stage: Stage) -> str:
-    """A fit that was killed and repeated ends as one that was not."""
+    """A fit that is killed and resumed gives the same result as an uninterrupted one."""
     repeated = stage.repeated
     if isinstance(repeated.outcome, Exception):
         raise repeated.outcome
     if not repeated.broken:
-        return "no loop of setting.loop() to break off: a killed fit starts anew"
-    where = f"broken off in {', '.join(repeated.broken)}"
+        return "no loop of setting.loop() to interrupt: a killed fit starts again"
+    where = f"interrupted in {', '.join(repeated.broken)}"
     _compare(stage.first, repeated.outcome, f"a fit {where}")
     return where
 
 
 def overlap(stage: Stage) -> str:
-    """Teachers may know different classes, or the method says why not."""
+    """Teachers may know different classes, or the method gives a reason why not."""
     reason = stage.row.cannot.get("overlap")
     if reason is not None:
         if not reason.strip() or "\n" in reason:
@@ -125,7 +125,7 @@ def overlap(stage: Stage) -> str:
 
 
 def chance(stage: Stage) -> str:
-    """Retrieval by its embeddings is better than a random order."""
+    """Retrieval by its embeddings is better than chance."""
     images, found = stage.test_images(), stage.first.embeddings
     queries, gallery = (images[m] for m in reversed(MODALITIES))
     score = evaluate(
@@ -145,7 +145,7 @@ def chance(stage: Stage) -> str:
 
 
 def devices(stage: Stage) -> str:
-    """It works on a GPU, if there is one; encoders hold no tensor that does not move."""
+    """It works on a GPU, if available; encoders have no tensors that .to(device) does not move."""
     for modality in MODALITIES:
         for name, module in getattr(stage.first.encoders, modality).named_modules():
             for key, value in vars(module).items():
@@ -155,7 +155,7 @@ def devices(stage: Stage) -> str:
                         "that .to(device) does not move; register_buffer() it"
                     )
     if not torch.cuda.is_available():
-        return "no GPU here: only looked for tensors that do not move"
+        return "no GPU available: only checked for tensors that cannot be moved"
     stage.fit("gpu", device="cuda")
     return "cpu, cuda"
 
@@ -167,7 +167,7 @@ def _compare(one: Fit, other: Fit, what: str) -> None:
 
 
 def _difference(one: Fit, other: Fit) -> str:
-    """What is not the same; empty where all is."""
+    """The first difference between two fits; empty if there is none."""
     for name, embeddings in one.embeddings.items():
         again = other.embeddings.get(name)
         if again is None or again.shape != embeddings.shape:
@@ -175,8 +175,8 @@ def _difference(one: Fit, other: Fit) -> str:
         if not torch.equal(embeddings, again):
             gap = (embeddings - again).abs().max().item()
             return (
-                f"{name} embeddings differ by up to {gap:.2g}; what changes between steps belongs "
-                "in the loop's state, what is random is drawn from setting.generator(name)"
+                f"{name} embeddings differ by up to {gap:.2g}; put everything that changes between "
+                "steps into the loop's state, and draw random numbers from setting.generator(name)"
             )
     return ""
 

@@ -1,4 +1,4 @@
-"""The kit at work: a row examined check by check."""
+"""Examination of a method, check by check."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ Status = Literal["passed", "failed", "expected", "not run"]
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of a check."""
+    """The result of a check."""
 
     check: Check
     status: Status
-    """`expected`: it failed, as was said it would."""
+    """`expected`: it failed as expected."""
     remark: str
     """A reason or a remark, in one line; may be empty."""
     seconds: float = 0.0
     traceback: str | None = None
-    """Of a fault in the plugin's code."""
+    """Traceback of an error in the plugin's code."""
 
 
 class Examination:
-    """Verdicts on one row; each check is made once, when it is asked for.
+    """Verdicts on one method; each check runs once, on first request.
 
-    `expected_failures` gives a reason for each check that may fail; one that passes all the same
-    fails. Raises `UnknownName` for a check that there is not.
+    `expected_failures` gives a reason for each check that is expected to fail; if such a check
+    passes, its verdict is `failed`. Raises `UnknownName` for an unknown check.
     """
 
     def __init__(self, stage: Stage, expected_failures: Mapping[str, str]) -> None:
@@ -47,20 +47,20 @@ class Examination:
         self._made: dict[str, Verdict] = {}
 
     def verdict(self, check: Check) -> Verdict:
-        """What became of a check, expectations considered."""
+        """The result of a check, taking expected failures into account."""
         plain = self._plain(check)
         if check not in self._expected or plain.status == "not run":
             return plain
         if plain.status == "failed":
             return replace(plain, status="expected", remark=self._expected[check], traceback=None)
-        told = f"it passes, and was expected to fail: {self._expected[check]}"
+        told = f"it passes but was expected to fail: {self._expected[check]}"
         return replace(plain, status="failed", remark=told)
 
     def _plain(self, check: Check) -> Verdict:
         if check.name not in self._made:
             lacking = [n for n in check.after if self._plain(check_named(n)).status != "passed"]
             if lacking:
-                verdict = Verdict(check, "not run", f"the check {lacking[0]!r} comes before it")
+                verdict = Verdict(check, "not run", f"it requires the check {lacking[0]!r} to pass")
             else:
                 verdict = _made(check, self._stage)
             self._made[check.name] = verdict
@@ -77,9 +77,9 @@ def examined(
     cache: Path,
     device: str = "cpu",
 ) -> Iterator[Examination]:
-    """An examination of a row in a temporary folder; `cache` keeps drawings and teachers.
+    """An examination of a method in a temporary folder; `cache` stores drawings and teachers.
 
-    Raises `UnknownName` or `InvalidConfig` for settings that there are not.
+    Raises `UnknownName` or `InvalidConfig` for invalid settings.
     """
     with TemporaryDirectory(prefix="dfbench-check-") as place:
         stage = Stage(host, label, settings, place=Path(place), cache=cache, device=device)
@@ -99,7 +99,7 @@ def _made(check: Check, stage: Stage) -> Verdict:
             remark = test(stage) or ""
     except CheckFailed as failure:
         return Verdict(check, "failed", str(failure), time.monotonic() - started)
-    except Exception as fault:  # noqa: BLE001  # whatever a plugin raises
+    except Exception as fault:  # noqa: BLE001  # a plugin may raise anything
         seconds = time.monotonic() - started
         return Verdict(check, "failed", describe_fault(fault), seconds, format_exc())
     return Verdict(check, "passed", remark, time.monotonic() - started)

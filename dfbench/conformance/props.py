@@ -1,4 +1,4 @@
-"""What checks are staged with: a loop that dies halfway, and a small drawn dataset."""
+"""Fixtures of the checks: an interrupted training loop, and a small drawn dataset."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from dfbench.modality import MODALITIES, Modality
 
 
 class Broken(BaseException):
-    """A fit was broken off; no exception that a method may catch."""
+    """A fit was interrupted; not an `Exception`, so that methods do not catch it."""
 
 
 class Breaker:
-    """Makes loops; the first few of them are broken off once each, a step after a checkpoint."""
+    """Makes loops, and interrupts the first few of them once each, a step after a checkpoint."""
 
     def __init__(self, most: int) -> None:
         self._left = most
         self.broken: list[str] = []
-        """Descriptions of the loops that were broken off."""
+        """Names of the interrupted loops."""
 
     def make(
         self,
@@ -37,7 +37,7 @@ class Breaker:
         checkpoints: Checkpoints,
         checkpoint_seconds: float,
     ) -> TrainingLoop:
-        """A loop that takes the arguments of `TrainingLoop`."""
+        """A loop, with the arguments of `TrainingLoop`."""
         del checkpoint_seconds
         if checkpoints.name in self.broken or len(self.broken) == self._left or steps < 2:
             return TrainingLoop(description, steps, state, checkpoints, float("inf"))
@@ -45,7 +45,7 @@ class Breaker:
 
 
 class _BreakingLoop(TrainingLoop):
-    """Keeps one checkpoint, in the middle, and dies a step later."""
+    """Saves one checkpoint, halfway, and raises `Broken` a step later."""
 
     def __init__(
         self,
@@ -71,11 +71,11 @@ CLASSES = ("airplane", "bell", "star", "tree")
 SPARE = ("heart", "ladder")
 SIZE = 16
 COUNTS: Mapping[str, int] = {"train": 120, "test": 25, "alternative": 60}
-"""Images a class and modality; alternative ones are the first of the training part."""
+"""Images per class and modality; alternative images are the first of the training part."""
 
 
 def open_few_shapes(request: DatasetRequest) -> FewShapes:
-    """Open them, drawing the images first if the cache does not hold them."""
+    """Open `FewShapes`, drawing images that are not in the cache."""
     return FewShapes(request.cache)
 
 
@@ -97,7 +97,7 @@ class FewShapes:
         self.fingerprint = blake2b(text.encode(), digest_size=16).hexdigest()
 
     def images(self, modality: Modality, part: Part) -> ImageSet:
-        """Images of the four classes, those of a class side by side."""
+        """Images of the four classes, grouped by class."""
         return self._set(modality, part, CLASSES)
 
     def alternative(self, modality: Modality) -> ImageSet:

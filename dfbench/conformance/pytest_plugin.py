@@ -1,7 +1,7 @@
-"""The kit as a plugin of pytest: one test a check, named after it.
+"""The kit as a pytest plugin: one test per check, named after the check.
 
-A test marked `dfbench(target, settings={}, expected_failures={}, only=(), plugins=())` that takes
-`dfbench_check` is made once for every check, and calls it. A method is fitted once for all of them.
+A test marked `dfbench(target, settings={}, expected_failures={}, only=(), plugins=())` with the
+argument `dfbench_check` is parametrised by check and calls it. All checks share one fit.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the marker."""
     config.addinivalue_line(
         "markers",
-        "dfbench(target, settings={}, expected_failures={}, only=(), plugins=()): what "
-        "`dfbench_check` examines: a row, 'module:Class', a class, or a plugin file",
+        "dfbench(target, settings={}, expected_failures={}, only=(), plugins=()): target of "
+        "`dfbench_check`: a method, 'module:Class', a class, or a plugin file",
     )
     config.stash[_EXAMINATIONS] = ExitStack()
 
@@ -39,7 +39,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Make a test of each check for every `dfbench` marker."""
+    """Parametrise a test by the checks of its `dfbench` markers."""
     if "dfbench_check" not in metafunc.fixturenames:
         return
     tests: list[Any] = []
@@ -53,14 +53,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         ]
     if not tests:
         raise pytest.UsageError(
-            f"{metafunc.definition.nodeid} takes dfbench_check and has no marker; mark it "
+            f"{metafunc.definition.nodeid} uses dfbench_check but has no marker; mark it "
             '@pytest.mark.dfbench("my-method")'
         )
     metafunc.parametrize("dfbench_check", tests)
 
 
 class MethodUnderTest:
-    """A target of the kit, examined when its first check is asked for."""
+    """A target of the kit, examined when its first check runs."""
 
     def __init__(
         self,
@@ -84,7 +84,7 @@ class MethodUnderTest:
         self._examined: Examination | None = None
 
     def test_of(self, check: Check) -> Callable[[], None]:
-        """What fails, skips or passes as the verdict on a check has it."""
+        """A test function that fails, skips or passes according to the verdict on a check."""
 
         def test() -> None:
             verdict = self._examination().verdict(check)
@@ -103,7 +103,7 @@ class MethodUnderTest:
         from dfbench.defaults import chosen_cache, chosen_plugins, chosen_plugins_folder
 
         if self._examined is None:
-            cache = chosen_cache()  # before a plugin is imported that may change what it depends on
+            cache = chosen_cache()  # before a plugin is imported, which may change its inputs
             sources = chosen_plugins(self._plugins, chosen_plugins_folder())
             host, label = only_row(self._target, sources)
             examination = examined(

@@ -1,4 +1,4 @@
-"""Where a method is put to the test: teachers of drawn figures, a tiny budget, fits on demand."""
+"""The test environment of a method: teachers of drawn figures, a small budget, fits on demand."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ from dfbench.worker.needs import read_supplies
 
 SEED = 0
 THREADS = 1
-"""More do not make such small networks faster, and much slower on a busy machine."""
+"""More threads do not speed up such small networks, and slow them down on a busy machine."""
 SETTINGS = {
     "teachers.network": "resnet-tiny",
     "teachers.steps": "300",
@@ -67,7 +67,7 @@ _MOST_BREAKS = 3
 
 
 class NotedSupplies(dict[Need, Any]):
-    """What a method declared; notes what it asks for, even where it hides the refusal."""
+    """The declared needs of a method; records every request, even if the method hides a refusal."""
 
     def __init__(self, supplies: Mapping[Need, Any]) -> None:
         super().__init__(supplies)
@@ -81,32 +81,32 @@ class NotedSupplies(dict[Need, Any]):
 
 @dataclass(frozen=True)
 class Fit:
-    """A finished fit, and what was seen around it."""
+    """A finished fit with observations for the checks."""
 
     encoders: Encoders
     embeddings: dict[str, Tensor]
-    """Of the test images, by modality, after the representation: `photo`, `posterior sketch`."""
+    """Embeddings of the test images by representation and modality: `photo`, `posterior sketch`."""
     asked: frozenset[Need]
-    """Needs that the method asked for."""
+    """Needs that the method requested."""
     altered_teachers: tuple[Modality, ...]
     altered_settings: str
-    """Settings that are no longer those it was made with; empty if all are."""
+    """Settings that the method changed; empty if none."""
     optimiser_steps: int
     """Steps that optimisers of torch took."""
 
 
 @dataclass(frozen=True)
 class Repeated:
-    """A fit that was broken off, and repeated until it came to an end."""
+    """A fit that was interrupted and resumed until it ended."""
 
     outcome: Fit | Exception
-    """The last attempt's, or the fault that ended it."""
+    """The last attempt, or the exception that ended it."""
     broken: tuple[str, ...]
-    """Descriptions of the loops that were broken off."""
+    """Names of the interrupted loops."""
 
 
 class Stage:
-    """A row with all that it needs to be fitted, at a size of seconds."""
+    """A method with everything it needs for a small fit that runs in seconds."""
 
     def __init__(
         self,
@@ -129,7 +129,7 @@ class Stage:
         self._used_generators: dict[str, set[str]] = {}
 
     def check_settings(self) -> None:
-        """Raise `UnknownName` or `InvalidConfig` for settings that there are not."""
+        """Raise `UnknownName` or `InvalidConfig` for invalid settings."""
         self._session("closed", self.device)
         given = self._settings.method
         if given:
@@ -137,49 +137,49 @@ class Stage:
             configure(cls.Config, base, given, f"method {self.label!r}")
 
     def close(self) -> None:
-        """Give back what fits were lent."""
+        """Release the shared memory of fits."""
         self._lent.close()
 
     def resolved(self) -> tuple[MethodInfo, Method]:
-        """The row, and a new object of its method."""
+        """The method's description, and a new instance."""
         return resolve(self.host, self.label, self._settings.method)
 
     @property
     def required_settings(self) -> dict[str, str]:
-        """What was given of the settings that have no default."""
+        """The given settings that have no default."""
         fields = method_class(self.host, self.label)[0].Config.model_fields
         given = self._settings.method
         return {name: value for name, value in given.items() if fields[name].is_required()}
 
     @cached_property
     def row(self) -> MethodInfo:
-        """The row as its plugin describes it."""
+        """The method as its plugin describes it."""
         return self.resolved()[0]
 
     @cached_property
     def first(self) -> Fit:
-        """A fit in `closed`."""
+        """A fit in the scenario `closed`."""
         return self.fit("first")
 
     @cached_property
     def repeated(self) -> Repeated:
-        """The same fit in a folder of its own, broken off in up to three loops."""
+        """The same fit in its own folder, interrupted in up to three loops."""
         breaker = Breaker(_MOST_BREAKS)
         while True:
             try:
                 return Repeated(self.fit("repeated", make=breaker.make), tuple(breaker.broken))
             except Broken:
                 continue
-            except Exception as fault:  # noqa: BLE001  # whatever a plugin raises; `resume` tells it
+            except Exception as fault:  # noqa: BLE001  # a plugin may raise anything; `resume` reports it
                 return Repeated(fault, tuple(breaker.broken))
 
     @cached_property
     def second(self) -> Fit:
-        """The same fit once more, in a folder of its own, undisturbed."""
+        """The same fit again in its own folder, without interruption."""
         return self.fit("second")
 
     def used_generators(self, name: str) -> frozenset[str]:
-        """Libraries whose global random generator was not as before after fits of this name."""
+        """Libraries whose global random generator was changed by fits of this name."""
         return frozenset(self._used_generators.get(name, ()))
 
     def fit(
@@ -190,7 +190,7 @@ class Stage:
         make: Callable[..., TrainingLoop] = TrainingLoop,
         device: str | None = None,
     ) -> Fit:
-        """A fit with a folder of its own, `name`; what lies there is gone on from."""
+        """A fit in its own folder `name`, resuming from checkpoints there."""
         with pinned_numerics(THREADS, SEED):
             return self._fit(self._session(scenario, device or self.device), name, make)
 
@@ -217,7 +217,7 @@ class Stage:
         )
 
     def _embeddings(self, encoders: Encoders, session: Session) -> dict[str, Tensor]:
-        """Of all test images, by representation and modality."""
+        """Embeddings of all test images, by representation and modality."""
         images, device = session.test_images(), torch.device(session.device)
         representations = {"": encoders, **encoders.representations}
         return {
@@ -229,7 +229,7 @@ class Stage:
         }
 
     def test_images(self) -> dict[Modality, ImageSet]:
-        """Queries and gallery of `closed`."""
+        """Queries and gallery of the scenario `closed`."""
         return self._session("closed", self.device).test_images()
 
     def _session(self, scenario: str, device: str) -> Session:
@@ -304,7 +304,7 @@ def _optimiser_steps() -> Iterator[Iterator[int]]:
 
 
 def _pairs(session: Session, folder: Path) -> Path:
-    """Stand-ins for the pairs of another row, which would take its time: real ones of a class."""
+    """Pairs of real images of a class, in place of generated pairs, which would take too long."""
     sets = {m: session.dataset.images(m, "train") for m in MODALITIES}
     random = torch.Generator().manual_seed(SEED)
     photos, sketches = (

@@ -1,6 +1,6 @@
-"""Datasets: what one is, the drawn one, anybody's folder, and where alternative data come from.
+"""Datasets: the protocol, the built-in datasets and the choice of alternative data.
 
-Names are imported when they are first used, so that listing datasets imports no numpy.
+Names are imported on first use, so that listing datasets does not import numpy.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Images of chosen classes, and the source of alternative data."""
+"""Selection of images by class, and the source of alternative data."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from dfbench.modality import Modality
 def images_of(sets: Sequence[ImageSet], classes: tuple[str, ...]) -> ImageSet:
     """All images of `classes` in `sets`, as one set whose labels are indices into `classes`.
 
-    A single set of just these classes is returned as it is; otherwise images are read when they
-    are asked for. An image that several sets hold by one name counts once.
+    A single set with exactly these classes is returned unchanged; otherwise images are read
+    lazily. An image that occurs under the same name in several sets is included once.
     """
     if len(sets) == 1 and sets[0].classes == classes:
         return sets[0]
@@ -40,7 +40,7 @@ def images_of(sets: Sequence[ImageSet], classes: tuple[str, ...]) -> ImageSet:
 def _without_copies(
     part: ImageSet, rows: NDArray[np.int64], earlier: ImageSet
 ) -> NDArray[np.int64]:
-    """The rows whose image is not, under its name, in an earlier set."""
+    """The rows whose image does not occur under the same name in an earlier set."""
     places = {name: row for row, name in enumerate(earlier.names)}
 
     def copied(row: int) -> bool:
@@ -52,16 +52,16 @@ def _without_copies(
 
 @dataclass(frozen=True)
 class AlternativeImages:
-    """Images of classes that the benchmark does not have."""
+    """Images of classes outside the benchmark."""
 
     source: str
-    """Name for the record: a dataset, with `(spare)` where only its spare classes are used."""
+    """Name for the record: a dataset, with `(spare)` if only its spare classes are used."""
     classes: tuple[str, ...]
-    """Sorted; none means the same as a benchmark class."""
+    """Sorted; none is a synonym of a benchmark class."""
     fingerprint: str
     """Hex digest of the source's contents and the classes used."""
     parts: Callable[[Modality], tuple[ImageSet, ...]]
-    """The source's image sets, collisions still in them."""
+    """The source's image sets, including classes that collide with the benchmark."""
 
     def images(self, modality: Modality) -> ImageSet:
         """All images of `classes`, in one set."""
@@ -76,10 +76,10 @@ def alternative_source(
 ) -> AlternativeImages:
     """Alternative images for `dataset`.
 
-    `other`, where given: its training and alternative images. Else the dataset's own spare
-    classes; where there are none, the spare classes of what `shapes()` opens. Classes whose name
-    or synonym is a benchmark class of `dataset`, or one of `known` (classes that teachers know
-    from elsewhere), are left out.
+    With `other`, its training and alternative images. Otherwise the dataset's own spare classes
+    or, if it has none, the spare classes of the dataset that `shapes()` opens. Classes whose name
+    or synonym is a benchmark class of `dataset`, or in `known` (other classes that the teachers
+    have learned), are left out.
 
     Raises `InvalidInput` if the image sizes differ or fewer than two classes remain.
     """
@@ -96,7 +96,7 @@ def alternative_source(
 
 
 def spare_of(dataset: str) -> str:
-    """How records name the spare classes of a dataset."""
+    """The name of a dataset's spare classes in records."""
     return f"{dataset} (spare)"
 
 
@@ -120,14 +120,14 @@ def _from(
     if origin.image_size != size:
         raise InvalidInput(
             f"alternative data of '{origin.name}' are {origin.image_size} px, "
-            f"'{dataset.name}' is {size} px: open both with one --image-size, "
-            "or name another --alternative"
+            f"'{dataset.name}' is {size} px: set one --image-size for both, "
+            "or choose another --alternative"
         )
     kept = tuple(sorted(set(classes) - colliding(classes, (*dataset.classes, *known))))
     if len(kept) < 2:
         raise InvalidInput(
             f"alternative data of '{origin.name}' have {len(kept)} classes that "
-            f"'{dataset.name}' does not have, two are needed: name another --alternative"
+            f"'{dataset.name}' does not have; two are required: choose another --alternative"
         )
     text = "/".join((origin.fingerprint, "(spare)" if source.endswith(" (spare)") else "", *kept))
     fingerprint = blake2b(text.encode(), digest_size=16).hexdigest()

@@ -1,4 +1,4 @@
-"""The plugin of the built-in datasets; imports none of them."""
+"""The plugin that offers the built-in datasets, without importing them."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ _PUBLISHED = (
     ("sketchy", "Sketchy, 125 classes, its own 12,500 photos", "open_sketchy"),
     ("sketchy-ext", "Sketchy Extended, 125 classes, 73,002 photos", "open_sketchy_ext"),
     ("tuberlin", "TU-Berlin Extended, 250 classes, 204,489 photos", "open_tuberlin"),
-    ("tuberlin-ext", "another name of tuberlin, which has no other photos", "open_tuberlin"),
+    ("tuberlin-ext", "alias of tuberlin, which has no other photos", "open_tuberlin"),
     ("quickdraw", "QuickDraw Extended, 110 classes, 204,000 photos", "open_quickdraw"),
-    ("quickdraw-ext", "another name of quickdraw, which has no other photos", "open_quickdraw"),
+    ("quickdraw-ext", "alias of quickdraw, which has no other photos", "open_quickdraw"),
     ("pacs", "PACS, domains photo and sketch, 7 classes", "open_pacs"),
 )
 
 
 @hookimpl
 def dfbench_datasets() -> tuple[DatasetSpec, ...]:
-    """Return the drawn dataset, that of anybody's folder, and the published ones."""
+    """Return the drawn dataset, the image-folder dataset and the published datasets."""
     return (
         DatasetSpec(
             "shapes",
-            "drawn figures, 20 + 10 classes, 32 px or any other size, nothing to download",
+            "drawn figures, 20 + 10 classes, 32 px or any other size, no download",
             "dfbench.datasets.shapes:open_shapes",
         ),
         DatasetSpec(

@@ -1,4 +1,4 @@
-"""Choices that no dataset can follow, told alike by all of them."""
+"""Checks of dataset options, shared by all datasets."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from dfbench.errors import InvalidInput
 
 
 def check_classes(title: str, benchmark: Collection[str], alternative: Collection[str]) -> None:
-    """Raise `InvalidInput` for a class of both kinds, and for fewer than two benchmark classes."""
+    """Raise `InvalidInput` for a class in both lists, and for fewer than two benchmark classes."""
     both = sorted({*benchmark} & {*alternative})
     if both:
         raise InvalidInput(
-            f"class {both[0]!r} asked for as benchmark and as alternative class: "
+            f"class {both[0]!r} is both a benchmark and an alternative class: "
             "leave it out of one of the two"
         )
     if len(benchmark) < 2:
@@ -26,18 +26,20 @@ def check_classes(title: str, benchmark: Collection[str], alternative: Collectio
 
 
 def check_place(folder: Path) -> None:
-    """Raise `InvalidInput` for a path that cannot be written into a run's files."""
+    """Raise `InvalidInput` for a path that cannot be recorded in a run's files."""
     if not encodable(str(folder.absolute())):
         raise InvalidInput(
-            f"the path {str(folder.absolute())!a} is not UTF-8, so that no run can record it: "
-            "rename the folder, or name it by a link"
+            f"the path {str(folder.absolute())!a} is not UTF-8, so runs cannot record it: "
+            "rename the folder, or use a symbolic link to it"
         )
 
 
 def check_unpublished(title: str, request: DatasetRequest) -> None:
-    """Raise `InvalidInput` for an option that only published datasets have."""
+    """Raise `InvalidInput` for an option that applies to published datasets only."""
     if request.holdout != "fifth" or request.duplicate_photos:
         option = (
             "--duplicate-photos" if request.duplicate_photos else f"--holdout {request.holdout}"
         )
-        raise InvalidInput(f"{option} asked of {title}: it is for published datasets; drop it")
+        raise InvalidInput(
+            f"{option} does not apply to {title}, only to published datasets; remove the option"
+        )

@@ -1,4 +1,4 @@
-"""What a dataset is to the rest of dfbench: images by modality, class and part."""
+"""The dataset protocol: images by modality, class and part."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Images = NDArray[np.uint8]
 
 
 class ImageArray(Protocol):
-    """Images uint8 `[N, C, H, W]`: a NumPy array, or what is read from disk like one."""
+    """Images uint8 `[N, C, H, W]`: a NumPy array, or an array-like object read from disk."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -27,11 +27,11 @@ class ImageArray(Protocol):
         """Number of images."""
 
     def __getitem__(self, rows: Any, /) -> Images:
-        """Images at an index, a slice or an array of indices or truth values."""
+        """Images at an index, a slice, or an array of indices or booleans."""
 
 
 class LazyImages:
-    """An `ImageArray` of images that `read` gets by their indices, in new memory each time."""
+    """An `ImageArray` whose images `read` loads by index, into new memory each time."""
 
     def __init__(self, shape: tuple[int, ...], read: Callable[[NDArray[np.int64]], Images]) -> None:
         self.shape = shape
@@ -47,14 +47,14 @@ class LazyImages:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         """All images in memory."""
         if copy is False:
-            raise ValueError("images on disk cannot be an array without a copy")
+            raise ValueError("images on disk cannot be converted to an array without copying")
         return self[:].astype(dtype or np.uint8, copy=False)
 
 
 def joined(parts: Sequence[tuple[ImageArray, NDArray[np.int64]]]) -> ImageArray:
-    """Some images of several arrays, one after the other, read when they are asked for.
+    """Selected images of several arrays, concatenated and read lazily.
 
-    Grey ones get three channels if others have them.
+    Grey images get three channels if any array has three.
     """
     channels = max(images.shape[1] for images, _ in parts)
     ends = np.cumsum([len(rows) for _, rows in parts])
@@ -80,13 +80,13 @@ class ImageSet:
     """Images of one modality with their classes, decoded and resized."""
 
     images: ImageArray
-    """`[N, C, H, W]`, an array or read from disk by rows; C is 1 where all images are grey."""
+    """`[N, C, H, W]`, in memory or read from disk by row; C is 1 if all images are grey."""
     labels: NDArray[np.int64]
     """`[N]`, indices into `classes`."""
     classes: tuple[str, ...]
-    """Class names, sorted; the index of a class comes from its name, never from folder order."""
+    """Class names, sorted, so that class indices do not depend on folder order."""
     names: tuple[str, ...]
-    """`[N]`, names unique within the set (for a folder, the path relative to it)."""
+    """`[N]`, unique within the set (for an image folder, the path relative to it)."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -94,16 +94,16 @@ class ImageSet:
 
 @dataclass(frozen=True)
 class ClassSplit:
-    """A published division of a dataset's classes for zero-shot retrieval."""
+    """A published class split of a dataset for zero-shot retrieval."""
 
     name: str
-    """What a scenario calls it, e.g. `S25-SAKE`."""
+    """Its name in scenarios, e.g. `S25-SAKE`."""
     seen: tuple[str, ...]
-    """Sorted; what teachers and students may learn."""
+    """Sorted; the classes that teachers and students may learn."""
     unseen: tuple[str, ...]
-    """Sorted, disjoint from `seen`; what queries and gallery are of."""
+    """Sorted, disjoint from `seen`; the classes of queries and gallery."""
     source: str
-    """Who published it, and where it can be read."""
+    """Publication and file that define it."""
     queries: int | None = None
     """Published number of sketches of the unseen classes; None if unknown."""
     gallery: int | None = None
@@ -119,7 +119,7 @@ class Dataset(Protocol):
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Benchmark classes, sorted: what teachers learn and queries ask for."""
+        """Benchmark classes, sorted: the classes of teachers, queries and gallery."""
 
     @property
     def alternative_classes(self) -> tuple[str, ...]:
@@ -131,20 +131,21 @@ class Dataset(Protocol):
 
     @property
     def fingerprint(self) -> str:
-        """Hex digest of all images, classes and the split: equal exactly if the contents are."""
+        """Hex digest of all images, classes and the split; equal if and only if these are."""
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a user should know, a line each: a class list applied, unreadable files left out."""
+        """Notes for the user, one line each: a class list applied, unreadable files left out."""
 
     @property
     def splits(self) -> Mapping[str, ClassSplit]:
-        """The published divisions of exactly these classes, by name; empty if there are none."""
+        """Published splits of exactly these classes, by name; empty if there are none."""
 
     def images(self, modality: Modality, part: Part) -> ImageSet:
-        """Images of the benchmark classes; the test part is never what a teacher was trained on.
+        """Images of the benchmark classes; no teacher is trained on the test part.
 
-        The literature's hold-out breaks this rule for photos, and `notes` says so.
+        The exception is the hold-out of the literature, whose gallery contains the photos that
+        the photo teacher is trained on; `notes` then says so.
         """
 
     def alternative(self, modality: Modality) -> ImageSet:
@@ -153,39 +154,39 @@ class Dataset(Protocol):
 
 @dataclass(frozen=True)
 class DatasetRequest:
-    """What the user asked of a dataset."""
+    """The user's options for opening a dataset."""
 
     cache: Path
     """Folder for decoded images; created when needed, safe to delete."""
     argument: str | None = None
-    """What followed the colon in `--dataset NAME:ARGUMENT`."""
+    """The argument after the colon in `--dataset NAME:ARGUMENT`."""
     image_size: int | None = None
-    """Wanted height and width in pixels; None leaves it to the dataset."""
+    """Height and width in pixels; None for the dataset's default."""
     classes: tuple[str, ...] | None = None
-    """Wanted benchmark classes; None leaves it to the dataset."""
+    """Benchmark classes; None for the dataset's default."""
     alternative_classes: tuple[str, ...] | None = None
-    """Wanted alternative classes; None leaves it to the dataset."""
+    """Alternative classes; None for the dataset's default."""
     root: Path | None = None
-    """Data root: the folder under which published datasets lie."""
+    """Data root: the folder that contains the published datasets."""
     holdout: HoldoutName = "fifth"
-    """Which images of a class are its test part."""
+    """Rule that chooses the test part of each class."""
     duplicate_photos: bool = False
-    """Whether photos that a published gallery holds twice count twice."""
+    """Whether photos that occur twice in a published gallery count twice."""
     skip_unreadable: bool = False
-    """Leave out images that cannot be decoded (and say how many) instead of raising."""
+    """Leave out images that cannot be decoded (and report how many) instead of raising."""
     processes: int | None = None
-    """How many processes decode at once; None for as many as there are cores."""
+    """Number of decoding processes; None for one per core."""
     alternative_only: bool = False
-    """Whether only training and alternative images will be read, as alternative data of another
-    dataset; one that makes its own images may make fewer of them."""
+    """Whether only training and alternative images will be read, as alternative data for another
+    dataset; a dataset that generates its images may then generate fewer."""
 
 
 _SMALLEST = 32
-"""Pixels of what is generated where nothing else decides it."""
+"""Default size of generated images in pixels."""
 
 
 class NoImages:
-    """A `Dataset` without classes and images; something can be fitted for it, nothing scored."""
+    """A `Dataset` without classes or images: methods can be fitted for it but not evaluated."""
 
     name = "no-images"
     classes: tuple[str, ...] = ()

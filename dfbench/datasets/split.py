@@ -1,4 +1,4 @@
-"""Which images are held out, decided by what they show and by nothing else."""
+"""Hold-out rules: the test images of a class, chosen by image content alone."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from math import floor
 from typing import Literal
 
 HoldoutName = Literal["fifth", "literature", "all"]
-"""`fifth` of both modalities; the literature's: some sketches a class, all photos gallery; or all
-images, which leaves none to learn from."""
+"""`fifth`: a fifth of both modalities. `literature`: a published number of sketches per class, and
+all photos as gallery. `all`: every image, leaving none for training."""
 TEST_FRACTION = 0.2
 
 
 @dataclass(frozen=True)
 class Holdout:
-    """How the test part of each class is chosen."""
+    """A rule that chooses the test part of each class."""
 
     queries: int | None = None
-    """Test sketches of a class; None: a fifth of them."""
+    """Number of test sketches per class; None for a fifth."""
     whole_gallery: bool = False
-    """Every photo is a test photo, also those a teacher learns from; else a fifth of them."""
+    """Use every photo as a test photo, including a teacher's training photos; else a fifth."""
     everything: bool = False
-    """Every image is a test image, and nobody learns from any."""
+    """Use every image as a test image and none for training."""
 
     @property
     def terms(self) -> list[object]:
-        """What a fingerprint says of it."""
+        """Its contribution to a fingerprint."""
         return [self.queries, self.whole_gallery, *(["everything"] if self.everything else [])]
 
 
@@ -38,12 +38,13 @@ EVERYTHING = Holdout(everything=True)
 
 
 def held_out(digests: Sequence[str], room: int | None = None) -> frozenset[str] | None:
-    """The digests that go to the test part of one class; None if the class cannot be split.
+    """The digests in the test part of one class; None if the class cannot be split.
 
-    `digests` holds one hash per image, equal for equal contents. In the order of their hashes,
-    contents go to the test part while it has room for all their copies, up to `room` images, by
-    default a fifth (rounded, at least one): without duplicates exactly that many. Copies are never
-    divided, and something always remains. File names, paths and order play no part.
+    `digests` holds one hash per image, equal for equal contents. In hash order, contents are added
+    to the test part if all their copies fit into the remaining `room` images, by default a fifth
+    of the class (rounded, at least one). Without duplicates exactly that many are chosen. Copies
+    always stay together, and the training part is never empty. File names, paths and order have no
+    influence.
     """
     copies = Counter(digests)
     if len(copies) < 2 or (room is not None and room >= len(digests)):

@@ -1,4 +1,4 @@
-"""`dfbench draw`: a local page on which a person draws and sees the nearest photos."""
+"""`dfbench draw`: a local web page for drawing sketches and viewing the nearest photos."""
 
 from dfbench.drawing.photo_search import PhotoSearch, RefusedDrawing, read_drawing
 from dfbench.drawing.server import DrawServer

@@ -1,4 +1,4 @@
-"""What the drawing page asks for: the photos nearest to a drawing, and one photo by number."""
+"""Search for the drawing page: the photos nearest to a drawing, and single photos by index."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from dfbench.retrieval.search import ranked
 from dfbench.retrieval.sheet import thumbnail
 
 MOST_BYTES = 256 * 1024
-"""Of a drawing as it is sent."""
+"""Largest size of a drawing sent to the server."""
 MOST_PIXELS = 1024
-"""To a side."""
+"""Largest width and height of a drawing."""
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _HEADER = struct.Struct(">8sI4sII")
 
 
 class RefusedDrawing(DfbenchError):
-    """What was sent is no small PNG."""
+    """The data sent to the server is not a small PNG."""
 
 
 def read_drawing(content: bytes) -> Image.Image:
-    """The picture in a PNG file of at most `MOST_BYTES`, 1 to `MOST_PIXELS` pixels a side, in RGB.
+    """The RGB image in a PNG of at most `MOST_BYTES`, with sides of 1 to `MOST_PIXELS` pixels.
 
-    Its size is read from the header before anything is decoded, and it is decoded as PNG or not at
-    all. Raises `RefusedDrawing`.
+    The size is read from the header before decoding, and only PNG is decoded. Raises
+    `RefusedDrawing`.
     """
     if len(content) > MOST_BYTES:
         raise RefusedDrawing(f"{len(content)} bytes; allowed: a PNG of at most {MOST_BYTES}")
@@ -43,12 +43,12 @@ def read_drawing(content: bytes) -> Image.Image:
     _, _, kind, width, height = _HEADER.unpack_from(content)
     if kind != b"IHDR" or not (1 <= width <= MOST_PIXELS and 1 <= height <= MOST_PIXELS):
         raise RefusedDrawing(
-            f"a PNG of {width} x {height} pixels; allowed: 1 to {MOST_PIXELS} to a side"
+            f"a PNG of {width} x {height} pixels; allowed: 1 to {MOST_PIXELS} pixels per side"
         )
     try:
         return read_picture(content, upright, formats=("PNG",))
     except UnreadableImageError as fault:
-        raise RefusedDrawing("a PNG that cannot be decoded; allowed: a whole one") from fault
+        raise RefusedDrawing("a PNG that cannot be decoded; allowed: a complete PNG") from fault
 
 
 _SIDE = 320
@@ -56,7 +56,7 @@ _KEPT = 512
 
 
 class PhotoSearch:
-    """A gallery and the encoders it is searched by; threads may share it."""
+    """A gallery with the encoders for searching it; thread-safe."""
 
     def __init__(self, model: RetrievalModel, gallery: Gallery, count: int) -> None:
         self._model = model
@@ -66,7 +66,7 @@ class PhotoSearch:
         self._thumbnails = lru_cache(_KEPT)(self._thumbnail)
 
     def about(self) -> dict[str, Any]:
-        """What the page says of run and gallery."""
+        """Information on the run and the gallery for the page."""
         about = self._model.about
         return {
             "method": about.method,
@@ -77,17 +77,17 @@ class PhotoSearch:
         }
 
     def rank(self, png: bytes) -> list[dict[str, Any]]:
-        """The nearest photos, best first. Raises `RefusedDrawing` for what is no small PNG."""
+        """The nearest photos, best first. Raises `RefusedDrawing` if `png` is not a small PNG."""
         drawing = read_drawing(png)
-        with self._encoding:  # encoding takes all cores: one drawing after the other
+        with self._encoding:  # encoding uses all cores, so one drawing at a time
             hits = ranked(self._model, self._gallery, drawing, self._count)
         return [{"index": hit.index, "name": hit.name, "score": hit.score} for hit in hits]
 
     def photo(self, index: int) -> bytes:
         """A photo of the gallery as a small JPEG.
 
-        Raises `IndexError` for a number that no photo has, `UnreadableImageError` for a file that
-        is gone by now.
+        Raises `IndexError` for an index out of range, `UnreadableImageError` for a file that no
+        longer exists.
         """
         if not 0 <= index < len(self._gallery.files):
             raise IndexError(index)

@@ -1,9 +1,9 @@
-"""The server of the page: this machine only, one person only, photos by number only.
+"""The server of the drawing page, restricted to this machine and to users with its link.
 
-It listens on the loopback interface. A page of another site can reach that too, through the
-person's browser: so every address begins with a secret that only the printed link tells, requests
-for another host's name (DNS rebinding) and from another origin are refused, and no path of a file
-is ever taken from a request.
+It listens on the loopback interface. Pages of other sites could still reach it through the user's
+browser. Therefore every URL starts with a secret that only the printed link contains, requests for
+another host name (DNS rebinding) or from another origin are refused, and photos are requested by
+index, never by file path.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from dfbench.errors import DfbenchError, InvalidInput
 
 _LOOPBACK = "127.0.0.1"
 _SECONDS = 10
-"""That a client may keep its connection without sending what it announced."""
+"""Time limit for a client to send its announced request body."""
 _PAGE = {
     "": ("index.html", "text/html; charset=utf-8"),
     "style.css": ("style.css", "text/css; charset=utf-8"),
@@ -40,14 +40,14 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 _KEPT = {"image/jpeg": "private, max-age=3600"}
-"""What a browser may keep; the address of a photo is another after the next start."""
+"""Content that browsers may cache; URLs of photos change with every start."""
 
 
 class Search(Protocol):
-    """What the server needs; see `PhotoSearch`."""
+    """The server's view of a search; see `PhotoSearch`."""
 
     def about(self) -> Mapping[str, Any]:
-        """What the page says of run and gallery."""
+        """Information on the run and the gallery for the page."""
 
     def rank(self, png: bytes) -> list[dict[str, Any]]:
         """The nearest photos, best first. Raises `DfbenchError`."""
@@ -57,9 +57,9 @@ class Search(Protocol):
 
 
 class DrawServer(ThreadingHTTPServer):
-    """Serves the page until it is closed; `port` 0 takes a free one.
+    """Serves the page until it is closed; `port` 0 selects a free port.
 
-    Raises `InvalidInput` for a port that cannot be had.
+    Raises `InvalidInput` for an unavailable port.
     """
 
     daemon_threads = True
@@ -76,24 +76,24 @@ class DrawServer(ThreadingHTTPServer):
             ) from fault
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of a browser that closed its connection, as it does when the pen goes on."""
+        """Ignore browsers that close their connection, as they do when drawing continues."""
         if not isinstance(sys.exception(), ConnectionError | TimeoutError):
             super().handle_error(request, client_address)
 
     @property
     def hosts(self) -> tuple[str, ...]:
-        """What the page may be asked for as."""
+        """Accepted values of the Host header."""
         port = self.server_address[1]
         return f"{_LOOPBACK}:{port}", f"localhost:{port}"
 
     @property
     def url(self) -> str:
-        """The page, secret included."""
+        """The URL of the page, including the secret."""
         return f"http://{self.hosts[0]}/{self.token}/"
 
 
 class _Refused(Exception):
-    """Becomes a response; no user sees it."""
+    """Turned into an error response."""
 
     def __init__(self, status: HTTPStatus, text: str) -> None:
         super().__init__(text)
@@ -114,19 +114,19 @@ class _Handler(BaseHTTPRequestHandler):
         self._answered(self._post)
 
     def log_message(self, *_: Any) -> None:
-        """Say nothing: the link is the whole output."""
+        """Log nothing: the link is the only output."""
 
     def _answered(self, answer: Callable[[str], tuple[str, bytes]]) -> None:
         try:
             kind, content = answer(self._place())
             self._send(HTTPStatus.OK, kind, content)
         except _Refused as refused:
-            # What is left of the request is not read, so the connection cannot be used again.
+            # The rest of the request is not read, so the connection cannot be reused.
             self.close_connection = True
             self._send(refused.status, "text/plain; charset=utf-8", f"{refused}\n".encode())
 
     def _place(self) -> str:
-        """What stands behind the secret in the address."""
+        """The part of the URL path after the secret."""
         if self.headers.get("Host") not in self.server.hosts:
             raise _Refused(HTTPStatus.FORBIDDEN, "unknown host")
         origin = self.headers.get("Origin")
@@ -135,7 +135,7 @@ class _Handler(BaseHTTPRequestHandler):
         token, slash, place = self.path.removeprefix("/").partition("/")
         known = secrets.compare_digest(token.encode(), self.server.token.encode())
         if not known or not slash:
-            raise _Refused(HTTPStatus.NOT_FOUND, "not found: use the link that was printed")
+            raise _Refused(HTTPStatus.NOT_FOUND, "not found: use the printed link")
         return place
 
     def _get(self, place: str) -> tuple[str, bytes]:
@@ -175,9 +175,9 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             content = self.rfile.read(int(length))
         except TimeoutError as fault:
-            raise _Refused(HTTPStatus.REQUEST_TIMEOUT, "the drawing did not come") from fault
+            raise _Refused(HTTPStatus.REQUEST_TIMEOUT, "the drawing did not arrive") from fault
         if len(content) < int(length):
-            raise _Refused(HTTPStatus.BAD_REQUEST, "the drawing is cut short")
+            raise _Refused(HTTPStatus.BAD_REQUEST, "the drawing is truncated")
         return content
 
     def _send(self, status: HTTPStatus, kind: str, content: bytes) -> None:

@@ -1,1 +1,1 @@
-"""A request becomes a plan: settings, method, data, identities; nothing is trained."""
+"""From requests to plans: settings, method, data and identities; nothing is trained."""

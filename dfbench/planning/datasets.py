@@ -1,4 +1,4 @@
-"""Opening the dataset that a user chose, wherever it is registered."""
+"""Opening the dataset that a user chose, from dfbench or a plugin."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def open_choice(
     *,
     alternative_only: bool = False,
 ) -> Dataset:
-    """Open a dataset; its images are prepared first, by so many processes, where they are not.
+    """Open a dataset; images that are not prepared yet are prepared by `processes` processes.
 
-    `cache` is the folder of all that dfbench keeps; `alternative_only` says that the dataset serves
-    as another one's alternative data. Raises `InvalidInput` for an argument that the
-    dataset does not take or lacks, whatever a dataset of dfbench raises, and `PluginFault` for what
-    another one raises that is no `DfbenchError`.
+    `cache` is dfbench's cache folder; with `alternative_only` the dataset only provides another
+    one's alternative data. Raises `InvalidInput` for a missing or unexpected argument, any error of
+    a built-in dataset, and `PluginFault` for an error of another dataset that is not a
+    `DfbenchError`.
     """
     argument = choice.name.partition(":")[2]
     if bool(argument) != (offer.argument is not None):

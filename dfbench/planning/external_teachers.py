@@ -1,4 +1,4 @@
-"""What teachers made elsewhere decide of a run: its image size, and who knows which classes."""
+"""External teachers determine a run's image size and which classes each teacher knows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from dfbench.scenarios.division import ClassDivision, Situation
 from dfbench.teachers.external import ExternalTeachers, known_classes, working_size
 
 _FEWEST = 2
-"""Classes among which a ranking can err."""
+"""Fewest classes for a ranking to be able to err."""
 
 
 def checked_choice(request: RunRequest, external: ExternalTeachers) -> DataChoice:
@@ -38,8 +38,9 @@ def checked_choice(request: RunRequest, external: ExternalTeachers) -> DataChoic
         return choice.model_copy(update={"holdout": choice.holdout or "fifth"})
     if request.scenario != CLOSED:
         raise InvalidInput(
-            f"--scenario {request.scenario} with given teachers; allowed: no --scenario, for their "
-            "class lists decide who knows what"
+            f"--scenario {request.scenario} cannot be combined with --photo-teacher and "
+            "--sketch-teacher, whose class lists decide which classes they know; allowed: no "
+            "--scenario"
         )
     usual = "all" if choice.kind == "folder" else "fifth"
     return choice.model_copy(
@@ -51,11 +52,11 @@ def checked_choice(request: RunRequest, external: ExternalTeachers) -> DataChoic
 
 
 def divided_by_knowledge(dataset: Dataset, external: ExternalTeachers) -> ClassDivision | None:
-    """Which classes of a dataset the given teachers know, in the dataset's spelling.
+    """Which classes of a dataset the external teachers know, in the dataset's spelling.
 
-    None where both know all, as of a dataset without any. Classes that neither knows are no
-    queries and not in the gallery. Raises `InvalidInput` if fewer than two remain, or none that a
-    teacher knows.
+    None if both know all, which includes a dataset without classes. Classes that neither knows are
+    left out of queries and gallery. Raises `InvalidInput` if fewer than two remain, or if a teacher
+    knows none of them.
     """
     known = [{normalised(name) for name in external[m].classes} for m in MODALITIES]
     by = {name: tuple(normalised(name) in names for names in known) for name in dataset.classes}
@@ -72,13 +73,13 @@ def divided_by_knowledge(dataset: Dataset, external: ExternalTeachers) -> ClassD
         told = ", ".join(sorted(known_classes(external))[:5])
         raise InvalidInput(
             f"{who} of the {len(dataset.classes)} classes of {dataset.name!r}; allowed: images of "
-            f"two or more classes of the teachers, some of each ({told}, ...)"
+            f"two or more classes of the teachers, with some of each teacher ({told}, ...)"
         )
     return division
 
 
 def situation_of(external: ExternalTeachers, division: ClassDivision | None) -> Situation:
-    """What a method is in: teachers of the same classes or not, whatever is queried."""
+    """The kind of scenario for a method: whether both teachers have the same classes."""
     differing = len({frozenset(facts.classes) for facts in external.values()}) > 1
     return "overlap" if differing else "closed" if division is None else division.situation
 
@@ -86,10 +87,10 @@ def situation_of(external: ExternalTeachers, division: ClassDivision | None) -> 
 def notes_of(
     external: ExternalTeachers, dataset: Dataset, division: ClassDivision | None
 ) -> tuple[str, ...]:
-    """What a user should know of a run with given teachers, a line each."""
+    """Notes to the user about a run with external teachers, one line each."""
     told = tuple(
         f"{modality} teacher: {facts.origin or facts.identity[:12]}, {facts.network}, "
-        f"{len(facts.classes)} classes, made for images of {facts.image_size} px"
+        f"{len(facts.classes)} classes, input size {facts.image_size} px"
         for modality, facts in external.items()
     )
     told += (f"classes of the external teachers: {_compared(external, dataset, division)}",)
@@ -100,11 +101,11 @@ def notes_of(
 
 
 def _compared(external: ExternalTeachers, dataset: Dataset, division: ClassDivision | None) -> str:
-    """Which classes each teacher knows: of those of the dataset, or of all where it has none."""
+    """Which classes each teacher knows: among the dataset's, or all if it has none."""
     photo, sketch = ({normalised(name) for name in external[m].classes} for m in MODALITIES)
     if division is None and dataset.classes:
         further = len(photo ^ sketch)
-        beyond = f"; of others, {further} known to one teacher only" if further else ""
+        beyond = f"; of other classes, {further} known to one teacher only" if further else ""
         return f"both know all {len(dataset.classes)} classes of {dataset.name!r}{beyond}"
     if division is None:
         division = ClassDivision(
@@ -123,9 +124,9 @@ def accuracies(
 ) -> dict[Modality, float]:
     """Accuracy of external teachers on the run's test images of the classes that they know.
 
-    `network_file` tells where the network of an identity is stored.
+    `network_file` maps an identity to the file of its network.
     """
-    import torch  # only here: whoever looks up what is done already does not wait for it
+    import torch  # imported here, so that looking up a finished run does not wait for it
 
     from dfbench.teachers.stored import load_teacher
     from dfbench.teachers.training import accuracy

@@ -21,7 +21,7 @@ from dfbench.scenarios.division import Situation
 
 
 def resolve(host: PluginHost, label: str, settings: dict[str, str]) -> tuple[MethodInfo, Method]:
-    """The row of a label with the user's settings, and its method ready to fit.
+    """The facts of a label with the user's settings, and its method ready to fit.
 
     Raises `UnknownName`, `InvalidConfig`, or `PluginFault` if the plugin breaks its contract.
     """
@@ -35,9 +35,9 @@ def resolve(host: PluginHost, label: str, settings: dict[str, str]) -> tuple[Met
 
 
 def rebuilt(host: PluginHost, row: MethodInfo) -> Method:
-    """The method of a row, built as when the row was planned, from the configuration of the row.
+    """The method of a planned run, built again from the stored configuration.
 
-    Raises as `resolve`.
+    Raises like `resolve`.
     """
     cls, _ = method_class(host, row.label)
     with _faults_told(host.method(row.name), row.label):
@@ -47,7 +47,7 @@ def rebuilt(host: PluginHost, row: MethodInfo) -> Method:
 def method_class(host: PluginHost, label: str) -> tuple[type[Method], Mapping[str, Any]]:
     """The class of a label, and the settings in which the label differs from the defaults.
 
-    Raises `UnknownName`, or `PluginFault` for a class that cannot be imported or is none.
+    Raises `UnknownName`, or `PluginFault` for a class that cannot be imported or is not a method.
     """
     name, variant = parse_label(label)
     cls = _loaded(host.method(name))
@@ -57,9 +57,9 @@ def method_class(host: PluginHost, label: str) -> tuple[type[Method], Mapping[st
 
 
 def built(cls: type[Method], config: MethodConfig) -> Method:
-    """`cls(config)`, which has to keep what it is given.
+    """`cls(config)`, which must keep its configuration unchanged.
 
-    Raises `PluginFault` if it does not, and whatever the plugin's code raises.
+    Raises `PluginFault` if it does not, and any error of the plugin's code.
     """
     remedy = "let it be __init__(self, config), and call super().__init__(config)"
     try:
@@ -77,7 +77,7 @@ def built(cls: type[Method], config: MethodConfig) -> Method:
     if changed or type(kept) is not type(config):
         told = changed or f"a {type(kept).__name__}"
         raise PluginFault(
-            f"its __init__ keeps another configuration than it is given: {told}; {remedy}"
+            f"its __init__ changes the configuration that it is given: {told}; {remedy}"
         )
     return method
 
@@ -92,13 +92,13 @@ def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
 
 
 def _built(cls: type[Method], content: dict[str, Any]) -> Method:
-    """The method of a configuration as records and jobs have it."""
+    """The method of a configuration as stored in records and jobs."""
     config = cls.Config.model_validate_json(json.dumps(content))
     changed = difference(content, config.model_dump(mode="json"))
     if changed:
         raise PluginFault(
-            f"its Config does not come back from JSON as it was: {changed}; use plain types, and "
-            "validators that leave what they have validated as it is"
+            f"its Config is not the same after a round trip through JSON: {changed}; use plain "
+            "types, and validators that do not change validated values"
         )
     return built(cls, config)
 
@@ -162,6 +162,6 @@ def _pairs_of(cls: type[Method], config: MethodConfig, needs: tuple[str, ...]) -
     if (label is not None) != (Need.GENERATED_PAIRS in needs):
         raise PluginFault(
             f"its needs() and pairs_of() disagree: {', '.join(needs) or 'no need'} and "
-            f"{label!r}; allowed: Need.GENERATED_PAIRS with the label of a row, or neither"
+            f"{label!r}; allowed: Need.GENERATED_PAIRS with the label of a method, or neither"
         )
     return label

@@ -1,4 +1,4 @@
-"""From requests to plans: data opened, teachers named, identities computed, nothing trained."""
+"""From requests to plans: data are opened and identities computed; nothing is trained."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from dfbench.teachers.identities import supplies_of
 from dfbench.version import METRIC_VERSION
 
 FIT_VERSION = 1
-"""Raised when the core may fit the same plan differently."""
+"""Increased when the core may fit the same plan differently."""
 SUPPORTED_NEEDS = frozenset(Need)
 """Needs that runs can supply."""
 
 
 class CannotRun(DfbenchError):
-    """A row that cannot work in its setting: a suite skips it and says why."""
+    """A method that cannot run in its scenario or with its teachers; a suite skips it."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Plan:
     session: Session
     method: MethodInfo
     source: Plan | None = None
-    """The run whose generated pairs this one needs; it comes first."""
+    """The run whose generated pairs this one needs; it is executed first."""
 
     @property
     def scenario(self) -> str:
@@ -55,31 +55,31 @@ class Plan:
 
     @property
     def subject(self) -> Subject:
-        """What the state in the run's folder calls it."""
+        """The run, as named in the state in its folder."""
         name, seed = self.session.dataset.name, self.session.request.seed
         return Subject(method=self.method.label, dataset=name, scenario=self.scenario, seed=seed)
 
     @property
     def folder(self) -> Path:
-        """Where the heavy things of the run lie."""
+        """The folder of the run's large files."""
         request, name = self.session.request, self.session.dataset.name
         return run_folder(request.places.runs, name, self.method.label, request.seed, self.fit_id)
 
     @property
     def pairs_file(self) -> Path:
-        """Where the pairs lie that the run generated, if it does."""
+        """The file of the pairs that the run generates, if it does."""
         return self.folder / PAIRS_FILE
 
     @property
     def networks(self) -> dict[str, str]:
-        """Identities of the networks the run needs: the teachers, and what its needs ask for."""
+        """Identities of the networks the run needs: the teachers and those of its needs."""
         networks = self.session.networks
         teachers = {f"{modality} teacher": networks.teacher(modality) for modality in MODALITIES}
         return teachers | self._supplied_networks()
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a user should know before the run, a line each."""
+        """Notes to the user before the run, one line each."""
         session = self.session
         if not (session.alternative_on_demand and self.needs_alternative_images):
             return session.notes
@@ -91,24 +91,24 @@ class Plan:
         )
 
     def needs(self, need: Need) -> bool:
-        """Whether the row declared this need."""
+        """Whether the method declared this need."""
         return need.value in self.method.needs
 
     @property
     def needs_alternative_images(self) -> bool:
-        """Whether the method, or what is trained for it, sees images of other classes."""
+        """Whether the method, or a network trained for it, uses images of other classes."""
         return self.needs(Need.ALTERNATIVE_DATA) or self.needs(Need.MODALITY_CLASSIFIER)
 
     @cached_property
     def fit_id(self) -> str:
-        """Identity of the fit: everything that decides the encoders."""
+        """Identity of the fit: everything that determines the encoders."""
         return self._fit_in(self.scenario)
 
     @property
     def computation(self) -> str:
-        """What random orders of a run depend on: one for scenarios that come out alike.
+        """Seed material of a run's random orders, the same for equivalent scenarios.
 
-        So that an overlap of all classes gives the numbers of `closed` to the last digit.
+        An overlap of all classes thus gives exactly the numbers of `closed`.
         """
         return self.fit_id if self.session.restricted else self._fit_in(CLOSED)
 
@@ -150,18 +150,18 @@ class Plan:
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a request gives no plan."""
+    """Why a request has no plan."""
 
     part: Literal["method", "dataset", "scenario", "network"]
-    """Which part of the request is at fault."""
+    """The part of the request that is wrong."""
     fault: DfbenchError
 
 
 def plan_methods(request: RunRequest, *, beside: bool) -> list[Plan]:
-    """The requested row last, preceded, with `beside`, by those its plugin wants beside it.
+    """The plan of the request last, preceded, with `beside`, by those of its baselines.
 
-    Plugins are asked in a process of their own, before any data is read, and the settings that
-    rows share are checked before that.
+    Plugins are queried in a separate process before any data are read, and the settings that
+    methods share are checked before that.
     """
     requested_settings(request)
     planned = plan_requests([request], beside=beside).plans[0]
@@ -172,21 +172,21 @@ def plan_methods(request: RunRequest, *, beside: bool) -> list[Plan]:
 
 @dataclass(frozen=True)
 class Planned:
-    """What became of several requests, in their order."""
+    """The plans of several requests, in their order."""
 
     plans: list[list[Plan] | Refusal]
-    """The plans of each, the requested row last, or why there are none."""
+    """The plans of each request, the requested method last, or why there are none."""
     device: str
     """`cpu` or `cuda`."""
     gpus: int
-    """How many CUDA devices there are."""
+    """Number of CUDA devices."""
 
 
 def plan_requests(requests: Sequence[RunRequest], *, beside: bool = False) -> Planned:
-    """Plan requests that have device and plugins in common.
+    """Plan requests with the same device and plugins.
 
-    One process is asked what plugins say of all rows, each dataset is opened once, and requests
-    that differ in their row only share a session.
+    One process describes the methods of all plugins, each dataset is opened once, and requests that
+    differ only in their method share a session.
     """
     kinds = {FALLBACK.kind}
     asked: dict[str, MethodQuestion] = {}
@@ -207,7 +207,7 @@ def plan_requests(requests: Sequence[RunRequest], *, beside: bool = False) -> Pl
 
 
 def open_session(request: RunRequest) -> Session:
-    """The session of a request, whatever its method. Raises `DfbenchError` if it has none."""
+    """The session of a request, regardless of its method. Raises `DfbenchError`."""
     requested_settings(request)
     question = PluginQuestion(
         rows=(),
@@ -223,7 +223,7 @@ def open_session(request: RunRequest) -> Session:
 
 
 class _Planner:
-    """Plans of requests, from what plugins said."""
+    """Plans requests from the descriptions of plugins."""
 
     def __init__(self, description: Description, rows: dict[str, MethodAnswer]) -> None:
         self._rows = rows
@@ -252,7 +252,7 @@ class _Planner:
                 for row in answer.rows
             ]
             for plan in plans:
-                _ = plan.eval_id  # whatever has no identity is refused here, not in the middle
+                _ = plan.eval_id  # errors in an identity are reported now, not during the run
         except DfbenchError as fault:
             return Refusal("dataset", fault)
         return plans
@@ -271,17 +271,17 @@ def _method_question(request: RunRequest, *, beside: bool) -> MethodQuestion:
 
 
 def _method_key(request: RunRequest) -> str:
-    """Equal for requests of which plugins are asked the same."""
+    """A key that is equal for requests with the same question to plugins."""
     return repr((request.method, sorted(request.settings.method.items())))
 
 
 def _network(request: RunRequest) -> str:
-    """Name of the backbone that was asked for; empty for the default."""
+    """Name of the requested backbone; empty for the default."""
     return request.settings.teachers.get("network", "")
 
 
 def _dataset_kinds(data: DataChoice) -> set[str]:
-    """Registered names of a dataset and of that which provides its alternative classes."""
+    """Registered names of a dataset and of the one that provides its alternative classes."""
     other = None if data.alternative is None else data.alternative.partition(":")[0]
     return {data.kind} if other is None else {data.kind, other}
 
@@ -300,7 +300,7 @@ def _check_needs(row: MethodInfo) -> None:
 
 
 def _unsituated(session: Session, rows: Sequence[MethodInfo]) -> Refusal | None:
-    """Why the dataset has no such scenario, or a row cannot run in it; None if all is well."""
+    """Why the dataset has no such scenario, or a method cannot run in it; None if it can."""
     try:
         situation = session.situation
     except DfbenchError as fault:
@@ -317,7 +317,7 @@ def _unsituated(session: Session, rows: Sequence[MethodInfo]) -> Refusal | None:
 
 def _without_images(row: MethodInfo, needs: Sequence[str]) -> str:
     return (
-        f"method {row.label!r} needs {', '.join(needs)}, which the teachers' own training gives; "
-        "teachers made elsewhere come without: choose another row (see: dfbench list methods), or "
-        "let teachers be trained on --dataset"
+        f"method {row.label!r} needs {', '.join(needs)} from the training of the teachers, which "
+        "external teachers come without; choose another method (see: dfbench list methods), or "
+        "train teachers on --dataset"
     )

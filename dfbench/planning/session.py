@@ -1,4 +1,4 @@
-"""What the rows of one command share: opened data, teachers, budget, device."""
+"""The session that the methods of one command share: data, teachers, budget, device."""
 
 from __future__ import annotations
 
@@ -39,83 +39,83 @@ if TYPE_CHECKING:
     from dfbench.teachers.store import TeacherStore
 
 FALLBACK = DataChoice(name="shapes", base=Path("/"))
-"""The dataset whose spare classes serve where no others are to be had."""
+"""The dataset whose spare classes are used by default."""
 
 
 @dataclass(frozen=True)
 class Session:
-    """What the rows of one command share: opened data, teachers, budget."""
+    """The data, teachers and budget that the methods of one command share."""
 
     request: RunRequest
-    """The request it was opened for; its method and the method's settings do not count here."""
+    """The request it was opened for; its method and the method's settings are ignored."""
     dataset: Dataset
     find_alternative: Callable[[], AlternativeImages]
-    """Opens the images of other classes, once."""
+    """Opens the images of alternative classes, once."""
     budget: Budget
     recipe: TeacherRecipe
     device: str
     """`cpu` or `cuda`."""
     offers: Mapping[str, DatasetAnswer]
-    """Where its datasets are to be had, for a process that has to open them again."""
+    """Registration of its datasets, for a process that opens them again."""
     external: ExternalTeachers = field(default_factory=dict)
-    """Teachers made elsewhere, both or none."""
+    """External teachers, both or none."""
     alternative_on_demand: bool = False
-    """Whether only methods that need alternative images have any: nobody chose some, the dataset
-    has no spare classes, and the teachers are not trained here."""
+    """Whether alternative images are opened only for methods that need them: none were chosen, the
+    dataset has no spare classes, and the teachers are external."""
 
     @property
     def alternative(self) -> AlternativeImages:
-        """Images of other classes. Raises `InvalidInput` if there are none."""
+        """Images of alternative classes. Raises `InvalidInput` if there are none."""
         return self.find_alternative()
 
     @property
     def alternative_name(self) -> str:
-        """Where they come from, for the record: the same for all methods of a session.
+        """Source of the alternative images, for the record: the same for all methods of a session.
 
-        They are not opened for it where only some methods need them.
+        The images are not opened for this if only some methods need them.
         """
         return spare_of(FALLBACK.name) if self.alternative_on_demand else self.alternative.source
 
     @property
     def numerics(self) -> str:
-        """How a fit computes; part of its identity. Teachers are trained in float32 anyway."""
+        """The numerics of a fit, part of its identity. Teachers are always trained in float32."""
         request = self.request
         return str(Arithmetic(self.device, request.precision, request.compile))
 
     @property
     def threads(self) -> int:
-        """Processor threads of training and embedding."""
+        """CPU threads for training and embedding."""
         return self.request.threads or available_cores()
 
     @cached_property
     def division(self) -> ClassDivision | None:
-        """Who knows which classes; None where both teachers know all. Raises `DfbenchError`."""
+        """The class split; None if both teachers know all classes. Raises `DfbenchError`."""
         if self.external:
             return divided_by_knowledge(self.dataset, self.external)
         return divided(parse_scenario(self.request.scenario), self.dataset, self.request.seed)
 
     @property
     def situation(self) -> Situation:
-        """What the scenario came out as for a method."""
+        """The kind of the scenario for a method."""
         if self.external:
             return situation_of(self.external, self.division)
         return "closed" if self.division is None else self.division.situation
 
     @property
     def restricted(self) -> bool:
-        """Whether a teacher knows, or queries are of, less than all classes of the dataset."""
+        """Whether a teacher knows fewer than all classes of the dataset."""
         return bool(self._known)
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a user should know of the data, a line each."""
+        """Notes to the user about the data, one line each."""
         if self.external:
             return (*self.dataset.notes, *notes_of(self.external, self.dataset, self.division))
         told = () if self.division is None else (f"{self.request.scenario}: {self.division}",)
         return (*self.dataset.notes, *told)
 
     def training_images(self, modality: Modality) -> ImageSet:
-        """What the teacher of a modality learns from; labels are indices into its own classes."""
+        """Training images of the teacher of a modality; labels are indices into its classes."""
         images = self.dataset.images(modality, "train")
         return images_of((images,), self._known.get(modality, images.classes))
 
@@ -125,12 +125,12 @@ class Session:
 
     @cached_property
     def external_accuracies(self) -> dict[Modality, float]:
-        """Share of right decisions of given teachers on the test images of their classes."""
+        """Accuracy of external teachers on the test images of their classes."""
         return accuracies(self.external, self.test_images(), self.network_file, self.device)
 
     @property
     def _known(self) -> dict[Modality, tuple[str, ...]]:
-        """Classes of the teachers that do not know all of the dataset."""
+        """Classes of the teachers that do not know all classes of the dataset."""
         if self.division is None or self.external:
             return {}
         known = {modality: self.division.known(modality) for modality in MODALITIES}
@@ -138,7 +138,7 @@ class Session:
 
     @cached_property
     def networks(self) -> NetworkIdentities:
-        """Identities of the teachers and their kin, known before they are trained."""
+        """Identities of the teachers and related networks, known before they are trained."""
         return NetworkIdentities(
             dataset=self.dataset.fingerprint,
             alternative=lambda: self.alternative.fingerprint,
@@ -150,13 +150,13 @@ class Session:
         )
 
     def network_file(self, identity: str) -> Path:
-        """Where the cache keeps the network of an identity."""
+        """The file in the cache of the network of an identity."""
         return network_file(self.request.places.cache / "teachers", identity)
 
     @cached_property
     def teachers(self) -> TeacherStore:
-        """The teachers that all rows share."""
-        # Only here: whoever looks up what is done already does not wait for torch.
+        """The teachers that all methods share."""
+        # Imported here, so that looking up a finished run does not wait for torch.
         import torch
 
         from dfbench.teachers.store import TeacherStore
@@ -175,7 +175,7 @@ class Session:
 
 
 def requested_settings(request: RunRequest) -> tuple[Budget, TeacherRecipe]:
-    """The settings that rows share. Raises `UnknownName` or `InvalidConfig`; imports no torch."""
+    """The settings that methods share. Raises `UnknownName`, `InvalidConfig`; imports no torch."""
     return shared_settings(request.settings.budget, request.settings.teachers)
 
 
@@ -192,7 +192,7 @@ class Sessions:
     def open(self, request: RunRequest) -> Session:
         """Check the request's settings and open its data.
 
-        Raises `UnknownName`, `InvalidConfig` or `InvalidInput`: what is wrong with it.
+        Raises `UnknownName`, `InvalidConfig` or `InvalidInput` for an error in the request.
         """
         of_any_method = {"method": "", "settings": request.settings.shared}
         key = request.model_copy(update=of_any_method).model_dump_json()
@@ -206,7 +206,7 @@ class Sessions:
             on_demand = bool(external) and choice.alternative is None
             on_demand = on_demand and not dataset.alternative_classes
             if not on_demand:
-                alternative()  # what is wrong with them is refused here
+                alternative()  # errors in them are reported here
             self._sessions[key] = Session(
                 *(request, dataset, alternative, budget, recipe, self._device, self._answers),
                 *(external, on_demand),

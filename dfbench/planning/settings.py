@@ -1,4 +1,4 @@
-"""`--set key=value`: typed and checked against the model that the key belongs to."""
+"""`--set key=value`: settings typed and checked against the model of the key."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def configure(
     """`model` with the values of `base`, overridden by the texts of `given`.
 
     Raises `InvalidConfig` for a value of the wrong type or range and `UnknownName` for a key that
-    the model does not have; `owner` names the model in either message, `prefix` stands before its
-    keys on the command line.
+    the model does not have. `owner` names the model in the messages; `prefix` precedes its keys on
+    the command line.
     """
     for key in given:
         if key not in model.model_fields:
@@ -41,9 +41,9 @@ def configure(
 def shared_settings(
     budget: Mapping[str, str], teachers: Mapping[str, str]
 ) -> tuple[Budget, TeacherRecipe]:
-    """What all rows share, from texts; defaults are those of the teachers' network and start.
+    """The settings that all methods share; defaults depend on the teachers' network and weights.
 
-    Raises as `configure`.
+    Raises like `configure`.
     """
     base = TeacherRecipe.defaults(teachers)
     recipe = configure(TeacherRecipe, base, teachers, "the teachers", "teachers.")
@@ -52,7 +52,7 @@ def shared_settings(
 
 
 def changed_settings(budget: Budget, recipe: TeacherRecipe) -> dict[str, object]:
-    """By key of `--set`, whatever `shared_settings` has to be told to return these."""
+    """The settings, by key of `--set`, with which `shared_settings` returns these."""
     start: dict[str, object] = {}
     for name in ("network", "initialisation"):
         usual = TeacherRecipe(**{**TeacherRecipe.defaults(start), **start})
@@ -69,7 +69,7 @@ def changed_settings(budget: Budget, recipe: TeacherRecipe) -> dict[str, object]
 
 
 def _required(model: type[BaseModel], base: Mapping[str, Any]) -> dict[str, str]:
-    """Values of `base`, as text, that a model cannot do without."""
+    """Values of `base`, as text, for the required fields of a model."""
     required = {name for name, field in model.model_fields.items() if field.is_required()}
     return {name: str(value) for name, value in base.items() if name in required}
 

@@ -1,1 +1,1 @@
-"""Plugins: found, asked what they offer, imported under guard."""
+"""Plugins: discovery, probing and guarded import."""

@@ -1,7 +1,7 @@
-"""Running a plugin's code in this process: its faults, its output and what it alters.
+"""Guards for running a plugin's code in this process: exceptions, output and global state.
 
-Used for the plugin that a command is about. Other plugins never get into this process: they are
-asked in processes of their own (`plugin_probe`).
+Used for the plugin that a command needs. Other plugins are never imported here: each is probed in a
+separate process (`dfbench.plugins.probe`).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ import pluggy
 from dfbench.errors import DfbenchError, InvalidInput
 
 IMPORT_SECONDS = 120.0
-"""Wall time that the import of a plugin may take: torch from a cold network disk needs a minute."""
+"""Time limit for importing a plugin: importing torch from a cold network disk takes a minute."""
 _CORE = Path(__file__).parent
 _PLUGGY = Path(pluggy.__file__).parent
 _STDOUT, _STDERR = 1, 2
@@ -35,14 +35,14 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class PluginExit(Exception):
-    """What plugin code raised that is no `Exception`: `SystemExit`, a skipped test, and so on."""
+    """Raised in place of a `BaseException` from plugin code: `SystemExit`, a skipped test, etc."""
 
 
 @contextmanager
 def plugin_faults() -> Iterator[None]:
-    """Let a plugin raise nothing but an `Exception`; anything else becomes a `PluginExit`.
+    """Turn any exception of a plugin that is not an `Exception` into a `PluginExit`.
 
-    Exceptions that dfbench defines pass, and so does `KeyboardInterrupt` after a real SIGINT.
+    Exceptions defined by dfbench pass through, as does `KeyboardInterrupt` after a real SIGINT.
     """
     with _noted_interrupt() as interrupt:
         try:
@@ -58,19 +58,19 @@ def plugin_faults() -> Iterator[None]:
 
 @contextmanager
 def plugin_code(seconds: float | None = None) -> Iterator[None]:
-    """Run a plugin's code so that it does no harm to what comes after it in this process.
+    """Run a plugin's code without side effects on the rest of this process.
 
-    Whatever it writes to standard output, by a process that it starts too, goes to standard error.
-    Working folder, umask, locale, standard streams and signal handlers are as before afterwards,
-    a lowered recursion limit and warnings turned into errors are undone. Raises as `plugin_faults`
-    does, and `TimeoutError` in code that takes longer than `seconds`.
+    Its standard output, including that of its child processes, goes to standard error. Afterwards
+    the working folder, umask, locale, standard streams and signal handlers are restored, and a
+    lowered recursion limit and warnings turned into errors are undone. Raises the same exceptions
+    as `plugin_faults`, and `TimeoutError` if the code takes longer than `seconds`.
     """
     with _results_kept(), _state_kept(), plugin_faults(), _time_limit(seconds):
         yield
 
 
 def load_target(target: str, file: Path | None = None) -> Any:
-    """The object of a `"module:attribute"` target; `file` is imported first if it is a plugin's."""
+    """The object that a `"module:attribute"` target names; a plugin's `file` is imported first."""
     module, _, attribute = target.partition(":")
     if file is not None:
         import_file(file)
@@ -81,10 +81,10 @@ def load_target(target: str, file: Path | None = None) -> Any:
 
 
 def import_file(file: Path) -> ModuleType:
-    """The module of a plugin file, imported once, under the name of the file.
+    """The module of a plugin file, imported once, under the file's name.
 
-    Raises `InvalidInput` for a file that cannot be a plugin, or whose name is another module's, and
-    whatever the file raises.
+    Raises `InvalidInput` if the file cannot be a plugin or another module has its name, and any
+    exception that the file raises.
     """
     if not file.is_file():
         raise InvalidInput(f"no such plugin file: {str(file)!r}")
@@ -107,7 +107,7 @@ def import_file(file: Path) -> ModuleType:
 
 
 def describe_fault(fault: BaseException) -> str:
-    """One line: kind and text of an exception, with the line of a syntax error."""
+    """The type and text of an exception in one line, with the line number of a syntax error."""
     if isinstance(fault, DfbenchError | PluginExit):
         return str(fault)
     try:
@@ -118,7 +118,7 @@ def describe_fault(fault: BaseException) -> str:
 
 
 def fault_place(fault: BaseException) -> str | None:
-    """`FILE:LINE` at which a plugin went wrong: the innermost line outside of dfbench."""
+    """`FILE:LINE` of a plugin's error: the innermost line outside dfbench and pluggy."""
     if isinstance(fault, PluginExit) and fault.__cause__ is not None:
         fault = fault.__cause__
     if isinstance(fault, SyntaxError) and fault.filename:
@@ -132,17 +132,17 @@ def fault_place(fault: BaseException) -> str | None:
 
 
 def lead_to_standard_error(descriptor: int) -> None:
-    """Let a descriptor be another one of standard error."""
+    """Redirect a file descriptor to standard error."""
     try:
         os.dup2(_STDERR, descriptor)
-    except OSError:  # closed too: then what a plugin writes goes nowhere
+    except OSError:  # standard error is closed too: discard the output
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, descriptor)
         os.close(nowhere)
 
 
 def _check_module_name(name: str, file: Path) -> None:
-    """Refuse names under which another module would be hidden, or this one not be found."""
+    """Refuse names that would shadow another module or be shadowed by one."""
     if set(name) & set(".:"):
         raise InvalidInput(f"plugin file {str(file)!r}; allowed: a name without dots and colons")
     if name in sys.modules:
@@ -155,7 +155,7 @@ def _check_module_name(name: str, file: Path) -> None:
 
 
 class _Interrupt:
-    """A handler of SIGINT that knows whether the signal came."""
+    """A SIGINT handler that records whether the signal arrived."""
 
     def __init__(self, *, came: bool = False) -> None:
         self.came = came
@@ -167,16 +167,16 @@ class _Interrupt:
 
 @contextmanager
 def _noted_interrupt() -> Iterator[_Interrupt]:
-    """Tells whether Ctrl-C came; under a handler of the caller's own it is assumed."""
+    """Record whether Ctrl-C was pressed; assume so if the caller has its own handler."""
     if threading.current_thread() is not threading.main_thread():
-        yield _Interrupt()  # Python raises the interrupt of a signal in the main thread only
+        yield _Interrupt()  # Python raises KeyboardInterrupt in the main thread only
         return
     handler = signal.getsignal(signal.SIGINT)
     if isinstance(handler, _Interrupt):
         yield handler
         return
     if handler is not signal.default_int_handler:
-        yield _Interrupt(came=callable(handler))  # an ignored signal never comes
+        yield _Interrupt(came=callable(handler))  # an ignored signal never arrives
         return
     interrupt = _Interrupt()
     signal.signal(signal.SIGINT, interrupt)
@@ -188,12 +188,12 @@ def _noted_interrupt() -> Iterator[_Interrupt]:
 
 @contextmanager
 def _results_kept() -> Iterator[None]:
-    """Lead standard output to standard error, as a stream and as a descriptor."""
+    """Redirect standard output to standard error, both the stream and the descriptor."""
     stream = sys.stdout
     try:
         kept = os.dup(_STDOUT)
     except OSError:
-        kept = None  # it was closed by whoever started this process
+        kept = None  # the parent process closed it
     if stream is not None:
         stream.flush()
     if kept is not None:
@@ -232,7 +232,7 @@ def _state_kept() -> Iterator[None]:
 
 
 def _handlers() -> dict[signal.Signals, Any]:
-    """Handlers that Python can set again; in another thread it can set none."""
+    """Handlers that Python can restore; none outside the main thread."""
     if threading.current_thread() is not threading.main_thread():
         return {}
     found = {number: signal.getsignal(number) for number in _SIGNALS}
@@ -241,9 +241,9 @@ def _handlers() -> dict[signal.Signals, Any]:
 
 def _working_folder() -> str | None:
     try:
-        return os.getcwd()  # noqa: PTH109  # as text, to go back to
+        return os.getcwd()  # noqa: PTH109  # a string for os.chdir
     except OSError:
-        return None  # it was removed, and there is no way back
+        return None  # the folder was removed and cannot be restored
 
 
 def _umask() -> int:
@@ -254,7 +254,7 @@ def _umask() -> int:
 
 @contextmanager
 def _time_limit(seconds: float | None) -> Iterator[None]:
-    """Raise `TimeoutError` in the main thread after so many seconds, and every second after it."""
+    """Raise `TimeoutError` in the main thread after `seconds`, and again every second."""
     main = threading.current_thread() is threading.main_thread()
     if seconds is None or not main or signal.getitimer(signal.ITIMER_REAL)[0]:
         yield
@@ -262,7 +262,7 @@ def _time_limit(seconds: float | None) -> Iterator[None]:
 
     def late(number: int, frame: FrameType | None) -> None:
         del number, frame
-        raise TimeoutError(f"not done after {seconds:g} s")
+        raise TimeoutError(f"not finished after {seconds:g} s")
 
     before = signal.signal(signal.SIGALRM, late)
     signal.setitimer(signal.ITIMER_REAL, seconds, 1)

@@ -1,7 +1,7 @@
-"""Finding plugins, and keeping a broken one from hurting the others.
+"""Discovery of plugins, with broken ones isolated from the rest.
 
-A plugin that was found is asked what it offers (`plugin_probe`); its code comes into this process
-when an offer of it is loaded, and then under the guards of `plugin_code`.
+Each plugin found is probed for the methods and datasets it offers (`dfbench.plugins.probe`). Its
+code is imported into this process only when one of them is loaded, guarded by `plugin_code`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Plugin:
-    """A plugin that was found, whether or not it works."""
+    """A discovered plugin, working or broken."""
 
     name: str
     version: str
@@ -35,11 +35,11 @@ class Plugin:
     origin: str
     """The file or module it comes from."""
     file: Path | None = None
-    """The file, for a plugin that is one."""
+    """The file, for a single-file plugin."""
     distribution: str = "-"
-    """The installed package that brings it; `-` for a single file."""
+    """The installed package that provides it; `-` for a single file."""
     wanted: bool = True
-    """False for one that `DFBENCH_PLUGINS` leaves out: it is not imported."""
+    """False if `DFBENCH_PLUGINS` excludes it; it is then not imported."""
     hooks: tuple[str, ...] = ()
     """The hooks it implements, sorted."""
     methods: tuple[str, ...] = ()
@@ -47,15 +47,15 @@ class Plugin:
     datasets: tuple[str, ...] = ()
     """Names of the datasets it offers."""
     error: str | None = None
-    """Why it offers nothing; None if it works."""
+    """Why it is broken; None if it works."""
     place: str | None = None
-    """`FILE:LINE` of the error; None where it is not a line of its own."""
+    """`FILE:LINE` of the error; None if it is not in a line of the plugin."""
     traceback: str | None = None
-    """The whole traceback of the error."""
+    """The full traceback of the error."""
 
     @property
     def source(self) -> PluginSource:
-        """What is imported to get at it."""
+        """The file or entry point to import."""
         return PluginSource(self.name, self.origin, self.file)
 
     @property
@@ -74,13 +74,13 @@ class Offer(Generic[Spec]):
     plugin: Plugin
 
     def load(self) -> Any:
-        """The spec's target, imported after its plugin. Raises `PluginFault` if it cannot be."""
+        """Import the plugin, then the spec's target. Raises `PluginFault` if that fails."""
         plugin = self.plugin
         try:
             with plugin_code(IMPORT_SECONDS):
                 plugin.source.load()
                 return load_target(self.spec.target)
-        except Exception as fault:  # whatever a plugin raises
+        except Exception as fault:  # a plugin may raise anything
             raise PluginFault(
                 f"plugin {plugin.name!r} {plugin.version}: target {self.spec.target!r} "
                 f"of {self.spec.name!r} cannot be loaded: {describe_fault(fault)}"
@@ -88,13 +88,13 @@ class Offer(Generic[Spec]):
 
 
 class PluginHost:
-    """All plugins that were found: by entry point, by file, by folder and by class.
+    """All plugins discovered by entry point, file, folder or class.
 
-    Names are taken in the order found, dfbench's own first; a second plugin that offers a taken
-    name is refused. With `only`, plugins found by entry point or in the folder are loaded if their
-    name or their distribution is among these; `UnknownName` for one that is not there. Plugins
-    named in `here` are imported in this process, which has to be one that may end of it; other
-    foreign ones are asked in processes of their own.
+    Names are assigned in order of discovery, dfbench's own first; a later plugin that offers a
+    name already in use is broken. With `only`, plugins found by entry point or in the folder are
+    loaded only if it contains their name or distribution; it raises `UnknownName` for a name that
+    no plugin has. Plugins named in `here` are imported in this process, which they may crash; all
+    other third-party plugins are probed in separate processes.
     """
 
     def __init__(
@@ -119,7 +119,7 @@ class PluginHost:
 
     @classmethod
     def of(cls, sources: PluginSources, *, here: Collection[str] = ()) -> PluginHost:
-        """The plugins that sources name, besides those found by entry point."""
+        """The plugins of `sources` and those found by entry point."""
         return cls(sources.files, sources.folder, sources.only, sources.classes, here=here)
 
     def method(self, name: str) -> Offer[MethodSpec]:
@@ -131,7 +131,7 @@ class PluginHost:
         return self._find("dataset", name, self.datasets)
 
     def require(self, files: Iterable[Path], classes: Iterable[ClassSource] = ()) -> None:
-        """Raise `PluginFault` if one of these, which the user named, does not work."""
+        """Raise `PluginFault` if a plugin or class that the user named is broken."""
         wanted = set(files)
         targets = {source.target for source in classes}
         for plugin in self.plugins:
@@ -147,7 +147,7 @@ class PluginHost:
             if not broken:
                 raise unknown
             raise UnknownName(
-                f"{unknown}; what broken plugins offer is not known: {broken} (see: dfbench list "
+                f"{unknown}; broken plugins, which may offer it: {broken} (see: dfbench list "
                 "plugins)"
             )
         return offers[name]
@@ -179,7 +179,7 @@ class PluginHost:
         self.datasets.update({spec.name: Offer(spec, plugin) for spec in answer.datasets})
 
     def _taken(self, answer: Answer) -> str | None:
-        """What is wrong where another plugin has one of the names."""
+        """The error if another plugin already has one of the names; None otherwise."""
         owners = {("method", name): offer.plugin for name, offer in self.methods.items()}
         owners |= {("dataset", name): offer.plugin for name, offer in self.datasets.items()}
         mine = [("method", spec.name) for spec in answer.methods]
@@ -188,14 +188,14 @@ class PluginHost:
             if owner := owners.get((kind, name)):
                 return (
                     f"the {kind} name {name!r} is taken by plugin {owner.name!r} "
-                    f"({owner.distribution} {owner.version}, {owner.origin}); rename one, or leave "
-                    "one out: DFBENCH_PLUGINS=NAME,NAME"
+                    f"({owner.distribution} {owner.version}, {owner.origin}); rename one, or "
+                    "exclude one: DFBENCH_PLUGINS=NAME,NAME"
                 )
         return None
 
 
 def _installed(only: Collection[str] | None) -> Iterator[Plugin]:
-    """Plugins by entry point, dfbench's own first, so that no other takes their names."""
+    """Plugins by entry point, dfbench's own first so that no other can take their names."""
     for entry in sorted(entry_points(group=GROUP), key=_precedence):
         distribution = entry.dist
         plugin = Plugin(
@@ -211,7 +211,7 @@ def _installed(only: Collection[str] | None) -> Iterator[Plugin]:
 def _in_files(
     folder: Path | None, named: Sequence[Path], only: Collection[str] | None
 ) -> Iterator[Plugin]:
-    """Plugin files of the folder, then those named outright, each once."""
+    """Plugin files in the folder, then those named explicitly, without duplicates."""
     there = [] if folder is None else sorted(folder.glob("*.py"))
     for file in dict.fromkeys((*there, *named)):
         wanted = only is None or file.stem in only or file in named
@@ -219,7 +219,7 @@ def _in_files(
 
 
 def _printable(name: str) -> str:
-    """A file's name, with the bytes that are no text written out."""
+    """A file's name, with undecodable bytes escaped."""
     return name.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
@@ -234,7 +234,7 @@ def _check_only(
 
 
 def _answers(found: Sequence[Plugin], here: Collection[str]) -> list[Answer | None]:
-    """What each plugin answers; None for one that is left out."""
+    """Each plugin's answer; None for an excluded plugin."""
     answers: dict[int, Answer] = {}
     apart: dict[int, PluginSource] = {}
     files: dict[str, Path] = {}
@@ -258,7 +258,7 @@ def _precedence(entry: EntryPoint) -> tuple[bool, str, str]:
 
 
 def _class_offer(source: ClassSource) -> object:
-    """A plugin that offers one class, which is imported here so that its name is known."""
+    """A plugin that offers one class, imported here to learn its name."""
     if source.path is not None and str(source.path) not in sys.path:
         sys.path.append(str(source.path))
     cls = load_target(source.target, source.file)
@@ -266,7 +266,7 @@ def _class_offer(source: ClassSource) -> object:
         spec = MethodSpec(cls.name, cls.title, source.target)
     except AttributeError as fault:
         raise PluginFault(
-            f"{source.target!r} is no method: {fault}; allowed: a subclass of dfbench.Method with "
-            "name, title and version"
+            f"{source.target!r} is not a method: {fault}; allowed: a subclass of dfbench.Method "
+            "with name, title and version"
         ) from fault
     return SimpleNamespace(dfbench_methods=hookspecs.hookimpl(lambda: [spec]))

@@ -1,4 +1,4 @@
-"""A row of the table as its plugin describes it; plain data, free of torch."""
+"""Description of a method by its plugin; plain data, independent of torch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LABEL = re.compile(r"(?P<name>[^\[\]]+)(\[(?P<variant>[^\[\]]+)\])?")
 
 
 class MethodInfo(BaseModel):
-    """A row of the table as its plugin describes it; plain data that crosses processes."""
+    """A method or variant as its plugin describes it; plain data that can cross processes."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -29,11 +29,11 @@ class MethodInfo(BaseModel):
     needs: tuple[str, ...]
     """Values of `Need`, sorted."""
     beside: tuple[str, ...]
-    """Labels of rows that put this one's score in context."""
+    """Labels of methods that put this one's score in context."""
     pairs_of: str | None = None
-    """Label of the row whose generated pairs this one needs."""
+    """Label of the method whose generated pairs this one needs."""
     cannot: dict[str, str] = {}
-    """By situation, why the row cannot run there."""
+    """Settings in which the method cannot run, with the reason."""
     trains: bool = True
     """Whether anything is trained in the fit, as the plugin declares it."""
 

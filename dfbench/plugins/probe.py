@@ -1,12 +1,11 @@
-"""Asking plugins what they offer, each foreign one in a process of its own.
+"""Probing plugins for the methods and datasets they offer, third-party ones in separate processes.
 
-Importing a plugin may raise anything, leave the process, crash it, loop for ever, write to standard
-output, or change what the whole interpreter shares. Catching exceptions guards against the first of
-these alone, and putting things back is a list that is never complete; so the code of a plugin that
-was merely found is never run in the process of a command. `python -m dfbench.plugins.probe` imports
-one plugin, and only data come back: the specs of its offers, or what is wrong with it. These
-processes run side by side, and none is started where no foreign plugin is installed: dfbench's own
-plugins are imported directly.
+Importing a plugin may raise anything, exit or crash the process, loop forever, write to standard
+output or change global state of the interpreter. Catching exceptions covers only the first case,
+and no list of state to restore is complete. A command therefore never imports a plugin that it does
+not need. `python -m dfbench.plugins.probe` imports one plugin and returns only data: the specs of
+its methods and datasets, or its error. These processes run in parallel. dfbench's own plugins are
+imported directly, so that no process is started if no third-party plugin is installed.
 """
 
 from __future__ import annotations
@@ -54,14 +53,14 @@ _NOTE_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class PluginSource:
-    """What is imported to get at a plugin: a file, or the value of an entry point."""
+    """The import source of a plugin: a file, or the value of an entry point."""
 
     name: str
     value: str
     file: Path | None = None
 
     def load(self) -> object:
-        """The plugin, imported in this process; raises whatever it raises."""
+        """Import the plugin in this process; its exceptions propagate."""
         if self.file is not None:
             return import_file(self.file)
         return EntryPoint(self.name, self.value, GROUP).load()
@@ -69,7 +68,7 @@ class PluginSource:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a plugin offers, or why it offers nothing."""
+    """The methods and datasets of a plugin, or its error."""
 
     hooks: tuple[str, ...] = ()
     """The hooks it implements, sorted."""
@@ -78,19 +77,19 @@ class Answer:
     error: str | None = None
     """One line; None if it works."""
     place: str | None = None
-    """`FILE:LINE` of the error; None where it is not a line of its own."""
+    """`FILE:LINE` of the error; None if it is not in a line of the plugin."""
     traceback: str | None = None
 
 
 def ask_here(name: str, load: Callable[[], object]) -> Answer:
-    """What a plugin that is imported in this process offers."""
+    """Probe a plugin in this process."""
     return _answered(lambda: _offers(name, load()))
 
 
 def ask_apart(sources: Sequence[PluginSource], seconds: float = IMPORT_SECONDS) -> list[Answer]:
-    """What plugins offer, in their order, as many asked at a time as there are cores.
+    """Probe plugins in separate processes, one per core at a time; answers keep their order.
 
-    One whose process has no answer after `seconds` is ended, and broken.
+    A process that has not answered after `seconds` is killed, and its plugin counts as broken.
     """
     answers = []
     remaining = iter(sources)
@@ -105,25 +104,25 @@ def ask_apart(sources: Sequence[PluginSource], seconds: float = IMPORT_SECONDS) 
 
 
 def check_method(spec: MethodSpec, found: object) -> None:
-    """Raise `PluginFault` if the object that a spec's target leads to is not that method."""
-    # A subclass is there only if Method is, which takes torch: it is not imported to look.
+    """Raise `PluginFault` if the object that a spec's target names is not that method."""
+    # Method imports torch, so it is not imported here; if it is not loaded, no subclass exists.
     method: Any = sys.modules.get("dfbench.method")
     if method is None or not (isinstance(found, type) and issubclass(found, method.Method)):
-        raise PluginFault(f"target {spec.target!r} is no subclass of dfbench.Method")
+        raise PluginFault(f"target {spec.target!r} is not a subclass of dfbench.Method")
     name = getattr(found, "name", None)
     if name != spec.name:
         raise PluginFault(
-            f"{spec.target} has the name {name!r} but is registered as {spec.name!r}; make both "
-            "the same"
+            f"{spec.target} has the name {name!r} but is registered as {spec.name!r}; use the "
+            "same name in both"
         )
 
 
 def exit_text(status: int) -> str:
-    """How a process ended, by its status: `exit status 3` or `SIGSEGV`."""
+    """Text for a process's return code: `exit status 3` or `SIGSEGV`."""
     if status >= 0:
         return f"exit status {status}"
     if -status not in set(signal.Signals):
-        return f"signal {-status}"  # one of the real-time signals, which have no names
+        return f"signal {-status}"  # real-time signals have no names
     return signal.Signals(-status).name
 
 
@@ -133,7 +132,7 @@ class _Probe:
     def __init__(self, source: PluginSource) -> None:
         check_platform()
         self._source = source
-        # A file, because a pipe would stay open in whatever the plugin starts.
+        # A file, because child processes of the plugin would keep a pipe open.
         self._output = TemporaryFile()  # noqa: SIM115  # closed by end()
         self._started = time.monotonic()
         what = ("file", str(source.file)) if source.file else ("entry", source.value)
@@ -145,11 +144,11 @@ class _Probe:
         )
 
     def answer(self, seconds: float) -> Answer:
-        """What it left when it ended, or was ended after so many seconds."""
+        """Its answer, or an error if it dies or takes longer than `seconds`."""
         if not self._ended(min(seconds, _NOTE_SECONDS)):
             note(f"waiting for the import of plugin {self._source.name!r}")
             if not self._ended(seconds):
-                return Answer(error=f"its import was not done after {seconds:g} s")
+                return Answer(error=f"its import did not finish within {seconds:g} s")
         self._output.seek(0)
         try:
             return _decoded(json.loads(self._output.read()))
@@ -158,7 +157,7 @@ class _Probe:
             return Answer(error=f"its process ended without an answer ({status})")
 
     def end(self) -> None:
-        """Kill it and what it started."""
+        """Kill it and its child processes."""
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
@@ -207,14 +206,14 @@ def _answered(make: Callable[[], Answer]) -> Answer:
     try:
         with plugin_code(IMPORT_SECONDS):
             return make()
-    except Exception as fault:  # noqa: BLE001  # whatever a plugin raises
+    except Exception as fault:  # noqa: BLE001  # a plugin may raise anything
         error = " ".join(describe_fault(fault).split())
         trace = "".join(format_exception(fault))
         return Answer(error=error, place=fault_place(fault), traceback=trace)
 
 
 def _with_targets(answer: Answer) -> Answer:
-    """The answer, if its targets are there as far as that can be told without importing more."""
+    """The answer, with its targets checked as far as possible without further imports."""
     specs: tuple[MethodSpec | DatasetSpec, ...] = (*answer.methods, *answer.datasets)
     for spec in specs:
         module = spec.target.partition(":")[0]
@@ -226,14 +225,14 @@ def _with_targets(answer: Answer) -> Answer:
         elif isinstance(spec, MethodSpec):
             check_method(spec, load_target(spec.target))
         elif not callable(load_target(spec.target)):
-            raise PluginFault(f"target {spec.target!r} of {spec.name!r} is no function")
+            raise PluginFault(f"target {spec.target!r} of {spec.name!r} is not a function")
     return answer
 
 
 def _main(name: str, kind: str, value: str) -> None:
-    """Import a plugin and leave the answer on what was standard output."""
-    signal.alarm(round(IMPORT_SECONDS) * 2)  # whoever started this process may be gone
-    # Last, so that no file of the folder hides a module; a plugin file may import what is beside.
+    """Import a plugin and write the answer to the original standard output."""
+    signal.alarm(round(IMPORT_SECONDS) * 2)  # the parent process may be gone
+    # The working folder, for imports of plugins; last, so that its files shadow no module.
     sys.path.append("")
     answers = os.dup(1)
     lead_to_standard_error(1)
@@ -244,7 +243,7 @@ def _main(name: str, kind: str, value: str) -> None:
     with os.fdopen(answers, "w") as file:
         json.dump(asdict(answer), file)
     sys.stderr.flush()
-    os._exit(0)  # neither threads nor handlers that a plugin left behind keep anybody waiting
+    os._exit(0)  # do not wait for threads and exit handlers of the plugin
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A new plugin package, written from a template."""
+"""New plugin packages, written from templates."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ def new_package(kind: Kind, name: str, folder: Path | None) -> Path:
     """Write a package that offers one method or dataset, and return its folder.
 
     `folder` defaults to the distribution's name, `dfbench-NAME`, in the current folder. Raises
-    `InvalidInput` for a name that cannot be one and for a folder that is not empty, `FileFault` for
-    one that cannot be written to.
+    `InvalidInput` for an invalid name or a folder that is not empty, and `FileFault` for a folder
+    that cannot be written to.
     """
     _check_name(kind, name)
     distribution = f"dfbench-{name}"
     folder = folder or Path(distribution)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InvalidInput(
-            f"{str(folder)!r} is there already; allowed: an empty or new folder, dfbench new "
+            f"{str(folder)!r} already exists; allowed: an empty or new folder, dfbench new "
             f"{kind} {name} DIR"
         )
     check_writable(folder / "pyproject.toml")
@@ -67,7 +67,7 @@ def new_package(kind: Kind, name: str, folder: Path | None) -> Path:
 
 
 def check_free(kind: Kind, name: str, host: PluginHost) -> None:
-    """Raise `InvalidInput` if a name cannot be one, or a plugin that was found has or offers it."""
+    """Raise `InvalidInput` if a name is invalid or already in use by a plugin or module."""
     _check_name(kind, name)
     offers = host.methods if kind == "method" else host.datasets
     module = f"dfbench-{name}".replace("-", "_")
@@ -75,21 +75,23 @@ def check_free(kind: Kind, name: str, host: PluginHost) -> None:
         owner = offers[name].plugin
         taken = f"the {kind} of plugin {owner.name!r} ({owner.distribution} {owner.version})"
     elif plugin := next((plugin for plugin in host.plugins if plugin.name == name), None):
-        taken = f"a plugin that is installed ({plugin.distribution} {plugin.version})"
+        taken = f"an installed plugin ({plugin.distribution} {plugin.version})"
     elif find_spec(module) is not None:
         taken = f"taken: a module {module!r} is installed"
     else:
         return
-    raise _refused(kind, name, f"it is {taken}", f"a name that is free (see: dfbench list {kind}s)")
+    raise _refused(kind, name, f"it is {taken}", f"an unused name (see: dfbench list {kind}s)")
 
 
 def _check_name(kind: Kind, name: str) -> None:
     if not (_NAME.fullmatch(name) and is_offer_name(name)):
-        raise _refused(kind, name, "", "lower case, digits and single hyphens, a letter first")
+        raise _refused(
+            kind, name, "", "lower-case letters, digits and single hyphens, starting with a letter"
+        )
     if keyword.iskeyword(name) or keyword.iskeyword(name.title()):
-        raise _refused(kind, name, "it is a word of Python's own", "any other name")
+        raise _refused(kind, name, "it is a Python keyword", "any other name")
     if name.replace("-", "_") in sys.stdlib_module_names:
-        raise _refused(kind, name, "it is a module of Python's own", "any other name")
+        raise _refused(kind, name, "it is a standard library module", "any other name")
     if f"dfbench-{name}" == DISTRIBUTION:
         raise _refused(kind, name, f"{DISTRIBUTION!r} is dfbench itself", "any other name")
 

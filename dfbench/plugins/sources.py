@@ -1,4 +1,4 @@
-"""Where plugins come from besides entry points, and where another process imports a class from."""
+"""Sources of plugins other than entry points, and import locations of classes."""
 
 from __future__ import annotations
 
@@ -11,45 +11,45 @@ from dfbench.errors import InvalidInput
 
 
 class ClassSource(BaseModel):
-    """A method's class that was named by itself, without a plugin."""
+    """A method class named directly, without a plugin."""
 
     model_config = ConfigDict(frozen=True)
 
     target: str
     """`module:Class`."""
     path: Path | None = None
-    """Folder that the module is found in, if Python does not search it anyway."""
+    """Folder of the module, if it is not on Python's search path."""
     file: Path | None = None
-    """The plugin file that the class is in, if it is one."""
+    """The plugin file that defines the class, if any."""
 
 
 class PluginSources(BaseModel):
-    """Where plugins come from besides entry points."""
+    """Sources of plugins other than entry points."""
 
     model_config = ConfigDict(frozen=True)
 
     files: tuple[Path, ...] = ()
     folder: Path | None = None
     only: tuple[str, ...] | None = None
-    """Names of plugins or distributions outside of which none is loaded, but those of `files`."""
+    """Names of the only plugins or distributions to load, in addition to `files`."""
     classes: tuple[ClassSource, ...] = ()
 
     def with_files(self, *files: Path) -> PluginSources:
-        """These and more plugin files, each once."""
+        """The same sources with additional plugin files, without duplicates."""
         return self.model_copy(update={"files": tuple(dict.fromkeys((*self.files, *files)))})
 
     @property
     def named(self) -> frozenset[str]:
-        """Names of the plugins that were named outright, by their files."""
+        """Names of the plugins given as files."""
         return frozenset(file.stem for file in self.files)
 
 
 def class_source(cls: type) -> ClassSource:
-    """Where a class is imported from. Raises `InvalidInput` if another process could not."""
+    """Where to import a class from. Raises `InvalidInput` if another process cannot import it."""
     target = f"{cls.__module__}:{cls.__qualname__}"
     remedy = (
-        "allowed: a class at the top of a module of its own, e.g. from mymethod import "
-        f"{cls.__name__} (a process of its own imports it from there)"
+        "allowed: a class at the top level of an importable module, e.g. from mymethod import "
+        f"{cls.__name__} (each run imports it in a separate process)"
     )
     if cls.__module__ == "__main__":
         raise InvalidInput(f"method {target!r} is defined in a script or notebook; {remedy}")
@@ -63,5 +63,7 @@ def class_source(cls: type) -> ClassSource:
     root = file.parents[len(names) if file.name == "__init__.py" else len(names) - 1]
     whole = root.joinpath(*names)
     if file not in (whole.with_suffix(".py"), whole / "__init__.py"):
-        raise InvalidInput(f"method {target!r} is in {str(file)!r}, not so called; {remedy}")
+        raise InvalidInput(
+            f"method {target!r} is in {str(file)!r}, whose path does not match; {remedy}"
+        )
     return ClassSource(target=target, path=root)

@@ -1,1 +1,1 @@
-"""The processes that a run starts: messages, launch, supervision, test images handed over."""
+"""The processes that a run starts: messages, launch, supervision, test images."""

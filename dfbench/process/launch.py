@@ -1,4 +1,4 @@
-"""Launching a worker process and reading its outcome, with smaller batches if a GPU is full."""
+"""Launching a worker process and reading its outcome; smaller micro-batches if a GPU is full."""
 
 from __future__ import annotations
 
@@ -32,41 +32,41 @@ from dfbench.system.files import atomic_path, check_writable
 
 Verb = Literal["describe", "fit", "teach"]
 _WORK = {
-    "describe": "that asks plugins",
+    "describe": "that loads plugins",
     "fit": "of the method",
     "teach": "that trains teachers",
 }
 
 
 def describe(question: PluginQuestion) -> Description:
-    """What plugins say; raises what is wrong with the question as one line."""
+    """The answers of plugins to a question. Raises `DfbenchError` for an error in the question."""
     with tempfile.TemporaryDirectory(prefix="dfbench-") as folder:
         try:
             description = call("describe", question, Path(folder)).description
         except ChildDied:
-            # Of the plugin files that it imports, one may be to blame: then that is the error.
+            # If one of the plugin files is the cause, report that instead.
             PluginHost(files := question.plugins.files, only=()).require(files)
             raise
     if description is None:
-        raise RuntimeError("a question without fault has its answer")
+        raise RuntimeError("a question without an error has an answer")
     return description
 
 
 class ChildDied(ProcessEnded):
-    """The child ended without an answer: it crashed, left, or was killed."""
+    """The child ended without an answer: it crashed, exited, or was killed."""
 
 
 class OutOfDeviceMemory(DfbenchError):
-    """The memory of a GPU did not suffice for a fit."""
+    """The memory of a GPU was too small for a fit."""
 
     def __init__(self, message: str, images: int) -> None:
         super().__init__(message)
         self.images = images
-        """How many images networks held the activations of at a time; 0 if they are no concern."""
+        """Largest number of images with activations in memory at once; 0 if not the cause."""
 
 
 def _nothing() -> None:
-    """What a caller does meanwhile who has nothing to do."""
+    """The default `attend` of `call`."""
 
 
 def call(
@@ -80,9 +80,9 @@ def call(
 ) -> Outcome:
     """Run one verb of the worker in `folder` and return its outcome.
 
-    `attend` is called now and then until it ends; `inherit` are descriptors that it keeps open.
-    Raises `PluginFault`, `OutOfDeviceMemory` or `DfbenchError` with its fault, `RunTimeout` or
-    `MemoryExceeded` if it passed a limit, `ChildDied` if it died without an answer, and
+    `attend` is called repeatedly until it ends; `inherit` are descriptors that it keeps open.
+    Raises `PluginFault`, `OutOfDeviceMemory` or `DfbenchError` with its error, `RunTimeout` or
+    `MemoryExceeded` if it exceeded a limit, `ChildDied` if it died without an answer, and
     `KeyboardInterrupt` if it was interrupted.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -104,7 +104,7 @@ def call(
 
 
 def _error(fault: Fault, kept: Path | None) -> DfbenchError:
-    """The error of a fault; `kept` is the folder whose traceback outlives this call."""
+    """The exception for a fault; `kept` is the folder whose traceback outlives this call."""
     if fault.images is not None:
         return OutOfDeviceMemory(fault.message, fault.images)
     message = fault.message
@@ -120,10 +120,10 @@ def _outcome(file: Path, verb: Verb, ending: Ending) -> Outcome:
         try:
             return Outcome.model_validate_json(file.read_bytes())
         except ValidationError:
-            fault = f"left an answer that is none ({OUTCOME_FILE})"
+            fault = f"left an invalid answer ({OUTCOME_FILE})"
     raise ChildDied(
         f"the process {_WORK[verb]} {fault}; nothing was scored",
-        "the same command goes on from its last checkpoint",
+        "repeat the same command to resume from its last checkpoint",
         ending.peak_memory_mib,
     )
 
@@ -132,15 +132,15 @@ def _death(ending: Ending) -> str:
     name = exit_text(ending.status)
     if name != "SIGKILL":
         return name
-    return f"SIGKILL, perhaps out of memory: it held {ending.peak_memory_mib:.0f} MiB"
+    return f"SIGKILL, perhaps out of memory: it used {ending.peak_memory_mib:.0f} MiB"
 
 
 def call_fit(job: Job, folder: Path, supervision: Supervision, **more: Any) -> Outcome:
-    """The outcome of a fit, begun anew with half the micro-batch each time a GPU is full.
+    """The outcome of a fit, restarted with half the micro-batch each time a GPU is full.
 
-    Begun anew it goes on from its last checkpoint, so that whatever was half done is done again.
-    Steps, batches and what losses see stay as they are. `more` goes to `call`,
-    which raises what there is to raise: `OutOfDeviceMemory` too, once there is nothing to halve.
+    A restarted fit resumes from its last checkpoint. Steps, batches and the inputs of losses do not
+    change. `more` is passed to `call`. Raises its errors, and `OutOfDeviceMemory` once the
+    micro-batch cannot be halved.
     """
     while True:
         try:
@@ -150,7 +150,7 @@ def call_fit(job: Job, folder: Path, supervision: Supervision, **more: Any) -> O
                 raise
             job = job.model_copy(update={"micro_batch": fault.images // 2})
             note(
-                f"the GPU's memory is too small for {fault.images} images at a time: going on in "
-                f"micro-batches of {job.micro_batch} from the last checkpoint; steps, batches and "
-                "what losses see stay as they are"
+                f"the GPU's memory is too small for {fault.images} images at a time: resuming from "
+                f"the last checkpoint with micro-batches of {job.micro_batch}; steps, batches and "
+                "the inputs of losses do not change"
             )

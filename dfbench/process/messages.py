@@ -1,7 +1,7 @@
-"""What crosses the border between dfbench and the process that runs a plugin's code.
+"""Messages between dfbench and the process that runs a plugin's code.
 
-A job names two teachers, the supplies that the method declared, and test images without labels or
-names in shuffled order. Nothing else of a dataset reaches that process.
+A job names two teachers, the supplies that the method declared, and test images in shuffled order,
+without labels or names. Nothing else of a dataset reaches that process.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ JOB_FILE = "job.json"
 OUTCOME_FILE = "outcome.json"
 TRACEBACK_FILE = "traceback.txt"
 LOG_FILE = "log.txt"
-"""Output of the processes of a suite's run, in its folder."""
+"""Output of the processes of a suite's run, in the run's folder."""
 ENCODERS_FILE = "encoders.safetensors"
 TRAINING_FOLDER = "training"
-"""Holds curves, and checkpoints as long as a fit is not recorded."""
+"""Contains curves, and checkpoints until a fit is recorded."""
 UNTOLD = 74
 """Exit status of a process that could not write its outcome."""
 
 
 class Job(FitOptions):
-    """A fit to be done in a folder of its own."""
+    """A fit to be executed in its own folder."""
 
     fit_id: str
     method: MethodInfo
@@ -42,34 +42,34 @@ class Job(FitOptions):
     threads: int
     image_size: int
     checkpoint_seconds: float
-    """Time between two checkpoints."""
+    """Time between checkpoints."""
     teachers: dict[Modality, Path]
     """Stored networks."""
     supplies: dict[Supply, Path]
-    """Stored networks and records that the method declared."""
+    """Stored networks and activation records that the method declared."""
     pairs: Path | None
     """Generated pairs of another run, if declared."""
     arrays: dict[str, Path]
-    """Arrays (.npy) that the method declared, by the names of `dfbench.runs.ingredients`."""
+    """Arrays (.npy) that the method declared, by the names in `dfbench.runs.ingredients`."""
     scored: bool = True
     """Whether there are test images to embed."""
     micro_batch: int | None = None
-    """The most images that networks hold the activations of at a time; None for all of a batch."""
+    """Largest number of images with activations in memory at once; None for a full batch."""
     devices: int = 1
-    """How many processes share the fit, each on a GPU of its own if that is the device."""
+    """Number of processes that share the fit, each on its own GPU if the device is `cuda`."""
     rank: int = 0
-    """Which of them this one is; 0 leads."""
+    """Rank of this process; 0 is the leader."""
     leader: Path | None = None
     """The leader's folder; None for the leader."""
 
 
 class FitFacts(BaseModel):
-    """What a finished fit tells about itself; its embeddings lie beside it."""
+    """The facts of a finished fit; its embeddings are in the same folder."""
 
     model_config = ConfigDict(frozen=True)
 
     similarities: dict[str, str]
-    """Similarity of each representation; the headline's name is empty."""
+    """Similarity of each representation; the name of the headline is empty."""
     fit_seconds: float
     embed_seconds: float
     peak_memory_mib: float
@@ -78,7 +78,7 @@ class FitFacts(BaseModel):
     micro_batch: int | None = None
     """As in the job."""
     devices: int = 1
-    """Likewise."""
+    """As in the job."""
 
 
 class Fault(BaseModel):
@@ -90,13 +90,13 @@ class Fault(BaseModel):
     """One line."""
     interrupted: bool = False
     of_plugin: bool = False
-    """Whether the plugin broke its contract, so that its checkpoints are worth nothing."""
+    """Whether the plugin broke its contract, so that its checkpoints must be dropped."""
     images: int | None = None
-    """Where a GPU's memory ran out: the most images that networks held on to at a time."""
+    """If GPU memory ran out: largest number of images with activations in memory at once."""
 
 
 class DatasetOffer(BaseModel):
-    """Where a dataset's opening function lies; the parent imports it and nothing else."""
+    """Import path of a dataset's opening function; the parent imports nothing else."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -104,23 +104,23 @@ class DatasetOffer(BaseModel):
     target: str
     argument: str | None
     file: Path | None
-    """The plugin file that has to be imported first, if it is one."""
+    """The plugin file to import first, if the plugin is a file."""
 
 
 class MethodQuestion(BaseModel):
-    """Asks what plugins say of a row."""
+    """A question about a method."""
 
     model_config = ConfigDict(frozen=True)
 
     label: str
     settings: dict[str, str]
-    """Settings of the row."""
+    """Settings of the method."""
     beside: bool
-    """Describe the rows that its plugin wants beside it too, before it."""
+    """Whether to describe its baselines too, before it."""
 
 
 class PluginQuestion(BaseModel):
-    """Asks a child process what plugins say of rows and datasets, and what this machine has."""
+    """A question to a child process about the methods and datasets of plugins, and the device."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -128,25 +128,25 @@ class PluginQuestion(BaseModel):
     datasets: tuple[str, ...]
     """Registered names."""
     networks: tuple[str, ...] = ()
-    """Names of backbones that teachers are to have."""
+    """Names of the requested teacher backbones."""
     device: str
     """`auto`, `cpu` or `cuda`."""
     plugins: PluginSources
 
 
 class MethodAnswer(BaseModel):
-    """The rows that answer one question, the one asked for last; or why there are none."""
+    """The methods that answer a question, the requested one last; or why there are none."""
 
     model_config = ConfigDict(frozen=True)
 
     rows: tuple[MethodInfo, ...] = ()
     sources: dict[str, MethodInfo] = {}
-    """By label, the rows whose generated pairs any of `rows` needs."""
+    """By label, the methods whose generated pairs any of `rows` needs."""
     fault: Fault | None = None
 
 
 class DatasetAnswer(BaseModel):
-    """Where a dataset is to be had, or why not."""
+    """The registration of a dataset, or why there is none."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -155,40 +155,40 @@ class DatasetAnswer(BaseModel):
 
 
 class Description(BaseModel):
-    """The answer to a question, in its order."""
+    """The answer to a plugin question, in its order."""
 
     model_config = ConfigDict(frozen=True)
 
     rows: tuple[MethodAnswer, ...]
     datasets: dict[str, DatasetAnswer]
-    """By the name asked for."""
+    """By requested name."""
     networks: dict[str, Fault] = {}
-    """By the name asked for, what is wrong with a backbone that is not to be had."""
+    """Errors of unavailable backbones, by requested name."""
     device: str
     """`cpu` or `cuda`."""
     gpus: int
-    """How many CUDA devices there are."""
+    """Number of CUDA devices."""
 
 
 class Lesson(BaseModel):
-    """Networks to be trained by a process of dfbench's own code."""
+    """Networks to be trained by a process that runs dfbench's own code only."""
 
     model_config = ConfigDict(frozen=True)
 
     request: RunRequest
-    """Whose data, recipe and seed count; its method does not."""
+    """Data, recipe and seed; its method is ignored."""
     datasets: dict[str, DatasetAnswer]
-    """Where the datasets of the request are to be had, by registered name."""
+    """Registration of the datasets of the request, by registered name."""
     device: str
     """`cpu` or `cuda`."""
     modalities: tuple[Modality, ...]
-    """Whose teachers are wanted."""
+    """Modalities of the teachers to train."""
     supplies: tuple[Supply, ...]
-    """What to make besides the two teachers."""
+    """Networks and activation records to make besides the two teachers."""
 
 
 class Outcome(BaseModel):
-    """The answer of a child process: facts, a description, or a fault."""
+    """The answer of a child process: facts, a description, or an error."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -198,7 +198,7 @@ class Outcome(BaseModel):
 
 
 class FitEnded(Exception):
-    """A fit ends with this fault, and whoever does it has nothing to add."""
+    """A fit ends with this error, which is already complete."""
 
     def __init__(self, fault: Fault) -> None:
         super().__init__(fault.message)
@@ -212,7 +212,7 @@ def leave_outcome(folder: Path, outcome: Outcome) -> None:
 
 
 def embeddings_file(folder: Path, representation: str) -> Path:
-    """Where the embeddings of a representation lie; the headline's name is empty."""
+    """The file of the embeddings of a representation; the name of the headline is empty."""
     return folder / (
         f"embeddings-{representation}.safetensors" if representation else "embeddings.safetensors"
     )

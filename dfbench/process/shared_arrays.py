@@ -1,4 +1,4 @@
-"""Arrays lent to the process that runs plugin code, for as long as it runs."""
+"""Arrays shared as files with the process that runs plugin code, while it runs."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from dfbench.system.files import atomic_path
 
 MakeArray = Callable[[], NDArray[Any] | ImageArray]
 _BLOCK_BYTES = 32 << 20
-"""How much of an array that is read from disk is in memory while it is written."""
+"""Memory used while an array that is read from disk is written."""
 
 
 @contextmanager
 def shared_arrays(folder: Path, arrays: Mapping[str, MakeArray]) -> Iterator[dict[str, Path]]:
-    """Each array as `<name>.npy` in `folder`, made one at a time, gone when the block ends."""
+    """Write each array to `<name>.npy` in `folder`, one at a time; removed after the block."""
     files = {name: array_file(folder, name).resolve() for name in arrays}
     try:
         for name, file in files.items():
@@ -45,11 +45,11 @@ def _save(stream: BinaryIO, array: NDArray[Any] | ImageArray) -> None:
 
 
 def shared_images(folder: Path, name: str) -> ImageArray:
-    """Images of a shared array; only those that are asked for are read, while they are lent."""
+    """Images of a shared array, read on access while the array is shared."""
     file = array_file(folder, name)
 
     def read(rows: NDArray[np.int64]) -> NDArray[np.uint8]:
-        # Mapped anew each time: pages stay in memory as long as a map does.
+        # Mapped anew each time: pages stay in memory as long as the map exists.
         images: NDArray[np.uint8] = np.load(file, mmap_mode="r")
         return np.array(images[rows])
 
@@ -57,5 +57,5 @@ def shared_images(folder: Path, name: str) -> ImageArray:
 
 
 def array_file(folder: Path, name: str) -> Path:
-    """Where the array of a name lies in a folder."""
+    """The file of a named array in a folder."""
     return folder / f"{name}.npy"

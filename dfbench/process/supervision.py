@@ -1,4 +1,4 @@
-"""A process that is watched until it ends: its time, its memory, and whether it is still wanted."""
+"""Supervision of a process until it ends: time limit, memory limit, and stop requests."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ _STDERR = 2
 
 @dataclass(frozen=True)
 class Supervision:
-    """Limits of a run's process, and the word to end it; none of it decides a number."""
+    """Limits of a run's process, and a request to stop it; none of it affects the results."""
 
     limits: Limits = field(default_factory=Limits)
     stop: threading.Event = field(default_factory=threading.Event)
     """Set it, from any thread, to end the run as Ctrl-C would."""
     log: Path | None = None
-    """File that the process's output is added to; None for this terminal."""
+    """File to which the process's output is appended; None for this terminal."""
     environment: Mapping[str, str] = field(default_factory=dict)
-    """Variables that the process gets besides this one's, e.g. which GPU it may see."""
+    """Additional environment variables of the process, e.g. its visible GPU."""
 
     @property
     def memory_mib(self) -> int | None:
-        """Resident memory that the process may hold together with all that it started."""
+        """Maximum resident memory of the process and its descendants together."""
         gib = self.limits.memory_limit
         return None if gib is None else round(gib * _MIB_PER_GIB)
 
@@ -53,32 +53,32 @@ class Supervision:
 
 
 class ProcessEnded(DfbenchError):
-    """A process that did not end by itself with an answer."""
+    """A process that did not end with an answer."""
 
     def __init__(self, reason: str, advice: str, peak_memory_mib: float) -> None:
         super().__init__(f"{reason}; {advice}")
         self.reason = reason
-        """Without what to do, which is another thing for a run of a suite."""
+        """The message without the advice, which differs for a run of a suite."""
         self.peak_memory_mib = peak_memory_mib
-        """The most that it was seen to hold."""
+        """Peak memory measured."""
 
 
 class RunTimeout(ProcessEnded):
-    """The process took longer than it may and was killed."""
+    """The process exceeded its time limit and was killed."""
 
 
 class MemoryExceeded(ProcessEnded):
-    """The process held more memory than it may and was killed."""
+    """The process exceeded its memory limit and was killed."""
 
 
 @dataclass(frozen=True)
 class Ending:
-    """How a process ended by itself or by the system."""
+    """How a process ended, if not by its limits."""
 
     status: int
     """Exit status; negative for the signal that killed it."""
     peak_memory_mib: float
-    """The most that it was seen to hold."""
+    """Peak memory measured."""
 
 
 def supervise(
@@ -87,7 +87,7 @@ def supervise(
     attend: Callable[[], None],
     inherit: tuple[int, ...] = (),
 ) -> Ending:
-    """Run a command to its end, calling `attend` every now and then.
+    """Run a command until it ends, calling `attend` repeatedly.
 
     The process leads a group of its own, and nothing of that group outlives this call. `inherit`
     are file descriptors that it keeps open. Raises `RunTimeout` or `MemoryExceeded` after killing
@@ -143,7 +143,7 @@ def _watched(
 
 
 class _Meter:
-    """Resident memory of a process and of all that it started, read now and then."""
+    """Resident memory of a process and its descendants, sampled at intervals."""
 
     def __init__(self, pid: int) -> None:
         self.peak_mib = 0.0

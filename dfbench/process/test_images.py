@@ -1,4 +1,4 @@
-"""Test images for a method's process: handed over after `fit`, shuffled, without labels."""
+"""Test images for a method's process: provided after `fit`, shuffled, without labels."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _GLANCE_SECONDS = 0.02
 
 @contextmanager
 def handed_over(folder: Path, arrays: Mapping[str, MakeArray]) -> Iterator[Callable[[], None]]:
-    """What to call now and then: it lends the arrays once the other process asks for them.
+    """A function to call repeatedly: it shares the arrays once the other process requests them.
 
-    They are gone when the block ends, and so is what a killed run left of them when it begins.
-    Calling it raises `DfbenchError` if the folder has been removed meanwhile.
+    The arrays are removed when the block ends; leftovers of a killed run are removed when it
+    begins. The function raises `DfbenchError` if the folder has been removed meanwhile.
     """
     request = folder / _REQUEST_FILE
     for leftover in (request, *(array_file(folder, name) for name in arrays)):
@@ -42,16 +42,16 @@ def handed_over(folder: Path, arrays: Mapping[str, MakeArray]) -> Iterator[Calla
                 raise _removed(folder)
             if request.exists():
                 lent.enter_context(shared_arrays(folder, arrays))
-                request.unlink(missing_ok=True)  # last: until then the other process waits
+                request.unlink(missing_ok=True)  # last: the other process waits for this
 
         yield attend
 
 
 def awaited_images(folder: Path) -> dict[Modality, ImageArray]:
-    """Ask for the test images of both modalities, and wait for them.
+    """Request the test images of both modalities and wait for them.
 
-    They can be read as long as they are lent. Raises `FileFault`, and `DfbenchError` once they
-    cannot come any more because the folder, or the request in it, is gone.
+    They can be read while they are shared. Raises `FileFault`, and `DfbenchError` if the folder, or
+    the request in it, was removed, so that they cannot arrive any more.
     """
     request = folder / _REQUEST_FILE
     if not folder.is_dir():
@@ -62,7 +62,7 @@ def awaited_images(folder: Path) -> dict[Modality, ImageArray]:
         waiting = request.exists()
         if all(array_file(folder, modality).exists() for modality in MODALITIES):
             return {modality: shared_images(folder, modality) for modality in MODALITIES}
-        if not waiting:  # whoever took it has left the arrays
+        if not waiting:  # removed by another process, since the arrays are missing
             raise _removed(folder)
         _pause()
 
@@ -76,8 +76,8 @@ def _same(folder: Path, before: os.stat_result) -> bool:
 
 def _removed(folder: Path) -> DfbenchError:
     return DfbenchError(
-        f"the run's folder, or the request for test images in it, was removed while the run was "
-        f"going on ({folder}); nothing was scored: leave that folder alone and repeat the command"
+        f"the run's folder, or the request for test images in it, was removed during the run "
+        f"({folder}); nothing was scored: do not change that folder, and repeat the command"
     )
 
 
@@ -91,28 +91,28 @@ LABELS_FILE = "labels.npz"
 
 @dataclass(frozen=True)
 class TestImages:
-    """The test images of one attempt at a fit, in an order that only the parent knows."""
+    """The test images of one attempt at a fit, in an order known only to the parent process."""
 
     __test__ = False  # not a pytest class
 
     sets: Mapping[Modality, ImageSet]
     """Queries (sketches) and gallery (photos)."""
     orders: Mapping[Modality, NDArray[np.int64]]
-    """By modality, `[N]`: place i of the shuffled images holds test image `order[i]`."""
+    """By modality, `[N]`: shuffled image i is test image `order[i]`."""
 
     @classmethod
     def shuffled(cls, sets: Mapping[Modality, ImageSet]) -> TestImages:
-        """In a new order, drawn from the entropy of the system.
+        """In a new order, drawn from the system's entropy.
 
-        It follows from nothing that the process of a method is told or can compute: not from the
-        run's identity, and not from its seed.
+        A method's process cannot compute it: it depends neither on the run's identity nor on its
+        seed.
         """
         random = np.random.default_rng()
         return cls(sets, {m: random.permutation(len(sets[m])) for m in MODALITIES})
 
     @classmethod
     def stored(cls, sets: Mapping[Modality, ImageSet], folder: Path) -> TestImages:
-        """In the order that `save_labels` stored.
+        """In the order stored by `save_labels`.
 
         Raises `OSError`, `KeyError`, `ValueError` or `BadZipFile` if it cannot be read.
         """
@@ -121,7 +121,7 @@ class TestImages:
 
     @classmethod
     def of_identity(cls, sets: Mapping[Modality, ImageSet], computation: str) -> TestImages:
-        """In the order that earlier versions derived from a run's identity."""
+        """In the order that earlier versions derived from the run's identity."""
         seeds = {m: derive_seed("test image order", computation, m) for m in MODALITIES}
         return cls(
             sets,
@@ -129,7 +129,7 @@ class TestImages:
         )
 
     def restored(self, modality: Modality, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Rows `[N, D]` computed from the shuffled images, in the dataset's order."""
+        """Embeddings `[N, D]` of the shuffled images, put back into the dataset's order."""
         restored = np.empty_like(rows)
         restored[self.orders[modality]] = rows
         return restored
@@ -139,11 +139,11 @@ class TestImages:
         return {modality: partial(self._shuffled, modality) for modality in MODALITIES}
 
     def save_labels(self, folder: Path) -> None:
-        """Leave in a run's folder what its other files are read by, once its fit has ended.
+        """Store labels and image orders in the run's folder, once its fit has ended.
 
-        By modality, `[N]`, indices into the classes of the run's record, in the dataset's order, in
-        which values of queries are stored too; and by `photo_order` and `sketch_order`, which of
-        these images each row of the stored embeddings is of.
+        By modality, `[N]`: indices into the classes of the run's record, in the dataset's order,
+        which is also that of per-query values. `photo_order` and `sketch_order` say which of these
+        images each row of the stored embeddings belongs to.
         """
         arrays: dict[str, NDArray[np.int64]] = {m: self.sets[m].labels for m in MODALITIES}
         arrays |= {f"{modality}_order": self.orders[modality] for modality in MODALITIES}

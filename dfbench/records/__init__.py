@@ -1,1 +1,1 @@
-"""What a run leaves: its record, state, encoders, and what is shown of it."""
+"""The stored output of a run: its record, state, encoders and showcase."""

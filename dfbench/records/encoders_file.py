@@ -1,4 +1,4 @@
-"""`encoders.json` of a run's folder: how the encoders beside it are put together and compared."""
+"""`encoders.json` of a run's folder: how to rebuild its encoders and compare embeddings."""
 
 from __future__ import annotations
 
@@ -26,32 +26,32 @@ _TOLERANCE = 1e-4
 
 
 class WrittenEncoders(BaseModel):
-    """What is to be known of two encoders besides their tensors."""
+    """The description of two encoders, without their tensors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     schema_version: Literal[1] = 1
     fit_id: str
     method: str
-    """Label of the row."""
+    """Label of the method."""
     seed: int
     image_size: int
-    """Pixels to a side of the images that the run made and scored."""
+    """Height and width, in pixels, of the images that the run generated and scored."""
     similarity: str
     """How embeddings are compared: `cosine`, `inner` or `euclidean`."""
     classes: dict[Modality, tuple[str, ...]]
-    """Those that the teacher of a modality knows."""
+    """Classes known to the teacher of each modality."""
     chains: dict[Modality, Chain]
     """Empty if there is an obstacle."""
     obstacle: str | None = None
-    """Why the encoders cannot be written down."""
+    """Why the encoders cannot be described."""
 
 
 def write_down(folder: Path, encoders: Encoders, setting: Setting, job: Job) -> None:
-    """Leave in a run's folder how to build its encoders again, or why that cannot be said.
+    """Write the description of a run's encoders into its folder, or why there is none.
 
-    Encoders count as written down only if what is built again maps noise to the same embeddings.
-    Leaves torch's global generator alone. Raises `FileFault`.
+    A description is stored only if the rebuilt encoders map noise to the same embeddings. Does not
+    change torch's global generator. Raises `FileFault`.
     """
     chains: dict[Modality, Chain] = {}
     obstacle = None
@@ -75,20 +75,20 @@ def write_down(folder: Path, encoders: Encoders, setting: Setting, job: Job) -> 
 
 
 def read_written(file: Path) -> WrittenEncoders:
-    """What a run left in this file. Raises `InvalidInput` if it cannot be read."""
+    """The description stored in a file. Raises `InvalidInput` if it cannot be read."""
     return read_model(
         WrittenEncoders,
         file,
-        "is not as this version of dfbench writes it",
+        "is not in the format of this version of dfbench",
         "repeat its run with --force",
     )
 
 
 @torch.no_grad()
 def _checked(encoder: nn.Module, setting: Setting) -> Chain:
-    """The chain of an encoder. Raises `UnwrittenEncoder` unless it computes what the encoder does.
+    """The chain of an encoder. Raises `UnwrittenEncoder` unless both give the same embeddings.
 
-    What `as_parts` of a plugin does wrong spoils no run: it is told as the obstacle.
+    An error in a plugin's `as_parts` does not fail the run: it is stored as the obstacle.
     """
     shape = (_IMAGES, 3, setting.image_size, setting.image_size)
     images = torch.rand(shape, generator=torch.Generator().manual_seed(0)).to(setting.device)
@@ -98,7 +98,7 @@ def _checked(encoder: nn.Module, setting: Setting) -> Chain:
         with plugin_faults():
             chain = written(encoder)
             again = placed(rebuilt(chain, state), setting.device)(images)
-            with uncompiled():  # a few images are not worth compiling for
+            with uncompiled():  # not worth compiling for a few images
                 same = _close(again, encoder(images))
     except UnwrittenEncoder:
         raise

@@ -1,4 +1,4 @@
-"""What a record says of the machine and the code that made it; free of names and paths."""
+"""The machine and code versions of a run, as stored in its record, without names or paths."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class Environment(BaseModel):
     """Model of the GPU or of the processor."""
     threads: int
     micro_batch: int | None = None
-    """The most images that networks held the activations of at a time, where memory was short."""
+    """Micro-batch size, if GPU memory was too small for a full batch."""
     devices: int = 1
-    """How many processes shared the fit."""
+    """Number of processes that shared the fit."""
     commit: str | None
     """Git commit of dfbench's source tree; None for an installed package."""
     dirty: bool | None
-    """Whether that tree had uncommitted changes in code; None where nobody can tell."""
+    """Whether that tree had uncommitted code changes; None if unknown."""
 
 
 def read_environment(device: str, threads: int) -> Environment:
@@ -70,7 +70,7 @@ def _processor() -> str:
 def _git(folder: Path, *arguments: str) -> str | None:
     if not (folder / ".git").exists():
         return None
-    # Without optional locks: a look at the tree must not be in the way of whoever commits.
+    # Without optional locks, so that reading the tree does not block a commit.
     command = ["git", "--no-optional-locks", "-C", str(folder), *arguments]
     try:
         answer = subprocess.run(command, capture_output=True, text=True, check=True)

@@ -1,4 +1,4 @@
-"""The record of a run: everything a table needs and everything needed to doubt it."""
+"""The record of a run: its scores, and all facts needed to table and verify them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dfbench.records.environment import Environment
 from dfbench.teachers.recipe import TeacherRecipe
 
 SCHEMA_VERSION = 4
-"""Raised when the fields of a record change."""
+"""Increased when the fields of a record change."""
 
 
 class _Part(BaseModel):
@@ -32,11 +32,11 @@ class RecordedScore(_Part):
     macro: float
     """Mean over classes of the mean over their queries."""
     ceiling: float | None = None
-    """The best that any ranking could score; None where that is 1."""
+    """The best score that any ranking can reach; None if that is 1."""
 
 
 class MetricDefinition(_Part):
-    """What a metric's number means."""
+    """The definition of a metric."""
 
     formula: str
     version: int
@@ -47,10 +47,10 @@ class TeacherRecord(_Part):
 
     identity: str
     accuracy: float
-    """Share of right decisions on the test images, in [0, 1]."""
+    """Accuracy on the test images, in [0, 1]."""
     classes: int
     external: str | None = None
-    """Network and input size of an external teacher; None where the recipe trained it."""
+    """Network and input size of an external teacher; None if the recipe trained it."""
 
 
 class SupplyRecord(_Part):
@@ -58,7 +58,7 @@ class SupplyRecord(_Part):
 
     identity: str
     accuracy: dict[str, float] = {}
-    """Of a unified teacher: its accuracy on the test images by modality, in [0, 1]."""
+    """Accuracy of a unified teacher on the test images by modality, in [0, 1]."""
 
 
 class Division(_Part):
@@ -71,18 +71,18 @@ class Division(_Part):
     photo_only: tuple[str, ...]
     sketch_only: tuple[str, ...]
     unseen: tuple[str, ...]
-    """Known to no teacher; if there are any, queries and gallery are of these alone."""
+    """Known to no teacher; if there are any, queries and gallery are of these classes only."""
 
 
 class QueryGroup(_Part):
-    """Queries by who knows their class; the gallery is that of all queries."""
+    """Queries grouped by which teachers know their class; the gallery is that of all queries."""
 
     queries: int
     chance: float
     """`map@all` of a random order."""
     metrics: dict[str, RecordedScore]
     representations: dict[str, dict[str, RecordedScore]]
-    """Further representations, as of the record."""
+    """Further representations, as in the record."""
 
 
 class DataRecord(_Part):
@@ -91,17 +91,17 @@ class DataRecord(_Part):
     name: str
     fingerprint: str
     classes: tuple[str, ...]
-    """Of queries and gallery."""
+    """Classes of queries and gallery."""
     image_size: int
     queries: int
     gallery: int
     alternative: str | None
-    """Where alternative images came from."""
+    """Source of the alternative images."""
     notes: tuple[str, ...]
 
 
 class Seconds(_Part):
-    """Wall time per phase; a teacher from the cache counts what its training took."""
+    """Wall time per phase; a cached teacher counts with its training time."""
 
     teachers: float
     fit: float
@@ -110,7 +110,7 @@ class Seconds(_Part):
 
 
 class Digests(_Part):
-    """Hashes that two runs of one identity on one machine share."""
+    """Hashes that are equal for runs of the same identity on the same machine."""
 
     embeddings: str
     metrics: str
@@ -132,34 +132,34 @@ class Record(_Part):
     recipe: TeacherRecipe
     teachers: dict[str, TeacherRecord]
     supplies: dict[str, SupplyRecord] = {}
-    """By name; of a run that declared a need."""
+    """By name, for methods that declared a need."""
     metrics: dict[str, RecordedScore]
-    """The headline: how the method's embeddings rank."""
+    """Scores of the headline representation, the method's embeddings."""
     representations: dict[str, dict[str, RecordedScore]]
     """Further representations of the same networks, e.g. `posterior`."""
     definitions: dict[str, MetricDefinition]
     chance: float
     """`map@all` of a random order."""
     division: Division | None = None
-    """None where both teachers know all classes, as in `closed`."""
+    """None if both teachers know all classes, as in `closed`."""
     groups: dict[str, QueryGroup] = {}
-    """`shared`, `photo-only` and `sketch-only` queries, where teachers differ in their classes."""
+    """`shared`, `photo-only` and `sketch-only` queries, if the teachers' classes differ."""
     skipped_queries: int
-    """Queries without any relevant photo, left out of every mean."""
+    """Queries without a relevant photo, left out of every mean."""
     digests: Digests
     seconds: Seconds
     attempts: int = Field(default=1, ge=1)
-    """How often the run was begun until it was done."""
+    """Number of attempts until the run was done."""
     peak_memory_mib: float
     parameters: int
     environment: Environment
 
     @property
     def scenario_title(self) -> str:
-        """The scenario as titles name it.
+        """The scenario as shown in titles.
 
-        External teachers whose classes differ are not `closed`, which their runs are asked for as:
-        their class lists decide, and the title says what the overlap came out as.
+        Runs with external teachers are requested as `closed`, but if the teachers' class lists
+        differ, the title states the resulting overlap instead.
         """
         external = any(teacher.external for teacher in self.teachers.values())
         division = self.division
@@ -170,7 +170,7 @@ class Record(_Part):
     @model_validator(mode="after")
     def _scores_are_those_measured(self) -> Record:
         if self.digests.metrics != metrics_digest(self.metrics):
-            raise ValueError("its scores are not those that were recorded")
+            raise ValueError("its scores are not those recorded")
         return self
 
 
@@ -184,7 +184,7 @@ _COMPILED = "compiled"
 
 
 class Arithmetic(NamedTuple):
-    """Its text, e.g. `cuda-bf16` or `cpu-fp32-compiled`, is part of a fit's identity.
+    """The numerics of a fit; its text, e.g. `cuda-bf16` or `cpu-fp32-compiled`, is in the identity.
 
     >>> str(Arithmetic("cuda", "bf16", compiled=True))
     'cuda-bf16-compiled'
@@ -195,13 +195,13 @@ class Arithmetic(NamedTuple):
     device: str
     """`cpu` or `cuda`."""
     precision: str
-    """`fp32` or `bf16`: of backbones and estimators."""
+    """`fp32` or `bf16`, for backbones and estimators."""
     compiled: bool = False
-    """Whether torch.compile made the code of networks."""
+    """Whether networks were compiled with torch.compile."""
 
     @classmethod
     def read(cls, text: str) -> Arithmetic:
-        """What a record's `numerics` says."""
+        """Parse the `numerics` of a record."""
         device, precision, *rest = text.split("-")
         return cls(device, precision, _COMPILED in rest)
 

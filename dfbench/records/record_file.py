@@ -16,24 +16,24 @@ from dfbench.teachers.recipe import TeacherRecipe
 
 
 class NotARecord(DfbenchError):
-    """A file that is no record, or not as it was written; the text says why."""
+    """A file that is not a record, or was changed; the text says why."""
 
 
 def record_text(record: Record) -> str:
-    """A record as it is stored."""
+    """The stored text of a record."""
     content = json.loads(record.model_dump_json())
     sealed = {**content, "checksum": _checksum(content)}
     return json.dumps(sealed, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def read_record(stored: bytes) -> Record:
-    """A stored record. Raises `NotARecord`."""
+    """The record in stored bytes. Raises `NotARecord`."""
     try:
         content = json.loads(stored)
     except ValueError as fault:
-        raise NotARecord("the file: no JSON") from fault
+        raise NotARecord("the file: not JSON") from fault
     if not isinstance(content, dict):
-        raise NotARecord("the file: no JSON object")
+        raise NotARecord("the file: not a JSON object")
     _check_version(content)
     checksum = content.pop("checksum", None)
     try:
@@ -44,21 +44,21 @@ def read_record(stored: bytes) -> Record:
         raise NotARecord(f"{place}: {first['msg'].lower()}") from fault
     _refuse_gaps(content)
     if not _intact(content, checksum):
-        raise NotARecord("checksum: its content is not what was recorded")
+        raise NotARecord("checksum: the content was changed after recording")
     return record
 
 
 def _intact(content: dict[str, Any], checksum: object) -> bool:
     try:
         return checksum == _checksum(content)
-    except ValueError:  # a number that is not finite, which nothing here writes
+    except ValueError:  # a number that is not finite, which dfbench never writes
         return False
 
 
 def _refuse_gaps(content: dict[str, Any]) -> None:
-    """Raise `NotARecord` for a setting that today's models have and a record does not tell.
+    """Raise `NotARecord` for a setting of the current models that a record lacks.
 
-    Its default is today's choice and may not be what that run was made with.
+    The current default may not be what that run used.
     """
     for part, model in (("budget", Budget), ("recipe", TeacherRecipe)):
         missing = sorted(model.model_fields.keys() - content[part].keys())
@@ -72,7 +72,7 @@ def _check_version(content: dict[str, Any]) -> None:
         return
     remedy = "repeat the run"
     if isinstance(version, int) and version > SCHEMA_VERSION:
-        remedy = "made by a newer dfbench: update this one"
+        remedy = "written by a newer dfbench: update this one"
     raise NotARecord(f"schema_version: {version!r}; allowed: {SCHEMA_VERSION} ({remedy})")
 
 

@@ -1,6 +1,6 @@
-"""What a run keeps to be looked at: queries from best to worst with their photos, confused classes.
+"""The showcase of a run: its best, median and worst queries with photos, and confused classes.
 
-It decides no number. Thumbnails are of the user's images, so they stay in the run's folder.
+It does not affect scores. Thumbnails show the user's images, so they stay in the run's folder.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from dfbench.process.messages import OUTCOME_FILE, embeddings_file
 from dfbench.system.files import atomic_path
 
 SHOWCASE_FOLDER = "showcase"
-"""In a run's folder; holds the three files below."""
+"""In a run's folder; contains the next three files."""
 QUERIES_FILE = "queries.json"
 SHEET_FILE = "queries.jpg"
 CONFUSION_FILE = "confusion.npz"
 VALUES_FILE = "per_query.npz"
-"""In a run's folder; the values of each query, from which those shown are chosen."""
+"""In a run's folder; the values of each query, by which the shown ones are chosen."""
 PHOTOS = 10
-"""Photos shown of each query."""
+"""Photos shown per query."""
 COUNTED = 200
-"""Most queries of a class that count for what is confused with it."""
+"""Maximum number of queries per class that count towards confusions."""
 Standing = Literal["best", "median", "worst"]
 STANDINGS: tuple[Standing, ...] = get_args(Standing)
 _EACH = 3
@@ -60,7 +60,7 @@ class Showcase(_Part):
     schema_version: Literal[1] = 1
     queries: tuple[ShownQuery, ...]
     columns: int
-    """Cells of a line."""
+    """Cells per line."""
 
 
 def chosen_queries(
@@ -68,7 +68,7 @@ def chosen_queries(
 ) -> list[tuple[Standing, int]]:
     """The best, the median and the worst queries by AP `[Q]`, of different classes where possible.
 
-    A query without photos (NaN) is none of them, and no query is chosen twice.
+    Queries without photos (NaN) are excluded, and no query is chosen twice.
     """
     order = np.argsort(-average_precision, kind="stable")
     ranked = [int(query) for query in order if not np.isnan(average_precision[query])]
@@ -85,7 +85,7 @@ def chosen_queries(
 
 
 def _of_many_classes(ranked: Sequence[int], labels: NDArray[np.int64]) -> list[int]:
-    """The first few, each the first of its class; more of a class only where classes run out."""
+    """The first few, one per class; several of a class only if there are too few classes."""
     firsts: dict[int, int] = {}
     for query in ranked:
         firsts.setdefault(int(labels[query]), query)
@@ -104,7 +104,7 @@ def save_showcase(
     top: NDArray[np.int64],
     shares: NDArray[np.float64],
 ) -> None:
-    """Write the three files into a run's folder; what marks them as whole comes last.
+    """Write the three files into a run's folder; the one that marks them complete comes last.
 
     `top` `[len(chosen), k]` holds indices of test photos, best first; `shares` `[C, C]` is of
     `dfbench.evaluation.top`.
@@ -137,19 +137,22 @@ def save_showcase(
 
 
 def lacks_showcase(folder: Path) -> bool:
-    """Whether a run's folder holds no showcase, and all that one is made of."""
+    """Whether a run's folder has no showcase but all files to make one from."""
     parts = (folder / OUTCOME_FILE, embeddings_file(folder, ""), folder / VALUES_FILE)
     made = (folder / SHOWCASE_FOLDER / QUERIES_FILE).is_file()
     return not made and all(part.is_file() for part in parts)
 
 
 def read_showcase(folder: Path) -> Showcase:
-    """The queries of a run's folder. Raises `OSError`, or `ValueError` if they are not whole."""
+    """The showcase in a run's folder. Raises `OSError`, or `ValueError` if it is incomplete."""
     return Showcase.model_validate_json((folder / SHOWCASE_FOLDER / QUERIES_FILE).read_bytes())
 
 
 def read_confusion(folder: Path) -> NDArray[np.float32]:
-    """`[C, C]` of a run's folder. Raises `OSError`, `KeyError`, `ValueError` or `BadZipFile`."""
+    """The confusions `[C, C]` in a run's folder.
+
+    Raises `OSError`, `KeyError`, `ValueError` or `BadZipFile`.
+    """
     file = folder / SHOWCASE_FOLDER / CONFUSION_FILE
     with file.open("rb") as opened, np.load(opened, allow_pickle=False) as stored:
         return np.asarray(stored["shares"], np.float32)

@@ -23,44 +23,44 @@ LOCK_FILE = ".lock"
 
 
 class RunLock(FileLock):
-    """The lock on a run's folder; the process that fits inherits it from the one that started it.
+    """The lock on a run's folder, inherited by the process that fits.
 
-    So a run counts as going on as long as either of the two lives.
+    A run counts as running as long as this process or that one lives.
     """
 
     def __init__(self, folder: Path, stop: threading.Event | None = None) -> None:
-        waiting = f"another process is at this run; waiting for it ({folder})"
+        waiting = f"another process is executing this run; waiting for it ({folder})"
         super().__init__(folder / LOCK_FILE, waiting, stop)
 
 
 def held(folder: Path) -> bool:
-    """Whether a process works in the folder of a run."""
+    """Whether a process is working in the folder of a run."""
     return is_locked(folder / LOCK_FILE)
 
 
 STATE_FILE = "state.json"
 Status = Literal["running", "done", "failed", "timeout", "skipped"]
 _GONE = (
-    "its process is gone (killed, crashed, or the machine restarted); the same command goes on "
-    "from its last checkpoint"
+    "its process is gone (killed, crashed, or the machine restarted); repeat the same command to "
+    "resume from its last checkpoint"
 )
-_INTERRUPTED = "interrupted; the same command goes on from its last checkpoint"
+_INTERRUPTED = "interrupted; repeat the same command to resume from its last checkpoint"
 
 
 class Subject(BaseModel):
-    """Which run a state is of."""
+    """The run that a state belongs to."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     method: str
-    """Its label."""
+    """Label of the method."""
     dataset: str
     scenario: str
     seed: int
 
 
 class RunState(BaseModel):
-    """What is known of a run besides its record."""
+    """The state of a run, apart from its record."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -69,44 +69,43 @@ class RunState(BaseModel):
     reason: str | None = None
     """Why it is not done."""
     interrupted: bool = False
-    """Whether it was broken off rather than failed: it counts as missing."""
+    """Whether it was interrupted rather than failed: it counts as missing."""
     attempts: int = 1
-    """How often it was begun."""
+    """Number of attempts."""
     started: str | None = None
     """When the last attempt began, ISO 8601, UTC."""
     ended: str | None = None
-    """When it ended, likewise."""
+    """When the last attempt ended, ISO 8601, UTC."""
     seconds: float | None = None
     """Wall time of the last attempt."""
     peak_memory_mib: float | None = None
-    """The most memory that the process of the last attempt held, where that is known."""
+    """Peak memory of the process of the last attempt, if known."""
     subject: Subject | None = None
-    """The run; None in states of earlier versions, and of a fit without test images."""
+    """The run; None in states of earlier versions and of fits without test images."""
 
 
 @dataclass
 class Attempting:
-    """A run that is going on."""
+    """A run in progress."""
 
     number: int
     """1 for the first attempt."""
     peak_memory_mib: float | None = None
-    """To be set by whoever knows it."""
+    """Peak memory, set by the code that measures it."""
     elsewhere: RunState | None = None
-    """How it ended on the machine that did it, if that was another; likewise."""
+    """Final state on the machine that executed it, if that was another one."""
 
 
 def read_state(folder: Path) -> RunState | None:
-    """The state of the run in a folder; None if none was begun there.
+    """The state of the run in a folder; None if none was started there.
 
-    A run that is stored as running although no process is at it is reported as failed and
-    interrupted.
+    A run that is stored as running but has no process is reported as failed and interrupted.
     """
     state = _stored(folder)
     if state is None or state.status != "running" or held(folder):
         return state
     now = _stored(folder)
-    if now != state:  # it ended, or was begun again, while the lock was looked at
+    if now != state:  # it ended or restarted while the lock was checked
         return now
     return state.model_copy(update={"status": "failed", "reason": _GONE, "interrupted": True})
 
@@ -121,7 +120,7 @@ def write_state(folder: Path, state: RunState) -> None:
 def kept_state(folder: Path, subject: Subject | None = None) -> Iterator[Attempting]:
     """Keep the state of a run up to date: running inside the block, then how the block ended.
 
-    The caller holds the run's lock.
+    The caller must hold the run's lock.
     """
     before = read_state(folder)
     earlier = before.attempts if before and before.status != "done" else 0
@@ -139,7 +138,7 @@ def kept_state(folder: Path, subject: Subject | None = None) -> Iterator[Attempt
             "seconds": round(time.monotonic() - clock, 1),
             "peak_memory_mib": attempting.peak_memory_mib,
         }
-        # If it cannot be written it stays `running` without a process, which is understood too.
+        # If this fails the state stays `running` without a process, which read_state() handles.
         with suppress(FileFault):
             ended = attempting.elsewhere or running.model_copy(update={**passed, **more})
             write_state(folder, ended.model_copy(update={"subject": subject}))

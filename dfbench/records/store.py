@@ -1,4 +1,4 @@
-"""The results folder: one JSON record a run, named by what it is and by its identity."""
+"""The results folder: one JSON record per run, named by dataset, method, seed and identity."""
 
 from __future__ import annotations
 
@@ -19,22 +19,23 @@ _KEY_LENGTH = 12
 
 @dataclass(frozen=True)
 class BadRecord:
-    """A file among the records that is none, or not as it was written."""
+    """A file among the records that is not a record, or was changed."""
 
     file: Path
     reason: str
 
     def __str__(self) -> str:
         return (
-            f"not a record that this version of dfbench reads: {str(self.file)!r} ({self.reason}); "
+            f"not a record that this version of dfbench can read: {str(self.file)!r} "
+            f"({self.reason}); "
             "move it out of the results folder"
         )
 
 
 class ResultStore:
-    """Records below a folder, `<dataset>/<row>-s<seed>-<eval_id>.json`.
+    """Records below a folder, `<dataset>/<method>-s<seed>-<eval_id>.json`.
 
-    The folder is looked at once for each store; what other processes add later is not seen. Raises
+    Each store lists the folder once; records that other processes add later are not seen. Raises
     `FileFault` for a folder that cannot be read.
     """
 
@@ -44,9 +45,9 @@ class ResultStore:
         self._read: list[Record | BadRecord] | None = None
 
     def find(self, eval_id: str) -> tuple[Path, Record] | None:
-        """The finished record of an identity, with its file.
+        """The record of an identity, with its file; None if there is none.
 
-        Raises `InvalidInput` if a file of that name is no record or was edited.
+        Raises `InvalidInput` if the file of that name is not a record or was edited.
         """
         for path in self._named().get(eval_id[:_KEY_LENGTH], ()):
             record = _read(path)
@@ -57,7 +58,7 @@ class ResultStore:
         return None
 
     def write(self, record: Record) -> Path:
-        """Store a record, replacing that of the same identity; returns its file."""
+        """Store a record, replacing one of the same identity; returns its file."""
         key = record.eval_id[:_KEY_LENGTH]
         label, seed = record.method.label, record.seed
         path = record_file(self.folder, record.data.name, label, seed, record.eval_id)
@@ -70,12 +71,12 @@ class ResultStore:
         return path
 
     def __iter__(self) -> Iterator[Record]:
-        """The good records, in the order of their files."""
+        """The valid records, in the order of their files."""
         return (found for found in self._contents() if isinstance(found, Record))
 
     @property
     def problems(self) -> tuple[BadRecord, ...]:
-        """What iterating leaves out: files that are foreign, edited or cannot be read."""
+        """Files that iteration leaves out: not records, edited, or unreadable."""
         return tuple(found for found in self._contents() if isinstance(found, BadRecord))
 
     def _contents(self) -> list[Record | BadRecord]:
@@ -96,7 +97,7 @@ class ResultStore:
 
 
 def file_name(label: str) -> str:
-    """A label as part of a file name: anything but letters, digits and dots becomes a hyphen.
+    """A label as part of a file name: other characters than letters, digits and dots are hyphens.
 
     >>> file_name("crossx[bn]")
     'crossx-bn'
@@ -105,17 +106,17 @@ def file_name(label: str) -> str:
 
 
 def record_name(record: Record) -> str:
-    """Name of a record's file, without its ending."""
+    """Name of a record's file, without its extension."""
     return _stem(record.method.label, record.seed, record.eval_id)
 
 
 def record_file(results: Path, dataset: str, label: str, seed: int, eval_id: str) -> Path:
-    """The file of a run's record, below the folder of all records."""
+    """The file of a run's record, below the results folder."""
     return results / file_name(dataset) / f"{_stem(label, seed, eval_id)}{_SUFFIX}"
 
 
 def run_folder(runs: Path, dataset: str, label: str, seed: int, fit_id: str) -> Path:
-    """Where the heavy things of a run lie, below the folder of all runs."""
+    """The folder of a run's large files, below the folder of all runs."""
     return runs / file_name(dataset) / _stem(label, seed, fit_id)
 
 
@@ -124,7 +125,7 @@ def _stem(label: str, seed: int, identity: str) -> str:
 
 
 def fit_key(fit_id: str) -> str:
-    """What the name of a run's folder ends with."""
+    """The identity at the end of the name of a run's folder."""
     return fit_id[:_KEY_LENGTH]
 
 
@@ -140,5 +141,5 @@ def _read(path: Path) -> Record | BadRecord:
     except OSError as fault:
         return BadRecord(path, f"the file: {fault.strerror}")
     if record.eval_id[:_KEY_LENGTH] != _key(path):
-        return BadRecord(path, f"eval_id: its file is named for {_key(path)!r}")
+        return BadRecord(path, f"eval_id: its file name says {_key(path)!r}")
     return record

@@ -48,11 +48,11 @@ from dfbench.scenarios import CLOSED, canonical
 from dfbench.system.files import absolute
 
 Precision = Literal["fp32", "bf16"]
-"""Arithmetic of backbones and estimators in a fit; all else is float32 in either."""
+"""Precision of backbones and estimators in a fit; everything else is always float32."""
 Device = Literal["auto", "cpu", "cuda"]
 StrPath = str | os.PathLike[str]
 AbsolutePath = Annotated[Path, AfterValidator(absolute)]
-"""A path that stays where it is, whatever folder the process goes to afterwards."""
+"""A path made absolute, so that it stays valid if the process changes its folder."""
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -137,7 +137,7 @@ class DataChoice(DataOptions):
         ),
     ]
     base: AbsolutePath = Field(default_factory=lambda: absolute(Path()))
-    """The folder in which a relative PATH begins."""
+    """The folder that a relative PATH starts from."""
     root: Annotated[
         AbsolutePath | None,
         Option(
@@ -152,7 +152,7 @@ class DataChoice(DataOptions):
 
     @property
     def kind(self) -> str:
-        """The dataset's registered name: what stands before the colon."""
+        """The dataset's registered name: the part before the colon."""
         return self.name.partition(":")[0]
 
 

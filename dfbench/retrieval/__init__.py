@@ -1,4 +1,4 @@
-"""Encoders of finished runs at work: loaded, exported, and used on a person's own photos."""
+"""Use of trained encoders: loading, export and retrieval from a user's own photos."""
 
 from dfbench.retrieval.card import Card
 from dfbench.retrieval.exporting import Export, export

@@ -1,4 +1,4 @@
-"""`card.json` of an export: what the encoders are, what they were measured at, what they need."""
+"""`card.json` of an export: the encoders, their scores and the inputs of their method."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dfbench.version import __version__
 
 
 def licence_of(dataset: str) -> str | None:
-    """The licence of a dataset's images, in one line; None if dfbench knows none."""
+    """The licence of a dataset's images, in one line; None if unknown."""
     text = files("dfbench.datasets").joinpath("licences.toml").read_text(encoding="utf-8")
     licence: str | None = tomllib.loads(text).get(dataset)
     return licence
@@ -28,42 +28,42 @@ class _Part(BaseModel):
 
 
 class Measured(_Part):
-    """What a run was scored at, from its record."""
+    """The evaluation of a run, from its record."""
 
     eval_id: str
     title: str
-    """The row's name in tables."""
+    """The method's name in tables."""
     plugin: str
-    """The plugin that the method came from, with its version."""
+    """The plugin of the method, with its version."""
     dataset: str
     fingerprint: str
     scenario: str
     classes: tuple[str, ...]
-    """Of queries and gallery."""
+    """Classes of queries and gallery."""
     queries: int
     gallery: int
     metrics: dict[str, RecordedScore]
     definitions: dict[str, MetricDefinition]
     chance: float
-    """`map@all` of a random order."""
+    """`map@all` of a random ranking."""
     teachers: dict[str, float]
     """Accuracy of each teacher, in [0, 1]."""
     needs: tuple[str, ...]
-    """What the method used beyond two teachers."""
+    """Inputs of the method in addition to the two teachers."""
     numerics: str
 
 
 class Card(_Part):
-    """What a person should know of exported encoders."""
+    """Documentation of exported encoders."""
 
     schema_version: Literal[1] = 1
     dfbench: str
-    """Version that wrote the export."""
+    """Version of dfbench that wrote the export."""
     encoders: WrittenEncoders
     weights: str
-    """BLAKE2 of the file of tensors."""
+    """BLAKE2 of the weight file."""
     data_licence: str | None
-    """Licence of the images that the teachers learned from and the scores are of, if known."""
+    """Licence of the teachers' training images and the test images, if known."""
     measured: Measured | None
     """None for a run without test images."""
 
@@ -71,7 +71,7 @@ class Card(_Part):
 def card_of(
     encoders: WrittenEncoders, record: Record | None, weights: str, licence: str | None
 ) -> Card:
-    """The card of a run's encoders; `licence` is what a person says of the data."""
+    """The card of a run's encoders; `licence` is the user's statement about the data."""
     known = licence_of(record.data.name) if record else None
     return Card(
         dfbench=__version__,

@@ -1,4 +1,4 @@
-"""Encoders of a run as files for others: safetensors, a card, and ONNX if asked for."""
+"""Export of a run's encoders: safetensors, a card, and optionally ONNX."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from dfbench.system.files import check_writable, entries, writing
 
 ONNX_FILES = {modality: f"{modality}.onnx" for modality in MODALITIES}
 _PLACE = ".export-"
-"""Begins the name of the folder beside the target in which an export is made."""
+"""Prefix of the temporary export folder next to the target."""
 _FILES = (ENCODERS_FILE, *ONNX_FILES.values(), CARD_FILE)
 
 
 @dataclass(frozen=True)
 class Export:
-    """What was written."""
+    """A finished export."""
 
     folder: Path
     files: tuple[Path, ...]
@@ -38,13 +38,14 @@ class Export:
 def export(
     run: FoundRun, target: Path, *, onnx: bool = False, licence: str | None = None
 ) -> Export:
-    """Write the encoders of a run to a folder that `dfbench.load` reads; an earlier export goes.
+    """Write the encoders of a run to a folder for `dfbench.load`, replacing an earlier export.
 
-    `licence` is that of the images behind the encoders, for the card. With `onnx`, `photo.onnx` and
-    `sketch.onnx` map uint8 images `[N, 3, S, S]`, S the size of the card, to the same embeddings.
+    `licence` is the licence of the encoders' images, for the card. With `onnx`, `photo.onnx` and
+    `sketch.onnx` map uint8 images `[N, 3, S, S]`, S being the size in the card, to the same
+    embeddings.
 
-    Raises `InvalidInput` for a folder that holds something else, for encoders that cannot be loaded
-    and, with `onnx`, if its libraries are missing or a network cannot be written so.
+    Raises `InvalidInput` for a folder with other contents, for encoders that cannot be loaded and,
+    with `onnx`, if its libraries are missing or a network cannot be exported to ONNX.
     """
     if onnx:
         from dfbench.retrieval.onnx_file import check_installed
@@ -58,7 +59,7 @@ def export(
         card = _write(model, run, Path(place), onnx=onnx, licence=licence)
         names = sorted(file.name for file in Path(place).iterdir())
         target.mkdir(exist_ok=True)
-        (target / CARD_FILE).unlink(missing_ok=True)  # until all that it tells of is there
+        (target / CARD_FILE).unlink(missing_ok=True)  # restored last, once the other files exist
         for name in {*_FILES, *names} - {CARD_FILE}:
             (target / name).unlink(missing_ok=True)
         for name in sorted(names, key=lambda name: name == CARD_FILE):
@@ -90,7 +91,7 @@ def _state(model: RetrievalModel) -> dict[str, Tensor]:
     for modality in MODALITIES:
         encoder = model.encoders[modality]
         if not isinstance(encoder, nn.Sequential):
-            raise TypeError("a loaded encoder is a sequence of parts")
+            raise TypeError("a loaded encoder must be a sequence of parts")
         for name, tensor in state_of(model.about.chains[modality], encoder).items():
             state[f"{modality}.{name}"] = tensor.clone(memory_format=torch.contiguous_format)
     return state
@@ -113,6 +114,6 @@ def _check_target(target: Path, run: FoundRun) -> None:
     check_writable(target / CARD_FILE)
     if entries(target) and not (target / CARD_FILE).is_file():
         raise InvalidInput(
-            f"{str(target)!r} holds other files; allowed: a new or empty folder, or that of an "
+            f"{str(target)!r} contains other files; allowed: a new or empty folder, or that of an "
             "earlier export, with -o DIR"
         )

@@ -1,4 +1,4 @@
-"""A person's own photos, embedded once: found again by their contents, whatever they are called."""
+"""A gallery of a user's own photos, embedded once and indexed by content."""
 
 from __future__ import annotations
 
@@ -32,39 +32,39 @@ from dfbench.system.files import check_writable
 from dfbench.system.machine import available_cores
 
 _BATCH = 64
-"""Photos that are decoded and embedded together."""
+"""Photos per batch."""
 _PART_PHOTOS = 512
-"""Photos that are embedded between two writes: what a killed process loses at most."""
+"""Photos embedded between two writes: the most that a killed process loses."""
 _PATIENCE = 2.0
-"""Seconds that embedding may take before a progress bar shows."""
+"""Seconds before a progress bar is shown."""
 
 
 @dataclass(frozen=True)
 class Gallery:
-    """Photos of a folder with their embeddings."""
+    """The photos in a folder, with their embeddings."""
 
     root: Path
     files: tuple[Path, ...]
-    """Photos that could be read, by path."""
+    """Readable photos, sorted by path."""
     embeddings: NDArray[np.float32]
     """`[len(files), D]`."""
     left_out: Mapping[Path, str]
-    """Why each of the others could not be."""
+    """Unreadable files, with the reason."""
 
     def name(self, index: int) -> str:
-        """Path of a photo below the folder, with slashes."""
+        """Path of a photo relative to the folder, with slashes."""
         return self.files[index].relative_to(self.root).as_posix()
 
 
 def open_gallery(root: Path, model: RetrievalModel, cache: Path) -> Gallery:
-    """The images in a folder and all folders in it, embedded as photos.
+    """The images in a folder and its subfolders, embedded as photos.
 
-    Hidden files and folders are passed over, links to folders not followed. Embeddings are kept in
-    `cache`, by encoder and content: a file that is new or changed is embedded, no other is read.
-    What was done is kept if it is interrupted, or killed but for the last part of it.
+    Hidden files and folders are ignored, and links to folders are not followed. Embeddings are
+    cached in `cache` by encoder and content, so that only new or changed files are read and
+    embedded. An interrupted call keeps all embeddings, a killed one all but the last part.
 
-    Raises `InvalidInput` for what is no folder or holds no image that can be read, `FileFault`
-    if the cache cannot be written to.
+    Raises `InvalidInput` for a path that is not a folder or has no readable image, `FileFault` if
+    the cache cannot be written to.
     """
     files = _image_files(root)
     place = cache / "galleries"
@@ -84,7 +84,7 @@ def open_gallery(root: Path, model: RetrievalModel, cache: Path) -> Gallery:
         file, reason = next(iter(left_out.items()))
         raise InvalidInput(
             f"none of the {len(files)} images in {str(root)!r} can be read (first: {file.name!r}: "
-            f"{reason}); name another folder with --gallery"
+            f"{reason}); use another folder with --gallery"
         )
     rows = np.stack([row for _, row in kept])
     return Gallery(root, tuple(file for file, _ in kept), rows, left_out)
@@ -102,8 +102,8 @@ def _image_files(root: Path) -> list[Path]:
         ]
     if not files:
         raise InvalidInput(
-            f"no images in {str(root)!r} or below (suffixes such as .jpg, .png, .webp); name "
-            "another folder with --gallery"
+            f"no images in {str(root)!r} or its subfolders (suffixes such as .jpg, .png, .webp); "
+            "use another folder with --gallery"
         )
     return sorted(files)
 
@@ -112,13 +112,13 @@ def _tell_closed(fault: OSError) -> None:
     told = file_fault(fault)
     if told is None:
         raise fault
-    console.note(f"left out, with all that is in it: {told}")
+    console.note(f"folder skipped: {told}")
 
 
 def _completed(
     known: Embedded, wanted: Mapping[str, Path], model: RetrievalModel, store: Path
 ) -> Embedded:
-    """What is known with all that is wanted, which is stored too."""
+    """The known embeddings completed with the missing ones, which are also stored."""
     missing = [digest for digest in wanted if digest not in known]
     if not missing:
         return known
@@ -153,7 +153,7 @@ def _embed(
     known: Embedded,
     pool: ThreadPoolExecutor,
 ) -> None:
-    """Add photos to what is known, or why they cannot be read."""
+    """Add the embeddings of photos to `known`, or the reasons why they cannot be read."""
     images = []
     for digest, image in zip(digests, _decoded(files, model.about.image_size, pool), strict=True):
         if isinstance(image, str):
@@ -168,7 +168,7 @@ def _embed(
 def _decoded(
     files: Sequence[Path], size: int, pool: ThreadPoolExecutor
 ) -> Iterator[NDArray[np.uint8] | str]:
-    """The image of each file, or what is wrong with it."""
+    """The image in each file, or the reason why it cannot be read."""
 
     def image(file: Path) -> NDArray[np.uint8] | str:
         try:

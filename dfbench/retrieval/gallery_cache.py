@@ -1,7 +1,7 @@
-"""Embeddings of photos on disk, by the digest of their file; one file for a folder and an encoder.
+"""Cache of photo embeddings by file digest, one cache file per folder and encoder.
 
-While they are made, parts lie beside that file, so that a killed process loses the last part at
-most. Like all of the cache they can be deleted, and what is damaged counts as absent.
+During embedding, finished parts are written next to that file, so that a killed process loses at
+most the last part. Cache files may be deleted, and damaged ones are ignored.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ _PART = ".part-"
 
 @dataclass(frozen=True)
 class Embedded:
-    """What is known of files, by the digest of their bytes."""
+    """Embeddings and reading errors of files, by digest."""
 
     rows: dict[str, NDArray[np.float32]] = field(default_factory=dict)
     """The embedding `[D]` of each photo."""
     faults: dict[str, str] = field(default_factory=dict)
-    """Why a file is none."""
+    """Unreadable files, with the reason."""
 
     def __contains__(self, digest: str) -> bool:
         return digest in self.rows or digest in self.faults
@@ -38,12 +38,12 @@ class Embedded:
         return len(self.rows) + len(self.faults)
 
     def update(self, others: Embedded) -> None:
-        """Add what is known of others."""
+        """Add the embeddings and errors of other files."""
         self.rows.update(others.rows)
         self.faults.update(others.faults)
 
     def only(self, wanted: Container[str]) -> Embedded:
-        """What is known of these."""
+        """The embeddings and errors of the wanted files only."""
         return Embedded(
             {digest: row for digest, row in self.rows.items() if digest in wanted},
             {digest: fault for digest, fault in self.faults.items() if digest in wanted},
@@ -51,7 +51,7 @@ class Embedded:
 
 
 def read_embedded(file: Path) -> Embedded:
-    """What a file and its parts hold; nothing of what is absent or damaged."""
+    """The contents of a cache file and its parts; missing or damaged ones are skipped."""
     known = _read(file)
     for part in _parts(file):
         known.update(_read(part))
@@ -59,13 +59,13 @@ def read_embedded(file: Path) -> Embedded:
 
 
 def write_part(file: Path, embedded: Embedded) -> None:
-    """Write what was made since the last part, whole or not at all. Raises `FileFault`."""
+    """Write a part atomically. Raises `FileFault`."""
     name = blake2b("".join((*embedded.rows, *embedded.faults)).encode(), digest_size=8).hexdigest()
     _write(file.with_name(f"{file.stem}{_PART}{name}{file.suffix}"), embedded)
 
 
 def write_embedded(file: Path, embedded: Embedded) -> None:
-    """Write all in place of file and parts, whole or not at all. Raises `FileFault`."""
+    """Replace the file and its parts atomically. Raises `FileFault`."""
     parts = _parts(file)
     _write(file, embedded)
     for part in parts:
@@ -83,7 +83,7 @@ def _read(file: Path) -> Embedded:
             told = json.loads(stored.metadata()["dfbench"])
         return Embedded(dict(zip(told["digests"], rows, strict=True)), told["faults"])
     except (OSError, SafetensorError, ValueError, KeyError, TypeError):
-        # Whatever is wrong with a cache file, the answer is the same: it is made again.
+        # The cause does not matter: a damaged cache file is rebuilt.
         return Embedded()
 
 

@@ -1,4 +1,4 @@
-"""`dfbench.load`: encoders of a run, found by name or identity, or of an export."""
+"""`dfbench.load`, and the search for a run by name or identity."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from dfbench.system.files import entries, read_file
 from dfbench.system.text_files import read_model
 
 _SHORTEST = 4
-"""Letters of an identity that are enough if only one run has them."""
+"""Fewest letters of an identity that select a run."""
 _NEAREST = 5
 
 
 @dataclass(frozen=True)
 class FoundRun:
-    """Where the encoders of a run lie, and what is recorded of it."""
+    """The folder of a run's encoders, and its record."""
 
     folder: Path
     record: Record | None
@@ -44,12 +44,11 @@ class FoundRun:
 
 
 def find_run(named: str, results: Path, runs: Path) -> FoundRun:
-    """The run that a person means: the beginning of an identity, a folder of a run or an export.
+    """The run named by a prefix of its identity, by its folder or by an export.
 
-    An identity is the `fit_id` or `eval_id` of a record, as in names of files in `results` and of
-    folders in `runs`; the name of such a file or folder will do too. Raises `UnknownName`, which
-    names the nearest ones, and `InvalidInput` if several runs begin so or the encoders of a record
-    are gone.
+    An identity is the `fit_id` or `eval_id` of a record, as in the names of files in `results` and
+    folders in `runs`; these names are accepted too. Raises `UnknownName`, with the most similar
+    names, and `InvalidInput` if several runs match or the encoders of a record are missing.
     """
     folder = Path(named)
     if (folder / CARD_FILE).is_file():
@@ -62,18 +61,18 @@ def find_run(named: str, results: Path, runs: Path) -> FoundRun:
         raise _unknown(named, known, results, runs)
     if len(found) > 1:
         names = ", ".join(run.folder.name for run in found)
-        raise InvalidInput(f"{len(found)} runs begin with {named!r}: {names}; give more of one")
+        raise InvalidInput(f"{len(found)} runs match {named!r}: {names}; use a longer prefix")
     (run,) = found
     if not (run.folder / ENCODERS_FILE).is_file():
         raise InvalidInput(
-            f"run {run.folder.name!r} has no encoders in {str(run.folder)!r}; name the folder of "
+            f"run {run.folder.name!r} has no encoders in {str(run.folder)!r}; set the folder of "
             "runs with --runs, or repeat the run with --force"
         )
     return run
 
 
 def _known(results: Path, runs: Path) -> dict[str, FoundRun]:
-    """Runs by the name of their folder: those with a record, and those with a folder alone."""
+    """Runs by folder name, with or without a record."""
     known = {}
     for dataset in entries(runs):
         for folder in entries(dataset) if dataset.is_dir() else ():
@@ -95,7 +94,7 @@ def _means(named: str, name: str, run: FoundRun) -> bool:
 
 
 def _names(name: str, run: FoundRun) -> tuple[str, ...]:
-    """What a run can be called by the beginning of: its identities, its folder, its record."""
+    """Names whose prefixes select a run: its identities, its folder, its record."""
     if run.record is None:
         return name.rpartition("-")[2], name
     return run.record.fit_id, run.record.eval_id, name, record_name(run.record)
@@ -107,14 +106,14 @@ def _unknown(named: str, known: dict[str, FoundRun], results: Path, runs: Path) 
     }
     nearest = sorted(known, key=lambda name: (likeness[name], name), reverse=True)[:_NEAREST]
     return UnknownName(
-        f"unknown run {named!r}; nearest: {', '.join(nearest) or 'none'}; allowed: the beginning "
-        f"({_SHORTEST} letters or more) of an identity, as in names below {str(results)!r} and "
-        f"{str(runs)!r}, or the folder of a run or an export (other places: --results, --runs)"
+        f"unknown run {named!r}; nearest: {', '.join(nearest) or 'none'}; allowed: the first "
+        f"{_SHORTEST} or more letters of an identity, as in the file names in {str(results)!r} and "
+        f"{str(runs)!r}, or the folder of a run or an export (see: --results, --runs)"
     )
 
 
 def _likeness(named: str, name: str) -> tuple[int, float]:
-    """How far two names begin alike, then how much else they share."""
+    """Length of the common prefix of two names, then their similarity."""
     alike = takewhile(lambda pair: pair[0] == pair[1], zip(named, name, strict=False))
     common = sum(1 for _ in alike)
     return common, SequenceMatcher(None, named, name[: len(named)]).ratio()
@@ -122,19 +121,19 @@ def _likeness(named: str, name: str) -> tuple[int, float]:
 
 @told_faults()
 def load(path: str | os.PathLike[str], *, device: str = "cpu") -> RetrievalModel:
-    """The encoders in the folder of an export or of a finished run; nothing in it is executed.
+    """The encoders in the folder of an export or a finished run, loaded without executing code.
 
     `device` is `cpu`, `cuda` or `auto`. Neither plugin nor dataset is needed. Raises `InvalidInput`
-    for another folder, for encoders that are no chain of dfbench's parts, for damaged ones, and for
-    a device that is not there.
+    for any other folder, for damaged encoders or encoders that do not consist of dfbench's
+    networks, and for an unavailable device.
     """
     folder = Path(path)
     about, tensors = _contents(folder)
     if about.obstacle is not None:
         raise InvalidInput(
-            f"the encoders of {about.method!r} in {str(folder)!r} cannot be rebuilt outside of "
-            f"their run: {about.obstacle}; allowed: encoders of setting.new_encoder(), an "
-            "nn.Sequential of dfbench's networks, or a module whose as_parts() returns such"
+            f"the encoders of {about.method!r} in {str(folder)!r} cannot be rebuilt outside their "
+            f"run: {about.obstacle}; allowed: encoders of setting.new_encoder(), an "
+            "nn.Sequential of dfbench's networks, or a module whose as_parts() returns one"
         )
     place = chosen_device(device)
     encoders: dict[Modality, nn.Module] = {}
@@ -149,11 +148,11 @@ def load(path: str | os.PathLike[str], *, device: str = "cpu") -> RetrievalModel
 
 
 def read_card(folder: Path) -> Card:
-    """The card of an export. Raises `InvalidInput` if it is none that this version reads."""
+    """The card of an export. Raises `InvalidInput` if this version cannot read it."""
     return read_model(
         Card,
         folder / CARD_FILE,
-        "is no card of this version of dfbench",
+        "is not a card of this version of dfbench",
         "export the run again: dfbench export --run ID",
     )
 
@@ -165,16 +164,16 @@ def _contents(folder: Path) -> tuple[WrittenEncoders, Mapping[str, Tensor]]:
         content = _bytes(weights)
         if blake2b(content, digest_size=16).hexdigest() != card.weights:
             raise InvalidInput(
-                f"{str(weights)!r} is not the file that its card describes: copy the export again, "
-                "or make it again: dfbench export --run ID"
+                f"{str(weights)!r} is not the file described by its card: copy the export again, "
+                "or repeat it: dfbench export --run ID"
             )
         return card.encoders, _tensors(weights, content)
     if (folder / WRITTEN_FILE).is_file():
         return read_written(folder / WRITTEN_FILE), _tensors(weights, _bytes(weights))
     if weights.is_file():
         raise InvalidInput(
-            f"{str(folder)!r} holds encoders without {WRITTEN_FILE}, which says how they are "
-            "built: an earlier dfbench made it, or its run has not ended; repeat the run with "
+            f"{str(folder)!r} has encoders without {WRITTEN_FILE}, which describes their "
+            "architecture: it is from an earlier dfbench or an unfinished run; repeat the run with "
             "--force"
         )
     raise InvalidInput(
@@ -195,7 +194,7 @@ def _tensors(file: Path, content: bytes) -> Mapping[str, Tensor]:
         return load_tensors(content)
     except SafetensorError as fault:
         raise InvalidInput(
-            f"{str(file)!r} is damaged ({fault}): copy it again, or repeat its run with --force"
+            f"{str(file)!r} is damaged ({fault}): copy it again, or repeat the run with --force"
         ) from fault
 
 
@@ -205,6 +204,6 @@ def _built(chain: Chain, state: Mapping[str, Tensor], folder: Path) -> nn.Module
     except RuntimeError as fault:
         reason = " ".join(str(fault).split())
         raise InvalidInput(
-            f"the tensors in {str(folder)!r} are not those of its encoders ({reason}); repeat its "
-            "run with --force"
+            f"the tensors in {str(folder)!r} do not match its encoders ({reason}); repeat the run "
+            "with --force"
         ) from fault

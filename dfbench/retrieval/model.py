@@ -1,4 +1,4 @@
-"""Two encoders that take pictures of any size and compare photos with sketches."""
+"""A pair of encoders for retrieval, for images of any size."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from dfbench.networks.placement import bfloat16_convolutions, convolutions
 from dfbench.records.encoders_file import WrittenEncoders
 
 Pictures: TypeAlias = NDArray[np.uint8] | Tensor | Image.Image | Sequence[Image.Image]
-"""A uint8 batch `[N, C, H, W]`, C 1 or 3, one picture, or several of whatever sizes."""
+"""A uint8 batch `[N, C, H, W]` with C 1 or 3, one image, or several images of any sizes."""
 _CHANNELS = (1, 3)
 
 
@@ -32,37 +32,37 @@ class RetrievalModel:
     """The encoders of a finished run, frozen."""
 
     about: WrittenEncoders
-    """What run they are of, which classes its teachers know, how embeddings are compared."""
+    """Their run, the classes of its teachers, and the similarity of embeddings."""
     encoders: Mapping[Modality, nn.Module]
     device: torch.device
 
     def encode_photos(self, pictures: Pictures) -> NDArray[np.float32]:
-        """Embeddings `[N, D]` of photos, just as the run scored them.
+        """Embeddings `[N, D]` of photos, as evaluated in the run.
 
-        That is on the unit sphere for rows that train; features, logits and posteriors of teachers
-        are raw: `rank` compares either as the run did. Pictures are turned upright as EXIF says,
-        laid on white and squeezed to a square of `image_size` pixels, by Pillow's bicubic filter.
-        What else is in the batch makes no difference.
+        They are on the unit sphere for methods that train; features, logits and posteriors of
+        teachers are raw, and `rank` compares them as in the run. The EXIF orientation of images is
+        applied, and they are put on white and resized to a square of `image_size` pixels by
+        Pillow's bicubic filter. Embeddings do not depend on other images in the batch.
 
-        Raises `InvalidInput` for what is no picture.
+        Raises `InvalidInput` for invalid images.
         """
         return self._encode("photo", pictures)
 
     def encode_sketches(self, pictures: Pictures) -> NDArray[np.float32]:
-        """Embeddings `[N, D]` of sketches, dark strokes on white; else as `encode_photos`."""
+        """Embeddings `[N, D]` of sketches (dark strokes on white); see `encode_photos`."""
         return self._encode("sketch", pictures)
 
     def rank(
         self, sketches: NDArray[np.float32], photos: NDArray[np.float32], k: int
     ) -> NDArray[np.int64]:
-        """`[Q, k]`: the best photos for each sketch, best first, from embeddings of both.
+        """Indices `[Q, k]` of the nearest photos for each sketch, best first.
 
         Raises `InvalidInput` for k outside 1..N and for embeddings that cannot be ranked.
         """
         return top_k(sketches, photos, k, similarity=self.about.similarity)
 
     def identity(self, modality: Modality) -> str:
-        """BLAKE2 of how an encoder is built, of its tensors, and of the size of its images."""
+        """BLAKE2 of an encoder's architecture, tensors and image size."""
         digest = blake2b(f"{self.about.image_size}".encode(), digest_size=16)
         for part in self.about.chains[modality]:
             digest.update(part.model_dump_json().encode())
@@ -79,12 +79,12 @@ class RetrievalModel:
                 for batch in _batches(pictures, self.about.image_size)
             ]
         if not parts:
-            raise InvalidInput("no pictures to encode; allowed: one or more")
+            raise InvalidInput("no images to encode; allowed: one or more")
         return np.concatenate(parts)
 
 
 def _batches(pictures: Pictures, size: int) -> Iterator[NDArray[np.uint8]]:
-    """Batches `[B, C, size, size]`, as large as the evaluation's."""
+    """Batches `[B, C, size, size]` of the same size as in the evaluation."""
     most = batch_of(size)
     if isinstance(pictures, Image.Image):
         yield _picture(pictures, size)[None]
@@ -102,20 +102,20 @@ def _batches(pictures: Pictures, size: int) -> Iterator[NDArray[np.uint8]]:
 def _picture(picture: object, size: int) -> NDArray[np.uint8]:
     if not isinstance(picture, Image.Image):
         raise InvalidInput(
-            f"{type(picture).__name__} among the pictures; allowed: PIL images, or one uint8 array "
+            f"{type(picture).__name__} among the images; allowed: PIL images, or one uint8 array "
             "[N, C, H, W]"
         )
     try:
         return squared(picture, size)
     except UnreadableImageError as fault:
-        raise InvalidInput(f"a picture cannot be encoded: {fault}") from fault
+        raise InvalidInput(f"an image cannot be encoded: {fault}") from fault
 
 
 def _checked(batch: NDArray[np.uint8] | Tensor) -> NDArray[np.uint8]:
     array = batch.numpy(force=True) if isinstance(batch, Tensor) else batch
     if array.dtype != np.uint8 or array.ndim != 4 or array.shape[1] not in _CHANNELS:
         raise InvalidInput(
-            f"{array.dtype} {list(array.shape)} for a batch of pictures; allowed: uint8 "
-            "[N, C, H, W] of 1 or 3 channels, 0 to 255"
+            f"{array.dtype} {list(array.shape)} for a batch of images; allowed: uint8 "
+            "[N, C, H, W] with 1 or 3 channels, 0 to 255"
         )
     return array

@@ -1,4 +1,4 @@
-"""An encoder as an ONNX file; its libraries are an extra, imported only when asked for."""
+"""Export of an encoder to ONNX; its libraries are an optional extra, imported on demand."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from dfbench.version import install_command
 
 _LIBRARIES = ("onnx", "onnxscript", "onnxruntime")
 _BATCH = 3
-"""Of the images that the file is checked with; any number but 1, which stays a constant."""
+"""Number of test images; not 1, because the exporter would treat 1 as a constant."""
 _TOLERANCE = 1e-4
 
 
@@ -41,15 +41,16 @@ def check_installed() -> None:
     missing = [name for name in _LIBRARIES if find_spec(name) is None]
     if missing:
         raise InvalidInput(
-            f"--onnx needs what is not installed: {', '.join(missing)}; {install_command('onnx')}"
+            f"--onnx requires packages that are not installed: {', '.join(missing)}; "
+            f"{install_command('onnx')}"
         )
 
 
 def write_onnx(encoder: nn.Module, size: int, file: Path) -> None:
     """Write `encoder` for uint8 images `[N, 3, size, size]`: input `images`, output `embeddings`.
 
-    The file stands only if ONNX Runtime computes from it what the encoder does, to 1e-4. Raises
-    `InvalidInput` if it does not, or if the network has what ONNX cannot say.
+    The file is kept only if its outputs in ONNX Runtime match the encoder's to within 1e-4. Raises
+    `InvalidInput` if they do not, or if ONNX does not support the network.
     """
     shape = (_BATCH, 3, size, size)
     images = torch.randint(256, shape, generator=torch.Generator().manual_seed(0)).to(torch.uint8)
@@ -68,10 +69,10 @@ def write_onnx(encoder: nn.Module, size: int, file: Path) -> None:
                     dynamo=True,
                     verbose=False,
                 )
-        except Exception as fault:  # whatever the exporter raises, the network is not for it
+        except Exception as fault:  # the exporter may raise anything for an unsupported network
             reason = " ".join(f"{type(fault).__name__}: {fault}".split())[:300]
             raise InvalidInput(
-                f"this network cannot be written as ONNX ({reason}); export it without --onnx"
+                f"this network cannot be exported to ONNX ({reason}); export it without --onnx"
             ) from fault
         _check(temporary, encoder, images)
 
@@ -86,22 +87,22 @@ def _check(file: Path, encoder: nn.Module, images: Tensor) -> None:
             (found,) = session.run(["embeddings"], {"images": batch.numpy()})
         except InvalidArgument as fault:
             raise InvalidInput(
-                f"ONNX cannot say this network for any number of images ({fault}); export it "
-                "without --onnx"
+                f"the ONNX export does not support variable batch sizes for this network "
+                f"({fault}); export it without --onnx"
             ) from fault
         with torch.no_grad():
             expected = encoder(to_unit(batch)).numpy()
         if not np.allclose(found, expected, rtol=_TOLERANCE, atol=_TOLERANCE):
             off = float(np.abs(found - expected).max())
             raise InvalidInput(
-                f"ONNX computes embeddings that are off by up to {off:.1e}, more than "
-                f"{_TOLERANCE:.0e}; export this network without --onnx"
+                f"the ONNX embeddings differ by up to {off:.1e}, more than {_TOLERANCE:.0e}; "
+                "export this network without --onnx"
             )
 
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """Without what the exporter says of its own inner life."""
+    """Suppress the exporter's warnings and log messages."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

@@ -1,4 +1,4 @@
-"""The photos of a gallery nearest to a sketch, and the sketch file a query is read from."""
+"""Retrieval of the photos nearest to a sketch, and reading of sketch files."""
 
 from __future__ import annotations
 
@@ -17,21 +17,20 @@ from dfbench.retrieval.model import Pictures, RetrievalModel
 
 @dataclass(frozen=True)
 class Hit:
-    """A photo that was found."""
+    """A retrieved photo."""
 
     index: int
-    """Of the gallery's files."""
+    """Index in the gallery's files."""
     name: str
-    """Path below the gallery."""
+    """Path relative to the gallery."""
     score: float
     """Cosine or inner product of the embeddings, or their Euclidean distance."""
 
 
 def ranked(model: RetrievalModel, gallery: Gallery, sketch: Pictures, k: int) -> list[Hit]:
-    """The k photos (all, if there are fewer) that are nearest to one sketch, best first.
+    """The k photos (or all, if there are fewer) nearest to one sketch, best first.
 
-    Photos that tie are in the order of their paths. Raises `InvalidInput` for a sketch that cannot
-    be ranked by.
+    Ties are broken by path. Raises `InvalidInput` for a sketch that cannot be used as a query.
     """
     query = model.encode_sketches(sketch)
     best = model.rank(query, gallery.embeddings, min(k, len(gallery.files)))[0]
@@ -59,12 +58,12 @@ _DARK = 0.5
 
 @dataclass(frozen=True)
 class SketchFile:
-    """A sketch that was read."""
+    """A sketch read from a file."""
 
     pixels: NDArray[np.uint8]
     """`[1, 3, S, S]`."""
     notes: tuple[str, ...]
-    """What may spoil its ranking."""
+    """Warnings about problems that may affect its ranking."""
 
 
 def read_sketch(file: Path, size: int) -> SketchFile:
@@ -77,5 +76,5 @@ def read_sketch(file: Path, size: int) -> SketchFile:
             "or .jpg, dark strokes on white"
         ) from fault
     dark = float(pixels.mean()) / 255 < _DARK
-    told = "the sketch is mostly dark, and encoders know dark strokes on white: invert it?"
+    told = "the sketch is mostly dark, but encoders expect dark strokes on white: invert it?"
     return SketchFile(pixels[None], (told,) * dark)

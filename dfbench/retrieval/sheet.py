@@ -1,4 +1,4 @@
-"""The result of a query as a picture: the sketch, and the photos found for it."""
+"""The result of a query as an image: the sketch and the retrieved photos."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from dfbench.system.files import atomic_path, check_writable
 
 
 def thumbnail(file: Path, side: int) -> Image.Image:
-    """The image of a file, upright, RGB on white, within a square of `side` pixels.
+    """The image in a file, upright, RGB on white, within a square of `side` pixels.
 
-    It keeps its proportions; a smaller one is enlarged, pixel by pixel. Raises
+    The aspect ratio is kept; smaller images are enlarged with nearest-neighbour sampling. Raises
     `UnreadableImageError`.
     """
 
     def drafted(image: Image.Image) -> Image.Image:
-        image.draft("RGB", (side, side))  # a large JPEG is decoded at a part of its size
+        image.draft("RGB", (side, side))  # decode large JPEGs at reduced size
         return upright(image)
 
     whole = read_picture(image_content(file), drafted)
@@ -34,26 +34,25 @@ def thumbnail(file: Path, side: int) -> Image.Image:
 
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
-"""What a sheet can be written as, by suffix."""
+"""Image formats of sheets by suffix."""
 _CELL, _GAP, _LINE, _MARGIN = 160, 12, 17, 20
 _COLUMNS = 5
 _INK, _FAINT, _EDGE = (30, 30, 30), (110, 110, 110), (205, 205, 205)
 
 
 def check_sheet(target: Path) -> None:
-    """Raise `InvalidInput` for a suffix that is none of `FORMATS`, `FileFault` for the place."""
+    """Raise `InvalidInput` for a suffix not in `FORMATS`, `FileFault` if it cannot be written."""
     if target.suffix.lower() not in FORMATS:
         raise InvalidInput(
-            f"cannot draw {str(target)!r}; allowed: a file that ends in {', '.join(FORMATS)}"
+            f"cannot write image {str(target)!r}; allowed: a file with suffix {', '.join(FORMATS)}"
         )
     check_writable(target)
 
 
 def save_sheet(target: Path, sketch: Path, gallery: Gallery, hits: Sequence[Hit]) -> None:
-    """Draw the sketch beside its hits, best first, each with rank, score and path.
+    """Draw the sketch next to its hits, best first, each with rank, score and path.
 
-    Raises `InvalidInput` as `check_sheet` does and for a file that is gone by now, and
-    `FileFault`.
+    Raises the exceptions of `check_sheet`, and `InvalidInput` for a file that no longer exists.
     """
     check_sheet(target)
     columns = min(_COLUMNS, len(hits))
@@ -98,7 +97,7 @@ def _write(draw: ImageDraw.ImageDraw, at: tuple[int, int], lines: tuple[str, str
 def _fitted(
     draw: ImageDraw.ImageDraw, text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont
 ) -> str:
-    """The text, or its end behind an ellipsis if it is wider than a cell."""
+    """The text, or its end after an ellipsis if it is wider than a cell."""
     if draw.textlength(text, font=font) <= _CELL:
         return text
     start = next(

@@ -1,1 +1,1 @@
-"""A plan is carried out: networks made, method fitted, embeddings ranked, record written."""
+"""Executing a plan: networks trained, method fitted, embeddings ranked, record written."""

@@ -1,4 +1,4 @@
-"""One run from plan to record: teachers, fit in a process of its own, ranking, record."""
+"""One run from plan to record: teachers, fit in a separate process, ranking, record."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _targets(plan: Plan) -> list[Path]:
     ]
 
 
-"""In a run's folder: a few queries with their best photos."""
+"""In a run's folder: a few queries with their top photos."""
 
 
 @dataclass(frozen=True)
@@ -80,23 +80,23 @@ class Run:
 
     record: Record
     path: Path
-    """Its record."""
+    """File of the record."""
     folder: Path
-    """Its heavy things."""
+    """Folder of large files."""
     earlier: Record | None
-    """The record of the same identity that was there before."""
+    """An earlier record of the same identity."""
     reused: bool
-    """Whether that one answers the request, so that nothing was done."""
+    """Whether the earlier record was reused and nothing was executed."""
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """What became of a plan."""
+    """The result of an attempt at a plan."""
 
     plan: Plan
     state: RunState
     run: Run | None
-    """The finished run; None if it did not come to that."""
+    """The finished run; None if it did not finish."""
 
 
 def attempt(
@@ -106,13 +106,13 @@ def attempt(
     pairs: bool = False,
     supervision: Supervision | None = None,
 ) -> Attempt:
-    """Like `execute`, but whatever goes wrong in the run is told by its state.
+    """Like `execute`, but errors in the run are returned as its state.
 
-    Raises `KeyboardInterrupt` only.
+    Raises only `KeyboardInterrupt`.
     """
     try:
         run = execute(plan, force=force, pairs=pairs, supervision=supervision)
-    except Exception as fault:  # noqa: BLE001  # one run's fault, of whatever kind, stops no other
+    except Exception as fault:  # noqa: BLE001  # no error of one run stops the others
         told, stored = failure(fault), read_state(plan.folder)
         same = stored is not None and stored.reason == told.reason
         return Attempt(plan, stored if stored and same else told, None)
@@ -129,13 +129,12 @@ def execute(
     pairs: bool = False,
     supervision: Supervision | None = None,
 ) -> Run:
-    """Do what a plan says unless its record is there already (`force` repeats it).
+    """Execute a plan unless it has a record already (`force` repeats it).
 
-    With `pairs`, a run whose generated pairs are gone is repeated too. A finished run that lacks
-    only what it keeps to be looked at is given that.
-    Only one process at a time does the same run: the others wait and take its record. The state
-    of the run is kept in its folder, whatever happens. Threads may execute different plans.
-    Raises `FileFault` before anything is computed if its places cannot be written to.
+    With `pairs`, a run whose generated pairs are gone is also repeated. A finished run that lacks
+    only its showcase gets one. Only one process at a time executes a run: the others wait and reuse
+    its record. The state of the run is always kept in its folder. Threads may execute different
+    plans. Raises `FileFault` before anything is computed if its folders cannot be written.
     """
     supervision = supervision or Supervision()
     found = _finished(plan)
@@ -154,7 +153,7 @@ def execute(
 
 
 def _complete(plan: Plan, record: Record, supervision: Supervision) -> None:
-    """Give a finished run what it only keeps to be looked at, if it lacks that."""
+    """Add the showcase to a finished run that lacks it."""
     if not lacks_showcase(plan.folder):
         return
     try:
@@ -171,7 +170,7 @@ def _finished(plan: Plan) -> Run | None:
     if found is None:
         return None
     path, record = found
-    # The same images may have had another folder's name when the run was made.
+    # The folder of the same images may have had another name at the time of the run.
     name, label = record.data.name, record.method.label
     folder = run_folder(places.runs, name, label, record.seed, record.fit_id)
     return Run(record, path, folder, record, reused=True)
@@ -182,7 +181,7 @@ def _again(plan: Plan, *, force: bool, pairs: bool) -> bool:
 
 
 def _begun(folder: Path) -> bool:
-    """Whether an attempt was broken off here, whose checkpoints are worth going on from."""
+    """Whether an interrupted attempt left checkpoints here to resume from."""
     state = read_state(folder)
     return state is not None and state.status != "done"
 
@@ -205,7 +204,7 @@ def _done(plan: Plan, earlier: Record | None, supervision: Supervision, lock: Ru
             networks = ensure_networks(plan, supervision)
             record = _fit_and_rank(plan, networks, attempting.number, supervision, lock)
         except PluginFault:
-            drop_checkpoints(folder / TRAINING_FOLDER)  # a mended plugin starts anew
+            drop_checkpoints(folder / TRAINING_FOLDER)  # a fixed plugin starts afresh
             raise
         path = ResultStore(request.places.results).write(record)
         attempting.peak_memory_mib = record.peak_memory_mib
@@ -233,7 +232,7 @@ def _fit_and_rank(
         outcome = call_fit(job, folder, supervision, attend=attend, inherit=(lock.descriptor,))
     facts = outcome.facts
     if facts is None:
-        raise RuntimeError("a fit without fault leaves its facts")
+        raise RuntimeError("a fit without an error has facts")
     images.save_labels(folder)
     started = time.monotonic()
     embeddings: dict[str, Embeddings] = {}
@@ -250,7 +249,7 @@ def _fit_and_rank(
 
 
 def _forget_ranking(folder: Path) -> None:
-    """Remove what an attempt without a record left of labels, for the next fit works there."""
+    """Remove files with labels that an unrecorded attempt left: the next fit works there."""
     (folder / LABELS_FILE).unlink(missing_ok=True)
     shutil.rmtree(folder / SHOWCASE_FOLDER, ignore_errors=True)
     for file in (*folder.glob("per_query*.npz"), folder / RETRIEVALS_FILE):
@@ -258,7 +257,7 @@ def _forget_ranking(folder: Path) -> None:
 
 
 def ingredients_of(plan: Plan, networks: Mapping[str, StoredNetwork]) -> Ingredients:
-    """What a fit is given, from the networks of its plan by name."""
+    """The networks that a fit uses, from those of its plan by name."""
     return Ingredients(
         teachers={modality: networks[f"{modality} teacher"] for modality in MODALITIES},
         supplies={supply: networks[supply.value] for supply in supplies_of(plan.method.needs)},
@@ -272,7 +271,7 @@ def job_of(
     supervision: Supervision,
     run_source: Callable[[Plan], object],
 ) -> Job:
-    """The fit of a plan, for its process; `run_source` does the run whose pairs it needs."""
+    """The job of a plan's fit; `run_source` executes the run whose pairs it needs."""
 
     def resolved(network: StoredNetwork) -> Path:
         return network.path.resolve()

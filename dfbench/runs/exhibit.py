@@ -110,28 +110,28 @@ def exhibit(
 
 
 def exhibit_later(plan: Plan, record: Record) -> None:
-    """Make the showcase of a finished run whose folder lacks it; what is in the way is said."""
+    """Make the showcase of a finished run whose folder lacks it; a note gives any obstacle."""
     folder, label = plan.folder, plan.method.label
     try:
         facts = Outcome.model_validate_json((folder / OUTCOME_FILE).read_bytes()).facts
         if facts is None:
-            raise ValueError("its outcome is a fault")
+            raise ValueError("its outcome is an error")
         with (folder / VALUES_FILE).open("rb") as file, np.load(file) as stored:
             average_precision = stored[_METRIC]
         images = _in_its_order(plan)
         embeddings = read_embeddings(folder, "", images, label)
         if embeddings_digest(embeddings) != record.digests.embeddings:
-            raise ValueError("the order of its test images was not kept")
+            raise ValueError("the order of its test images was not stored")
         images.save_labels(folder)
         exhibit(plan, images, embeddings, facts.similarities[""], average_precision)
     except (DfbenchError, OSError, KeyError, ValueError, BadZipFile, SafetensorError) as fault:
         note(f"{label}: best and worst queries cannot be shown ({fault}); --force repeats the run")
     else:
-        note(f"{label}: best and worst queries and confused classes are kept now ({folder})")
+        note(f"{label}: best and worst queries and confused classes are now stored ({folder})")
 
 
 def _in_its_order(plan: Plan) -> TestImages:
-    """The test images in the order of the embeddings that a run left."""
+    """The test images in the order of a run's stored embeddings."""
     sets = plan.session.test_images()
     if (plan.folder / LABELS_FILE).is_file():
         return TestImages.stored(sets, plan.folder)
@@ -139,7 +139,7 @@ def _in_its_order(plan: Plan) -> TestImages:
 
 
 def _first_of_each_class(labels: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Places of the first queries of each class, ascending."""
+    """Indices of the first queries of each class, ascending."""
     order = np.argsort(labels, kind="stable")
     starts = np.searchsorted(labels[order], labels[order], side="left")
     return np.sort(order[np.arange(len(order)) - starts < COUNTED])

@@ -1,4 +1,4 @@
-"""What a plan needs before its fit: networks from the cache, images and pairs by declared need."""
+"""The inputs of a fit: networks from the cache, and images and pairs by declared need."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def supplied_arrays(plan: Plan) -> dict[str, MakeArray]:
-    """The images that the row of a plan declared, for `shared_arrays`; none if it declared none."""
+    """The images that a plan's method declared, for `shared_arrays`; none if it declared none."""
     arrays: dict[str, MakeArray] = {}
     for modality in MODALITIES:
         if plan.needs(Need.ALTERNATIVE_DATA):
@@ -42,10 +42,10 @@ def supplied_arrays(plan: Plan) -> dict[str, MakeArray]:
 
 
 def source_pairs(plan: Plan, run: Callable[[Plan], object]) -> Path | None:
-    """The file of pairs that a plan's source left; None for a plan without one.
+    """The file of generated pairs of a plan's source; None for a plan without a source.
 
-    Where the file is missing `run` has to do that run, whether or not its record is there. Raises
-    `PluginFault` if it leaves no pairs.
+    If the file is missing, `run` must execute the source, even if it has a record. Raises
+    `PluginFault` if that saves no pairs.
     """
     if plan.source is None:
         return None
@@ -55,14 +55,14 @@ def source_pairs(plan: Plan, run: Callable[[Plan], object]) -> Path | None:
     if not file.is_file():
         maker = plan.source.method
         raise PluginFault(
-            f"method {maker.label!r} of plugin {maker.plugin!r} left no pairs, "
+            f"method {maker.label!r} of plugin {maker.plugin!r} saved no pairs, "
             f"which {plan.method.label!r} needs; let its fit() call setting.artefacts.save_pairs()"
         )
     return file.resolve()
 
 
 def _unlabelled(plan: Plan, modality: Modality) -> ImageArray:
-    """Alternative images in an order that says nothing of their classes."""
+    """Alternative images in an order that does not reveal their classes."""
     images = plan.session.alternative.images(modality).images
     seed = derive_seed("alternative image order", plan.computation, modality)
     return joined([(images, np.random.default_rng(seed).permutation(len(images)))])
@@ -73,7 +73,7 @@ def _training_images(plan: Plan, modality: Modality) -> ImageArray:
 
 
 def _training_labels(plan: Plan, modality: Modality) -> NDArray[np.int64]:
-    """Labels of a teacher's images as indices into the classes that either teacher knows."""
+    """Labels of a teacher's images as indices into the union of both teachers' classes."""
     session = plan.session
     known = {m: session.training_images(m).classes for m in MODALITIES}
     union = sorted({*known["photo"], *known["sketch"]})
@@ -84,12 +84,12 @@ def _training_labels(plan: Plan, modality: Modality) -> NDArray[np.int64]:
 def ensure_networks(
     plan: Plan, supervision: Supervision | None = None, names: Collection[str] | None = None
 ) -> dict[str, StoredNetwork]:
-    """The teachers of a plan, and what is trained or measured for its needs, from the cache.
+    """The teachers of a plan, and the networks and records of its needs, from the cache.
 
-    With `names`, only these of `plan.networks`. What is missing is made in another process; what a
-    third one is making is waited for. The limit of time is not applied: it is the fit's. Raises
-    `InvalidInput` if the data changed since the plan was made, and what
-    `dfbench.process.launch.call` raises.
+    With `names`, only these of `plan.networks`. Missing ones are made in another process, or waited
+    for if a third process is making them. The time limit applies to the fit only. Raises
+    `InvalidInput` if the data changed since the plan was made, and the errors of
+    `dfbench.process.launch.call`.
     """
     wanted = plan.networks if names is None else {name: plan.networks[name] for name in names}
     supplies = tuple(s for s in supplies_of(plan.method.needs) if s.value in wanted)
@@ -97,7 +97,7 @@ def ensure_networks(
 
 
 def ensure_teachers(session: Session) -> dict[str, StoredNetwork]:
-    """The two teachers of a session alone, by name, from the cache; as `ensure_networks`."""
+    """The two teachers of a session, by name, from the cache; like `ensure_networks`."""
     wanted = {f"{modality} teacher": session.networks.teacher(modality) for modality in MODALITIES}
     return _ensured(session, wanted, (), None)
 
@@ -128,14 +128,14 @@ def _ensured(
     missing = wanted.keys() - found.keys()
     if missing:
         raise InvalidInput(
-            f"dataset {session.dataset.name!r} is no longer what it was when the run was planned "
+            f"dataset {session.dataset.name!r} has changed since the run was planned "
             f"(no {', '.join(sorted(missing))} for it); repeat the same command"
         )
     return found
 
 
 def _stored(session: Session, wanted: Mapping[str, str]) -> dict[str, StoredNetwork]:
-    """What of the networks the cache holds whole, by name."""
+    """The networks that are complete in the cache, by name."""
     stored = session.teachers.stored
     networks = {name: stored(identity) for name, identity in wanted.items()}
     return {name: network for name, network in networks.items() if network is not None}

@@ -1,4 +1,4 @@
-"""From the embeddings a fit left to scores: checked, put back in order, ranked by the harness."""
+"""From the embeddings of a fit to scores: checked, put back in order, ranked by the harness."""
 
 from __future__ import annotations
 
@@ -66,10 +66,10 @@ def keep_by_knowledge(
     division: ClassDivision | None,
     label: str,
 ) -> None:
-    """Replace the stored embeddings of a representation that come in twos by those that hold.
+    """Keep one of the two embeddings that are stored for each image of a representation.
 
-    Of `[N, 2 D]` the first D where the teacher of the modality knows the class of the image, else
-    the others; for methods that declared `Need.KNOWN_CLASS_ORACLE`. Raises `PluginFault`, naming
+    Of `[N, 2 D]`, the first D are kept if the teacher of the modality knows the image's class, else
+    the last D; for methods that declared `Need.KNOWN_CLASS_ORACLE`. Raises `PluginFault`, naming
     the method, for an odd width.
     """
     file = embeddings_file(folder, representation)
@@ -91,7 +91,7 @@ def keep_by_knowledge(
 def _known(
     images: ImageSet, division: ClassDivision | None, modality: Modality
 ) -> NDArray[np.bool_]:
-    """`[N]`, whether the teacher of a modality knows the class of each image."""
+    """`[N]`, whether the teacher of a modality knows each image's class."""
     if division is None:
         return np.ones(len(images), np.bool_)
     known = [name in division.known(modality) for name in images.classes]
@@ -105,9 +105,9 @@ def rank(
     similarity: str,
     representation: str,
 ) -> Ranking:
-    """Score a representation; the values of each query go to `per_query.npz` in the run's folder.
+    """Score a representation; per-query values are stored as `per_query.npz` in the run's folder.
 
-    Raises `PluginFault`, naming the method, if the embeddings or their similarity are refused.
+    Raises `PluginFault`, naming the method, if the embeddings or their similarity are invalid.
     """
     session, label = plan.session, plan.method.label
     queries, gallery = images.sets["sketch"], images.sets["photo"]
@@ -132,7 +132,7 @@ def rank(
 
 
 def query_groups(division: ClassDivision | None, queries: ImageSet) -> dict[str, NDArray[np.bool_]]:
-    """`[Q]`, which queries are of the classes of each group of a division."""
+    """`[Q]`, by group of a class split, which queries belong to its classes."""
     groups = {} if division is None else division.groups
     return {
         name: np.isin(queries.labels, [queries.classes.index(c) for c in classes])
@@ -156,7 +156,7 @@ def chance_levels(
 
 
 def embeddings_digest(embeddings: Embeddings) -> str:
-    """BLAKE2 of the embeddings of both modalities, in the dataset's order."""
+    """BLAKE2 digest of the embeddings of both modalities, in the dataset's order."""
     digest = blake2b(digest_size=16)
     for modality in MODALITIES:
         digest.update(np.ascontiguousarray(embeddings[modality]).tobytes())

@@ -1,4 +1,4 @@
-"""Putting a record together from what a run produced."""
+"""Building a record from the results of a run."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ from dfbench.teachers.store import StoredNetwork
 
 @dataclass(frozen=True)
 class Ingredients:
-    """The trained networks that a fit was given."""
+    """The trained networks that a fit used."""
 
     teachers: dict[Modality, StoredNetwork]
     supplies: dict[Supply, StoredNetwork]
 
     @property
     def seconds(self) -> float:
-        """Wall time that their training took, now or earlier."""
+        """Wall time of their training, now or earlier."""
         networks = (*self.teachers.values(), *self.supplies.values())
         return sum(network.facts.seconds for network in networks)
 
@@ -53,7 +53,7 @@ def make_record(
     rank_seconds: float,
     attempts: int,
 ) -> Record:
-    """The record of a run; the representation of the empty name is its headline."""
+    """The record of a run; the representation with the empty name is the headline."""
     session = plan.session
     headline = rankings[""].evaluation
     metrics = _scores(headline.scores)
@@ -124,7 +124,7 @@ def _teacher(session: Session, modality: Modality, network: StoredNetwork) -> Te
     facts = network.facts
     accuracy = session.external_accuracies[modality] if session.external else facts.accuracy
     if accuracy is None:
-        raise ValueError("a teacher is stored with its accuracy")
+        raise ValueError("a stored teacher has an accuracy")
     return TeacherRecord(
         identity=facts.identity,
         accuracy=accuracy,

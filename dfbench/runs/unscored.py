@@ -1,4 +1,4 @@
-"""Fitting where there are no test images: encoders for whoever has teachers and nothing else."""
+"""Fitting without test images, for users who have only teachers."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def fit_unscored(
 ) -> Path:
     """Fit a plan without test images; returns the file of its encoders.
 
-    What is fitted already is not fitted again (`force` repeats it). No record is written. The state
-    of the run is kept in its folder, and its lock held, as by `dfbench.runs.execute`.
+    A finished fit is not repeated without `force`. No record is written. The state of the run is
+    kept in its folder and its lock is held, as in `dfbench.runs.execute`.
     """
     supervision, folder = supervision or Supervision(), plan.folder
     if force or not _fitted(folder):
@@ -53,7 +53,7 @@ def _fit(plan: Plan, supervision: Supervision, lock: RunLock) -> None:
                 job = job_of(plan, ingredients, arrays, supervision, run_source)
                 outcome = call_fit(job, folder, supervision, inherit=(lock.descriptor,))
         except PluginFault:
-            drop_checkpoints(folder / TRAINING_FOLDER)  # a mended plugin starts anew
+            drop_checkpoints(folder / TRAINING_FOLDER)  # a fixed plugin starts afresh
             raise
         if outcome.facts is not None:
             attempting.peak_memory_mib = outcome.facts.peak_memory_mib

@@ -1,6 +1,7 @@
-"""Scenarios: which classes each teacher knows, and which are queried.
+"""Scenarios: the classes of each teacher, of queries and of the gallery.
 
-Here is what names them, free of NumPy; `division` has the arithmetic, `opening` the images.
+This module has their names and needs no NumPy; `division` computes class splits, and `opening`
+applies them to a dataset.
 """
 
 from dfbench.scenarios.scenario import CLOSED, Scenario, canonical, parse_scenario

@@ -1,6 +1,7 @@
-"""The arithmetic of scenarios: names of classes in, names of classes out.
+"""Computation of class splits from class names.
 
-Notation: U all classes, P and S those that the photo and the sketch teacher know, o the overlap.
+Notation: U is the set of all classes, P and S those of the photo and the sketch teacher, and o the
+overlap.
 """
 
 from __future__ import annotations
@@ -15,22 +16,22 @@ from dfbench.modality import Modality
 
 Classes = tuple[str, ...]
 Situation = Literal["closed", "overlap", "unseen"]
-"""What a method is in: teachers of the same classes, of classes that partly differ, or queries of
-classes that no teacher knows."""
+"""The setting of a method: teachers with the same classes, teachers with partly different classes,
+or queries of classes that no teacher knows."""
 
 
 @dataclass(frozen=True)
 class ClassDivision:
-    """Which classes each teacher knows, and which are queried; each list sorted, all disjoint."""
+    """A split of classes by the teachers that know them; the lists are sorted and disjoint."""
 
     shared: Classes
-    """P and S."""
+    """Intersection of P and S."""
     photo_only: Classes = ()
     """P without S."""
     sketch_only: Classes = ()
     """S without P."""
     unseen: Classes = ()
-    """Known to neither; if there are any, queries and gallery are of these alone."""
+    """Known to neither teacher; if not empty, these are the only classes of queries and gallery."""
 
     def __str__(self) -> str:
         further = (
@@ -42,7 +43,7 @@ class ClassDivision:
         return ", ".join([f"{len(self.shared)} classes known to both teachers", *told])
 
     def known(self, modality: Modality) -> Classes:
-        """Classes that the teacher of a modality knows, sorted."""
+        """Classes of a modality's teacher, sorted."""
         own = self.photo_only if modality == "photo" else self.sketch_only
         return tuple(sorted((*self.shared, *own)))
 
@@ -53,13 +54,13 @@ class ClassDivision:
 
     @property
     def overlap(self) -> float:
-        """|P and S| / |P or S|."""
+        """Intersection over union of P and S."""
         union = len(self.shared) + len(self.photo_only) + len(self.sketch_only)
         return len(self.shared) / union
 
     @property
     def groups(self) -> dict[str, Classes]:
-        """Queried classes by who knows them; without those that no class is in."""
+        """Queried classes by the teachers that know them; without empty groups."""
         groups = {
             "shared": self.shared,
             "photo-only": self.photo_only,
@@ -69,19 +70,19 @@ class ClassDivision:
 
     @property
     def situation(self) -> Situation:
-        """What a method is in."""
+        """The setting of a method under this split."""
         if self.unseen:
             return "unseen"
         return "overlap" if self.photo_only or self.sketch_only else "closed"
 
 
 def class_order(classes: Sequence[str], seed: int) -> Classes:
-    """A permutation of the classes by seed, the same on every machine."""
+    """A seeded permutation of the classes, the same on every machine."""
     return tuple(sorted(classes, key=lambda name: derive_seed("class order", seed, name)))
 
 
 def whole(share: Decimal, count: int) -> int:
-    """floor(share * count + 1/2): so many of `count` classes.
+    """floor(share * count + 1/2), the number of classes for a share of `count` classes.
 
     >>> whole(Decimal("0.5"), 5)
     3
@@ -90,11 +91,11 @@ def whole(share: Decimal, count: int) -> int:
 
 
 def overlapping(classes: Sequence[str], o: Decimal, seed: int) -> ClassDivision:
-    """Teachers that share floor(o |U| + 1/2) of the classes, with the union U fixed.
+    """Teachers that share floor(o |U| + 1/2) classes, with a fixed union U.
 
-    Shared classes are the first of the permutation, so that those of a smaller o are among those
-    of a larger one. Of the rest, even places of the permutation (counted from 0) are photo-only and
-    odd ones sketch-only: no class changes sides as o grows.
+    The shared classes are the first of the permutation, so those of a smaller o are a subset of
+    those of a larger o. Of the rest, even positions of the permutation (from 0) are photo-only and
+    odd positions sketch-only, so no class changes from one teacher to the other as o grows.
     """
     order = class_order(classes, seed)
     k = whole(o, len(order))
@@ -107,10 +108,10 @@ def overlapping(classes: Sequence[str], o: Decimal, seed: int) -> ClassDivision:
 
 
 def overlapping_with_fixed_size(classes: Sequence[str], o: Decimal, seed: int) -> ClassDivision:
-    """Teachers of n = floor(|U| / 2) classes each, floor(o n + 1/2) of them shared: a control.
+    """Teachers of n = floor(|U| / 2) classes each, of which floor(o n + 1/2) are shared: a control.
 
-    P is the first half of the permutation at every o. S is its beginning, which is nested in o, and
-    as many classes of the second half as it takes; the others are left out.
+    P is the first half of the permutation for every o. S consists of the first, shared classes of P
+    and of classes from the second half, up to n; all other classes are left out.
     """
     order = class_order(classes, seed)
     n = len(order) // 2

@@ -1,4 +1,4 @@
-"""A scenario of a dataset: its classes divided, and the images that are retrieved."""
+"""A scenario applied to a dataset: its class split, and the images of queries and gallery."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ _ARITHMETIC = {
     "unseen": with_unseen_share,
 }
 _FEWEST = 2
-"""Classes that a classifier tells apart, or that a ranking can confuse."""
+"""Fewest classes for a classifier or a ranking."""
 
 
 def divided(scenario: Scenario, dataset: Dataset, seed: int) -> ClassDivision | None:
-    """Who knows which classes of a dataset; None where both teachers know all, as in `closed`.
+    """The class split of a dataset under a scenario; None for `closed`, where teachers know all.
 
-    The permutation behind a share depends on the names of the classes and on the seed alone. Raises
-    `UnknownName` for a split that is not published for the dataset, and `InvalidInput` for one that
-    names classes which are not there or for a share that leaves too few classes.
+    The permutation for a share depends only on class names and seed. Raises `UnknownName` for a
+    split that is not published for the dataset, and `InvalidInput` for a split with missing classes
+    or a share that leaves too few classes.
     """
     if scenario.kind == "closed":
         return None
@@ -43,10 +43,10 @@ def divided(scenario: Scenario, dataset: Dataset, seed: int) -> ClassDivision | 
 def retrieval_images(
     dataset: Dataset, division: ClassDivision | None, modality: Modality
 ) -> ImageSet:
-    """Queries (sketches) or gallery (photos) under a division.
+    """Queries (sketches) or gallery (photos) under a class split.
 
-    The held-out images of the queried classes; of unseen classes all images, for nobody has learned
-    from any of them: these are the queries and galleries of published zero-shot splits.
+    These are the held-out images of the queried classes, or all images of unseen classes, on which
+    nothing is trained, as in published zero-shot splits.
     """
     test = dataset.images(modality, "test")
     if division is None:
@@ -63,7 +63,7 @@ def _of_split(scenario: Scenario, dataset: Dataset) -> ClassDivision:
         raise InvalidInput(
             f"scenario '{scenario}': no split is published for these {len(dataset.classes)} "
             f"classes of {dataset.name!r}; allowed: a share of them, e.g. --scenario unseen=0.25 "
-            "(a published split is one of all classes of its dataset: see dfbench list datasets)"
+            "(published splits cover all classes of their dataset: see dfbench list datasets)"
         )
     if wanted not in published:
         raise unknown_name(
@@ -83,7 +83,7 @@ def _of_split(scenario: Scenario, dataset: Dataset) -> ClassDivision:
 def _check(division: ClassDivision, scenario: Scenario, dataset: Dataset) -> None:
     start = f"scenario '{scenario}' of {len(dataset.classes)} classes of {dataset.name!r}"
     if not division.shared and not division.unseen:
-        raise InvalidInput(f"{start} makes no whole shared class; allowed: a larger overlap")
+        raise InvalidInput(f"{start} leaves no shared class; allowed: a larger overlap")
     for modality in MODALITIES:
         known = division.known(modality)
         if len(known) < _FEWEST:
@@ -93,6 +93,6 @@ def _check(division: ClassDivision, scenario: Scenario, dataset: Dataset) -> Non
             )
     if scenario.kind == "unseen" and len(division.unseen) < _FEWEST:
         raise InvalidInput(
-            f"{start} leaves {len(division.unseen)} unseen classes; allowed: two or more, among "
-            "which a ranking can err"
+            f"{start} leaves {len(division.unseen)} unseen classes; allowed: two or more, so that "
+            "the ranking is not trivial"
         )

@@ -1,4 +1,4 @@
-"""What a user calls a scenario, in one spelling."""
+"""Names of scenarios and their canonical spelling."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _FORMS = (CLOSED, "overlap=0.5", "fixed-overlap=0.5", "unseen=0.25", "unseen=SPL
 
 @dataclass(frozen=True)
 class Scenario:
-    """A scenario that no dataset has been divided by yet."""
+    """A scenario, independent of a dataset."""
 
     kind: Kind
     share: Decimal | None = None
-    """Of an overlap, the share of classes that both teachers know; of `unseen`, of unseen ones."""
+    """The share of classes that both teachers know or, for `unseen`, of unseen classes."""
     split: str | None = None
-    """Of `unseen`, the name of a published split in lower case."""
+    """For `unseen`, the name of a published split in lower case."""
 
     def __str__(self) -> str:
         if self.kind == CLOSED:
@@ -33,9 +33,9 @@ class Scenario:
 
 
 def parse_scenario(text: str) -> Scenario:
-    """The scenario of a text, e.g. `overlap=.5` or `unseen=S25-SAKE`.
+    """The scenario named by a text, e.g. `overlap=.5` or `unseen=S25-SAKE`.
 
-    Raises `UnknownName`, and `InvalidInput` for a share out of its range.
+    Raises `UnknownName` for an unknown scenario, and `InvalidInput` for a share out of range.
 
     >>> str(parse_scenario("overlap=.50"))
     'overlap=0.5'
@@ -52,7 +52,7 @@ def parse_scenario(text: str) -> Scenario:
 
 
 def canonical(text: str) -> str:
-    """The one spelling of a scenario. Raises what `parse_scenario` raises."""
+    """The canonical spelling of a scenario. Raises the exceptions of `parse_scenario`."""
     return str(parse_scenario(text))
 
 
@@ -60,7 +60,7 @@ def _overlap(text: str, value: str) -> Decimal:
     share = _number(value)
     if share is None or not 0 < share <= 1:
         raise InvalidInput(
-            f"scenario {text!r}: an overlap is a share above 0 and not above 1; allowed: e.g. "
+            f"scenario {text!r}; allowed: an overlap above 0 and at most 1, e.g. "
             "--scenario overlap=0.5"
         )
     return share
@@ -69,8 +69,8 @@ def _overlap(text: str, value: str) -> Decimal:
 def _unseen(text: str, share: Decimal) -> Scenario:
     if not 0 < share < 1:
         raise InvalidInput(
-            f"scenario {text!r}: unseen classes are a share above 0 and below 1, or a published "
-            "split; allowed: e.g. --scenario unseen=0.25"
+            f"scenario {text!r}; allowed: a share of unseen classes above 0 and below 1, or a "
+            "published split, e.g. --scenario unseen=0.25"
         )
     return Scenario("unseen", share=share)
 

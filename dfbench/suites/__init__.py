@@ -1,1 +1,1 @@
-"""Suites: many runs from one file; planned, looked up, scheduled, executed."""
+"""Suites: grids of runs from one file, planned, looked up, scheduled and executed."""

@@ -33,11 +33,11 @@ _TOML_LINE = re.compile(r"(?P<text>.*?) \(at (?:line (?P<line>\d+), column \d+|e
 
 
 class InvalidSuite(DfbenchError):
-    """A suite file that cannot be run as it stands; the text names file, line and key."""
+    """A suite file with errors; the text names file, line and key."""
 
 
 def _entry(key: str) -> BeforeValidator:
-    """Let a text stand for a table that has only this key."""
+    """Accept a string in place of a table with only this key."""
 
     def widened(value: object) -> object:
         if isinstance(value, str):
@@ -70,7 +70,7 @@ class DatasetOptions(DataOptions, ExternalOptions, FitOptions):
 
 
 class MethodEntry(_Part):
-    """A row of the grid."""
+    """A method of the grid."""
 
     method: _Name
     """Label, `crossx` or `crossx[bn]`."""
@@ -79,10 +79,10 @@ class MethodEntry(_Part):
 
 
 class DatasetEntry(DatasetOptions):
-    """A dataset of the grid, with what differs for it."""
+    """A dataset of the grid, with its own options."""
 
     dataset: _Name
-    """As on the command line; a path after `folder:` starts at the suite file."""
+    """As on the command line; a path after `folder:` is relative to the suite file."""
     budget: _Settings = Field(default_factory=dict)
     """Settings of the budget, in place of the suite's."""
     teachers: _Settings = Field(default_factory=dict)
@@ -103,11 +103,11 @@ class RunDefaults(MachineOptions, Limits):
 
 
 class Suite(DatasetOptions):
-    """What a suite file says."""
+    """The content of a suite file."""
 
     title: str = ""
     plugins: tuple[_Name, ...] = ()
-    """Plugin files; a path starts at the suite file."""
+    """Plugin files; paths are relative to the suite file."""
     methods: Annotated[tuple[Annotated[MethodEntry, _entry("method")], ...], Field(min_length=1)]
     datasets: Annotated[tuple[Annotated[DatasetEntry, _entry("dataset")], ...], Field(min_length=1)]
     scenarios: Annotated[tuple[_Name, ...], Field(min_length=1)] = (CLOSED,)
@@ -125,7 +125,7 @@ class Suite(DatasetOptions):
 
 @dataclass(frozen=True)
 class SuiteFile:
-    """A suite, and where its keys stand."""
+    """A suite, with the lines of its keys."""
 
     path: Path
     suite: Suite
@@ -137,15 +137,15 @@ class SuiteFile:
         return tuple(_plugin_file(self.path, name) for name in self.suite.plugins)
 
     def invalid(self, faults: Iterable[tuple[KeyPath, str]]) -> InvalidSuite:
-        """The error for faults of keys: a line each, that names file, line and key."""
+        """The exception for errors of keys: one line each, with file, line and key."""
         return _invalid(self.path, self.lines, faults)
 
 
 def read_suite(path: Path) -> SuiteFile:
     """Read and check a suite file.
 
-    Raises `InvalidInput` for a file that cannot be read, `InvalidSuite` with all that is wrong, a
-    line each.
+    Raises `InvalidInput` for a file that cannot be read, `InvalidSuite` with all errors, one per
+    line.
     """
     content, text = _read(path)
     lines = key_lines(text)
@@ -193,9 +193,9 @@ def _dotted(key: KeyPath) -> str:
 
 
 def _explained(fault: ValidationError) -> Iterator[tuple[KeyPath, str]]:
-    """Keys and meanings of pydantic's errors."""
+    """Keys and messages of pydantic's errors."""
     for error in fault.errors():
-        if error["type"] != "too_short" or not error["input"]:  # else its items are at fault
+        if error["type"] != "too_short" or not error["input"]:  # else its items are invalid
             yield error["loc"], _meaning(error)
 
 
@@ -222,7 +222,7 @@ _TABLES: Mapping[str, type[BaseModel]] = {
 
 
 def _contradictions(suite: Suite) -> Iterator[tuple[KeyPath, str]]:
-    """What is wrong although every key is of the right type."""
+    """Errors of keys that all have the right type."""
     for axis in ("plugins", "methods", "datasets", "seeds"):
         yield from _repeated((axis,), getattr(suite, axis))
     parts: list[tuple[KeyPath, Suite | DatasetEntry]] = [((), suite)]
@@ -233,7 +233,7 @@ def _contradictions(suite: Suite) -> Iterator[tuple[KeyPath, str]]:
     for place, method in enumerate(suite.methods):
         for key in method.config:
             if "." in key:
-                text = "budget and teachers are no method's; settings of theirs: [budget] steps=300"
+                text = "budget and teachers are not settings of a method; use [budget] steps=300"
                 yield ("methods", place, "config", key), text
 
 
@@ -241,7 +241,7 @@ def _missing_plugins(path: Path, suite: Suite) -> Iterator[tuple[KeyPath, str]]:
     for place, name in enumerate(suite.plugins):
         file = _plugin_file(path, name)
         if not file.is_file():
-            text = f"no such plugin file: {str(file)!r}; allowed: a path that starts at the suite"
+            text = f"no such plugin file: {str(file)!r}; allowed: a path relative to the suite"
             yield ("plugins", place), text
 
 
@@ -254,7 +254,7 @@ def _repeated(axis: KeyPath, items: Sequence[Any]) -> Iterator[tuple[KeyPath, st
         first = items.index(item)
         if first < place:
             same = _dotted((*axis, first))
-            yield (*axis, place), f"the same as {same}; each belongs there once"
+            yield (*axis, place), f"the same as {same}; list each only once"
 
 
 def _bad_scenarios(axis: KeyPath, texts: Sequence[str]) -> Iterator[tuple[KeyPath, str]]:

@@ -1,4 +1,4 @@
-"""The requests of a suite's grid, and the choice of some by `--only` and `--except`."""
+"""The requests of a suite's grid, and their selection by `--only` and `--except`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dfbench.suites.positions import KeyPath
 
 @dataclass(frozen=True)
 class Cell:
-    """One run of the grid, and the keys of the file that it comes from."""
+    """One run of the grid, with the keys of the file that define it."""
 
     request: RunRequest
     method_key: KeyPath
@@ -26,7 +26,7 @@ class Cell:
 
     @property
     def names(self) -> dict[str, str]:
-        """Its place on each axis of the grid, as the file writes it."""
+        """Its value on each axis of the grid, as written in the file."""
         request = self.request
         return {
             "method": request.method,
@@ -64,11 +64,11 @@ def _prefixed(owner: str, settings: dict[str, str]) -> dict[str, str]:
 
 
 def select(cells: Sequence[Cell], only: Sequence[str], without: Sequence[str]) -> list[Cell]:
-    """The cells that the patterns of `only` leave, less those of `without`.
+    """The cells that match the patterns of `only`, without those that match `without`.
 
-    A pattern (`*` stands for any text, `?` for a character) is held against rows, datasets,
-    scenarios and `seed=N`. Patterns of `only` for the same axis are alternatives; a cell has to
-    be chosen on every axis that has patterns. Raises `UnknownName` for one that matches nothing.
+    A pattern (`*` matches any text, `?` one character) is compared with methods, datasets,
+    scenarios and `seed=N`. Patterns of `only` for the same axis are alternatives; a cell must match
+    on every axis that has patterns. Raises `UnknownName` for a pattern that matches nothing.
     """
     wanted: dict[str, set[str]] = {}
     for pattern in only:
@@ -87,7 +87,7 @@ def select(cells: Sequence[Cell], only: Sequence[str], without: Sequence[str]) -
 
 
 def _matched(pattern: str, cells: Iterable[Cell], option: str) -> tuple[str, set[str]]:
-    """The first axis on which a pattern matches, and what it matches there."""
+    """The first axis on which a pattern matches, and the names it matches."""
     text = "".join({"*": ".*", "?": "."}.get(letter, re.escape(letter)) for letter in pattern)
     names: dict[str, set[str]] = {}
     for cell in cells:

@@ -1,4 +1,4 @@
-"""What of a suite is done, what is going on, what is missing and what it may cost."""
+"""The state of a suite: which runs are done, running or missing, and their estimated cost."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ STATUSES: tuple[Status, ...] = ("planned", "running", "done", "failed", "timeout
 
 @dataclass(frozen=True)
 class SuiteItem:
-    """A run of a suite with what is known of it."""
+    """A run of a suite with its state."""
 
     run: SuiteRun
     status: Status
@@ -30,22 +30,22 @@ class SuiteItem:
     state: RunState | None = None
     record: Record | None = None
     estimate: float | None = None
-    """Seconds of fit, embedding and ranking that it may take; None where nobody can tell."""
+    """Estimated seconds of fit, embedding and ranking; None if unknown."""
 
     @property
     def missing(self) -> bool:
-        """Whether it has yet to be done and nothing speaks against it."""
+        """Whether it is still to be executed: planned, running or interrupted."""
         interrupted = self.state is not None and self.state.interrupted
         return self.status in ("planned", "running") or interrupted
 
     @property
     def seconds(self) -> float | None:
-        """Wall time that it took."""
+        """Wall time of a finished run."""
         return _cost(self.record) if self.record else None
 
 
 def take_inventory(runs: Sequence[SuiteRun], store: ResultStore) -> list[SuiteItem]:
-    """What is known of each run, from its record and the state in its folder."""
+    """The state of each run, from its record and the state file in its folder."""
     items = [_item(run, store) for run in runs]
     if not any(item.missing for item in items):
         return items
@@ -78,12 +78,12 @@ def _item(run: SuiteRun, store: ResultStore) -> SuiteItem:
         return SuiteItem(run, "skipped", run.skipped)
     try:
         found = store.find(run.plan.eval_id)
-    except InvalidInput as fault:  # a record that was edited, or is none
+    except InvalidInput as fault:  # not a record, or one that was edited
         return SuiteItem(run, "failed", str(fault))
     if found is not None:
         return SuiteItem(run, "done", record=found[1])
     state = read_state(run.plan.folder)
-    if state is None or state.status == "done":  # done, but its record is gone: to be done again
+    if state is None or state.status == "done":  # done, but its record is gone: to be repeated
         return SuiteItem(run, "planned")
     return SuiteItem(run, state.status, state.reason, state)
 
@@ -96,7 +96,7 @@ _Costs = Mapping[tuple[str, ...], list[float]]
 
 
 def _costs(store: ResultStore) -> _Costs:
-    """Seconds of earlier runs by row, configuration, budget and numerics, with dataset or not."""
+    """Seconds of earlier runs by method, configuration, budget, numerics and optionally dataset."""
     costs: dict[tuple[str, ...], list[float]] = {}
     for record in store:
         config, budget = record.method.config, record.budget.model_dump(mode="json")

@@ -1,4 +1,4 @@
-"""The missing runs of a suite, done on this machine; cores are shared among them."""
+"""Executing the missing runs of a suite on this machine, with shared CPU cores."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from dfbench.system.machine import available_cores
 
 
 def shared_threads(items: Sequence[SuiteItem], share_of_cores: int) -> list[SuiteItem]:
-    """The items, each with its share of the cores; a number of threads that was asked for stays."""
+    """The items, each with its share of the cores; a requested number of threads is kept."""
     share = _Share(max(1, share_of_cores))
     return [
         item if item.run.request.threads else replace(item, run=share.of_item(item))
@@ -29,7 +29,7 @@ def shared_threads(items: Sequence[SuiteItem], share_of_cores: int) -> list[Suit
 
 
 class _Share:
-    """Plans with another number of threads; those of one session still share one."""
+    """Plans with another number of threads; plans that share a session still do."""
 
     def __init__(self, threads: int) -> None:
         self._threads = {"threads": threads}
@@ -61,8 +61,8 @@ def run_locally(
 ) -> None:
     """Do the chosen runs, `jobs` at a time: by default one, or as many as the GPUs suffice for.
 
-    Runs side by side share the cores unless a number of threads was asked for, and write to logs
-    in their folders. Raises `KeyboardInterrupt` when all processes have ended after Ctrl-C.
+    Concurrent runs share the cores unless a number of threads was requested, and write to logs in
+    their folders. Raises `KeyboardInterrupt` when all processes have ended after Ctrl-C.
     """
     devices = max((item.run.request.devices for item in chosen), default=1)
     gpus = gpu_slots(plan.gpus, devices) if plan.device == "cuda" else []
@@ -70,7 +70,7 @@ def run_locally(
     slots = [gpus[number % len(gpus)] if gpus else {} for number in range(count)]
     shared = shared_threads(chosen, available_cores() // count)
     graph = task_graph(shared)
-    # Rankings run in this process, side by side too.
+    # Rankings run in this process, also concurrently.
     pin_numerics(max(1, available_cores() // count), seed=0)
     alone = count == 1 and sys.stderr.isatty()
     executor = LocalExecutor(graph.plans, slots, Supervision(limits), logged=not alone)

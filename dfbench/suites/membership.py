@@ -1,4 +1,4 @@
-"""Which records are of a suite, told from the file and the records alone: no image is opened."""
+"""Which records belong to a suite, from the file and the records alone, without images."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from dfbench.teachers.recipe import TeacherRecipe
 
 
 def of_suite(records: Iterable[Record], file: SuiteFile, host: PluginHost) -> list[Record]:
-    """The records that runs of a suite left, with teachers of its own recipe.
+    """The records of a suite's runs, with teachers of its own recipe.
 
-    A record is held against row and configuration, name and image size of the dataset, scenario,
-    seed, precision, budget and teachers; what else tells datasets apart is left to the tables.
-    Raises `UnknownName` or `InvalidConfig` for a row that is not to be had.
+    Records are matched by method and configuration, name and image size of the dataset, scenario,
+    seed, precision, budget and teachers; tables separate other differences between datasets.
+    Raises `UnknownName` or `InvalidConfig` for an unknown method or setting.
     """
     rows = [resolve(host, entry.method, entry.config)[0] for entry in file.suite.methods]
     parts = [_Part.of(entry, file) for entry in file.suite.datasets]
@@ -45,7 +45,7 @@ def _same_row(record: MethodInfo, row: MethodInfo) -> bool:
 
 @dataclass(frozen=True)
 class _Part:
-    """A dataset of a suite with what is fixed for it."""
+    """A dataset of a suite with its settings."""
 
     names: frozenset[str]
     image_size: int | None
@@ -103,7 +103,7 @@ def _identity(teacher: str, folder: Path) -> str:
 
 
 def _names(entry: DatasetEntry) -> Iterator[str]:
-    """What records may call a dataset: of one with a path they keep its last part."""
+    """Possible names of a dataset in records, which keep only the last part of a path."""
     yield entry.dataset
     kind, colon, path = entry.dataset.partition(":")
     if colon:

@@ -1,4 +1,4 @@
-"""From the cells of a grid to plans: one process asks plugins, each dataset is opened once."""
+"""From the cells of a grid to plans: one process loads plugins, each dataset is opened once."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ class SuiteRun:
     plan: Plan | None
     """None for a run that is skipped."""
     skipped: str | None = None
-    """Why the row cannot work in this setting."""
+    """Why the method cannot run in this scenario."""
 
     @property
     def label(self) -> str:
-        """Label of the row."""
+        """Label of the method."""
         return self.request.method
 
     @property
     def dataset(self) -> str:
-        """Name of the dataset, as records have it where it was opened."""
+        """Name of the dataset, as in records if it was opened."""
         return self.plan.session.dataset.name if self.plan else self.request.data.name
 
 
@@ -41,14 +41,14 @@ class SuitePlan:
     device: str
     """`cpu` or `cuda`."""
     gpus: int
-    """How many CUDA devices this machine has."""
+    """Number of CUDA devices of this machine."""
 
 
 def plan_suite(file: SuiteFile, cells: Sequence[Cell]) -> SuitePlan:
-    """Plan the cells of a suite; a run whose pairs another needs comes along, before it.
+    """Plan the cells of a suite; a run whose pairs another needs is added before it.
 
-    Raises `InvalidSuite`, a line for each key at fault: a method or dataset that is not to be had
-    or refuses its settings, or two keys that mean the same run.
+    Raises `InvalidSuite`, with a line for each invalid key: a method or dataset that does not exist
+    or rejects its settings, or two keys for the same run.
     """
     planned = plan_requests([cell.request for cell in cells])
     answers = list(zip(cells, planned.plans, strict=True))
@@ -80,7 +80,7 @@ def _key(cell: Cell, refusal: Refusal, lines: Mapping[KeyPath, int]) -> KeyPath:
 
 
 def _twins(answers: _Answers) -> Iterator[tuple[KeyPath, str]]:
-    """Cells that are the same run, although the file writes them differently."""
+    """Cells that are the same run, although the file spells them differently."""
     first: dict[str, Cell] = {}
     for cell, answer in answers:
         if isinstance(answer, Refusal):
@@ -101,7 +101,7 @@ def _run(cell: Cell, answer: list[Plan] | Refusal) -> SuiteRun:
 
 
 def _with_sources(runs: Sequence[SuiteRun]) -> Iterator[SuiteRun]:
-    """The runs, and before the first that needs it each source that is none of them."""
+    """The runs, with each missing source inserted before the first run that needs it."""
     known = {run.plan.eval_id for run in runs if run.plan}
     for run in runs:
         source = run.plan.source if run.plan else None
@@ -112,6 +112,6 @@ def _with_sources(runs: Sequence[SuiteRun]) -> Iterator[SuiteRun]:
 
 
 def request_of(plan: Plan, other: RunRequest) -> RunRequest:
-    """The request of a plan with the default settings of its method, from one of its session."""
+    """The request of a plan with its method's default settings, from another of its session."""
     shared = {"method": plan.method.label, "settings": other.settings.shared}
     return other.model_copy(update=shared)

@@ -1,4 +1,4 @@
-"""Lines of the keys of a TOML document; the standard library's parser does not tell them."""
+"""Lines of the keys of a TOML document, which the standard library's parser does not give."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Mapping
 
 KeyPath = tuple[str | int, ...]
-"""Keys and places in arrays, e.g. `("datasets", 1, "image_size")`."""
+"""Keys and array indices, e.g. `("datasets", 1, "image_size")`."""
 
 _NAME = re.compile(r"""[\w-]+|"(?:\\.|[^"\\\n])*"|'[^'\n]*'""")
 _KEY = rf"(?:{_NAME.pattern})(?:[ \t]*\.[ \t]*(?:{_NAME.pattern}))*"
@@ -23,7 +23,7 @@ _OUTSIDE = re.compile(
 
 
 def key_lines(text: str) -> Mapping[KeyPath, int]:
-    """The line, from 1, on which each key and each item of an array of valid TOML begins."""
+    """The line, from 1, of each key and each array item of valid TOML."""
     scan, at = _Scan(), 0
     while match := (_INSIDE if scan.open else _OUTSIDE).match(text, at):
         if match.lastgroup != "blank":
@@ -33,7 +33,7 @@ def key_lines(text: str) -> Mapping[KeyPath, int]:
 
 
 def line_of(lines: Mapping[KeyPath, int], path: KeyPath) -> int:
-    """The line of a path, or of the closest thing around it that has one; 1 for the document."""
+    """The line of a path, or of its nearest parent that has one; 1 for the document."""
     while path and path not in lines:
         path = path[:-1]
     return lines.get(path, 1)

@@ -1,4 +1,4 @@
-"""Doing the missing runs of a suite on a Ray cluster."""
+"""Executing the missing runs of a suite on a Ray cluster."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def run_on_ray(
     jobs: int | None,
     fail_fast: bool,
 ) -> None:
-    """Do the chosen runs on a cluster, `jobs` at a time: by default as many as it has room for.
+    """Execute the chosen runs on a cluster, `jobs` at a time: by default as many as fit.
 
-    A run takes as many CPUs as it has threads: those that were asked for, else with `jobs` its
-    share of the cluster, else one. Raises `Unreachable` or `InvalidInput` before anything is
-    started, and `KeyboardInterrupt` when all tasks have ended after Ctrl-C.
+    A run takes as many CPUs as it has threads: the requested number, else with `jobs` its share of
+    the cluster, else one. Raises `Unreachable` or `InvalidInput` before anything is started, and
+    `KeyboardInterrupt` when all tasks have ended after Ctrl-C.
     """
     gpus = choice.gpus(plan.device, max((i.run.request.devices for i in chosen), default=1))
     asked = max((item.run.request.threads or 1 for item in chosen), default=1)
@@ -46,15 +46,15 @@ def run_on_ray(
 
 
 def _slots(cluster: Cluster, items: Sequence[SuiteItem], gpus: float, jobs: int | None) -> int:
-    """How many runs to have under way; more than there is room for wait in Ray's queue."""
+    """Number of runs to submit at a time; those that do not fit wait in Ray's queue."""
     share = Share(max(item.run.request.threads or 1 for item in items), gpus)
     capacity = cluster.capacity(share)
     need = f"a run takes {share.cpus} CPUs and {gpus:g} GPUs of one node; the nodes have {cluster}"
     if capacity == 0 and jobs is None:
         raise InvalidInput(
-            f"{need}; nothing was started; try fewer --threads or less --gpus-per-run, or name "
-            "--jobs to wait until the cluster grows"
+            f"{need}; nothing was started; try fewer --threads or a smaller --gpus-per-run, or "
+            "give --jobs to wait until the cluster grows"
         )
     if capacity == 0:
-        note(f"{need}; waiting for a node that has room")
+        note(f"{need}; waiting for a node with enough resources")
     return jobs or capacity

@@ -1,4 +1,4 @@
-"""A suite's runs with their states, as a table, as JSON and as progress while it runs."""
+"""The runs of a suite with their states, as a table, as JSON and as live progress."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Lines:
-    """A line for each task that ended."""
+    """Progress as lines, one for each task that ended."""
 
     def __init__(self, total: int) -> None:
         self._total = total
@@ -28,19 +28,19 @@ class Lines:
         self._since: dict[tuple[str, str | None], float] = {}
 
     def begun(self, task: Task) -> None:
-        """Say that a network is being trained; a run says itself that it begins."""
+        """Report that a network is being trained; runs report their own start."""
         self._since[task.key] = time.monotonic()
         if task.network is not None:
             note(f"training {task.title}")
 
     def still(self, tasks: Sequence[Task]) -> None:
-        """Say what is going on, and for how long."""
+        """Report the running tasks and their times."""
         now = time.monotonic()
         going = (f"{task.title} ({duration(now - self._since[task.key])})" for task in tasks)
-        note(f"[{self._ended}/{self._total}] going on: {', '.join(going)}")
+        note(f"[{self._ended}/{self._total}] running: {', '.join(going)}")
 
     def ended(self, task: Task, result: TaskResult) -> None:
-        """Say how a task ended, and the reason if it failed."""
+        """Report how a task ended, and the reason if it failed."""
         self._ended += 1
         state = result.state
         took = "" if state.seconds is None else f" in {state.seconds:.0f} s"
@@ -49,7 +49,7 @@ class Lines:
 
 
 class Bars:
-    """A bar for the suite and a line, with its time, for each task that is going on."""
+    """Progress as a bar for the suite and a line with the time of each running task."""
 
     def __init__(self, total: int, bars: Progress) -> None:
         self._lines = Lines(total)
@@ -62,10 +62,10 @@ class Bars:
         self._going[task.key] = self._bars.add_task(task.title, total=None)
 
     def still(self, tasks: Sequence[Task]) -> None:
-        """The bars say it."""
+        """Nothing: the bars show it."""
 
     def ended(self, task: Task, result: TaskResult) -> None:
-        """Take the line away and say how the task ended."""
+        """Remove the line and report how the task ended."""
         if task.key in self._going:
             self._bars.remove_task(self._going.pop(task.key))
         self._bars.advance(self._suite)
@@ -74,7 +74,7 @@ class Bars:
 
 @contextmanager
 def watched(total: int, *, alone: bool) -> Iterator[Lines | Bars]:
-    """Lines, or bars on a terminal unless runs show their own there (`alone`)."""
+    """An observer: lines, or bars on a terminal unless runs show their own there (`alone`)."""
     console = messages()
     if alone or not console.is_interactive:
         yield Lines(total)
@@ -93,17 +93,17 @@ def watched(total: int, *, alone: bool) -> Iterator[Lines | Bars]:
 
 _AXES = ("method", "dataset", "scenario")
 _RETRIED = ("failed", "timeout")
-"""States of runs that are done again if --retry asks for it."""
+"""States of runs that --retry repeats."""
 _HEADER = ("seed", "identity", "state", "time")
 
 
 def suite_layout(
     title: str, items: Sequence[SuiteItem], networks: Mapping[str, str], command: str
 ) -> Layout:
-    """The table of a suite: runs, totals, networks to be trained, reasons, how to try again.
+    """The table of a suite: runs, totals, networks to train, reasons, the command to retry.
 
-    `command` is what does the runs of the suite.
-    A dataset or scenario that all runs have in common stands in the title.
+    `command` is the command that executes the suite. A dataset or scenario that all runs share is
+    in the title.
     """
     axes = [_axes(item) for item in items]
     common = {axis: axes[0][axis] for axis in _AXES[1:] if len({a[axis] for a in axes}) == 1}
@@ -124,7 +124,7 @@ def suite_layout(
 def _suite_content(
     title: str, items: Sequence[SuiteItem], networks: Mapping[str, str]
 ) -> dict[str, Any]:
-    """What `--format json` prints of a suite."""
+    """The content for `--format json`."""
     return {
         "title": title,
         "runs": [_content(item) for item in items],
@@ -215,7 +215,7 @@ def _reasons(items: Sequence[SuiteItem]) -> list[str]:
 
 
 def _log(item: SuiteItem) -> str:
-    """Where the output of a failed run's processes is."""
+    """The log of a failed run's processes."""
     if item.run.plan is None or item.missing or item.status not in _RETRIED:
         return ""
     log = item.run.plan.folder / LOG_FILE
@@ -223,10 +223,10 @@ def _log(item: SuiteItem) -> str:
 
 
 def _again(items: Sequence[SuiteItem], command: str) -> list[str]:
-    """The command that tries again what is not missing, but failed."""
+    """The command that repeats failed runs, which are not missing."""
     ended = {item.status for item in items if not item.missing}.intersection(_RETRIED)
     if not ended:
         return []
     how = "all" if len(ended) > 1 else next(iter(ended))
     more = " --timeout TIME" if "timeout" in ended else ""
-    return [f"to do these again, from their last checkpoints: {command} --retry {how}{more}"]
+    return [f"to repeat these from their last checkpoints: {command} --retry {how}{more}"]

@@ -1,4 +1,4 @@
-"""The tasks of a suite in dependency order, so that every slot of an executor is busy."""
+"""Scheduling the tasks of a suite in dependency order, to keep every slot of an executor busy."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from dfbench.system.file_errors import FileFault
 
 @dataclass(frozen=True)
 class TaskGraph:
-    """Tasks by identity, in the order of the suite, each with those that come before it."""
+    """Tasks by identity, in the order of the suite, each with its predecessors."""
 
     tasks: dict[str, Task] = field(default_factory=dict)
     before: dict[str, set[str]] = field(default_factory=dict)
@@ -29,7 +29,7 @@ class TaskGraph:
 
 
 def task_graph(items: Iterable[SuiteItem]) -> TaskGraph:
-    """The tasks of the given items, with the networks and the pairs of other runs they need."""
+    """The tasks of the items, with the networks and the runs for generated pairs they need."""
     graph = TaskGraph()
     for item in items:
         if item.run.plan is not None:
@@ -66,16 +66,16 @@ _MINUTE = 60.0
 
 
 class Observer(Protocol):
-    """Whoever wants to know how far a suite is."""
+    """Receives the progress of a suite."""
 
     def begun(self, task: Task) -> None:
         """A task was handed to the executor."""
 
     def still(self, tasks: Sequence[Task]) -> None:
-        """A minute passed in which no task ended; these are going on."""
+        """No task ended within a minute; these are running."""
 
     def ended(self, task: Task, result: TaskResult) -> None:
-        """A task ended, well or not, or is left out because one before it failed."""
+        """A task succeeded, failed, or is left out because a predecessor failed."""
 
 
 def drive(
@@ -85,11 +85,11 @@ def drive(
     *,
     fail_fast: bool = False,
 ) -> None:
-    """Do all tasks of a graph, each after those that come before it.
+    """Execute all tasks of a graph, each after its predecessors.
 
-    A run whose predecessor failed is not begun, and its state says why. With `fail_fast` nothing
-    more is begun after the first failure; what is going on is waited for. On Ctrl-C the executor
-    is stopped, and `KeyboardInterrupt` is raised when all its tasks have ended.
+    A run whose predecessor failed is not started, and its state says why. With `fail_fast` no task
+    is started after the first failure; running ones are waited for. On Ctrl-C the executor is
+    stopped, and `KeyboardInterrupt` is raised when all its tasks have ended.
     """
     schedule = _Schedule(graph, executor, observer, fail_fast=fail_fast)
     try:
@@ -141,7 +141,7 @@ class _Schedule:
         return self._fail_fast and bool(self._failed)
 
     def _begin(self) -> None:
-        """Hand out ready tasks as long as there are slots, in the order of the suite."""
+        """Start ready tasks while there are free slots, in the order of the suite."""
         while self._ready and len(self._going) < self._executor.slots:
             key = self._next()
             self._ready.remove(key)
@@ -154,14 +154,14 @@ class _Schedule:
                 self._leave_out(key, cause)
 
     def _next(self) -> str:
-        """The first ready task in the order of the suite, if it may be none that others are at."""
+        """The first ready task in the order of the suite, if possible one that is not busy."""
         in_order = sorted(self._ready, key=self._order.__getitem__)
         tasks = self._graph.tasks
         return next((key for key in in_order if not self._executor.busy(tasks[key])), in_order[0])
 
     def _leave_out(self, key: str, cause: str) -> None:
         before, failure = self._graph.tasks[cause], self._failed[cause].state
-        reason = f"not begun, for {before.network or before.label} {failure.status}"
+        reason = f"not started: {before.network or before.label} {failure.status}"
         plan = self._graph.plans[key]
         folder = plan.folder
         earlier = read_state(folder)
@@ -171,8 +171,8 @@ class _Schedule:
             attempts=earlier.attempts if earlier else 0,
             subject=plan.subject,
         )
-        if not held(folder):  # what another process is doing there is its to tell
-            # Where nothing can be written the run counts as planned, which is as true.
+        if not held(folder):  # another process working there writes its own state
+            # If it cannot be written, the run counts as planned, which is also true.
             with suppress(FileFault):
                 write_state(folder, state)
         self._end(key, TaskResult(state=state))

@@ -1,4 +1,4 @@
-"""A suite that was read and planned: what a verb of the command line works on."""
+"""An open suite, read and planned, for the commands of `dfbench suite`."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ class OpenSuite:
 
     @property
     def title(self) -> str:
-        """What the file calls it, or the file's name."""
+        """The title in the file, or the file's name."""
         return self.file.suite.title or self.file.path.stem
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What its datasets have to say, each line once."""
+        """The notes of its datasets, each line once."""
         datasets = [run.plan.session.dataset for run in self.plan.runs if run.plan]
         lines = (f"{data.name}: {line}" for data in datasets for line in data.notes)
         return tuple(dict.fromkeys(lines))
 
     def items(self) -> list[SuiteItem]:
-        """What is known of each run by now."""
+        """The current state of each run."""
         return take_inventory(self.plan.runs, ResultStore(self.results))
 
 
@@ -51,19 +51,19 @@ def open_suite(
     only: Sequence[str] = (),
     without: Sequence[str] = (),
 ) -> OpenSuite:
-    """Read a suite file and plan what the patterns leave of it; nothing is started.
+    """Read a suite file and plan the runs that the patterns select; nothing is started.
 
     `given` are options of the command line by name, which override those of the file.
 
-    Raises `InvalidSuite`, `InvalidInput` or `UnknownName`: what is wrong with the file, its keys
-    or the patterns.
+    Raises `InvalidSuite`, `InvalidInput` or `UnknownName` for errors in the file, its keys or the
+    patterns.
     """
     file = read_suite(path)
     cells = select(grid(file, given, plugins), only, without)
     if not cells:
         raise InvalidInput(
             f"no run of {path.name} is left by --only {list(only)} and --except {list(without)}; "
-            "patterns of different kinds must all hold (see: dfbench suite plan FILE)"
+            "patterns of different kinds must all match (see: dfbench suite plan FILE)"
         )
     options = {**file.suite.run.given, **given}
     limits = Limits(**{name: options[name] for name in Limits.model_fields if name in options})

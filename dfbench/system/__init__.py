@@ -1,1 +1,1 @@
-"""The operating system as dfbench uses it: files, locks, text, streams, the terminal."""
+"""Access to the operating system: files, locks, text, streams, the terminal."""

@@ -20,45 +20,45 @@ if TYPE_CHECKING:
 Advance = Callable[[int], None]
 """Call with the number of units done since the last call."""
 _UNFOLDED = 10_000
-"""Width of what is no terminal: nothing is folded."""
+"""Console width without a terminal, so that nothing is folded."""
 _PATIENCE = 2.0
-"""Seconds that work may take before a line tells of it where there is no terminal."""
+"""Seconds of work before the first progress line, without a terminal."""
 _MINUTE = 60.0
 
 
 def output() -> Console:
-    """A console of results, on standard output; plain text when piped, honours NO_COLOR."""
+    """Console for results, on standard output; plain text when piped, honours NO_COLOR."""
     return _console(Output())
 
 
 @cache
 def messages() -> Console:
-    """Console of notes, progress and errors, on standard error."""
+    """Console for notes, progress and errors, on standard error."""
     return _console(Messages())
 
 
 def note(text: str) -> None:
-    """One line to the person at the terminal; never part of a result."""
+    """Print one line for the user; never part of a result."""
     from rich.text import Text
 
     print_line(messages(), Text(text))
 
 
 def error(text: str) -> None:
-    """One line that says what went wrong."""
+    """Print one line that says what went wrong."""
     from rich.text import Text
 
     print_line(messages(), Text.assemble(("error:", "bold red"), " ", text))
 
 
 def print_line(console: Console, text: Text) -> None:
-    """Print text, folded between words; a word that is wider than the console stays whole."""
+    """Print text, folded between words; a word wider than the console is not split."""
     widest = max(map(len, text.plain.split()), default=0)
     console.print(text, soft_wrap=console.soft_wrap or widest > console.width)
 
 
 def print_json(content: Any) -> None:
-    """A result as JSON on standard output, valid whatever its encoding."""
+    """Print a result as JSON on standard output, valid in any output encoding."""
     text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
     if printable(text) != text:
         text = json.dumps(content, indent=1, ensure_ascii=True, allow_nan=False)
@@ -66,7 +66,7 @@ def print_json(content: Any) -> None:
 
 
 def write(text: str) -> None:
-    """A result on standard output as it is."""
+    """Write a result to standard output unchanged."""
     stream = Output()
     stream.write(text)
     stream.flush()
@@ -74,9 +74,9 @@ def write(text: str) -> None:
 
 @contextmanager
 def progress(description: str, total: int | None, *, after: float = 0.0) -> Iterator[Advance]:
-    """A progress bar for work of `total` units; a line a minute where there is no terminal.
+    """A progress bar for work of `total` units; without a terminal, a line per minute.
 
-    It shows at the first unit that is done `after` seconds or later, at once without any.
+    It appears with the first unit done after `after` seconds, or at once if `after` is 0.
 
     >>> with progress("counting", total=3) as advance:
     ...     for _ in range(3):
@@ -94,7 +94,7 @@ def progress(description: str, total: int | None, *, after: float = 0.0) -> Iter
 
 @contextmanager
 def transfer(description: str, total: int | None) -> Iterator[Advance]:
-    """A progress bar for `total` bytes that come from elsewhere, with their rate."""
+    """A progress bar for a download of `total` bytes, with its rate."""
     if not messages().is_interactive:
         with _lines(description, total, lambda size: f"{size / 1e6:.1f} MB") as advance:
             yield advance
@@ -120,7 +120,7 @@ def _console(stream: Output) -> Console:
 
 @contextmanager
 def _lines(description: str, total: int | None, shown: Callable[[int], str]) -> Iterator[Advance]:
-    """A line once the work takes long, then one a minute, and one at its end."""
+    """A line once the work takes long, then one per minute, and one at the end."""
     begun = time.monotonic()
     due = begun + _PATIENCE
     done = counted = 0
@@ -130,7 +130,7 @@ def _lines(description: str, total: int | None, shown: Callable[[int], str]) -> 
         nonlocal done, counted, since, due
         done += units
         now = time.monotonic()
-        if since is None:  # what was done before, and the warm-up, say nothing of the pace
+        if since is None:  # earlier work and the warm-up do not reflect the rate
             since, counted = now, done
         if now >= due:
             due = now + _MINUTE

@@ -1,4 +1,4 @@
-"""What an error of the file system means to a user, and what to do about it."""
+"""User messages for file system errors: what went wrong and what to do about it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pathlib import Path
 from dfbench.errors import DfbenchError
 
 OUT_OF_SPACE = (errno.ENOSPC, errno.EDQUOT)
-"""Error numbers of a disk, or of a user's share of it, that is full."""
+"""Error numbers of a full disk or an exceeded quota."""
 NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
-"""Error numbers of a file system that has no file locks."""
+"""Error numbers of a file system without file locks."""
 _AGAIN = "then repeat the same command"
 _ELSEWHERE = "choose another place"
 _ACCESS = f"make it accessible to you or {_ELSEWHERE}"
@@ -27,12 +27,12 @@ _MEANINGS = {
     errno.ENOENT: ("no such file or folder", "check the path"),
     errno.ENOTEMPTY: ("the folder is not empty", _ELSEWHERE),
     errno.ENAMETOOLONG: ("name too long", "choose a shorter one"),
-    errno.ELOOP: ("a loop of symbolic links", f"mend the links or {_ELSEWHERE}"),
+    errno.ELOOP: ("a loop of symbolic links", f"fix the links or {_ELSEWHERE}"),
     errno.EINVAL: ("its file system refuses the name or the operation", _ELSEWHERE),
     errno.EILSEQ: ("its file system refuses the name", "choose a name of ASCII letters"),
     errno.ENOSPC: ("no space left on the disk", f"free some or {_ELSEWHERE}"),
     errno.EDQUOT: ("disk quota exceeded", f"free some space or {_ELSEWHERE}"),
-    errno.EFBIG: ("too large a file for its file system", _ELSEWHERE),
+    errno.EFBIG: ("file too large for its file system", _ELSEWHERE),
     errno.EIO: ("input/output error", f"check the disk or {_ELSEWHERE}"),
     errno.ENXIO: ("no such device", _ELSEWHERE),
     errno.ENODEV: ("no such device", _ELSEWHERE),
@@ -54,11 +54,11 @@ class FileFault(DfbenchError):
 
 
 class DiskFull(FileFault):
-    """No space is left where something had to be written."""
+    """No space is left to write a file."""
 
 
 def file_fault(fault: OSError) -> FileFault | None:
-    """What an error of the system says of files; None if it is about something else."""
+    """The user error for a system error about files; None if it is about something else."""
     if fault.errno not in _MEANINGS:
         return None
     what, remedy = _MEANINGS[fault.errno]
@@ -72,7 +72,7 @@ def file_fault(fault: OSError) -> FileFault | None:
 
 
 def write_fault(fault: OSError, target: Path) -> FileFault | None:
-    """What an error says that came up while `target` was written; None if it is not about files."""
+    """The user error for a system error while writing `target`; None if it is not about files."""
     if fault.errno in OUT_OF_SPACE:
         return no_space(target, fault.errno)
     if fault.errno not in _MEANINGS:
@@ -82,7 +82,7 @@ def write_fault(fault: OSError, target: Path) -> FileFault | None:
 
 
 def no_space(target: Path, number: int | None = errno.ENOSPC) -> DiskFull:
-    """The error for a file that finds no room."""
+    """The error for a file that does not fit."""
     if number == errno.EDQUOT:
         lacking, remedy = "disk quota exceeded: no space left", "free some space"
     elif _without_inodes(target.parent):
@@ -97,7 +97,7 @@ def no_space(target: Path, number: int | None = errno.ENOSPC) -> DiskFull:
 
 @contextmanager
 def told_faults() -> Iterator[None]:
-    """Raises `FileFault` for an error of the file system in the block, or in a function."""
+    """Raise `FileFault` for a file system error in the block or the decorated function."""
     try:
         yield
     except OSError as fault:
@@ -108,7 +108,7 @@ def told_faults() -> Iterator[None]:
 
 
 def concerns(fault: OSError, target: Path) -> bool:
-    """Whether an error is about a file beside `target`, or a folder on the way to it."""
+    """Whether an error is about a file in the folder of `target`, or about a parent folder."""
     if not _is_path(fault.filename):
         return fault.filename is None
     named = Path(os.fsdecode(fault.filename))
@@ -116,12 +116,12 @@ def concerns(fault: OSError, target: Path) -> bool:
 
 
 def _is_path(filename: object) -> bool:
-    return isinstance(filename, str | bytes | os.PathLike)  # an open descriptor has a number
+    return isinstance(filename, str | bytes | os.PathLike)  # an open descriptor is a number
 
 
 def _without_inodes(folder: Path) -> bool:
     for place in (folder, *folder.parents):
-        with suppress(OSError):  # a folder that is yet to be made
+        with suppress(OSError):  # a folder that does not exist yet
             disk = os.statvfs(place)
             return disk.f_files > 0 and disk.f_favail == 0 and disk.f_bavail > 0
     return False

@@ -1,4 +1,4 @@
-"""Files that are either whole or absent: written to a temporary name, then renamed."""
+"""Files that are either complete or absent: written under a temporary name, then renamed."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _ENDLESS = {
     stat.S_ISBLK: "a device",
 }
 _UMASK = os.umask(0o077)
-os.umask(_UMASK)  # nothing but setting it tells what it is
+os.umask(_UMASK)  # it can only be read by setting it
 
 
 def finite(file: Path) -> Path:
-    """The same path, if reading it comes to an end.
+    """The same path, if reading it is sure to end.
 
-    Raises `OSError` if there is none, and for a named pipe, a socket or a device, which a reader
-    may wait for without end.
+    Raises `OSError` if it does not exist, and for a named pipe, a socket or a device, where a
+    reader may wait forever.
     """
     mode = file.stat().st_mode
     for holds, kind in _ENDLESS.items():
@@ -41,28 +41,28 @@ def finite(file: Path) -> Path:
 
 
 def read_file(file: Path) -> bytes:
-    """The bytes of a file. Raises `OSError` as `finite` does."""
+    """The bytes of a file. Raises `OSError` like `finite`."""
     return finite(file).read_bytes()
 
 
 def absolute(path: Path) -> Path:
-    """The path from the root of the file system, seen from the current folder as it is now.
+    """The absolute path, relative to the current folder at the time of the call.
 
-    Names stay as they are, links too. Raises `InvalidInput` for a relative path where the current
+    Names and links are not resolved. Raises `InvalidInput` for a relative path if the current
     folder has been removed.
     """
     try:
         return path.absolute()
     except FileNotFoundError as fault:
         raise InvalidInput(
-            f"{str(path)!r} begins in the current folder, which has been removed; allowed: a path "
-            "from the root, or cd to a folder that is there and repeat the command"
+            f"{str(path)!r} is relative to the current folder, which has been removed; allowed: an "
+            "absolute path, or cd to an existing folder and repeat the command"
         ) from fault
 
 
 @contextmanager
 def writing(target: Path) -> Iterator[None]:
-    """Raises `FileFault`, or its `DiskFull`, if the block cannot write `target`."""
+    """Raise `FileFault`, or its subclass `DiskFull`, if the block cannot write `target`."""
     try:
         yield
     except OSError as fault:
@@ -74,9 +74,9 @@ def writing(target: Path) -> Iterator[None]:
 
 @contextmanager
 def own_umask() -> Iterator[None]:
-    """Files and folders that the block makes have the permissions that this process began with.
+    """Create files and folders in the block with the umask that this process started with.
 
-    A plugin may have set another umask, by which dfbench could not read its own files.
+    A plugin may have set another umask, with which dfbench could not read its own files.
     """
     others = os.umask(_UMASK)
     try:
@@ -87,10 +87,10 @@ def own_umask() -> Iterator[None]:
 
 @contextmanager
 def atomic_path(target: Path) -> Iterator[Path]:
-    """A temporary path beside `target` that takes its name when the block ends without error.
+    """A temporary path next to `target`, renamed to it when the block ends without error.
 
-    The folder is made if needed. On an error the temporary file goes and `target` stays as it
-    was. Raises `FileFault`, or its `DiskFull`, for a place that cannot be written to.
+    The folder is created if needed. On an error the temporary file is removed and `target` is left
+    unchanged. Raises `FileFault`, or its subclass `DiskFull`, if it cannot be written.
     """
     temporary = _temporary(target)
     try:
@@ -103,10 +103,10 @@ def atomic_path(target: Path) -> Iterator[Path]:
 
 
 def check_writable(target: Path) -> None:
-    """Raise `FileFault` unless a file of this name could be written now; nothing is left behind.
+    """Raise `FileFault` unless a file of this name can be written now; nothing is left behind.
 
-    Its folder need not exist: then the nearest one above it is tried. To be called before the work
-    whose result goes there.
+    Its folder need not exist: then the nearest existing parent is tried. Call this before the work
+    whose result is written there.
     """
     try:
         _try(target)
@@ -118,9 +118,9 @@ def check_writable(target: Path) -> None:
 
 
 def entries(folder: Path) -> list[Path]:
-    """What is in a folder, sorted; nothing if there is no such folder.
+    """The entries of a folder, sorted; none if it does not exist.
 
-    Raises `FileFault` for one that cannot be read: it is not empty for all we know.
+    Raises `FileFault` if it cannot be read, since it may not be empty.
     """
     with told_faults(), suppress(FileNotFoundError):
         return sorted(folder.iterdir())
@@ -128,13 +128,13 @@ def entries(folder: Path) -> list[Path]:
 
 
 def drop_leftovers(folder: Path) -> None:
-    """Remove what killed processes left half-written below a folder in which nobody writes now."""
+    """Remove files left half-written by killed processes; no process may be writing there."""
     for leftover in folder.rglob(f".*{_SUFFIX}"):
         leftover.unlink(missing_ok=True)
 
 
 def write_json(target: Path, content: Any) -> None:
-    """Write `content` as readable JSON, sorted keys, atomically."""
+    """Write `content` atomically as indented JSON with sorted keys."""
     text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
     with atomic_path(target) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
@@ -146,7 +146,7 @@ def _temporary(target: Path) -> Path:
 
 
 def _remove(temporary: Path) -> None:
-    with suppress(OSError):  # what is in the way of it has been told already
+    with suppress(OSError):  # the cause has been reported already
         temporary.unlink(missing_ok=True)
 
 
@@ -167,13 +167,13 @@ def _try(target: Path) -> None:
 
 
 def _nearest(folder: Path) -> Path:
-    """The folder, or the nearest above it that exists. Raises `OSError` for what is none."""
+    """The folder or its nearest existing parent. Raises `OSError` if that is not a folder."""
     for place in (folder, *folder.parents):
         try:
             mode = place.stat().st_mode
         except FileNotFoundError:
             if place.is_symlink():
-                raise  # a link to nowhere, in whose place no folder can be made
+                raise  # a dangling link, in whose place no folder can be created
             continue
         if not stat.S_ISDIR(mode):
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(place))

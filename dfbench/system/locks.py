@@ -1,4 +1,4 @@
-"""Locks on files, for processes that must not do the same thing at once.
+"""File locks, for processes that must not do the same work at the same time.
 
 `filelock` takes and frees them; the system frees the lock of a process that was killed. Ours are
 four things that it does not offer: the file is removed afterwards (one that another user left in
@@ -27,14 +27,14 @@ from dfbench.system.files import writing
 
 _RETRY_SECONDS = 0.1
 _told_devices: set[int] = set()
-"""File systems without locks that have been mentioned."""
+"""File systems without locks that have been reported."""
 
 
 class FileLock:
-    """Held inside a `with` block by one process, or thread, at a time.
+    """A lock held inside a `with` block by one process, or thread, at a time.
 
-    `waiting` is said once, as a note, if another holds it. Raises `KeyboardInterrupt` if `stop` is
-    set while waiting, and `FileFault` if the file cannot be written.
+    If another holds it, `waiting` is printed once as a note. Raises `KeyboardInterrupt` if `stop`
+    is set while waiting, and `FileFault` if the file cannot be written.
     """
 
     def __init__(self, path: Path, waiting: str, stop: threading.Event | None = None) -> None:
@@ -139,17 +139,17 @@ def _held(path: Path) -> bool:
 
 
 def _substitute(path: Path) -> Path:
-    """What is locked on this machine in place of a file whose file system has no locks."""
+    """The file locked on this machine in place of one whose file system has no locks."""
     name = blake2b(os.fsencode(path.parent.resolve() / path.name), digest_size=16).hexdigest()
     return Path(tempfile.gettempdir(), f"dfbench-locks-{os.getuid()}", name)
 
 
 def _tell(path: Path) -> None:
-    with suppress(OSError):  # its folder is gone: then there is nothing to warn of
+    with suppress(OSError):  # the folder is gone: nothing to warn about
         device = path.parent.stat().st_dev
         if device not in _told_devices:
             _told_devices.add(device)
             note(
                 f"the file system of '{path.parent}' has no file locks: processes on this machine "
-                "are kept apart, those on other machines are not"
+                "exclude each other, those on other machines do not"
             )

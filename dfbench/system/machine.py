@@ -1,4 +1,4 @@
-"""Processor cores and peak memory of this process."""
+"""CPU cores and peak memory of this process."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dfbench.errors import DfbenchError
 
 
 def available_cores() -> int:
-    """Processor cores this process may use."""
+    """Number of CPU cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -29,10 +29,10 @@ _STATUS = Path("/proc/self/status")
 
 
 def peak_memory_mib() -> int:
-    """Resident memory of this process alone, in MiB.
+    """Peak resident memory of this process alone, in MiB.
 
-    Linux is asked for it by name: its `ru_maxrss` also counts what the parent held when it
-    started this process.
+    On Linux it is read from `/proc`, because `ru_maxrss` there includes the memory that the parent
+    held when it started this process.
     """
     found = _HIGH_WATER.search(_STATUS.read_text()) if _STATUS.is_file() else None
     if found:

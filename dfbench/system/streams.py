@@ -1,4 +1,4 @@
-"""Standard output and error as people have them: full, closed, unread, or of few letters."""
+"""Standard output and error that may be full, closed, unread, or limited in encoding."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TextIO
 from dfbench.errors import DfbenchError
 
 _PLAIN = "dfbench.plain"
-"""Name of the error handler that writes what an encoding lacks in ASCII."""
+"""Name of the error handler that replaces characters an encoding lacks by ASCII."""
 _SPELLINGS = {
     "±": "+-",
     "×": "x",  # noqa: RUF001  # the sign itself is meant
@@ -35,15 +35,15 @@ _SPELLINGS = {
 
 
 class OutputFault(DfbenchError):
-    """Standard output that takes nothing."""
+    """Standard output cannot be written."""
 
 
 class ReaderGone(Exception):
-    """Nobody reads standard output any more; no error, and no user sees it."""
+    """Standard output has no reader any more; not an error, and not reported."""
 
 
 class Output:
-    """Standard output, whatever it is at the moment. Raises `OutputFault` and `ReaderGone`."""
+    """The current standard output. Raises `OutputFault` and `ReaderGone`."""
 
     @property
     def _stream(self) -> TextIO:
@@ -63,14 +63,14 @@ class Output:
         return self._stream.fileno()
 
     def write(self, text: str) -> int:
-        """Write text; what the encoding lacks is spelt in ASCII."""
+        """Write text; characters that the encoding lacks are replaced by ASCII."""
         try:
             return self._stream.write(_in(self.encoding, text))
         except OSError as fault:
             raise _told(fault) from fault
 
     def flush(self) -> None:
-        """Hand over what is buffered."""
+        """Flush the buffer."""
         try:
             self._stream.flush()
         except OSError as fault:
@@ -78,34 +78,34 @@ class Output:
 
 
 class Messages(Output):
-    """Standard error, likewise; there is nowhere to say that it takes nothing."""
+    """The current standard error; a failure to write cannot be reported and is ignored."""
 
     @property
     def _stream(self) -> TextIO:
         return _bare(sys.stderr)
 
     def write(self, text: str) -> int:
-        """Write text as far as that is possible."""
+        """Write text as far as possible."""
         with suppress(OutputFault, ReaderGone):
             return super().write(text)
         return len(text)
 
     def flush(self) -> None:
-        """Hand over what is buffered, as far as that is possible."""
+        """Flush the buffer as far as possible."""
         with suppress(OutputFault, ReaderGone):
             super().flush()
 
 
 def printable(text: str) -> str:
-    """Text as standard output can show it: what its encoding lacks is spelt in ASCII."""
+    """Text as standard output can show it: characters its encoding lacks become ASCII."""
     return _in(Output().encoding, text)
 
 
 def prepare_streams() -> None:
-    """Make the standard streams of a process safe to write to; for its start.
+    """Make the standard streams safe to write to; called at the start of a process.
 
-    A closed one is opened on nothing, so that no other file gets its descriptor: then standard
-    output still refuses what is written. `COLUMNS` goes unless it is a width.
+    A closed stream is opened on the null device, so that no other file gets its descriptor;
+    standard output then still rejects writes. `COLUMNS` is unset unless it is a width.
     """
     for descriptor, mode in enumerate((os.O_RDONLY, os.O_RDONLY, os.O_WRONLY)):
         _occupy(descriptor, mode)
@@ -121,7 +121,7 @@ def prepare_streams() -> None:
 
 
 def release_streams() -> None:
-    """Drop what the standard streams did not take, so that the process ends without a word."""
+    """Discard output that the standard streams cannot write, so that the process ends silently."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -132,7 +132,7 @@ def release_streams() -> None:
 
 
 def _occupy(descriptor: int, mode: int) -> None:
-    """Open a closed descriptor on nothing, in other processes too."""
+    """Open a closed descriptor on the null device, inherited by other processes."""
     try:
         os.fstat(descriptor)
     except OSError:
@@ -144,7 +144,7 @@ def _occupy(descriptor: int, mode: int) -> None:
 
 
 def _bare(stream: TextIO) -> TextIO:
-    """The stream itself, not what stands before it while a progress bar is drawn."""
+    """The stream itself, not the proxy that replaces it while a progress bar is shown."""
     bare: TextIO = getattr(stream, "rich_proxied_file", stream)
     return bare
 

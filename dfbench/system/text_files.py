@@ -1,4 +1,4 @@
-"""Text files written by people, and files that hold one pydantic model as JSON."""
+"""Text files written by users, and files with one pydantic model as JSON."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ _MARKS = (
 
 
 def read_text(file: Path) -> str:
-    """The text of a file without its byte order mark; line ends are as they are in the file.
+    """The text of a file without its byte order mark; line endings are unchanged.
 
-    Raises `OSError` for a file that cannot be read and `ValueError`, which says why, for one that
-    is no text.
+    Raises `OSError` for a file that cannot be read and `ValueError` with the reason for one that
+    is not text.
     """
     return decoded_text(read_file(file))
 
 
 def decoded_text(content: bytes) -> str:
-    """The text of bytes, without a byte order mark. Raises `ValueError`, which says why."""
+    """The text of bytes, without a byte order mark. Raises `ValueError` with the reason."""
     encoding = next((name for mark, name in _MARKS if content.startswith(mark)), "utf-8")
     try:
         text = content.decode(encoding)
@@ -40,8 +40,8 @@ def decoded_text(content: bytes) -> str:
         ) from fault
     if "\0" in text:
         raise ValueError(
-            f"it holds a NUL character (character {text.index(chr(0))}) and is no text, or UTF-16 "
-            "without a byte order mark; save it as UTF-8"
+            f"it contains a NUL character (character {text.index(chr(0))}): it is not text, or is "
+            "UTF-16 without a byte order mark; save it as UTF-8"
         )
     return text
 
@@ -50,9 +50,9 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 def read_model(model: type[Model], file: Path, fault: str, remedy: str) -> Model:
-    """What a file holds. Raises `InvalidInput` if it cannot be read or holds something else.
+    """The model in a file. Raises `InvalidInput` if it cannot be read or has other content.
 
-    `fault` says of such a file what it is not, `remedy` what to do about it.
+    `fault` describes such a file in the message, `remedy` says what to do about it.
     """
     try:
         return model.model_validate_json(read_file(file))

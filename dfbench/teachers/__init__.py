@@ -1,6 +1,6 @@
-"""Teachers: recipes, training, cache; and what a method is given of them.
+"""Teachers: recipes, training, the cache, and the interface for methods.
 
-Names are imported when they are first used: recipes and identities need no torch.
+Names are imported on first use, because recipes and identities do not need torch.
 """
 
 from __future__ import annotations

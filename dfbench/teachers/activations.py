@@ -1,8 +1,9 @@
-"""Activation records: what a teacher's features looked like on its training images.
+"""Activation records: statistics of a teacher's features on its training images.
 
-Lopes et al. 2017: "Data-Free Knowledge Distillation for Deep Neural Networks". They are made with
-the teacher and are all that a method which declares them sees of the data. Statistics of a class
-of few images say much of those images: such a method is not strictly data-free.
+Lopes et al. 2017: "Data-Free Knowledge Distillation for Deep Neural Networks". They are recorded
+with the teacher and are the only information about the data for methods that declare them.
+Statistics of a class with few images reveal much about these images: such a method is not strictly
+data-free.
 """
 
 from __future__ import annotations
@@ -20,27 +21,27 @@ from dfbench.networks import Classifier
 
 _SHRINKAGE = 0.1
 _WIDEST = 512
-"""Covariances of wider layers would outweigh the teacher itself."""
+"""Covariances of wider layers would take more memory than the teacher."""
 
 
 @dataclass(frozen=True)
 class LayerRecord:
-    """Statistics, class by class, of the output of one stage averaged over space."""
+    """Per-class statistics of the spatially averaged output of one stage."""
 
     name: str
-    """`stage 1`, `stage 2`, ...; the last stage's are the penultimate features."""
+    """`stage 1`, `stage 2`, ...; the last stage holds the penultimate features."""
     mean: Tensor
     """`[C, D]`."""
     std: Tensor
-    """`[C, D]`, of the population (divided by the number of images)."""
+    """`[C, D]`, population standard deviation (divided by the number of images)."""
     covariance: Tensor | None
-    """`[C, D, D]`, positive definite: .9 S + .1 (tr S / D) I of the population's covariance S. None
-    if that is positive definite for some class only, or if the layer is wider than 512."""
+    """`[C, D, D]`, positive definite: .9 S + .1 (tr S / D) I of the population covariance S. None
+    if it is not positive definite for every class, or if the layer is wider than 512."""
 
     def sample(self, labels: Tensor, generator: torch.Generator) -> Tensor:
-        """`[B, D]`: a draw from N(mean_c, covariance_c) for the class c of each of `labels` `[B]`.
+        """`[B, D]`: samples of N(mean_c, covariance_c) for the classes c in `labels` `[B]`.
 
-        Coordinates are independent, with `std`, where there is no covariance.
+        Without a covariance, coordinates are independent with standard deviation `std`.
         """
         noise = torch.randn(
             len(labels), self.mean.shape[1], generator=generator, device=self.mean.device
@@ -56,7 +57,7 @@ class LayerRecord:
 
     @cached_property
     def _factor(self) -> Tensor | None:
-        """L of covariance = L L^T: it, not the covariance, is what noise has to be scaled by."""
+        """L of covariance = L L^T, by which noise is scaled."""
         if self.covariance is None:
             return None
         factor: Tensor = torch.linalg.cholesky(self.covariance)
@@ -65,7 +66,7 @@ class LayerRecord:
 
 @dataclass(frozen=True)
 class ActivationRecords:
-    """Statistics of a teacher's features on its training images, class by class."""
+    """Per-class statistics of a teacher's features on its training images."""
 
     classes: tuple[str, ...]
     """The C classes of the teacher, in its order."""
@@ -97,7 +98,7 @@ class ActivationRecords:
     def from_tensors(
         cls, classes: tuple[str, ...], tensors: Mapping[str, Tensor]
     ) -> ActivationRecords:
-        """Records of `classes` from what `tensors()` gave."""
+        """Records of `classes` from the output of `tensors()`."""
         stages = sum(name.endswith(".mean") for name in tensors)
         names = [_stage(number) for number in range(stages)]
         layers = tuple(
@@ -116,9 +117,9 @@ class ActivationRecords:
 def record_activations(
     network: Classifier, data: ImageSet, device: torch.device
 ) -> ActivationRecords:
-    """Records of a classifier on all images of `data`, in evaluation mode, as they are.
+    """Records of a classifier on all images of `data`, in evaluation mode, without augmentation.
 
-    Sums run in float64; the records are float32 on the CPU.
+    Sums are accumulated in float64; the records are float32 on the CPU.
     """
     network.eval()
     moments: list[_Moments] = []
@@ -138,7 +139,7 @@ def _stage(number: int) -> str:
 
 
 class _Moments:
-    """Sums of features and, for narrow layers, of their products, class by class."""
+    """Per-class sums of features and, for narrow layers, of their products."""
 
     def __init__(self, class_count: int, example: Tensor) -> None:
         width = example.shape[1]

@@ -1,4 +1,4 @@
-"""How a user describes an external classifier: its input, and its classes in output order."""
+"""A user's description of an external classifier: its input, and its classes in output order."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _FEWEST_PIXELS, _MOST_PIXELS = 8, 2048
 
 @dataclass(frozen=True)
 class TeacherDescription:
-    """A classifier made elsewhere."""
+    """Description of an external classifier."""
 
     modality: Modality
     network: str
@@ -32,15 +32,15 @@ class TeacherDescription:
     classes: tuple[str, ...]
     """In the order of its outputs, in the spelling of `dfbench.class_names.normalised`."""
     mean: tuple[float, ...]
-    """By channel, of images in [0, 1]: what is subtracted from them."""
+    """Mean per channel, subtracted from images in [0, 1]."""
     std: tuple[float, ...]
-    """By channel: what they are then divided by."""
+    """Standard deviation per channel, by which images are then divided."""
     image_size: int
-    """Pixels, height and width, of the images it was made for."""
+    """Height and width of its input images in pixels."""
 
 
 def checked_classes(given: Sequence[str]) -> tuple[str, ...]:
-    """Names in one spelling, in the order given; empty ones are left out. Raises `InvalidInput`."""
+    """Normalised names in the given order, without empty ones. Raises `InvalidInput`."""
     names = [name.strip() for name in given if name.strip()]
     spellings: dict[str, str] = {}
     for name in names:
@@ -52,7 +52,7 @@ def checked_classes(given: Sequence[str]) -> tuple[str, ...]:
         plain = normalised(name)
         if plain in spellings:
             first = spellings[plain]
-            other = "twice" if first == name else f"as {first!r} too"
+            other = "twice" if first == name else f"twice, also as {first!r}"
             raise InvalidInput(
                 f"class {name!r} is in the class list {other}; allowed: each class once, in the "
                 "order of the network's outputs"
@@ -61,20 +61,20 @@ def checked_classes(given: Sequence[str]) -> tuple[str, ...]:
     if len(names) < 2:
         raise InvalidInput(
             f"a class list of {len(names)} names; allowed: two or more, as --classes a,b,c or as "
-            "--classes FILE with a name a line, in the order of the network's outputs"
+            "--classes FILE with one name per line, in the order of the network's outputs"
         )
     return tuple(spellings)
 
 
 def channel_values(name: str, values: Sequence[float]) -> tuple[float, ...]:
-    """Three values of a normaliser (`mean` or `std`); one stands for all channels.
+    """The three values of a normaliser (`mean` or `std`); a single value applies to all channels.
 
-    Raises `InvalidInput` for another number of them, for a mean outside [0, 1] and for a standard
-    deviation that is not above 0 and at most 1.
+    Raises `InvalidInput` for any other number of values, for a mean outside [0, 1] and for a
+    standard deviation outside (0, 1].
     """
     if len(values) not in (1, _CHANNELS):
         raise InvalidInput(
-            f"--{name} of {len(values)} values; allowed: one, or one for each of the "
+            f"--{name} with {len(values)} values; allowed: one, or one for each of the "
             f"{_CHANNELS} channels, e.g. --{name} 0.5 or --{name} 0.485,0.456,0.406"
         )
     for value in values:
@@ -82,29 +82,29 @@ def channel_values(name: str, values: Sequence[float]) -> tuple[float, ...]:
         if not in_range:
             form = "from 0 to 1" if name == "mean" else "above 0 and at most 1"
             raise InvalidInput(
-                f"--{name} {value:g}; allowed: values {form}, for images in [0, 1] (of images in "
-                f"[0, 255], give --{name} divided by 255)"
+                f"--{name} {value:g}; allowed: values {form}, for images in [0, 1] (for images in "
+                f"[0, 255], divide --{name} by 255)"
             )
     return tuple(values) * (_CHANNELS // len(values))
 
 
 def checked_size(pixels: int) -> int:
-    """Height and width of a classifier's images. Raises `InvalidInput` for what none has."""
+    """Height and width of a classifier's images. Raises `InvalidInput` for an unusable size."""
     if not _FEWEST_PIXELS <= pixels <= _MOST_PIXELS:
         raise InvalidInput(
-            f"--input-size {pixels}; allowed: {_FEWEST_PIXELS} to {_MOST_PIXELS} pixels, as the "
-            "images were that the classifier was trained on, e.g. --input-size 224"
+            f"--input-size {pixels}; allowed: {_FEWEST_PIXELS} to {_MOST_PIXELS} pixels, the size "
+            "of the classifier's training images, e.g. --input-size 224"
         )
     return pixels
 
 
 _FORMS = (
-    "allowed: a text file with a name a line (or `0 cat`, `cat,0`, or JSON as class_to_idx), in "
-    "the order of the network's outputs, or names with commas"
+    "allowed: a text file with one name per line (or `0 cat`, `cat,0`, or JSON like class_to_idx), "
+    "in the order of the network's outputs, or comma-separated names"
 )
 _ENDINGS = (".txt", ".json", ".csv", ".tsv", ".names", ".lst", ".list", ".yaml", ".yml")
 _LARGEST = 2**24
-"""Bytes of a file that may still be a class list."""
+"""Largest class list file in bytes."""
 _HEADER = re.compile(
     r"(id|idx|index|label|class|name|category|target|class_?(id|idx|index|name)|names:|classes:)",
     re.IGNORECASE,
@@ -113,20 +113,20 @@ _PATTERNS = (
     re.compile(r"(?P<place>\d+)(\s*[:,;\t]\s*|\s+)(?P<name>.*\S)"),
     re.compile(r"(?P<name>\S.*?)(\s*[:,;\t=]\s*|\s+)(?P<place>\d+)"),
 )
-"""A line with a number before or behind the name."""
+"""A line with a number before or after the name."""
 _KEYS = ("id2label", "idx_to_class", "class_to_idx", "label2id", "classes", "class_names", "names")
-"""Under which configurations and training scripts keep the names."""
+"""Keys under which configurations and training scripts store the names."""
 
 
 def class_list(text: str) -> tuple[str, ...]:
-    """Class names from a file, or from a text with commas.
+    """Class names from a file, or from a comma-separated text.
 
-    A file has a name a line, a number with each, or is JSON: a list, names by number or numbers by
-    name. Numbers, which count from 0 or 1, decide the order. Raises `InvalidInput` for a file that
-    cannot be read, for numbers that are no order, for fewer than two names and for two names that
-    are the same but for spelling.
+    A file has one name per line, optionally with a number, or is JSON: a list, names by number or
+    numbers by name. Numbers, starting from 0 or 1, determine the order. Raises `InvalidInput` for a
+    file that cannot be read, for numbers that are not consecutive, for fewer than two names and for
+    two names that differ only in spelling.
     """
-    # Unlike Path, these answer for texts that are no path.
+    # Unlike Path, these also work for texts that are not valid paths.
     if os.path.lexists(text) and not os.path.isdir(text):  # noqa: PTH112
         return checked_classes(_from_file(Path(text)))
     if "," not in text or text.lower().endswith(_ENDINGS):
@@ -135,7 +135,7 @@ def class_list(text: str) -> tuple[str, ...]:
 
 
 def _check_no_file(text: str) -> None:
-    """Raise `InvalidInput` for a text that names a file which is not there."""
+    """Raise `InvalidInput` for a text that names a missing file."""
     path = Path(text)
     if os.path.isdir(text):  # noqa: PTH112  # likewise
         raise InvalidInput(f"class list {text!r} is a folder; {_FORMS}")
@@ -152,7 +152,7 @@ def _from_file(file: Path) -> Sequence[str]:
     who = f"class list {str(file)!r}"
     try:
         if file.stat().st_size > _LARGEST:
-            raise ValueError(f"{file.stat().st_size} bytes are no list of names")
+            raise ValueError(f"{file.stat().st_size} bytes, too large for a list of names")
         text = read_text(file).strip()
     except (OSError, ValueError) as fault:
         reason = fault.strerror if isinstance(fault, OSError) else fault
@@ -176,28 +176,28 @@ def _from_structure(text: str, who: str) -> Sequence[str]:
         return _in_order(numbered, who)
     found = list(content)[:5] if isinstance(content, Mapping) else []
     keys = f" (its keys: {', '.join(map(str, found))})" if found else ""
-    raise InvalidInput(f"{who} is JSON of another form{keys}; {_FORMS}")
+    raise InvalidInput(f"{who} is JSON of an unknown form{keys}; {_FORMS}")
 
 
 def _parsed(text: str, who: str) -> Any:
-    """What JSON says, or a list or mapping as Python prints it."""
+    """The content of JSON, or of a printed Python list or mapping."""
     try:
         return json.loads(text, object_pairs_hook=_unrepeated)
     except json.JSONDecodeError as fault:
         try:
             return ast.literal_eval(text)
         except (ValueError, SyntaxError, MemoryError, RecursionError):
-            raise InvalidInput(f"{who} is no JSON ({fault}); {_FORMS}") from fault
+            raise InvalidInput(f"{who} is not JSON ({fault}); {_FORMS}") from fault
     except (ValueError, RecursionError) as fault:
-        raise InvalidInput(f"{who} is no list of classes ({fault}); {_FORMS}") from fault
+        raise InvalidInput(f"{who} is not a list of classes ({fault}); {_FORMS}") from fault
 
 
 def _unrepeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A mapping without the silence of `json` about keys that come twice."""
+    """A mapping of the pairs; unlike `json`, refuses duplicate keys."""
     content = dict(pairs)
     if len(content) < len(pairs):
         keys = [key for key, _ in pairs]
-        raise ValueError(f"{next(k for k in keys if keys.count(k) > 1)!r} is in it twice")
+        raise ValueError(f"{next(k for k in keys if keys.count(k) > 1)!r} occurs twice")
     return content
 
 
@@ -214,7 +214,7 @@ def _numbered(content: Mapping[Any, Any]) -> list[tuple[int, str]] | None:
 
 
 def _without_numbers(lines: list[str], who: str) -> Sequence[str]:
-    """Names of lines, in the order of their numbers if every line has one."""
+    """The names in lines, in the order of their numbers if every line has one."""
     first = re.split(r"[\s,;]+", lines[0]) if lines else [""]
     body = lines[1:] if all(map(_HEADER.fullmatch, first)) else lines
     for pattern in _PATTERNS:
@@ -232,9 +232,9 @@ def _in_order(numbered: Sequence[tuple[int, str]], who: str) -> Sequence[str]:
     first = places[0] if places and places[0] in (0, 1) else 0
     for wanted, place in enumerate(places, first):
         if place != wanted:
-            fault = f"{place} comes twice" if place < wanted else f"{wanted} is missing"
+            fault = f"{place} occurs twice" if place < wanted else f"{wanted} is missing"
             raise InvalidInput(
-                f"{who} has the numbers {_told(places)}, and {fault}; allowed: each from {first} "
+                f"{who} has the numbers {_told(places)}, but {fault}; allowed: each from {first} "
                 f"to {first + len(places) - 1} once, in the order of the network's outputs"
             )
     return [name for _, name in sorted(numbered)]

@@ -1,4 +1,4 @@
-"""Teachers that a user names instead of having them trained: by file, or by identity."""
+"""External teachers, named by file or identity instead of being trained for the run."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from dfbench.teachers.facts import IMPORTED, TEACHER, NetworkFacts, networks_in,
 from dfbench.teachers.identities import network_file
 
 ExternalTeachers = Mapping[Modality, NetworkFacts]
-"""Both teachers of a run, or none where they are to be trained."""
+"""Both teachers of a run, or none if they are to be trained."""
 _MOST = 4
-"""Networks told of those that one prefix fits."""
+"""Most networks listed for an ambiguous prefix."""
 _PREFIX = re.compile(r"[0-9a-f]{4,32}")
 
 
 def external_teachers(named: Mapping[Modality, str], folder: Path) -> ExternalTeachers:
-    """The teachers of these names, kept in the cache folder from now on; none if none is named.
+    """The named teachers, copied into the cache folder; an empty mapping if none is named.
 
-    Raises `InvalidInput` for one without the other, for what is no teacher of its modality, and for
-    teachers that have no class in common.
+    Raises `InvalidInput` for one teacher without the other, for a network that is not a teacher of
+    its modality, and for teachers without a common class.
     """
     if not named:
         return {}
@@ -42,20 +42,20 @@ def external_teachers(named: Mapping[Modality, str], folder: Path) -> ExternalTe
 
 
 def known_classes(external: ExternalTeachers) -> frozenset[str]:
-    """Classes that either teacher knows, in one spelling."""
+    """Normalised names of the classes of either teacher."""
     return frozenset(normalised(name) for facts in external.values() for name in facts.classes)
 
 
 def working_size(external: ExternalTeachers) -> int | None:
-    """Pixels that images of a run are made and kept at: what the finer teacher was made for."""
+    """Image size of a run in pixels: the larger input size of the two teachers."""
     sizes = [facts.image_size for facts in external.values() if facts.image_size is not None]
     return max(sizes, default=None)
 
 
 def stored_teacher(name: str, folder: Path) -> tuple[Path, NetworkFacts]:
-    """The file and facts of a stored network, by file or by the beginning of its identity.
+    """The file and facts of a stored network, by file or by a prefix of its identity.
 
-    Its tensors are not looked at. Raises `InvalidInput` if there is none, or more than one.
+    Its tensors are not read. Raises `InvalidInput` if there is no such network, or more than one.
     """
     path = Path(name)
     if path.is_file():
@@ -66,13 +66,13 @@ def stored_teacher(name: str, folder: Path) -> tuple[Path, NetworkFacts]:
     if len(found) > 1:
         told = "; ".join(_told(path) for path in found[:_MOST])
         raise InvalidInput(
-            f"{len(found)} networks whose identity begins with {name!r} ({told}); allowed: more of "
-            "the identity of one of them (see: dfbench teachers list)"
+            f"{len(found)} networks have an identity that begins with {name!r} ({told}); allowed: "
+            "a longer prefix (see: dfbench teachers list)"
         )
     if not found:
         raise InvalidInput(
-            f"no network {name!r}; allowed: a file that dfbench teachers import wrote, or the "
-            "beginning (four digits or more) of an identity (see: dfbench teachers list)"
+            f"no network {name!r}; allowed: a file written by dfbench teachers import, or the "
+            "first four or more digits of an identity (see: dfbench teachers list)"
         )
     return found[0], _facts(found[0])
 
@@ -86,7 +86,7 @@ def _given(modality: Modality, name: str, folder: Path) -> NetworkFacts:
             "dfbench teachers list; a checkpoint becomes one by dfbench teachers import --modality "
             f"{modality})"
         )
-    from dfbench.teachers.stored import read_facts  # torch, which a run without given ones spares
+    from dfbench.teachers.stored import read_facts  # imports torch, not needed for other runs
 
     kept = network_file(folder, facts.identity)
     if read_facts(kept) is None:
@@ -101,7 +101,7 @@ def _given(modality: Modality, name: str, folder: Path) -> NetworkFacts:
 
 
 def _told(path: Path) -> str:
-    """One network in a few words: what a user tells it from others by."""
+    """A short description of a network for users to distinguish it from others."""
     header = read_header(path)
     if header is None:
         return f"{path.stem[:16]}: damaged"
@@ -119,7 +119,7 @@ def _facts(path: Path) -> NetworkFacts:
         ) from fault
     if header is None:
         raise InvalidInput(
-            f"{str(path)!r} is no network that dfbench stored; import a checkpoint first: dfbench "
+            f"{str(path)!r} is not a network stored by dfbench; import a checkpoint first: dfbench "
             "teachers import --help"
         )
     return header.facts
@@ -130,6 +130,6 @@ def _check_common(external: ExternalTeachers) -> None:
     if not names["photo"] & names["sketch"]:
         told = "; ".join(f"{m}: {', '.join(sorted(names[m])[:5])}, ..." for m in MODALITIES)
         raise InvalidInput(
-            f"the two teachers have no class in common ({told}); allowed: teachers that share "
-            "classes, by the names in their class lists"
+            f"the two teachers have no class in common ({told}); allowed: teachers whose class "
+            "lists share names"
         )

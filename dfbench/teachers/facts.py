@@ -1,4 +1,4 @@
-"""Headers of stored networks, one or a whole cache folder; read without torch."""
+"""Headers of stored networks, read without torch from one file or a whole cache folder."""
 
 from __future__ import annotations
 
@@ -16,52 +16,51 @@ from dfbench.system import files
 
 TEACHER = "teacher"
 IMPORTED = "imported teacher"
-"""Kinds of networks that a run takes for a teacher: trained here, or made elsewhere."""
+"""Kinds of networks that a run accepts as teachers: trained by dfbench, or external."""
 
 
 @dataclass(frozen=True)
 class NetworkFacts:
-    """What the header of a stored network says."""
+    """The facts in the header of a stored network."""
 
     kind: str
     """`teacher`, `imported teacher`, `unified teacher`, `initialisation`, ..."""
     network: str
     """Backbone, by name."""
     identity: str
-    """Hash of everything that decided the weights; of an imported teacher, of what it is."""
+    """Hash of everything that determines the weights; for an imported teacher, of its contents."""
     seconds: float
-    """Wall time of the training; 0 of an imported teacher."""
+    """Wall time of training; 0 for an imported teacher."""
     accuracy: float | None = None
-    """Share of right decisions on held-out images, in [0, 1]; None where there are none."""
+    """Accuracy on held-out images, in [0, 1]; None if there are none."""
     modality: Modality | None = None
     classes: tuple[str, ...] = ()
     image_size: int | None = None
-    """Pixels of the images that the backbone was made for. Files that do not say so hold networks
-    that are the same for every size."""
+    """Input size of the backbone in pixels; None for networks that do not depend on it."""
     accuracies: Mapping[str, float] = field(default_factory=dict)
-    """Of a unified teacher: its accuracy by modality."""
+    """Accuracy of a unified teacher by modality."""
     pretrained: bool = False
-    """Whether it started from published weights, and images of either modality have to be
-    normalised as they were for those."""
+    """Whether training started from published weights, whose normalisation then applies to both
+    modalities."""
     origin: str | None = None
-    """Name of the file that an imported teacher came in."""
+    """File name of an imported teacher."""
 
 
 @dataclass(frozen=True)
 class Header:
-    """The header of a stored network, taken at its word."""
+    """The header of a stored network, not verified."""
 
     facts: NetworkFacts
     text: str
-    """The facts as they are stored."""
+    """The facts in their stored form."""
     checksum: str
-    """Over facts and tensors, as it was when they were written."""
+    """Checksum of facts and tensors at the time of writing."""
 
 
 def read_header(path: Path) -> Header | None:
     """The header of a stored network; None for a file that dfbench did not write.
 
-    The tensors are not looked at. Raises `OSError` for a file that cannot be opened.
+    The tensors are not read. Raises `OSError` for a file that cannot be opened.
     """
     try:
         with safe_open(path, "np") as file:
@@ -81,7 +80,7 @@ class CachedNetwork:
     facts: NetworkFacts
     bytes: int
     changed: float
-    """When it was written, in seconds since the epoch."""
+    """Time of writing, in seconds since the epoch."""
 
     @property
     def content(self) -> dict[str, Any]:
@@ -104,7 +103,7 @@ class CachedNetwork:
 
 
 def entry_of(path: Path) -> CachedNetwork | None:
-    """A stored network's file; None if dfbench did not write it or it is gone."""
+    """The network stored in a file; None if dfbench did not write it or it is missing."""
     try:
         header, status = read_header(path), path.stat()
     except OSError:
@@ -118,7 +117,7 @@ def networks_in(folder: Path) -> list[Path]:
 
 
 def entries(folder: Path) -> tuple[list[CachedNetwork], list[Path]]:
-    """The networks of a folder, the youngest first, and the files there that are none."""
+    """The networks in a folder, newest first, and the files that are not networks."""
     found, strange = [], []
     for path in networks_in(folder):
         entry = entry_of(path)

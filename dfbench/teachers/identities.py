@@ -1,4 +1,4 @@
-"""Identities of trained networks: known before anything is trained, and without torch."""
+"""Identities of trained networks, computed before training and without torch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dfbench.teachers.recipe import RECIPE_VERSION, RECORDS_VERSION, TeacherReci
 
 
 class Supply(StrEnum):
-    """What is trained or measured for a need, beyond the two teachers, and kept beside them."""
+    """A network or record that a need requires in addition to the two teachers."""
 
     MODALITY_CLASSIFIER = "modality classifier"
     LEAKY_MODALITY_CLASSIFIER = "leaky modality classifier"
@@ -40,31 +40,31 @@ _Parts = dict[str, object]
 
 
 def supplies_of(needs: Iterable[str]) -> tuple[Supply, ...]:
-    """The supplies that needs ask for; images and other runs' pairs are none."""
+    """The supplies that needs require; images and the pairs of other runs are not supplies."""
     return tuple(supply for need in needs for supply in _SUPPLIES.get(need, ()))
 
 
 def network_file(folder: Path, identity: str) -> Path:
-    """Where a cache folder keeps the network of an identity."""
+    """The file of a network in a cache folder, by identity."""
     return folder / f"{identity}.safetensors"
 
 
 @dataclass(frozen=True)
 class NetworkIdentities:
-    """Identities of the networks that one dataset, recipe and seed give."""
+    """Identities of the networks of one dataset, recipe and seed."""
 
     dataset: str
     """Fingerprint of the dataset."""
     alternative: Callable[[], str]
-    """Looks up the fingerprint of the images of other classes, when an identity needs it."""
+    """Returns the fingerprint of the alternative images, if an identity needs it."""
     recipe: TeacherRecipe
     seed: int
     numerics: str
-    """How numbers are computed, e.g. `cpu-fp32`."""
+    """Numerics of the computation, e.g. `cpu-fp32`."""
     known: Mapping[Modality, tuple[str, ...]] = field(default_factory=dict)
-    """Classes of a teacher that does not know all of the dataset."""
+    """Classes of each teacher that is not trained on all classes of the dataset."""
     external: Mapping[Modality, str] = field(default_factory=dict)
-    """Identities of teachers that are not trained here, both or none."""
+    """Identities of external teachers, both or none."""
 
     @cached_property
     def photo(self) -> str:
@@ -80,7 +80,7 @@ class NetworkIdentities:
 
     @cached_property
     def initialisation(self) -> str | None:
-        """Identity of the initialisation that all teachers start from; None if each has its own."""
+        """Identity of the common initialisation of all teachers; None if each has its own."""
         if self.external:
             return None
         recipe = self.recipe
@@ -97,7 +97,7 @@ class NetworkIdentities:
             "ImageNet initialisation",
             weights=imagenet_checksum(recipe.network, recipe.weights),
             normaliser="as published",
-            dataset=self.dataset,  # its image size decides the stem
+            dataset=self.dataset,  # its image size determines the stem
         )
 
     def teacher(self, modality: Modality) -> str:
@@ -105,7 +105,7 @@ class NetworkIdentities:
         return self.photo if modality == "photo" else self.sketch
 
     def supply(self, supply: Supply) -> str:
-        """Identity of a supply. Raises `InvalidConfig` for one that the recipe does not give."""
+        """Identity of a supply. Raises `InvalidConfig` if the recipe does not provide it."""
         steps = self.recipe.modality_steps
         match supply:
             case Supply.MODALITY_CLASSIFIER:
@@ -122,9 +122,9 @@ class NetworkIdentities:
                 return identify(supply, RECIPE_VERSION, {"initialisation": self._common_start()})
 
     def lineage(self, name: str) -> tuple[str, ...]:
-        """Identities of a teacher or supply and of the networks it is made from, nearest first.
+        """Identities of a teacher or supply and of the networks it is derived from, nearest first.
 
-        `name` is that of a supply, `photo teacher` or `sketch teacher`.
+        `name` is the name of a supply, `photo teacher` or `sketch teacher`.
         """
         start = () if self.initialisation is None else (self.initialisation,)
         match name:
@@ -144,8 +144,8 @@ class NetworkIdentities:
     def _common_start(self) -> str:
         if self.initialisation is None:
             raise InvalidConfig(
-                "an initial classifier is needed, and with teachers.initialisation=random there is "
-                "none; allowed: --set teachers.initialisation=alternative, or imagenet"
+                "teachers.initialisation=random provides no initial classifier, which is required; "
+                "allowed: --set teachers.initialisation=alternative, or imagenet"
             )
         return self.initialisation
 
@@ -159,11 +159,11 @@ class NetworkIdentities:
         )
 
     def _classes(self, modality: Modality) -> _Parts:
-        """What the identity of a teacher says of its classes: nothing if it knows all."""
+        """The classes in the identity of a teacher; empty if it is trained on all classes."""
         return {"classes": list(self.known[modality])} if modality in self.known else {}
 
     def _of_both(self) -> _Parts:
-        """What the identity of a network of both teachers' images says of their classes."""
+        """The classes in the identity of a network trained on images of both teachers."""
         return {"classes": {m: list(c) for m, c in self.known.items()}} if self.known else {}
 
     def _of_alternative(self, kind: str, steps: int) -> str:

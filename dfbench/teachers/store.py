@@ -1,4 +1,4 @@
-"""The cache of trained teachers: each is trained once per identity."""
+"""The cache of trained teachers, each trained once per identity."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from dfbench.teachers.training import (
 )
 
 Made = tuple[Mapping[str, Tensor], NetworkFacts]
-"""Named tensors, and what they are."""
+"""Named tensors and their facts."""
 
 
 @dataclass(frozen=True)
@@ -55,25 +55,25 @@ class StoredNetwork:
 
 @dataclass(frozen=True)
 class TeacherStore:
-    """Teachers of one dataset, seed and recipe, trained when first asked for."""
+    """Teachers of one dataset, seed and recipe, trained on first use."""
 
     folder: Path
     dataset: Dataset
     alternative: Callable[[], AlternativeImages]
-    """Opens the images of other classes, when a network needs them."""
+    """Opens the alternative images, if a network needs them."""
     recipe: TeacherRecipe
     seed: int
     device: torch.device
     numerics: str
-    """How numbers are computed, e.g. `cpu-fp32`."""
+    """Numerics of the computation, e.g. `cpu-fp32`."""
     known: Mapping[Modality, tuple[str, ...]] = field(default_factory=dict)
-    """Classes of a teacher that does not know all of the dataset."""
+    """Classes of each teacher that is not trained on all classes of the dataset."""
     external: Mapping[Modality, str] = field(default_factory=dict)
-    """Identities of teachers that are in the cache and not trained here, both or none."""
+    """Identities of external teachers in the cache, both or none."""
 
     @cached_property
     def identities(self) -> NetworkIdentities:
-        """Identities of all networks here, known without training them."""
+        """Identities of all networks, computed without training them."""
         return NetworkIdentities(
             dataset=self.dataset.fingerprint,
             alternative=lambda: self.alternative().fingerprint,
@@ -102,7 +102,7 @@ class TeacherStore:
         return self._get(identity, train)
 
     def supply(self, supply: Supply) -> StoredNetwork:
-        """What a need asks for beyond the two teachers."""
+        """A network or record that a need requires in addition to the two teachers."""
         make: Callable[[], Made] = {
             Supply.MODALITY_CLASSIFIER: self._modality_classifier,
             Supply.LEAKY_MODALITY_CLASSIFIER: self._leaky_modality_classifier,
@@ -139,7 +139,7 @@ class TeacherStore:
         return network.state_dict(), self._facts(supply, self.identities.supply(supply), **facts)
 
     def _records(self, modality: Modality, supply: Supply) -> Made:
-        """Statistics of a teacher on its training images, which do not change."""
+        """Activation records of a teacher on its training images."""
         teacher = load_teacher(self.teacher(modality).path).to(self.device)
         images = self._images(modality, "train")
         records = record_activations(teacher.network, images, self.device)
@@ -147,7 +147,7 @@ class TeacherStore:
         return records.tensors(), self._facts(supply, self.identities.supply(supply), **facts)
 
     def _initial_classifier(self) -> Made:
-        """The common start of the teachers once more, made alike, and this time with its head."""
+        """The common initialisation of the teachers, recomputed to keep its classifier head."""
         supply = Supply.INITIAL_CLASSIFIER
         identity = self.identities.supply(supply)
         if self.recipe.pretrained:
@@ -179,7 +179,7 @@ class TeacherStore:
         return backbone.state_dict(), self._facts("initialisation", identity)
 
     def _of_imagenet(self) -> tuple[Classifier, PretrainedWeights]:
-        """ImageNet's weights behind a head that is new."""
+        """A classifier with ImageNet weights in its backbone and a newly initialised head."""
         weights = imagenet_weights(self.recipe.network, self.recipe.weights)
         torch.default_generator.manual_seed(derive_seed("initialisation", self.seed))
         size = self.dataset.image_size
@@ -188,7 +188,7 @@ class TeacherStore:
         return network, weights
 
     def stored(self, identity: str) -> StoredNetwork | None:
-        """The network of an identity, if the cache holds it whole."""
+        """The network of an identity, if the cache has an undamaged copy."""
         path = network_file(self.folder, identity)
         facts = read_facts(path)
         whole = facts is not None and facts.identity == identity
@@ -199,18 +199,18 @@ class TeacherStore:
         if found is None:
             raise InvalidInput(
                 f"teacher {identity[:12]} is no longer in the cache, or damaged; repeat the same "
-                "command with its file"
+                "command with the teacher's file"
             )
         return found
 
     def _get(self, identity: str, make: Callable[[], Made]) -> StoredNetwork:
         path = network_file(self.folder, identity)
-        waiting = f"another process trains {identity[:12]} for the cache; waiting for it"
+        waiting = f"another process is training network {identity[:12]}: waiting"
         found = self.stored(identity)
         if found is not None:
             return found
         with FileLock(path.with_suffix(".lock"), waiting):
-            found = self.stored(identity)  # by the process that this one waited for
+            found = self.stored(identity)  # if another process trained it meanwhile
             if found is not None:
                 return found
             if path.exists():
@@ -236,7 +236,7 @@ class TeacherStore:
         return {modality: self._images(modality, "train") for modality in MODALITIES}
 
     def _images(self, modality: Modality, part: Part) -> ImageSet:
-        """Images of the classes that the teacher of a modality knows: no others are touched."""
+        """Images of the classes of a modality's teacher; no other images are read."""
         images = self.dataset.images(modality, part)
         return images_of((images,), self.known.get(modality, images.classes))
 

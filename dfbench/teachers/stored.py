@@ -1,4 +1,4 @@
-"""Trained networks on disk: safetensors whose header says what they are; nothing executable."""
+"""Trained networks on disk: safetensors files with facts in the header and no executable code."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from dfbench.teachers.facts import IMPORTED, TEACHER, NetworkFacts, entry_of, re
 from dfbench.teachers.teacher import Teacher
 
 _ANY_SIZE = 32
-"""Stands for the size of images where a network is the same for all."""
+"""Placeholder image size for networks that do not depend on it."""
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: NetworkFacts) -> None:
@@ -38,7 +38,7 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: NetworkFacts)
 
 
 def read_facts(path: Path) -> NetworkFacts | None:
-    """The header of a stored network; None if there is no file of that name as it was written."""
+    """The facts of a stored network; None if the file is missing, damaged or not dfbench's."""
     header = read_header(path) if path.is_file() else None
     if header is None:
         return None
@@ -60,17 +60,17 @@ def checksum(header: str, tensors: Mapping[str, Tensor]) -> str:
 
 
 def load_teacher(path: Path) -> Teacher:
-    """A stored teacher, frozen, on the CPU; it resizes images that are not of its own size."""
+    """A stored teacher, frozen, on the CPU; it resizes images to its input size."""
     facts = _facts(path)
     if facts.modality is None or facts.kind not in (TEACHER, IMPORTED):
-        raise InvalidInput(f"{path.name} holds a {facts.kind}; a teacher is needed")
+        raise InvalidInput(f"{path.name} contains a {facts.kind}; a teacher is required")
     network = _classifier(facts, Normaliser.of(facts.modality, facts.image_size))
     _load_weights(network, path)
     return Teacher(facts.modality, facts.classes, network)
 
 
 def load_joint_classifier(path: Path) -> dict[Modality, Teacher]:
-    """A stored classifier of both modalities, frozen, on the CPU: behind each one's normaliser."""
+    """A stored classifier of both modalities, once per modality with its normaliser, on the CPU."""
     facts = _facts(path)
     network = _classifier(facts, nn.Identity())
     _load_weights(network, path)
@@ -109,7 +109,7 @@ def load_records(path: Path) -> ActivationRecords:
 def _facts(path: Path) -> NetworkFacts:
     facts = read_facts(path)
     if facts is None:
-        raise InvalidInput(f"not a network that dfbench stored: {path.name}")
+        raise InvalidInput(f"not a network stored by dfbench: {path.name}")
     return facts
 
 
@@ -131,14 +131,14 @@ _COUNTED = ("weight", "bias")
 
 
 def shown(path: Path) -> dict[str, Any]:
-    """All that is known of a stored network, as JSON: its facts, normaliser and size.
+    """All information on a stored network, as JSON: its facts, normaliser and size.
 
-    Raises `InvalidInput` for a file that is not as it was written.
+    Raises `InvalidInput` for a damaged file.
     """
     entry = entry_of(path)
     if entry is None or read_facts(path) is None:
         raise InvalidInput(
-            f"{str(path)!r} is damaged; remove it (what dfbench trained is then trained again)"
+            f"{str(path)!r} is damaged; remove it (dfbench retrains networks that it trained)"
         )
     with safe_open(path, "np") as file:
         shapes = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118  # safe_open is no mapping

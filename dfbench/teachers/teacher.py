@@ -11,7 +11,7 @@ from dfbench.networks import Classifier
 
 
 class TeacherOutput(NamedTuple):
-    """What one forward pass of a teacher gives."""
+    """The output of a teacher's forward pass."""
 
     logits: Tensor
     """`[B, C]` over the teacher's own classes."""
@@ -20,9 +20,9 @@ class TeacherOutput(NamedTuple):
 
 
 class Teacher(nn.Module):
-    """A frozen classifier that takes images `[B, 3, H, W]` in [0, 1]; always in evaluation mode.
+    """A frozen classifier of images `[B, 3, H, W]` in [0, 1], always in evaluation mode.
 
-    Gradients flow through it to the images, never to its weights.
+    Gradients flow through it to the images but not to its weights.
     """
 
     def __init__(self, modality: Modality, classes: tuple[str, ...], network: Classifier) -> None:
@@ -38,6 +38,6 @@ class Teacher(nn.Module):
         return TeacherOutput(self.network.head(features), features)
 
     def train(self, mode: bool = True) -> Self:
-        """Stay in evaluation mode: a teacher's statistics never change."""
+        """Stay in evaluation mode, so that a teacher's statistics never change."""
         del mode
         return super().train(False)

@@ -1,4 +1,4 @@
-"""Training classifiers on labelled images: SGD, one cycle, shifts and mirror images."""
+"""Training of classifiers on labelled images: one-cycle SGD with random crops and flips."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from dfbench.teachers.recipe import TeacherRecipe
 
 LossOfStep = Callable[[], Tensor]
 _WARM_UP = 0.2
-"""Share of the steps in which the learning rate rises."""
+"""Fraction of steps in which the learning rate rises."""
 
 
 def train_teacher(
@@ -31,7 +31,7 @@ def train_teacher(
     seed: int,
     device: torch.device,
 ) -> Classifier:
-    """A classifier of `data`; its backbone starts from `start` (a state of the same network)."""
+    """A classifier trained on `data`; its backbone is initialised from `start`, if given."""
     torch.default_generator.manual_seed(seed)
     size = data.images.shape[-1]
     normaliser = normaliser_of(recipe, modality, start)
@@ -50,7 +50,7 @@ def train_teacher(
 
 
 def normaliser_of(recipe: TeacherRecipe, modality: Modality, start: Backbone | None) -> Normaliser:
-    """The normaliser of a modality, or for both that which the published weights expect."""
+    """The normaliser of a modality, or that of the published weights for both modalities."""
     if recipe.pretrained and start is not None:
         return Normaliser(*start.published_normalisation)
     return Normaliser.of(modality)
@@ -59,9 +59,9 @@ def normaliser_of(recipe: TeacherRecipe, modality: Modality, start: Backbone | N
 def train_initialisation(
     data: dict[Modality, ImageSet], recipe: TeacherRecipe, seed: int, device: torch.device
 ) -> Classifier:
-    """A classifier of alternative classes in both modalities, half of each in every batch.
+    """A classifier of alternative classes, trained on batches of half photos, half sketches.
 
-    It takes images as their modality's own normaliser gives them.
+    Its input is normalised by the normaliser of each modality.
     """
     steps = recipe.alternative_steps
     return _train_jointly("initialisation", data, recipe, None, steps, seed, device)
@@ -74,15 +74,15 @@ def train_unified_teacher(
     seed: int,
     device: torch.device,
 ) -> Classifier:
-    """One classifier of photos and sketches, half of each in every batch.
+    """One classifier of photos and sketches; batches are half photos, half sketches.
 
-    It takes images as their modality's own normaliser gives them. Raises `InvalidInput` if the
-    modalities differ in their classes.
+    Its input is normalised by the normaliser of each modality. Raises `InvalidInput` if the
+    modalities have different classes.
     """
     if data["photo"].classes != data["sketch"].classes:
         raise InvalidInput(
-            "a unified teacher needs photos and sketches of the same classes; this dataset has "
-            "others in each modality"
+            "a unified teacher needs photos and sketches of the same classes; the modalities of "
+            "this dataset have different classes"
         )
     return _train_jointly("unified teacher", data, recipe, start, recipe.steps, seed, device)
 
@@ -96,7 +96,7 @@ def _train_jointly(
     seed: int,
     device: torch.device,
 ) -> Classifier:
-    """A classifier, without normaliser, of images that each modality's own has normalised."""
+    """A classifier without normaliser, for images normalised by modality."""
     torch.default_generator.manual_seed(seed)
     normalise = {m: normaliser_of(recipe, m, start).to(device) for m in MODALITIES}
     photos = data["photo"]
@@ -120,7 +120,7 @@ def _train_jointly(
 def train_modality_classifier(
     data: dict[Modality, ImageSet], recipe: TeacherRecipe, seed: int, device: torch.device
 ) -> ModalityNet:
-    """A photo-or-sketch classifier; classes are of no account to it."""
+    """A classifier that separates photos from sketches, regardless of class."""
     torch.default_generator.manual_seed(seed)
     network = placed(ModalityNet(), device)
     half = recipe.batch_size // 2
@@ -138,7 +138,7 @@ def train_modality_classifier(
 
 @torch.no_grad()
 def accuracy(network: Callable[[Tensor], Tensor], data: ImageSet, device: torch.device) -> float:
-    """Share of images whose largest logit is their class, in [0, 1]."""
+    """Fraction of images whose largest logit is that of their class, in [0, 1]."""
     hits = 0
     for images, labels in image_batches(data, device):
         hits += int((network(images).argmax(dim=1) == labels).sum())
@@ -148,13 +148,13 @@ def accuracy(network: Callable[[Tensor], Tensor], data: ImageSet, device: torch.
 def _training_batches(
     data: ImageSet, size: int, seed: int, device: torch.device
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Augmented batches for ever; every image once an epoch, the last incomplete batch left out."""
+    """Endless augmented batches; an epoch is a random order without its last partial batch."""
     generator = torch.Generator(device).manual_seed(seed)
     labels = torch.from_numpy(np.array(data.labels)).to(device)
     size = min(size, len(data))
     while True:
         order = torch.randperm(len(data), generator=generator, device=device)
-        # The host looks images up by it: once an epoch it waits for the device, not in every step.
+        # The host indexes images; copying the order once per epoch avoids a sync in every step.
         places = order.cpu().numpy()
         for start in range(0, len(data) - size + 1, size):
             rows = slice(start, start + size)
@@ -163,7 +163,7 @@ def _training_batches(
 
 
 def _sent(images: Tensor, device: torch.device) -> Tensor:
-    """The images on the device; from pinned memory a GPU fetches them while the host goes on."""
+    """The images on the device; pinned memory makes the copy to a GPU asynchronous."""
     if device.type == "cuda":
         images = images.pin_memory()
     return images.to(device, non_blocking=True)
@@ -182,7 +182,7 @@ def _descend(
     )
     total = max(steps, 2)
     if total * _WARM_UP == 1:
-        total += 1  # with a warm-up of exactly one step OneCycleLR divides by zero
+        total += 1  # OneCycleLR divides by zero if the warm-up is exactly one step
     cycle = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, recipe.learning_rate, total_steps=total, pct_start=_WARM_UP
     )

@@ -1,1 +1,1 @@
-"""What happens inside the process that a run starts: `python -m dfbench.worker`."""
+"""The process that a run starts: `python -m dfbench.worker`."""

@@ -1,7 +1,7 @@
 """`python -m dfbench.worker describe|fit|teach FOLDER PARENT`: the worker.
 
-It is silent if Ctrl-C meets its imports, and ends when the process PARENT, which started it, is
-gone.
+It ends silently on Ctrl-C during its imports, and ends when PARENT, the process that started it,
+is gone.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ _WATCH_SECONDS = 0.1
 
 
 def _end_with(parent: int) -> None:
-    """Wait until `parent` is gone, then kill this process and all that it started."""
+    """Wait until `parent` is gone, then kill this process and its descendants."""
     while os.getppid() == parent:
         time.sleep(_WATCH_SECONDS)
     os.killpg(0, signal.SIGKILL)
 
 
 if __name__ == "__main__":
-    folder = Path(sys.argv[2]).absolute()  # code of a plugin may go to another one
+    folder = Path(sys.argv[2]).absolute()  # a plugin may change the current folder
     try:
-        # Last, so that no file of the folder hides a module; a plugin may import what is beside it.
+        # Last, so that no file of the folder hides a module; a plugin may import its neighbours.
         sys.path.append("")
         threading.Thread(target=_end_with, args=(int(sys.argv[3]),), daemon=True).start()
         from dfbench.worker.verbs import main
@@ -35,7 +35,7 @@ if __name__ == "__main__":
         status = main(sys.argv[1], folder)
     except KeyboardInterrupt:
         status = 1
-    with suppress(OSError):  # the log may have no room for it; the outcome is told elsewhere
+    with suppress(OSError):  # the log's disk may be full; the outcome has its own file
         sys.stdout.flush()
         sys.stderr.flush()
-    os._exit(status)  # a thread that a plugin left behind keeps nobody waiting
+    os._exit(status)  # does not wait for threads that a plugin left running

@@ -1,4 +1,4 @@
-"""Holding a method to its contract: what `fit` returns, what it leaves alone, what encoders map."""
+"""Checks of a method's contract: the result of `fit`, unchanged teachers, encoder outputs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from dfbench.plugins.method_info import MethodInfo
 
 
 def fitted(method: Method, setting: Setting, row: MethodInfo) -> Encoders:
-    """What a method makes of its setting. Raises `PluginFault` if that is no pair of encoders."""
+    """The encoders that a method fits. Raises `PluginFault` if it returns anything else."""
     try:
         with plugin_faults():
             encoders = method.fit(setting)
@@ -48,12 +48,12 @@ def fitted(method: Method, setting: Setting, row: MethodInfo) -> Encoders:
 
 
 def teacher_digests(setting: Setting) -> dict[Modality, str]:
-    """BLAKE2 of the weights and statistics of both teachers."""
+    """BLAKE2 digests of the weights and statistics of both teachers."""
     return {modality: tensors_digest(setting.teacher(modality)) for modality in MODALITIES}
 
 
 def tensors_digest(module: nn.Module) -> str:
-    """BLAKE2 of all parameters and buffers of a module with their names."""
+    """BLAKE2 digest of all parameters and buffers of a module with their names."""
     digest = blake2b(digest_size=16)
     for name, tensor in module.state_dict().items():
         digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
@@ -62,14 +62,14 @@ def tensors_digest(module: nn.Module) -> str:
 
 
 def check_teachers(before: Mapping[Modality, str], setting: Setting, row: MethodInfo) -> None:
-    """Raise `PluginFault` if a teacher's digest is another than `before`."""
+    """Raise `PluginFault` if a teacher's digest differs from `before`."""
     after = teacher_digests(setting)
     altered = [modality for modality in MODALITIES if after[modality] != before[modality]]
     if altered:
         raise PluginFault(
             f"method {row.label!r} of plugin {row.plugin!r} {row.plugin_version}: fit() altered "
-            f"the {' and the '.join(altered)} teacher; allowed: changes of a copy "
-            "(copy.deepcopy), never of the teacher that it was lent"
+            f"the {' and the '.join(altered)} teacher; allowed: changes to a copy "
+            "(copy.deepcopy), never to the teacher itself"
         )
 
 
@@ -82,9 +82,9 @@ def embedded(
     modality: Modality,
     rows: slice | None = None,
 ) -> Tensor:
-    """Embeddings `[N, D]` of uint8 images, on the CPU; with `rows` of these alone.
+    """Embeddings `[N, D]` of uint8 images, on the CPU; with `rows`, of these images only.
 
-    Raises `PluginFault` if there are none.
+    Raises `PluginFault` if the encoder returns anything else.
     """
     encoder.eval()
     parts = []
@@ -93,7 +93,7 @@ def embedded(
     for start in range(first, end, size):
         batch = torch.from_numpy(images[start : min(start + size, end)].copy())
         part = encoded(encoder, to_unit(batch.to(device)), row, modality)
-        # NumPy, which ranks, has no bfloat16.
+        # Ranking uses NumPy, which has no bfloat16.
         parts.append(part.float().cpu() if part.dtype == torch.bfloat16 else part.cpu())
     if len({part.shape[1] for part in parts}) > 1:
         widths = sorted({part.shape[1] for part in parts})
@@ -105,7 +105,7 @@ def embedded(
 
 
 def encoded(encoder: nn.Module, images: Tensor, row: MethodInfo, modality: Modality) -> Tensor:
-    """What an encoder maps a batch in [0, 1] to. Raises `PluginFault` if that is not `[B, D]`."""
+    """An encoder's output for a batch in [0, 1]. Raises `PluginFault` if it is not `[B, D]`."""
     try:
         with plugin_faults():
             part: Any = encoder(images)

@@ -1,4 +1,4 @@
-"""What plugins say of rows and datasets, asked in a process of its own; imports torch."""
+"""Describing the methods and datasets of plugins, in a separate process; imports torch."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from dfbench.process.messages import (
 
 
 def describe(question: PluginQuestion) -> Description:
-    """Answer a question; a row or dataset that is not to be had is a fault of its own answer.
+    """Answer a question; an unavailable method or dataset has an error as its own answer.
 
-    Raises `PluginFault` for a plugin file that does not work and `InvalidInput` for a device that
-    is not there.
+    Raises `PluginFault` for a plugin file that cannot be loaded and `InvalidInput` for a device
+    that does not exist.
     """
-    # This process is for the plugins that the user named; what was merely found is kept out of it.
+    # Only the plugins that the user named are loaded here; those that were merely found are not.
     host = PluginHost.of(question.plugins, here=question.plugins.named)
     host.require(question.plugins.files, question.plugins.classes)
     return Description(
@@ -65,8 +65,8 @@ def _sources(host: PluginHost, rows: tuple[MethodInfo, ...]) -> dict[str, Method
     for label, source in sources.items():
         if source.pairs_of is not None:
             raise PluginFault(
-                f"method {label!r}, whose pairs are wanted, needs those of {source.pairs_of!r} "
-                "itself; allowed: a method that generates its own"
+                f"method {label!r}, whose pairs are needed, itself needs those of "
+                f"{source.pairs_of!r}; allowed: a method that generates its own"
             )
     return sources
 

@@ -1,4 +1,4 @@
-"""Fitting the method of a job, and embedding its images, in this process and those it starts."""
+"""Fitting the method of a job and embedding its images, in one or several processes."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ from dfbench.worker.team import team
 def fit(folder: Path) -> Outcome:
     """Fit the method of a job and embed its images. Raises `FitEnded` and `DfbenchError`."""
     job = Job.model_validate_json((folder / JOB_FILE).read_text())
-    # The method's plugin and those that the user named; what was merely found is left out.
+    # Only the method's plugin and those that the user named; those merely found are left out.
     sources = job.plugins.model_copy(update={"only": (job.method.plugin,)})
     host = PluginHost.of(sources, here={job.method.plugin, *sources.named})
     method = rebuilt(host, job.method)
@@ -100,7 +100,7 @@ def _fit(method: Method, job: Job, folder: Path, group: ProcessGroup | None) -> 
 
 
 def _fitted(method: Method, setting: Setting, job: Job, group: ProcessGroup | None) -> Encoders:
-    """The encoders of the method. Raises `FitEnded` where the memory of the GPU ran out."""
+    """The encoders of the method. Raises `FitEnded` if the GPU ran out of memory."""
     portions = Portions(job.micro_batch, group)
     try:
         with in_portions(portions), bfloat16_convolutions(enabled=job.precision == "bf16"):
@@ -137,7 +137,7 @@ def _setting(job: Job, folder: Path, group: ProcessGroup | None) -> Setting:
 
 
 def _origin(job: Job) -> dict[str, str | int]:
-    """All that has to be the same for a fit to end with the numbers it was begun with."""
+    """Everything that must be unchanged for a resumed fit to give the same results."""
     return {
         "fit": job.fit_id,
         "plugin": f"{job.method.plugin} {job.method.plugin_version}",
@@ -162,7 +162,7 @@ def _save_encoders(encoders: Encoders, folder: Path) -> int:
 def _embed(
     representations: dict[str, Encoders], job: Job, folder: Path, group: ProcessGroup | None
 ) -> None:
-    """Leave the embeddings of all test images, of which each process makes its share."""
+    """Store the embeddings of all test images; each process computes its share."""
     images = _test_images(job, folder, group)
     device = torch.device(job.device)
     orders = {modality: _order(some, device) for modality, some in images.items()}
@@ -182,10 +182,10 @@ def _embed(
 
 
 def _order(images: ImageArray, device: torch.device) -> Tensor:
-    """`[N]`, in which order images are embedded: on a CPU that of their contents.
+    """`[N]`, the order in which images are embedded: on a CPU sorted by content.
 
-    There the last bits of an embedding depend on its place in a batch, and a repeated run, whose
-    images come in another order, has to give the same bits.
+    On a CPU the last bits of an embedding depend on its position in a batch, and a repeated run,
+    whose images arrive in another order, must give the same bits.
     """
     if device.type != "cpu":
         return torch.arange(len(images))
@@ -199,7 +199,7 @@ def _order(images: ImageArray, device: torch.device) -> Tensor:
 
 
 def _together(part: Tensor, count: int, job: Job, group: ProcessGroup | None) -> Tensor:
-    """The embeddings `[count, D]` that all processes made. Raises `PluginFault` for several D."""
+    """The embeddings `[count, D]` of all processes. Raises `PluginFault` if D differs."""
     if group is None:
         return part
     if group.total(part.shape[1]) != group.size * part.shape[1]:
@@ -211,7 +211,7 @@ def _together(part: Tensor, count: int, job: Job, group: ProcessGroup | None) ->
 
 
 def _test_images(job: Job, folder: Path, group: ProcessGroup | None) -> dict[Modality, ImageArray]:
-    """The test images: the leader asks for them once all processes have fitted."""
+    """The test images; the leader requests them once all processes have fitted."""
     if group is None:
         return awaited_images(folder)
     if job.leader is None:

@@ -1,4 +1,4 @@
-"""What a method declared beyond the two teachers, as the process that fits it reads it."""
+"""Loading a method's declared needs in the process that fits it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from dfbench.teachers.stored import load_joint_classifier, load_modality_classif
 
 
 def read_supplies(job: Job, device: torch.device) -> dict[Need, Any]:
-    """By need, what `Setting` hands to the method; networks are on the device."""
+    """By need, the objects that `Setting` gives to the method; networks are on the device."""
     readers: dict[Need, Callable[[Job, torch.device], Any]] = {
         Need.MODALITY_CLASSIFIER: _modality_classifier,
         Need.LEAKY_MODALITY_CLASSIFIER: _leaky_modality_classifier,
@@ -69,14 +69,14 @@ def _training_images(job: Job, device: torch.device) -> Any:
 
 
 def _oracle(job: Job, device: torch.device) -> Any:
-    """How a method offers the harness two embeddings; what the harness knows stays there."""
+    """The module that returns two embeddings to the harness, which alone knows the classes."""
     del job, device
     return ByKnowledge
 
 
 def _generated_pairs(job: Job, device: torch.device) -> Any:
     if job.pairs is None:
-        raise ValueError("a job of a row that needs generated pairs names their file")
+        raise ValueError("a job of a method that needs generated pairs names their file")
     return PairPool.of(*load_pairs(Path(job.pairs))).to(device)
 
 

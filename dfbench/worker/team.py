@@ -1,4 +1,4 @@
-"""The processes that share a fit: started by the first of them, watched, ended with it."""
+"""The processes that share a fit: started, watched and ended by the first of them."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ _GRACE_SECONDS = 10.0
 
 @contextmanager
 def team(job: Job, folder: Path) -> Iterator[ProcessGroup | None]:
-    """The group of the processes that share a job; None for one that needs no other.
+    """The group of the processes that share a job; None for a single process.
 
-    The first starts the others and ends them with the block. When one of them is lost, it raises
-    `FitEnded` with what is known of it, or leaves that as the outcome and ends this process if
-    this one is stuck waiting. Raises `InvalidInput` if there are not as many GPUs.
+    The first process starts the others and ends them after the block. If one of them is lost, it
+    raises `FitEnded` with the cause; if it is stuck waiting, it stores the cause as the outcome and
+    exits. Raises `InvalidInput` if there are too few GPUs.
     """
     if job.leader is not None:
         _settle(job)
@@ -71,11 +71,11 @@ def _joined(job: Job, folder: Path) -> Iterator[ProcessGroup]:
     meeting = folder / _FOLDER / _MEETING
     with joined_group(job.rank, job.devices, meeting, torch.device(job.device)) as group:
         yield group
-        group.wait()  # whoever left first would be missed
+        group.wait()  # a process that left early would count as lost
 
 
 def _settle(job: Job) -> None:
-    """Take this process's GPU, and the loopback device for what is said on the CPU."""
+    """Choose this process's GPU, and the loopback interface for communication on the CPU."""
     if sys.platform == "linux":
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
     if job.device != "cuda":
@@ -83,13 +83,13 @@ def _settle(job: Job) -> None:
     count = torch.cuda.device_count()
     if count < job.devices:
         raise InvalidInput(
-            f"--devices {job.devices} where {count} GPUs are to be had; allowed: 1 to {count}"
+            f"--devices {job.devices} with {count} GPUs available; allowed: 1 to {count}"
         )
     torch.cuda.set_device(job.rank)
 
 
 class _Followers:
-    """The other processes of a job, each in a folder of its own."""
+    """The other processes of a job, each in its own folder."""
 
     def __init__(self, job: Job, folder: Path) -> None:
         self._home = folder
@@ -102,7 +102,7 @@ class _Followers:
         threading.Thread(target=self._watch, daemon=True).start()
 
     def explain(self, fault: Exception) -> None:
-        """Raise `FitEnded` if `fault` came of the loss of another process."""
+        """Raise `FitEnded` if `fault` was caused by the loss of another process."""
         own = isinstance(fault, DfbenchError | FitEnded) and not isinstance(fault, PluginFault)
         deadline = time.monotonic() + (0 if own else _GRACE_SECONDS / 2)
         while (lost := self._lost()) is None and time.monotonic() < deadline:
@@ -111,7 +111,7 @@ class _Followers:
             raise FitEnded(lost) from fault
 
     def end(self) -> None:
-        """End all of them, whatever they do."""
+        """Kill all of them."""
         self._over.set()
         for process in self._processes:
             with suppress(ProcessLookupError):
@@ -119,7 +119,7 @@ class _Followers:
             process.wait()
 
     def _watch(self) -> None:
-        """Should this process still wait for one that is lost, end it."""
+        """End this process if it keeps waiting for a lost one."""
         while (lost := self._lost()) is None:
             if self._over.wait(_GLANCE_SECONDS):
                 return
@@ -128,7 +128,7 @@ class _Followers:
             os._exit(1)
 
     def _lost(self) -> Fault | None:
-        """What became of the first that ended before its work was done; None if none did."""
+        """The error of the first process that ended early; None if none did."""
         for place, process in zip(self._folders, self._processes, strict=True):
             if process.poll():
                 return _told(place) or _died(place, process.returncode, len(self._processes) + 1)
@@ -146,7 +146,7 @@ def _started(job: Job, folder: Path) -> subprocess.Popen[bytes]:
 
 
 def _told(folder: Path) -> Fault | None:
-    """The fault that a process left as its outcome."""
+    """The error that a process stored as its outcome."""
     try:
         return Outcome.model_validate_json((folder / OUTCOME_FILE).read_bytes()).fault
     except (OSError, ValidationError):
@@ -158,5 +158,5 @@ def _died(folder: Path, status: int, count: int) -> Fault:
     how = known.get(-status, f"signal {-status}") if status < 0 else f"exit status {status}"
     return Fault(
         message=f"process {int(folder.name) + 1} of the {count} that share this fit died ({how}); "
-        "nothing was scored, and the same command goes on from the last checkpoint"
+        "nothing was scored; repeat the same command to resume from the last checkpoint"
     )

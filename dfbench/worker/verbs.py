@@ -1,7 +1,7 @@
-"""The verbs of dfbench's other processes: `python -m dfbench.worker describe|fit|teach FOLDER`.
+"""The verbs of the worker process: `python -m dfbench.worker describe|fit|teach FOLDER`.
 
-Each reads what is asked from the folder and leaves an outcome there. Plugins' methods run in the
-first two: there, no label, class or name of a test image is seen.
+Each reads its job from the folder and writes an outcome there. Plugin methods run in the first two,
+which see no label, class or name of a test image.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from dfbench.system.file_errors import OUT_OF_SPACE, FileFault
 
 
 def describe(folder: Path) -> Outcome:
-    """Answer a question from what plugins say."""
-    from dfbench.worker import describing  # only here: a fit does not wait for it
+    """Answer a question about plugins."""
+    from dfbench.worker import describing  # imported here: a fit does not wait for it
 
     question = PluginQuestion.model_validate_json((folder / JOB_FILE).read_text())
     return Outcome(description=describing.describe(question))
@@ -38,14 +38,14 @@ def describe(folder: Path) -> Outcome:
 
 def fit(folder: Path) -> Outcome:
     """Fit the method of a job and embed its images."""
-    from dfbench.worker import fit as fit_job  # only here: a question does not wait for it
+    from dfbench.worker import fit as fit_job  # imported here: a question does not wait for it
 
     return fit_job.fit(folder)
 
 
 def teach(folder: Path) -> Outcome:
-    """Train what a lesson names and the cache lacks; no method's code runs here."""
-    from dfbench.numerics import pin_numerics  # only here: a question does not wait for them
+    """Train the networks of a lesson that the cache lacks; no method's code runs here."""
+    from dfbench.numerics import pin_numerics  # imported here: a question does not wait for them
     from dfbench.planning.session import Sessions
 
     lesson = Lesson.model_validate_json((folder / JOB_FILE).read_text())
@@ -59,19 +59,19 @@ def teach(folder: Path) -> Outcome:
 
 
 def _ran_short(cause: BaseException | None) -> bool:
-    """Whether memory or disk ran out: no plugin is to blame, and its checkpoints are good."""
+    """Whether memory or disk ran out, which is no plugin error: checkpoints stay valid."""
     if isinstance(cause, OSError):
         return cause.errno in OUT_OF_SPACE
     return isinstance(cause, MemoryError | torch.OutOfMemoryError)
 
 
 def _keep_traceback(folder: Path) -> None:
-    with suppress(OSError):  # its place may be what went wrong
+    with suppress(OSError):  # the folder itself may be the problem
         (folder / TRACEBACK_FILE).write_text(traceback.format_exc(), encoding="utf-8")
 
 
 def main(verb: str, folder: Path) -> int:
-    """Do one verb; the outcome file tells how it went, the exit status only whether it did."""
+    """Run one verb; the outcome file has the details, the exit status says whether it succeeded."""
     try:
         with plugin_faults():
             outcome = {"describe": describe, "fit": fit, "teach": teach}[verb](folder)
@@ -79,7 +79,7 @@ def main(verb: str, folder: Path) -> int:
         outcome = Outcome(fault=Fault(message="interrupted", interrupted=True))
     except FitEnded as end:
         outcome = Outcome(fault=end.fault)
-    except Exception as fault:  # noqa: BLE001  # the border: whatever happened is told as data
+    except Exception as fault:  # noqa: BLE001  # the process boundary: any error becomes data
         if isinstance(fault, PluginFault) or not isinstance(fault, DfbenchError):
             _keep_traceback(folder)
         by_plugin = isinstance(fault, PluginFault) and not _ran_short(fault.__cause__)

@@ -40,7 +40,7 @@ def test_fetch_then_verify_then_run(
     ended = quick_bench.call("data", "fetch", NAME, *place)
     assert ended.status == 0, ended.err
     assert f"fetched into '{tmp_path}/data/{NAME}': CIFAR-10, drawings of 'airplane'" in ended.err
-    assert "all of it is there" in quick_bench.call("data", "fetch", NAME, *place).err
+    assert "all files are already in" in quick_bench.call("data", "fetch", NAME, *place).err
     asked = len(publisher.requests)
     found = quick_bench.call("data", "verify", NAME, *place, "--format", "json")
     assert found.status == 0
@@ -68,7 +68,10 @@ def test_run_without_the_files_downloads_nothing_and_says_what_does(
         *without_choice(quick_bench.arguments("classifier-only")),
         *("--dataset", NAME, "--cache", str(tmp_path / "other")),
     )
-    assert "dataset 'cifar-quickdraw' is not here: CIFAR-10, drawings of 'airpl" in ended.refused()
+    assert (
+        "dataset 'cifar-quickdraw' is not available: CIFAR-10, drawings of 'airpl"
+        in ended.refused()
+    )
     assert publisher.requests == []
     (command,) = [line for line in ended.err.splitlines() if "dfbench data fetch" in line]
     words = command.split("dfbench ")[1].split()
@@ -89,9 +92,9 @@ def test_missing_and_damaged_files_are_told_by_verify(
     found = bench.call("data", "verify", NAME, *place, "--format", "json")
     assert found.status == 1
     texts = [problem["text"] for problem in found.json["problems"]]
-    assert "published is" in texts[0]
+    assert "published: " in texts[0]
     assert "drawings of 'cat'" in texts[1]
-    assert "not what was fetched, by its checksum" in texts[1]
+    assert "its checksum differs from that of the download" in texts[1]
     assert found.json["classes"]["cat"] == {"photo": 0, "sketch": 0}
 
 
@@ -112,13 +115,16 @@ def test_server_that_fails_is_one_line(
 ) -> None:
     publisher.files.pop("/numpy_bitmap/bird.npy")
     line = bench.call("data", "fetch", NAME, *place).refused()
-    assert "/numpy_bitmap/bird.npy answers 404" in line
+    assert "/numpy_bitmap/bird.npy responds with 404" in line
 
 
 def test_what_cannot_be_fetched_or_asked_is_refused(
     bench: Bench, publisher: Publisher, place: tuple[str, ...]
 ) -> None:
     assert "allowed: cifar-quickdraw" in bench.call("data", "fetch", "sketchy").refused()
-    assert "--decode asked of" in bench.call("data", "verify", NAME, *place, "--decode").refused()
+    assert (
+        "--decode does not apply to"
+        in bench.call("data", "verify", NAME, *place, "--decode").refused()
+    )
     assert "'deer'" in bench.call("data", "verify", NAME, *place, "--classes", "deer").refused()
     assert publisher.requests == []

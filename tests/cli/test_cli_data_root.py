@@ -28,7 +28,7 @@ def missing_root(bench: Bench, *options: str) -> str:
 def test_option_goes_before_environment_before_file(
     quick_bench: Bench, config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert "dataset 'pacs' needs the folder its images lie in" in missing_root(quick_bench)
+    assert "dataset 'pacs' needs the folder of its images" in missing_root(quick_bench)
     config.write_text('data-root = "/from/the/file"\n')
     assert "no folder '/from/the/file'" in missing_root(quick_bench)
     monkeypatch.setenv("DFBENCH_DATA", "/from/the/environment")

@@ -109,7 +109,7 @@ def test_what_a_run_refuses_is_unusable_whatever_classes_are_asked_for(
     (root / "pacs/images/photo/Dog").mkdir()
     for classes in ("all", "guitar,horse"):
         found = verify.json(*at(root), "--classes", classes, status=1)
-        assert "both mean class 'dog'" in found["obstacles"][0]
+        assert "are both folders of class 'dog'" in found["obstacles"][0]
 
 
 def test_empty_file_is_found_at_once_and_a_truncated_one_by_decoding(
@@ -134,7 +134,7 @@ def test_duplicates_are_told_by_content_and_class(verify: Verify, root: Path) ->
     shutil.copy(first, photos / "horse/dog.jpg")
     assert verify.problems("duplicates", *at(root), status=0) == []
     (text,) = verify.problems("duplicates", *at(root), "--duplicates", status=0)
-    assert text.startswith("3 photo files of classes 'dog', 'horse' have one content:")
+    assert text.startswith("3 photo files of classes 'dog', 'horse' are identical:")
 
 
 def test_files_of_one_size_are_no_duplicates(tmp_path: Path) -> None:
@@ -151,7 +151,7 @@ def test_images_that_a_list_names_and_that_are_gone_are_found(
     folder = next(tmp_path.rglob("256x256/sketch/*/zebra"))
     next(folder.iterdir()).unlink()
     asked = ("sketchy", "--data-root", str(tmp_path), "--classes", "all")
-    assert "names 1 images" in verify.problems("listed but missing", *asked, status=0)[0]
+    assert "lists 1 images" in verify.problems("listed but missing", *asked, status=0)[0]
 
 
 def test_class_of_one_image_cannot_be_divided(verify: Verify, root: Path) -> None:
@@ -187,7 +187,7 @@ def test_ceilings_of_published_splits_need_every_class(verify: Verify, tmp_path:
     asked = ("tuberlin", "--data-root", str(tmp_path))
     found = verify.json(*asked, status=1)
     assert found["obstacles"] == [
-        "1250 image files cannot be read: mend or remove them, or leave them out with dfbench run "
+        "1250 image files cannot be read: repair or remove them, or skip them with dfbench run "
         "--skip-unreadable"
     ]
     ceilings = {c["division"]: c for c in found["prec@200_ceilings"]}
@@ -236,7 +236,7 @@ def test_holdout_of_the_literature_needs_more_sketches(verify: Verify, tmp_path:
 def test_options_that_a_run_refuses_are_refused(verify: Verify, root: Path, pictures: Path) -> None:
     assert "none is published for pacs" in verify(*at(root), "--holdout", "literature").refused()
     own = f"folder:{pictures}"
-    assert "--holdout literature asked" in verify(own, "--holdout", "literature").refused()
+    assert "--holdout literature does not apply" in verify(own, "--holdout", "literature").refused()
     assert "--duplicate-photos asked" in verify(own, "--duplicate-photos").refused()
 
 

@@ -55,7 +55,7 @@ def test_dataset_that_is_not_there_is_quoted_with_what_is_allowed(
         ("teachers.initialisation=imagnet", "setting teachers.initialisation='imagnet'"),
         (
             "teachers.initialisation=imagenet",
-            "teachers.initialisation=imagenet with teachers.network=resnet-tiny; allowed with it: ",
+            "teachers.initialisation=imagenet with teachers.network=resnet-tiny; allowed: ",
         ),
         (
             "teachers.weights=w.pth",

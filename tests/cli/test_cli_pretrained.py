@@ -68,7 +68,7 @@ def test_file_of_other_than_the_networks_weights_is_one_line(
         ("torchvision:alexnet", "cannot take images of 16 px"),
         ("resnet18@fitted", "already adapts to the image size"),
         ("resnet18@huge", "the pixels that images are resized to, 1 to 1024"),
-        ("resnet-tiny", "allowed with it: efficientnet-lite0"),
+        ("resnet-tiny", "allowed: efficientnet-lite0"),
     ],
 )
 def test_network_that_cannot_take_images_or_has_no_weights_is_one_line(

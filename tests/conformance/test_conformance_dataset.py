@@ -47,9 +47,12 @@ class Noise:
 
 FAULTS: dict[str, tuple[dict[str, Any], str]] = {
     "a path": ({"name": "a/b"}, "its name is empty or a path"),
-    "not sorted": ({"classes": ("b", "a")}, "are not sorted, or repeated"),
+    "not sorted": ({"classes": ("b", "a")}, "are not sorted or not unique"),
     "one class": ({"classes": ("a",)}, "1 benchmark classes; allowed: two or more"),
-    "spare too": ({"alternative_classes": ("b", "c")}, "benchmark classes are spare ones too: b"),
+    "spare too": (
+        {"alternative_classes": ("b", "c")},
+        "classes are both benchmark and spare classes: b",
+    ),
     "floats": (
         {"change": lambda s: replace(s, images=s.images / 255)},
         "photo training images: images are float64; allowed: uint8",

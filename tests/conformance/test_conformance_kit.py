@@ -67,7 +67,7 @@ FAULTS: dict[str, tuple[str, str, str]] = {
     "construction": (
         DEF,
         "    def __init__(self, config):\n        super().__init__(Config())\n\n" + DEF,
-        "made with steps=5: its __init__ keeps another configuration than it is given: steps=4",
+        "with steps=5: its __init__ keeps another configuration than it is given: steps=4",
     ),
     "configuration": (
         FIT,
@@ -80,7 +80,7 @@ FAULTS: dict[str, tuple[str, str, str]] = {
     "needs": (
         FIT,
         "        try: setting.modality_classifier\n        except Exception: pass\n" + FIT,
-        "asked for modality classifier without declaring it",
+        "requested modality classifier without declaring it",
     ),
     "trains": (
         DEF,
@@ -107,11 +107,11 @@ FAULTS: dict[str, tuple[str, str, str]] = {
         INIT,
         INIT + "        self.scale = 1.0\n    def train(self, mode=True):\n"
         "        self.net.bias.data += mode\n        return super().train(mode)\n",
-        "embeds otherwise after train() and eval()",
+        "gives other embeddings after train() and eval()",
     ),
     "devices": (INIT, INIT + "        self.mean = torch.ones(3)\n", "mean is a tensor that"),
     "determinism": (FIT, "        net.bias.data.add_(next(CALLS))\n" + FIT, "two fits of one seed"),
-    "resume": ('{"net": net, "noise": RandomState(noise)}', '{"net": net}', "broken off in train"),
+    "resume": ('{"net": net, "noise": RandomState(noise)}', '{"net": net}', "interrupted in train"),
     "overlap": (
         FIT,
         "        {name: setting.common_classes.index(name) for name in setting.classes}\n" + FIT,
@@ -124,11 +124,11 @@ BEFORE_FIT = ("class", "names", "config", "construction", "fit")
 CONSTRUCTIONS = {
     "derives from the defaults": (
         "super().__init__(config)\n        self.steps = 2 * self.Config().steps",
-        "its __init__ makes a configuration of its own, Config(steps=4)",
+        "its __init__ creates its own configuration, Config(steps=4)",
     ),
     "derives from settings of its own": (
         "super().__init__(config)\n        self.steps = Config(steps=config.steps + 1).steps",
-        "its __init__ makes a configuration of its own, Config(steps=5)",
+        "its __init__ creates its own configuration, Config(steps=5)",
     ),
     "doubles a setting": (
         "super().__init__(Config(steps=2 * config.steps))",
@@ -235,7 +235,7 @@ def test_sound_method_passes_all_but_chance(
 ) -> None:
     found = verdicts(folder, cache, quick, SOUND)
     assert {n: v.remark for n, v in found.items() if v.status != "passed" and n != "chance"} == {}
-    assert found["resume"].remark == "broken off in train"
+    assert found["resume"].remark == "interrupted in train"
     assert found["overlap"].remark == "overlap=0.5"
 
 
@@ -262,7 +262,7 @@ def test_declared_need_that_is_never_asked_for_is_a_fault(
     needs += "        return frozenset({dfbench.Need.ALTERNATIVE_DATA})\n\n"
     text = SOUND.replace("    def fit(self, setting)", needs + "    def fit(self, setting)")
     found = verdicts(folder, cache, quick, text)["needs"]
-    assert "declares alternative data and never asked for it" in found.remark
+    assert "declares alternative data but never requested it" in found.remark
 
 
 def test_reason_why_a_method_cannot_work_in_overlap_is_accepted(
@@ -291,7 +291,7 @@ def test_expected_failure_is_none_and_has_to_fail(
     found = verdicts(folder, cache, quick, text, chance="a constant", modes="it may")
     assert (found["chance"].status, found["chance"].remark) == ("expected", "a constant")
     assert found["modes"].status == "failed"
-    assert "it passes, and was expected to fail: it may" in found["modes"].remark
+    assert "it passes but was expected to fail: it may" in found["modes"].remark
 
 
 def test_misspelt_check_is_answered_with_a_suggestion() -> None:

@@ -66,7 +66,7 @@ def test_both_forms_in_one_folder_are_reported(make_folder: Maker) -> None:
     root = make_folder({NFC: 6, NFD: 6, "dog": 6})
     with pytest.raises(InvalidInput, match=r"twice, as 'e\\u0301clair' and as '\\xe9clair'"):
         opened(root)
-    with pytest.raises(InvalidInput, match="two Unicode forms of one name"):
+    with pytest.raises(InvalidInput, match="two Unicode forms of the same name"):
         folder_holding(DatasetRequest(cache=root, argument=str(root)))
 
 
@@ -80,13 +80,13 @@ def test_name_of_the_dataset_is_composed(make_folder: Maker) -> None:
     ("name", "reason"),
     [
         (os.fsdecode(b"caf\xe9"), "it is not UTF-8"),
-        ("hot\ndog", "it holds the invisible character U[+]000A"),
-        ("bell\x07", "it holds the invisible character U[+]0007"),
-        ("cat\u200f", "it holds the invisible character U[+]200F"),
-        ("\ufeffcat", "it holds the invisible character U[+]FEFF"),
-        ("c\u2028at", "it holds the invisible character U[+]2028"),
-        ("\u202ecat", "it holds the invisible character U[+]202E"),
-        ("c\x85at", "it holds the invisible character U[+]0085"),
+        ("hot\ndog", "it contains the invisible character U[+]000A"),
+        ("bell\x07", "it contains the invisible character U[+]0007"),
+        ("cat\u200f", "it contains the invisible character U[+]200F"),
+        ("\ufeffcat", "it contains the invisible character U[+]FEFF"),
+        ("c\u2028at", "it contains the invisible character U[+]2028"),
+        ("\u202ecat", "it contains the invisible character U[+]202E"),
+        ("c\x85at", "it contains the invisible character U[+]0085"),
     ],
 )
 def test_names_that_cannot_be_read_or_written_are_refused(

@@ -25,7 +25,7 @@ def test_images_on_disk_end_where_they_end() -> None:
     with pytest.raises(IndexError):
         lazy()[6]
     np.testing.assert_array_equal(np.asarray(lazy()), ROWS)
-    with pytest.raises(ValueError, match="without a copy"):
+    with pytest.raises(ValueError, match="without copying"):
         lazy().__array__(copy=False)
 
 

@@ -107,7 +107,7 @@ def test_a_file_that_a_list_names_and_nobody_has_is_reported(tmp_path: Path) -> 
     LAYOUTS["tuberlin"]["SAKE"](tmp_path, some("tuberlin"))
     next((tmp_path / "datasets/TUBerlin/ImageResized_ready/bear (animal)").iterdir()).unlink()
     (problem,) = listed_but_missing(inventory("tuberlin", tmp_path))
-    assert "names 1 images (of 35) that are not there" in problem.text
+    assert "lists 1 images (of 35) that are missing" in problem.text
     assert "ImageResized_ready/bear (animal)/n0" in problem.text
 
 
@@ -117,4 +117,4 @@ def test_table_of_images_is_read_with_a_byte_order_mark(mark: str, tmp_path: Pat
     table = tmp_path / "datasets/TUBerlin/list.csv"
     table.write_text(f"{mark}img_path,label\nbear (animal)/absent.jpg,0\n", encoding="utf-8")
     (problem,) = listed_but_missing(inventory("tuberlin", tmp_path))
-    assert "names 1 images (of 1)" in problem.text
+    assert "lists 1 images (of 1)" in problem.text

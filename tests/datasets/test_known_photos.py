@@ -57,7 +57,9 @@ def test_original_photos_are_added_class_by_class(root: Path) -> None:
 
 def test_extended_set_without_added_photos_is_refused(root: Path) -> None:
     shutil.rmtree(root / "EXTEND_image_sketchy")
-    with pytest.raises(InvalidInput, match=r"none of the added ones \(ext_\*\).*--dataset sketchy"):
+    with pytest.raises(
+        InvalidInput, match=r"none of the added photos \(ext_\*\).*--dataset sketchy"
+    ):
         opened("sketchy-ext", root)
     assert len(names(opened("sketchy", root))) == 6 * CLASSES
 
@@ -99,7 +101,7 @@ def test_a_file_that_lies_in_two_folders_of_a_place_counts_once(tmp_path: Path) 
     write(tmp_path / "data/test/photo", mini.photo, ".jpg")
     after = opened("pacs", tmp_path / "data")
     assert after.fingerprint == before.fingerprint
-    assert "12 files that lie in two folders counted once" in after.notes
+    assert "12 duplicate files in two folders counted once" in after.notes
 
 
 def test_holdout_of_the_literature(tmp_path: Path) -> None:
@@ -112,13 +114,13 @@ def test_holdout_of_the_literature(tmp_path: Path) -> None:
     train, test = (dataset.images("photo", part) for part in ("train", "test"))
     assert train.names == test.names
     assert len(test) == len(test.images) == 8 * len(mini.photo)
-    assert any("the photo teacher learns the gallery's photos" in note for note in dataset.notes)
+    assert any("the photo teacher is trained on gallery photos" in note for note in dataset.notes)
     assert dataset.fingerprint != usual.fingerprint
     assert [len(usual.images(m, "test")) for m in MODALITIES] == [2 * 7, 5 * 7]
 
 
 def test_too_few_sketches_for_the_holdout_are_refused(root: Path) -> None:
-    with pytest.raises(InvalidInput, match=r"too few.*sketch/.*\(12 files; 51 are the least\)"):
+    with pytest.raises(InvalidInput, match=r"too few.*sketch/.*\(12 files, at least 51 required\)"):
         opened("sketchy", root, holdout="literature")
 
 

@@ -42,7 +42,7 @@ def test_without_a_root_the_guide_says_what_to_get_and_where_to_put_it(name: str
     with pytest.raises(InvalidInput) as fault:
         opened(None, name)
     text = str(fault.value)
-    for part in ("--data-root PATH", "DFBENCH_DATA", "data-root =", "http", "unpacked to PATH/"):
+    for part in ("--data-root PATH", "DFBENCH_DATA", "data-root =", "http", "unpack to PATH/"):
         assert part in text
     assert f"dfbench data verify {name} --data-root PATH" in text
     assert len(text.splitlines()) <= 10
@@ -103,7 +103,7 @@ def test_links_to_the_same_place_are_one_place(root: Path) -> None:
 def test_links_in_a_circle_are_named(root: Path) -> None:
     shutil.rmtree(root / "photo/dog")
     (root / "photo/dog").symlink_to("dog")
-    with pytest.raises(InvalidInput, match=r"photo/dog' is a link that leads nowhere or in a circ"):
+    with pytest.raises(InvalidInput, match=r"photo/dog' is a broken or circular link"):
         opened(root)
 
 
@@ -118,10 +118,10 @@ def test_class_folder_that_links_back_is_not_descended_into(root: Path) -> None:
     dataset = opened(root)
     assert len(dataset.images("photo", "train")) == 21
     assert any(
-        note.startswith("1 class folders hold what is no image file") for note in dataset.notes
+        note.startswith("1 class folders have entries other than images") for note in dataset.notes
     )
     (problem,) = inventory("pacs", root).problems
-    assert problem.text.endswith("holds what is no image file: 1 links to folders")
+    assert problem.text.endswith("has entries other than images: 1 links to folders")
 
 
 def test_image_that_links_to_itself_is_unreadable(root: Path) -> None:
@@ -194,7 +194,7 @@ def test_names_that_collide_are_named(tmp_path: Path) -> None:
     )
     with pytest.raises(InvalidInput) as fault:
         opened(tmp_path, "tuberlin", classes=("all",))
-    assert "both mean class 'space shuttle': put their images into one" in str(fault.value)
+    assert "are both folders of class 'space shuttle': move all images into one" in str(fault.value)
     assert "Space_Shuttle" in str(fault.value)
     assert "spacesshuttle" in str(fault.value)
     assert "dfbench data verify tuberlin --data-root" in str(fault.value)
@@ -206,16 +206,16 @@ def test_misspelt_folder_is_shown_with_the_class_that_is_missing(root: Path) -> 
         opened(root)
     text = str(fault.value)
     assert "1 of 7 classes of pacs have no sketch in" in text
-    assert "'elephant'; perhaps misspelt: 1 folders of" in text
+    assert "'elephant'; perhaps misspelt: 1 folders in" in text
     assert "elefant" in text
     assert "--classes all" in text
 
 
 def test_further_folders_are_noted(root: Path) -> None:
     (root / "photo/unicorn").mkdir()
-    assert "1 places hold folders that are no class" in " ".join(opened(root).notes)
+    assert "1 places have folders that are not classes" in " ".join(opened(root).notes)
     (problem,) = inventory("pacs", root).problems
-    assert problem.text.endswith("are no class of pacs and are left out: unicorn")
+    assert problem.text.endswith("are not classes of pacs and are ignored: unicorn")
 
 
 def test_files_that_are_no_images_are_noted(root: Path) -> None:
@@ -223,8 +223,8 @@ def test_files_that_are_no_images_are_noted(root: Path) -> None:
         (root / "photo/dog" / name).write_text("x")
     (root / "photo/dog/.DS_Store").write_text("x")
     (problem,) = inventory("pacs", root).problems
-    assert problem.text.endswith("no image file: 1 .csv, 1 .txt, 1 no ending")
-    assert any("1 class folders hold what is no image file" in n for n in opened(root).notes)
+    assert problem.text.endswith("other than images: 1 .csv, 1 .txt, 1 no suffix")
+    assert any("1 class folders have entries other than images" in n for n in opened(root).notes)
 
 
 def test_empty_class_is_named(root: Path) -> None:
@@ -232,7 +232,7 @@ def test_empty_class_is_named(root: Path) -> None:
         file.unlink()
     with pytest.raises(InvalidInput, match=r"1 of 7 classes of pacs have no photo in .*: 'dog'"):
         opened(root)
-    assert "class 'dog' has a folder but no photo in it" in {
+    assert "class 'dog' has a folder but no photo images in it" in {
         problem.text for problem in inventory("pacs", root).problems
     }
 
@@ -253,7 +253,7 @@ def test_alternative_classes_leave_the_benchmark(root: Path) -> None:
     dataset = opened(root, alternative_classes=("horse", "house"))
     assert dataset.alternative_classes == ("horse", "house")
     assert dataset.classes == ("dog", "elephant", "giraffe", "guitar", "person")
-    with pytest.raises(InvalidInput, match="asked for as benchmark and as alternative"):
+    with pytest.raises(InvalidInput, match="is both a benchmark and an alternative class"):
         opened(root, classes=("dog", "horse"), alternative_classes=("horse",))
 
 

@@ -223,7 +223,7 @@ def test_damage_after_opening_is_noticed_and_mended(
         else:
             path.write_bytes(data if harm == "flip" else data[:-100])
     assert pixels(dataset) == expected
-    assert "is damaged: its images are decoded again" in capsys.readouterr().err
+    assert "is damaged: decoding its images again" in capsys.readouterr().err
     assert pixels(opened(root, image_size=size)) == expected
 
 
@@ -285,7 +285,9 @@ def test_file_that_changes_while_it_is_prepared_is_not_taken_for_the_other(
         real(*arguments)  # type: ignore[arg-type]  # passed on
 
     monkeypatch.setattr(decoded_images, "prepare_chunks", late)
-    with pytest.raises(InvalidInput, match=r"cat/1\.png' has just been changed: repeat the same"):
+    with pytest.raises(
+        InvalidInput, match=r"cat/1\.png' changed while it was read: repeat the same"
+    ):
         opened(root)
 
 
@@ -296,7 +298,7 @@ def test_all_unreadable_images_are_told_at_once_and_the_others_are_kept(
     (root / "photo/cat/0.png").write_bytes(b"")
     whole = (root / "photo/cat/1.png").read_bytes()
     (root / "photo/cat/1.png").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(InvalidInput, match=r"photo/cat/\d\.png' \(.*\), nor 1 others: mend"):
+    with pytest.raises(InvalidInput, match=r"photo/cat/\d\.png' \(.*\), nor 1 others: repair"):
         opened(root)
     (root / "photo/cat/0.png").unlink()
     (root / "photo/cat/1.png").unlink()
@@ -350,7 +352,7 @@ def test_dead_process_is_one_line_that_says_to_go_on(
     root = make_folder(CLASSES)
     monkeypatch.setattr(decoded_images, "_CHUNK_IMAGES", 5)
     monkeypatch.setattr(preparation, "_begin", _die)
-    with pytest.raises(DfbenchError, match="died, perhaps for want of memory: repeat the same"):
+    with pytest.raises(DfbenchError, match="died, perhaps out of memory: repeat the same"):
         opened(root, processes=2)
 
 

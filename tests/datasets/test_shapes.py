@@ -123,12 +123,12 @@ def test_misspelt_class_is_named_with_the_nearest(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        ({"image_size": 0}, "image size 0: give a number of pixels"),
-        ({"holdout": "literature"}, "--holdout literature asked of 'shapes'"),
-        ({"duplicate_photos": True}, "--duplicate-photos asked of 'shapes'"),
+        ({"image_size": 0}, "image size 0; allowed: a number of pixels"),
+        ({"holdout": "literature"}, "--holdout literature does not apply to 'shapes'"),
+        ({"duplicate_photos": True}, "--duplicate-photos does not apply to 'shapes'"),
         ({"argument": "x"}, "takes no argument"),
         ({"classes": ("cat",)}, "two or more"),
-        ({"classes": PART, "alternative_classes": ("cat",)}, "'cat' asked for as benchmark and"),
+        ({"classes": PART, "alternative_classes": ("cat",)}, "'cat' is both a benchmark and"),
     ],
 )
 def test_impossible_request_is_refused(tmp_path: Path, asked: dict, message: str) -> None:  # type: ignore[type-arg]  # keyword arguments

@@ -99,7 +99,7 @@ def test_photos_follow_the_pen_and_leave_with_the_drawing(
         page.locator("#fit").click()
     page.locator("#undo").click()
     sync_api.expect(page.locator("#photos li")).to_have_count(0)
-    assert page.inner_text("#status") == "Nothing is drawn yet."
+    assert page.inner_text("#status") == "Nothing drawn yet."
     draw(page, DRAWINGS["star"])
     page.locator("#clear").click()
     assert page.locator("#clear").is_disabled()

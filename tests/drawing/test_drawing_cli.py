@@ -33,4 +33,4 @@ def test_draw_prints_a_link_serves_it_and_ends_with_ctrl_c(
     finally:
         process.kill()
     assert (process.returncode, rest) == (0, "")
-    assert told == "12 photos; Ctrl-C ends it\nended\n"
+    assert told == "12 photos; press Ctrl-C to stop\nstopped\n"

@@ -174,8 +174,8 @@ def test_specifications_tell_every_hook_that_the_guide_names() -> None:
 @pytest.mark.parametrize(
     ("method", "told"),
     [
-        (3, "method 3; allowed: a row's name"),
-        (int, "method <class 'int'>; allowed: a row's name"),
+        (3, "method 3; allowed: the name of a method"),
+        (int, "method <class 'int'>; allowed: the name of a method"),
         (type("Local", (), {}), "a subclass of dfbench.Method"),
     ],
 )

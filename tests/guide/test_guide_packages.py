@@ -47,12 +47,12 @@ def test_new_package_has_all_its_files_and_no_gap(
     assert written.keys() == FILES | {f"src/dfbench_my_thing/{kind}.py"}
     assert all("$" not in file.read_text(encoding="utf-8") for file in written.values())
     assert "pip install -e 'dfbench-my-thing[test]'" in told.out
-    assert "is there already" in bench.call("new", kind, "my-thing").refused()
+    assert "already exists" in bench.call("new", kind, "my-thing").refused()
 
 
 @pytest.mark.parametrize("name", ["My", "my_thing", "1st", "a--b", "", "a/b"])
 def test_name_that_is_none_is_refused(name: str, tmp_path: Path) -> None:
-    with pytest.raises(InvalidInput, match="lower case, digits and single hyphens"):
+    with pytest.raises(InvalidInput, match="lower-case letters, digits and single hyphens"):
         new_package("method", name, tmp_path / "there")
     assert not (tmp_path / "there").exists()
 
@@ -71,10 +71,10 @@ def test_name_that_makes_no_package_is_refused(name: str, tmp_path: Path) -> Non
         ("method", "classifier-only", "the method of plugin 'baselines'"),
         ("dataset", "shapes", "the dataset of plugin 'datasets'"),
         ("dataset", "sketchy-ext", "the dataset of plugin 'datasets'"),
-        ("method", "datasets", "a plugin that is installed"),
+        ("method", "datasets", "an installed plugin"),
         ("dataset", "benchmarks", "a module 'dfbench_benchmarks' is installed"),
         ("method", "mine", "the method of plugin 'myfile' (- -)"),
-        ("method", "a.b", "lower case"),
+        ("method", "a.b", "lower-case"),
     ],
 )
 def test_name_that_is_taken_is_refused(

@@ -134,7 +134,7 @@ def test_queries_without_a_photo_are_left_out(shelf: Shelf) -> None:
             "unknown representation 'posteriors'",
         ),
         (("crossx", "mib", "--dataset", "sketch"), "did you mean 'sketchy'?"),
-        (("crossx", "mib", "--write"), "leave out rows"),
+        (("crossx", "mib", "--write"), "allowed: no methods and no filters"),
         (("--metric", "acc@1"), "name A and B"),
     ],
 )

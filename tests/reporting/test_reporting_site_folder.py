@@ -81,7 +81,7 @@ def test_records_of_a_newer_schema_are_left_out_and_named(shelf: Shelf) -> None:
     target = shelf.place / "report"
     finished = shelf.call(*_arguments(shelf, target))
     assert finished.status == 0
-    assert "made by a newer dfbench" in finished.err
+    assert "written by a newer dfbench" in finished.err
     assert not list(target.glob(f"runs/*{newer.eval_id[:12]}*"))
 
 

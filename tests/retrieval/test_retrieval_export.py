@@ -56,7 +56,7 @@ def test_exchanged_tensors_are_noticed(made: Made, tmp_path: Path) -> None:
     export(FoundRun(*made), tmp_path / "out")
     other, _ = stand_in_run(tmp_path / "other", seed=1)
     shutil.copy(other / "encoders.safetensors", tmp_path / "out")
-    with pytest.raises(InvalidInput, match="not the file that its card describes"):
+    with pytest.raises(InvalidInput, match="not the file described by its card"):
         dfbench.load(tmp_path / "out")
 
 
@@ -67,7 +67,7 @@ def test_export_overwrites_exports_and_nothing_else(made: Made, tmp_path: Path) 
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "letter.txt").write_text("dear")
     (tmp_path / "file").write_text("text")
-    for target, told in (("mine", "holds other files"), ("file", "is a file")):
+    for target, told in (("mine", "contains other files"), ("file", "is a file")):
         with pytest.raises(InvalidInput, match=told):
             export(run, tmp_path / target)
     with pytest.raises(InvalidInput, match="is the run itself"):

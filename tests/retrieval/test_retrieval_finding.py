@@ -40,7 +40,7 @@ def test_unknown_run_names_the_nearest_ones(tmp_path: Path) -> None:
 def test_beginning_of_several_runs_is_told(tmp_path: Path) -> None:
     for seed in (0, 1):
         stand_in_run(tmp_path, seed)
-    with pytest.raises(InvalidInput, match="2 runs begin with 'crossx'"):
+    with pytest.raises(InvalidInput, match="2 runs match 'crossx'"):
         find_run("crossx", tmp_path / "results", tmp_path / "runs")
 
 

@@ -66,8 +66,8 @@ def test_arrays_of_another_size_are_resized_and_grey_ones_are_taken(made: Made) 
         (BYTES / 255.0, "float64 [7, 3, 32, 32]"),
         (BYTES[0], "uint8 [3, 32, 32]"),
         (BYTES.transpose(0, 2, 3, 1), "uint8 [7, 32, 32, 3]"),
-        (["photo.png"], "str among the pictures"),
-        ([], "no pictures"),
+        (["photo.png"], "str among the images"),
+        ([], "no images"),
     ],
     ids=["floats", "one", "channels last", "names", "none"],
 )
@@ -107,7 +107,7 @@ def test_folders_without_sound_encoders_are_refused_in_one_line(made: Made, tmp_
     tensors = load_file(folder / "encoders.safetensors")
     del tensors["sketch.head.bias"]
     save_file(tensors, folder / "encoders.safetensors")
-    assert "are not those of its encoders" in refused()
+    assert "do not match its encoders" in refused()
     (folder / "encoders.safetensors").write_bytes(b"12345678 and no header")
     assert "is damaged" in refused()
     (folder / "encoders.json").write_text('{"schema_version": 2}')

@@ -47,7 +47,7 @@ def test_unreadable_photos_are_named_and_counted(query: Query, own_photos: Path)
     done = query()
     assert done.status == 0
     assert f"left out: {str(own_photos / 'torn00.jpg')!r} (" in done.err
-    assert "12 unreadable files left out, 2 of them not named here" in done.err
+    assert "12 unreadable files left out, 2 of them not listed" in done.err
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_unreadable_photos_are_named_and_counted(query: Query, own_photos: Path)
         (("--run", "abcd"), "unknown run 'abcd'; nearest: crossx-s0-"),
         (("--gallery", "nowhere"), "nowhere' does not exist; allowed: a folder of photos"),
         (("--sketch", "none.png"), "none.png' cannot be read"),
-        (("-o", "sheet.doc"), "sheet.doc'; allowed: a file that ends in .png"),
+        (("-o", "sheet.doc"), "sheet.doc'; allowed: a file with suffix .png"),
     ],
     ids=["run", "gallery", "sketch", "sheet"],
 )

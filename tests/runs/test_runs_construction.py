@@ -133,7 +133,7 @@ def test_settings_that_validation_changes_again_are_refused(quick_bench: Bench) 
     text = DERIVED.replace("    '''Shapes.'''", "    '''Shapes.'''" + validator)
     file = quick_bench.plugin(text, "derivation")
     refused = quick_bench.run("derived", "--plugin", str(file), "--set", "width=3").refused()
-    assert "its Config does not come back from JSON as it was: width=" in refused
+    assert "its Config is not the same after a round trip through JSON: width=" in refused
 
 
 def test_object_of_a_method_is_fitted_with_its_configuration(

@@ -189,5 +189,5 @@ def test_more_gpus_than_there_are_is_one_line(
         arrays={},
         devices=2,
     )
-    with pytest.raises(InvalidInput, match="--devices 2 where 1 GPUs are to be had; allowed: 1 to"):
+    with pytest.raises(InvalidInput, match="--devices 2 with 1 GPUs available; allowed: 1 to"):
         team.team(job, tmp_path).__enter__()

@@ -156,5 +156,5 @@ def test_data_that_changed_after_planning_is_refused_before_anything_is_fitted(
     from dfbench.runs import ingredients as teaching
 
     monkeypatch.setattr(teaching, "call", lambda *_: None)  # it trains, but not for this plan
-    with pytest.raises(InvalidInput, match="no longer what it was when the run was planned"):
+    with pytest.raises(InvalidInput, match="has changed since the run was planned"):
         ensure_networks(faulty.at(cache=tmp_path / "cache").plan)

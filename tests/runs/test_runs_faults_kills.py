@@ -182,7 +182,7 @@ def test_stop_ends_a_run_as_an_interrupt_would(faulty: Any) -> None:
     state = read_state(faulty.plan.folder)
     assert state is not None
     assert (state.status, state.interrupted) == ("failed", True)
-    assert "goes on from its last checkpoint" in (state.reason or "")
+    assert "resume from its last checkpoint" in (state.reason or "")
 
 
 def test_forced_run_that_was_killed_goes_on_instead_of_starting_again(faulty: Any) -> None:

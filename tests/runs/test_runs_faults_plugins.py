@@ -45,7 +45,7 @@ FAULTS: dict[str, tuple[str, Supervision, str]] = {
     "forges an answer": (
         "Path(sys.argv[2], 'outcome.json').write_text('done'); os._exit(0)",
         Supervision(),
-        "left an answer that is none",
+        "left an invalid answer",
     ),
 }
 

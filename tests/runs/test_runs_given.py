@@ -280,8 +280,8 @@ def test_rows_that_need_training_images_are_refused_in_one_line(
     method: str, quick_bench: Bench, teachers: list[str]
 ) -> None:
     line = _run(quick_bench, method, *teachers).refused()
-    assert "teachers made elsewhere come without" in line
-    assert "choose another row" in line
+    assert "external teachers come without" in line
+    assert "choose another method" in line
 
 
 def test_teachers_that_know_other_classes_than_the_dataset_are_told(
@@ -337,7 +337,7 @@ def test_what_cannot_be_given_is_refused(
     for beginning in ("abcd1", "abcd2"):
         shutil.copy(teachers[1], quick_bench.cache / "teachers" / f"{beginning:0<32}.safetensors")
     two = line(*data, "--photo-teacher", "abcd", *teachers[2:])
-    assert "2 networks whose identity begins with 'abcd'" in two
+    assert "2 networks have an identity that begins with 'abcd'" in two
     assert "abcd100000000000: photo imported teacher, photo.pth" in two
     for beginning in ("abcd1", "abcd2"):
         (quick_bench.cache / "teachers" / f"{beginning:0<32}.safetensors").unlink()
@@ -345,7 +345,7 @@ def test_what_cannot_be_given_is_refused(
     assert "import a checkpoint first" in line(
         *data, *teachers[:2], "--sketch-teacher", str(owned["sketch"])
     )
-    assert "their class lists decide" in line(*data, *teachers, "--scenario", "overlap=0.5")
+    assert "whose class lists decide" in line(*data, *teachers, "--scenario", "overlap=0.5")
     assert "no --dataset" in line()
     assert "no image to train teachers on" in line(*data, "--holdout", "all")
 

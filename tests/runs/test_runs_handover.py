@@ -61,12 +61,12 @@ def test_images_that_cannot_come_any_more_are_not_waited_for(
         folder = tmp_path / name
         folder.mkdir()
         monkeypatch.setattr(handover, "_pause", lambda h=happens, f=folder: h(f))
-        with pytest.raises(DfbenchError, match=r"removed while .* repeat the"):
+        with pytest.raises(DfbenchError, match=r"removed during .* repeat the"):
             awaited_images(folder)
 
 
 def test_images_are_not_asked_for_in_a_folder_that_is_gone(tmp_path: Path) -> None:
-    with pytest.raises(DfbenchError, match="removed while the run was going on"):
+    with pytest.raises(DfbenchError, match="removed during the run"):
         awaited_images(tmp_path / "gone")
 
 
@@ -79,7 +79,7 @@ def test_run_ends_once_its_folder_is_removed_or_another(tmp_path: Path, replaced
         folder.rename(tmp_path / "before")
         if replaced:
             folder.mkdir()
-        with pytest.raises(DfbenchError, match="was removed while the run was going on"):
+        with pytest.raises(DfbenchError, match="was removed during the run"):
             attend()
 
 

@@ -106,7 +106,7 @@ def test_broken_plugins_of_the_folder_leave_the_run_of_another_alone(
     assert bench.record("classifier-only")["method"]["name"] == "classifier-only"
     line = bench.run("pixels").refused()
     assert "unknown method 'pixels'" in line
-    assert "broken plugins offer is not known: cancels, colorsys, crashes, leaves" in line
+    assert "broken plugins, which may offer it: cancels, colorsys, crashes, leaves" in line
 
 
 def test_named_plugin_that_leaves_is_named(bench: Bench) -> None:

@@ -91,7 +91,7 @@ def test_crossx_resumes_at_every_step_with_the_same_numbers(
         if finished.status == 0:
             break
         assert finished.status == 130
-        assert "the same command goes on" in finished.err
+        assert "repeat the same command" in finished.err
     assert stops == list(range(1, 8))
     assert _digests(finished.json) == _digests(whole)
 
@@ -266,7 +266,7 @@ def test_ctrl_c_while_a_method_fits_ends_cleanly_and_says_how_to_go_on(
     plugin = bench.plugin(SLEEPER, "sleeper")
     arguments = bench.arguments("sleeper", "--plugin", str(plugin))
     err = _interrupted(bench, shell, bench.place / "asleep", *arguments)
-    assert "interrupted; trained teachers and checkpoints are kept: the same command" in err
+    assert "interrupted; trained teachers and checkpoints are kept: repeat the same command" in err
     assert "Traceback" not in err
 
 

@@ -47,8 +47,9 @@ def test_fit_that_does_not_fit_ends_in_micro_batches_as_it_would_in_whole_ones(
     finished = quick_bench.run("crossx", "--force")
     assert finished.status == 0, finished.err
     record = quick_bench.record("crossx")
-    assert "too small for 8 images at a time: going on in micro-batches of 4" in finished.err
-    assert "too small for 4 images at a time: going on in micro-batches of 2" in finished.err
+    for images in (8, 4):
+        resumed = f"resuming from the last checkpoint with micro-batches of {images // 2}"
+        assert f"too small for {images} images at a time: {resumed}" in finished.err
     assert record["environment"]["micro_batch"] == 2
     assert whole["environment"]["micro_batch"] is None
     assert record["fit_id"] == whole["fit_id"]
@@ -73,7 +74,7 @@ def test_memory_that_runs_out_in_the_middle_undoes_no_finished_step(
     monkeypatch.setattr(loop.TrainingLoop, "save", then_run_short)
     finished = quick_bench.run("crossx", "--force", "--checkpoint-seconds", "0")
     assert finished.status == 0, finished.err
-    assert "going on in micro-batches of 4 from the last checkpoint" in finished.err
+    assert "resuming from the last checkpoint with micro-batches of 4" in finished.err
     assert saves == list(range(1, 9))
     for modality, rows in _embeddings(quick_bench).items():
         np.testing.assert_allclose(rows, expected[modality], atol=1e-5)

@@ -213,7 +213,7 @@ def test_files_of_a_run_can_be_read_whatever_umask_its_method_sets(faulty: Any) 
 )
 def test_run_whose_folder_is_removed_ends_with_a_message(body: str, faulty: Any) -> None:
     faulty.behaves(body)
-    with pytest.raises(DfbenchError, match="was removed while the run was going on"):
+    with pytest.raises(DfbenchError, match="was removed during the run"):
         execute(faulty.plan)
     assert faulty.results == []
 

@@ -99,7 +99,7 @@ def test_finished_row_needs_its_source_no_more(quick_bench: Any) -> None:
 
 def test_source_that_leaves_no_pairs_is_named_with_the_remedy(quick_bench: Any) -> None:
     line = quick_bench.run("taker", *_plugin(quick_bench, saves=False)).refused()
-    assert "'maker' of plugin 'pairing' left no pairs, which 'taker' needs" in line
+    assert "'maker' of plugin 'pairing' saved no pairs, which 'taker' needs" in line
     assert "setting.artefacts.save_pairs()" in line
 
 
@@ -109,7 +109,7 @@ def test_source_that_leaves_no_pairs_is_named_with_the_remedy(quick_bench: Any) 
 def test_need_and_source_of_pairs_have_to_agree(changes: dict[str, str], quick_bench: Any) -> None:
     line = quick_bench.run("taker", *_plugin(quick_bench, **changes)).refused()
     assert "its needs() and pairs_of() disagree" in line
-    assert "allowed: Need.GENERATED_PAIRS with the label of a row, or neither" in line
+    assert "allowed: Need.GENERATED_PAIRS with the label of a method, or neither" in line
 
 
 def test_unknown_source_is_answered_with_a_suggestion(quick_bench: Any) -> None:

@@ -261,7 +261,7 @@ def test_need_for_pairs_of_no_row_is_refused_before_anything_is_trained(
 
 
 CLASSES = {
-    "no method at all": ("class Pixels: pass", "no subclass of dfbench.Method"),
+    "no method at all": ("class Pixels: pass", "not a subclass of dfbench.Method"),
     "no fit": ("class Pixels(Method):\n    name, title, version = 'pixels', 'P', 1", "abstract"),
     "no title": (
         "class Pixels(Method):\n    name, version = 'pixels', 1\n    def fit(self, s): pass",
@@ -301,6 +301,6 @@ def test_file_with_a_syntax_error_is_named_and_nothing_runs(quick_bench: Bench) 
 def test_process_that_dies_is_told_by_its_signal(bench: Bench) -> None:
     plugin = _fitting(bench, "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
     line = bench.run("pixels", "--plugin", plugin).refused()
-    assert re.search(r"died \(SIGKILL, perhaps out of memory: it held \d+ MiB\)", line)
+    assert re.search(r"died \(SIGKILL, perhaps out of memory: it used \d+ MiB\)", line)
     assert "nothing was scored" in line
     assert list(bench.runs.rglob("*.npy")) == []

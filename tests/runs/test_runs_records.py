@@ -109,14 +109,14 @@ def test_score_edited_by_hand_is_noticed(tmp_path: Path) -> None:
     path = ResultStore(tmp_path).write(synthetic_record(value=0.5))
     path.write_text(path.read_text().replace("0.5,", "0.9,", 1))
     (problem,) = ResultStore(tmp_path).problems
-    assert "scores are not those that were recorded" in problem.reason
+    assert "scores are not those recorded" in problem.reason
 
 
 def test_record_made_by_a_newer_version_is_refused_as_such(tmp_path: Path) -> None:
     path = ResultStore(tmp_path).write(synthetic_record())
     _edited(path, schema_version=SCHEMA_VERSION + 1, something="new")
     (problem,) = ResultStore(tmp_path).problems
-    assert "made by a newer dfbench" in problem.reason
+    assert "written by a newer dfbench" in problem.reason
 
 
 def test_record_under_the_name_of_another_run_is_noticed(tmp_path: Path) -> None:
@@ -160,7 +160,7 @@ def test_score_edited_in_a_record_of_the_first_schema_is_noticed(tmp_path: Path)
     path = ResultStore(tmp_path).write(record)
     path.write_text(json.dumps(_first_schema(record)).replace("0.5,", "0.9,", 1))
     (problem,) = ResultStore(tmp_path).problems
-    assert "scores are not those that were recorded" in problem.reason
+    assert "scores are not those recorded" in problem.reason
 
 
 def test_looking_up_an_identity_reads_its_own_record_only(

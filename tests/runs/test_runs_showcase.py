@@ -94,7 +94,7 @@ def test_run_whose_order_is_lost_is_not_shown_in_a_wrong_one(quick_bench: Bench)
     (folder / "labels.npz").unlink()
     finished = quick_bench.run("classifier-only")
     assert finished.status == 0
-    assert "the order of its test images was not kept" in finished.err
+    assert "the order of its test images was not stored" in finished.err
     assert not (folder / SHOWCASE_FOLDER / QUERIES_FILE).is_file()
 
 

@@ -118,8 +118,8 @@ def test_a_finished_run_is_found_again_however_its_scenario_is_spelt(zoo_bench: 
     ("method", "scenario", "message"),
     [
         (ROW, "open", "unknown scenario 'open'"),
-        (ROW, "overlap=1.5", "above 0 and not above 1; allowed: e.g. --scenario overlap=0.5"),
-        (ROW, "overlap=0.05", "makes no whole shared class"),
+        (ROW, "overlap=1.5", "above 0 and at most 1, e.g. --scenario overlap=0.5"),
+        (ROW, "overlap=0.05", "leaves no shared class"),
         (ROW, "unseen=s25-sake", "no split is published for these 5 classes of 'folder:zoo'"),
         (ROW, "unseen=0.7", "leaves the photo teacher 1 classes"),
         (

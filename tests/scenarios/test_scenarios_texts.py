@@ -59,7 +59,7 @@ def test_an_unknown_scenario_is_told_what_there_is(text: str) -> None:
 
 @pytest.mark.parametrize("value", ["0", "-0.1", "1.1", "half", "nan", "inf"])
 def test_an_overlap_out_of_its_range_is_refused(value: str) -> None:
-    with pytest.raises(InvalidInput, match=rf"overlap={value}'.*above 0 and not above 1"):
+    with pytest.raises(InvalidInput, match=rf"overlap={value}'.*above 0 and at most 1"):
         parse_scenario(f"overlap={value}")
 
 
@@ -101,8 +101,8 @@ def test_a_split_of_classes_that_are_not_there_is_refused() -> None:
 @pytest.mark.parametrize(
     ("text", "classes", "message"),
     [
-        ("overlap=0.05", CLASSES, "makes no whole shared class; allowed: a larger overlap"),
-        ("fixed-overlap=0.1", CLASSES, "makes no whole shared class"),
+        ("overlap=0.05", CLASSES, "leaves no shared class; allowed: a larger overlap"),
+        ("fixed-overlap=0.1", CLASSES, "leaves no shared class"),
         ("overlap=0.5", CLASSES[:2], "leaves the photo teacher 1 classes; allowed: two or more"),
         ("unseen=0.9", CLASSES, "leaves the photo teacher 1 classes"),
         ("unseen=0.99", CLASSES, "leaves the photo teacher 0 classes"),

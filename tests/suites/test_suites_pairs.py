@@ -97,7 +97,7 @@ def test_run_whose_source_failed_is_not_begun_and_says_so(
     finished = suite(quick_bench, "run", file, *pairing, "--format", "json")
     assert finished.status == 1
     assert _order(quick_bench) == ["maker"]
-    assert reasons(finished.json)["taker"].startswith("not begun, for maker failed: method 'maker'")
+    assert reasons(finished.json)["taker"].startswith("not started: maker failed: method 'maker'")
     (quick_bench.place / "broken").unlink()
     again = suite(quick_bench, "run", file, *pairing, "--retry", "all", "--format", "json")
     assert again.status == 0, again.err

@@ -95,7 +95,7 @@ def test_data_that_differ_on_the_worker_are_refused(graph: TaskGraph) -> None:
     request = parcel.task.request.model_copy(update={"data": data})
     other = parcel.model_copy(update={"task": parcel.task.model_copy(update={"request": request})})
     result, _ = _done(other, _given(graph))
-    assert "differs from the one for which the run was planned" in (result.state.reason or "")
+    assert "differs from the one that the run was planned for" in (result.state.reason or "")
 
 
 def test_another_version_on_the_worker_is_refused(graph: TaskGraph) -> None:

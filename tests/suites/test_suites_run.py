@@ -172,7 +172,7 @@ def test_failure_names_its_traceback_and_the_command_that_tries_it_again(
     (named,) = re.findall(r"not today \(traceback: (\S+)\)", finished.out)
     assert "ValueError: not today" in Path(named).read_text()
     again = f"dfbench suite run {file} --retry failed"
-    assert f"to do these again, from their last checkpoints: {again}" in finished.out.splitlines()
+    assert f"to repeat these from their last checkpoints: {again}" in finished.out.splitlines()
     assert "same command" not in finished.out
     (quick_bench.place / "mended").touch()
     mended = suite(quick_bench, "run", file, *moody, "--retry", "failed")
@@ -183,9 +183,9 @@ def test_failure_names_its_traceback_and_the_command_that_tries_it_again(
 @pytest.mark.parametrize(
     ("fault", "status"),
     [
-        (ChildDied("the process died (SIGSEGV)", "the same command goes on", 0.0), "failed"),
+        (ChildDied("the process died (SIGSEGV)", "repeat the same command", 0.0), "failed"),
         (MemoryExceeded("it held too much", "try --memory-limit", 0.0), "failed"),
-        (RunTimeout("not done after 5 s", "the same command goes on", 0.0), "timeout"),
+        (RunTimeout("not done after 5 s", "repeat the same command", 0.0), "timeout"),
     ],
 )
 def test_reason_of_a_run_is_free_of_advice_that_fits_one_command_only(
@@ -207,7 +207,7 @@ def test_suite_without_a_terminal_says_what_is_going_on(
     lines.still([task])  # type: ignore[list-item]  # likewise
     assert capsys.readouterr().err.splitlines() == [
         "training T on D",
-        "[0/3] going on: T on D (2 min 0 s)",
+        "[0/3] running: T on D (2 min 0 s)",
     ]
 
 

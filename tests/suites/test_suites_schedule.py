@@ -103,7 +103,7 @@ def test_what_needs_a_failed_task_is_not_begun_and_says_why(tmp_path: Path) -> N
     assert log.statuses == {"a": "timeout", "b": "failed", "c": "failed", "d": "done"}
     state = read_state(tmp_path / "b")
     assert state is not None
-    assert state.reason == "not begun, for a timeout: too slow"
+    assert state.reason == "not started: a timeout: too slow"
     assert state.attempts == 0
 
 

@@ -158,9 +158,9 @@ def test_what_was_found_and_taken_off_is_told(
     torch.save({**content, "epoch": 3}, tmp_path / "w.pth")
     imported_teacher(tmp_path / "w.pth", SAID)
     told = capsys.readouterr().err
-    assert f"w.pth: it holds 'state_dict' ({len(state) + 1} tensors), 'epoch' (int)" in told
+    assert f"w.pth: it contains 'state_dict' ({len(state) + 1} tensors), 'epoch' (int)" in told
     assert "weights found under 'state_dict'" in told
-    assert f"'model.' taken off the names of {len(state)} tensors" in told
+    assert f"'model.' removed from the names of {len(state)} tensors" in told
     assert "not used: 'state_dict.criterion.weight'" in told
 
 
@@ -172,7 +172,7 @@ def test_what_was_found_is_told_before_what_does_not_fit(
     with pytest.raises(DfbenchError, match=r"1 tensors are missing .'stem.0.weight'"):
         imported_teacher(tmp_path / "w.pth", SAID)
     assert "'net' (" in (told := capsys.readouterr().err)
-    assert "'module.' taken off" in told
+    assert "'module.' removed" in told
 
 
 def test_entry_takes_the_averages_and_unknown_ones_are_refused(
@@ -180,7 +180,7 @@ def test_entry_takes_the_averages_and_unknown_ones_are_refused(
 ) -> None:
     torch.save({"state_dict": moved(state), "state_dict_ema": state}, tmp_path / "w.pth")
     assert imported_teacher(tmp_path / "w.pth", SAID)[1].identity != identity
-    assert "to take them: --entry state_dict_ema" in capsys.readouterr().err
+    assert "to use them: --entry state_dict_ema" in capsys.readouterr().err
     assert imported_teacher(tmp_path / "w.pth", SAID, "state_dict_ema")[1].identity == identity
     with pytest.raises(DfbenchError, match="did you mean 'state_dict_ema'"):
         imported_teacher(tmp_path / "w.pth", SAID, "state_dict_em")
@@ -191,7 +191,7 @@ def test_weights_that_fit_alike_are_not_guessed_among(
     pair: Callable[[State, State], Any], state: State, identity: str, tmp_path: Path
 ) -> None:
     torch.save(pair(state, moved(state)), tmp_path / "w.pth")
-    with pytest.raises(DfbenchError, match="2 sets of weights that fit alike") as raised:
+    with pytest.raises(DfbenchError, match="2 sets of weights that fit equally well") as raised:
         imported_teacher(tmp_path / "w.pth", SAID)
     first = str(raised.value).split("--entry ")[1].split(",")[0]
     assert imported_teacher(tmp_path / "w.pth", SAID, first)[1].identity == identity
@@ -205,7 +205,7 @@ def test_layer_between_body_and_head_is_not_left_out(state: State, tmp_path: Pat
     with pytest.raises(DfbenchError, match=r"2 tensors are missing .'head.weight'"):
         imported_teacher(tmp_path / "w.pth", SAID)
     torch.save({**state, "stn.weight": torch.eye(3)}, tmp_path / "w.pth")
-    with pytest.raises(DfbenchError, match=r"1 are none of its .'stn.weight'"):
+    with pytest.raises(DfbenchError, match=r"1 are not in the network .'stn.weight'"):
         imported_teacher(tmp_path / "w.pth", SAID)
 
 
@@ -239,7 +239,7 @@ def scripted() -> bytes:
 LINEAR = {"weight": torch.rand(40, 40), "bias": torch.rand(40)}
 STRANGE: dict[str, tuple[Callable[[], bytes], str]] = {
     "empty": (lambda: b"", "is empty"),
-    "zeros": (lambda: bytes(9000), "nothing but zeros"),
+    "zeros": (lambda: bytes(9000), "filled with zeros"),
     "Git LFS": (
         lambda: b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 46830571\n",
         "a pointer of Git LFS.*git lfs pull",
@@ -255,7 +255,7 @@ STRANGE: dict[str, tuple[Callable[[], bytes], str]] = {
         lambda: b'<?xml version="1.0"?><Error>AccessDenied</Error>',
         "an XML message",
     ),
-    "message": (lambda: b'{"error": "rate limit"}', 'is text .it begins \'{"error"'),
+    "message": (lambda: b'{"error": "rate limit"}', 'is text .it starts \'{"error"'),
     "index of shards": (lambda: b'{"weight_map": {"a": "1.safetensors"}}', "in several files"),
     "HDF5": (lambda: b"\x89HDF\r\n\x1a\n" + bytes(100), "an HDF5 file"),
     "ONNX": (lambda: b"\x08\x08\x12\x07pytorch\x1a\x052.1.0" + bytes(99), "an ONNX file"),
@@ -263,22 +263,25 @@ STRANGE: dict[str, tuple[Callable[[], bytes], str]] = {
     "exported": (lambda: zipped({"m/archive_format": b"pt2", "m/data.pkl": b""}), "torch.export"),
     "Keras": (lambda: zipped({"config.json": b"", "model.weights.h5": b""}), "a Keras archive"),
     "arrays": (lambda: zipped({"a.npy": b"", "b.npy": b""}), "an archive of NumPy arrays"),
-    "other archive": (lambda: zipped({"w/readme.txt": b"x"}), "it holds 'w/readme.txt'"),
+    "other archive": (lambda: zipped({"w/readme.txt": b"x"}), "it contains 'w/readme.txt'"),
     "gzip": (lambda: gzip.compress(saved(LINEAR)), "compressed by gzip.*gunzip"),
     "tar": (tarred, "a tar archive"),
-    "pickle": (lambda: pickle.dumps({"a": 1}), "a pickle that torch.save did not write"),
-    "bytes": (lambda: bytes(range(200, 256)) * 9, "of no known format.*c8 c9"),
-    "cut archive": (lambda: saved(LINEAR)[:-200], "an archive cut short"),
+    "pickle": (lambda: pickle.dumps({"a": 1}), "a pickle not written by torch.save"),
+    "bytes": (lambda: bytes(range(200, 256)) * 9, "of an unknown format.*c8 c9"),
+    "cut archive": (lambda: saved(LINEAR)[:-200], "a truncated archive"),
     "cut pickle": (
         lambda: saved(LINEAR, _use_new_zipfile_serialization=False)[:-200],
-        "cut short or damaged.*unexpected EOF",
+        "truncated or damaged.*unexpected EOF",
     ),
     "pickle cut at its beginning": (
         lambda: saved(LINEAR, _use_new_zipfile_serialization=False)[:9],
-        "cut short .9 bytes",
+        "truncated .9 bytes",
     ),
-    "cut safetensors": (lambda: save(LINEAR)[:-9], r"cut short \(6\d+ of 6\d+ bytes\)"),
-    "safetensors cut in the header": (lambda: save(LINEAR)[:40], "cut short in its header"),
+    "cut safetensors": (
+        lambda: save(LINEAR)[:-9],
+        r"a truncated safetensors file \(6\d+ of 6\d+ bytes\)",
+    ),
+    "safetensors cut in the header": (lambda: save(LINEAR)[:40], "truncated in its header"),
     "namespace": (
         lambda: saved({"state_dict": LINEAR, "args": argparse.Namespace(lr=1)}),
         r"pickled objects besides tensors \(argparse.Namespace\)",
@@ -292,10 +295,10 @@ STRANGE: dict[str, tuple[Callable[[], bytes], str]] = {
         r"torch.nn.modules.linear.Linear.*\.state_dict\(\)",
     ),
     "path": (lambda: saved({"model": LINEAR, "out": Path("x")}), "pickled objects.*pathlib"),
-    "nothing": (lambda: saved({"epoch": 3, "lr": 0.1}), r"holds no state dict.*'epoch' \(int\)"),
+    "nothing": (lambda: saved({"epoch": 3, "lr": 0.1}), r"contains no state dict.*'epoch' \(int\)"),
     "weights without names": (
         lambda: saved({"shadow_params": list(LINEAR.values())}),
-        r"holds no state dict.*'shadow_params' \(2 tensors\)",
+        r"contains no state dict.*'shadow_params' \(2 tensors\)",
     ),
 }
 
@@ -313,7 +316,7 @@ def test_files_that_are_no_weights_are_told_apart(strange: str, tmp_path: Path) 
 
 BAD_VALUES: dict[str, tuple[Callable[[Tensor], Any], str]] = {
     "no values": (lambda t: torch.empty_like(t, device="meta"), "has no values"),
-    "whole numbers": (lambda t: t.mul(100).to(torch.int8), "whole numbers .torch.int8"),
+    "whole numbers": (lambda t: t.mul(100).to(torch.int8), "integers .torch.int8"),
     "beyond float32": (lambda t: t.double() * 1e60, "beyond float32"),
     "complex": (lambda t: t.to(torch.complex64), "is complex"),
     "texts": (lambda t: np.full(tuple(t.shape), "x"), "an array of <U1"),
@@ -355,5 +358,5 @@ def test_damaged_files_never_end_in_a_traceback(state: State, tmp_path: Path) ->
 
 def test_folder_of_weights_is_refused_with_the_files_in_it(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes(json.dumps({}).encode())
-    with pytest.raises(DfbenchError, match=r"a folder; it holds model.safetensors"):
+    with pytest.raises(DfbenchError, match=r"a folder; it contains model.safetensors"):
         imported_teacher(tmp_path, SAID)

@@ -82,7 +82,9 @@ def test_small_images_keep_their_own_stem_and_the_note_says_so(
     state = backbone.state_dict()
     assert torch.equal(state["conv1.weight"], stem)
     assert all(torch.equal(t, published[k]) for k, t in state.items() if k != "conv1.weight")
-    assert "99 of 100 tensors taken; images of this size get a 3x3 stem, which is new" in line
+    assert (
+        "99 of 100 tensors used; the 3x3 stem for images of this size is newly initialised" in line
+    )
 
 
 def test_safetensors_file_is_read_alike(
@@ -141,7 +143,7 @@ def test_weights_of_any_library_enter_its_network(
     torch.save(given, tmp_path / "w.pth")
     weights = imagenet_weights(name, tmp_path / "w.pth")
     count = len(_sized(backbone))
-    assert f"{count} of {count} tensors taken" in weights.enter(backbone)
+    assert f"{count} of {count} tensors used" in weights.enter(backbone)
     body = backbone.published_body
     assert all(torch.equal(t, state[k.removeprefix(body)]) for k, t in _sized(backbone))
     head = nn.Linear(backbone.feature_dim, 1000)
@@ -149,7 +151,7 @@ def test_weights_of_any_library_enter_its_network(
         weights.enter_head(backbone, head)
         assert torch.equal(head.weight, state[f"{backbone.published_head}.weight"])
     else:
-        with pytest.raises(InvalidInput, match="is without the classifier"):
+        with pytest.raises(InvalidInput, match="lacks the classifier"):
             weights.enter_head(backbone, head)
 
 
@@ -157,11 +159,11 @@ def test_weights_of_any_library_enter_its_network(
     ("theirs", "ours", "told"),
     [
         ("resnet18", "resnet50", "missing"),
-        ("resnet34", "resnet18", "none of its"),
+        ("resnet34", "resnet18", "not in the network"),
         ("resnet50", "torchvision:resnext50_32x4d", "another shape"),
         ("torchvision:mobilenet_v3_small", "mobilenet_v3_large", "missing"),
         ("mobilenet_v3_large", "efficientnet-lite0", "missing"),
-        ("efficientnet-lite2", "efficientnet-lite0", "none of its"),
+        ("efficientnet-lite2", "efficientnet-lite0", "not in the network"),
         ("efficientnet-lite0", "timm:mobilenetv3_small_050", "missing"),
         ("resnet-tiny", "resnet-mini", "another shape"),
     ],
@@ -183,7 +185,7 @@ def test_weights_that_are_not_finite_are_refused(
     stem = published["conv1.weight"].clone()
     stem[0] = float("nan")
     torch.save({**published, "conv1.weight": stem}, tmp_path / "nan.pth")
-    with pytest.raises(InvalidInput, match=r"nan\.pth.*'conv1.weight' holds values that are not"):
+    with pytest.raises(InvalidInput, match=r"nan\.pth.*'conv1.weight' has values that are not"):
         imagenet_weights("resnet18", tmp_path / "nan.pth").enter(new_backbone("resnet18", 112))
 
 
@@ -222,7 +224,7 @@ def test_packaged_file_that_is_not_as_published_is_refused(
     monkeypatch.setattr(imagenet, "packaged_file", lambda _: file)
     assert imagenet_weights("efficientnet-lite0", None).tensors
     file.write_bytes(content[:-100] if change is None else content + change)
-    with pytest.raises(InvalidInput, match="is not as it was published"):
+    with pytest.raises(InvalidInput, match="differs from the published file"):
         imagenet_weights("efficientnet-lite0", None)
 
 
@@ -238,17 +240,17 @@ def test_file_that_holds_no_weights_is_refused(name: str, content: bytes, tmp_pa
 
 def test_file_of_something_else_than_tensors_is_refused(tmp_path: Path) -> None:
     torch.save({"epoch": 3, "model": [torch.zeros(1)]}, tmp_path / "c.pth")
-    with pytest.raises(InvalidInput, match="holds no state dict"):
+    with pytest.raises(InvalidInput, match="contains no state dict"):
         imagenet_weights("resnet18", tmp_path / "c.pth")
 
 
 def test_absent_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInput, match=r"absent\.pth' is no file"):
+    with pytest.raises(InvalidInput, match=r"absent\.pth' is not a file"):
         imagenet_weights("resnet18", tmp_path / "absent.pth")
 
 
 def test_network_without_imagenet_weights_names_those_that_have_them() -> None:
-    with pytest.raises(InvalidInput, match=r"resnet-mini; allowed with it: .*resnet18, resnet34"):
+    with pytest.raises(InvalidInput, match=r"resnet-mini; allowed: .*resnet18, resnet34"):
         imagenet_weights("resnet-mini", None)
 
 
@@ -295,7 +297,7 @@ def test_fetched_file_is_kept_where_torchvision_keeps_it(
     assert fetched == [(imagenet_url("resnet18"), digits)]
     kept = tmp_path / "hub" / "checkpoints" / f"resnet18-{digits}.pth"
     kept.write_bytes(kept.read_bytes() + b"x")
-    with pytest.raises(InvalidInput, match="is not as it was published"):
+    with pytest.raises(InvalidInput, match="differs from the published file"):
         imagenet_weights("resnet18", None)
 
 

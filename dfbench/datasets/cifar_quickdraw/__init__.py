@@ -1,6 +1,6 @@
-"""CIFAR-10 photos with Quick, Draw! drawings of the same classes: real data, fetched by command.
+"""CIFAR-10 photos with Quick, Draw! drawings of the same classes: real data, downloaded on request.
 
-`dfbench data fetch cifar-quickdraw` brings them; a run never downloads anything by itself.
+`dfbench data fetch cifar-quickdraw` downloads them; runs never download anything.
 """
 
 from __future__ import annotations

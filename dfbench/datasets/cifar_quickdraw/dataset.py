@@ -30,9 +30,9 @@ from dfbench.errors import InvalidInput, unknown_name
 from dfbench.modality import Modality
 
 SIZE = 32
-"""Pixels to a side of a photo; drawings of 28 px get a margin of white."""
+"""Height and width of photos in pixels; the 28 px drawings get a white margin."""
 Rows = dict[str, list[int]]
-"""By class: the numbers of its images in the published order."""
+"""Indices of each class's images in the published order."""
 
 
 def divided(
@@ -42,11 +42,11 @@ def divided(
     benchmark: tuple[str, ...],
     alternative: tuple[str, ...],
 ) -> Contents:
-    """Photos and sketches by part, an array each; `meta` has the rows of each class.
+    """One array of photos or sketches per part; `meta` has the image indices of each class.
 
-    `photos` are the training and the test part of CIFAR-10, counted through; `labels` its numbers
-    of the classes, `ink` the drawings `[N, 28, 28]` of each. A training photo that is also a test
-    photo is left out; equal drawings stay on one side.
+    `photos` are the training and the test part of CIFAR-10, numbered consecutively, `labels` the
+    CIFAR-10 labels of the classes and `ink` the drawings `[N, 28, 28]` of each class. Training
+    photos that are also test photos are left out; equal drawings stay in the same part.
     """
     train, test = photos
     start = len(train.images)
@@ -74,7 +74,7 @@ def _drawings(ink: Images, role: str) -> list[int]:
     digests = [blake2b(drawing.tobytes(), digest_size=16).hexdigest() for drawing in ink]
     test = held_out(digests)
     if test is None:
-        raise InvalidInput("all drawings of a category are alike: fetch its file again")
+        raise InvalidInput("all drawings of a category are identical: fetch its file again")
     return [
         row
         for row, digest in enumerate(digests)
@@ -87,7 +87,7 @@ def _photos(every: Images, rows: Rows) -> Images:
 
 
 def _sketches(ink: Mapping[str, Images], rows: Rows) -> Images:
-    """Black on white, as people draw on paper; a margin of white instead of blurred strokes."""
+    """Drawings in black on white, with a white margin instead of resizing, which blurs strokes."""
     margin = (SIZE - SIDE) // 2
     pages: NDArray[np.uint8] = np.full((sum(map(len, rows.values())), 1, SIZE, SIZE), 255, np.uint8)
     start = 0
@@ -99,33 +99,32 @@ def _sketches(ink: Mapping[str, Images], rows: Rows) -> Images:
 
 
 _VERSION = 1
-"""Raised whenever a pixel or the division may change."""
+"""Increased whenever a pixel or the split may change."""
 _Classes = tuple[str, ...]
 
 
 def open_cifar_quickdraw(request: DatasetRequest) -> CifarQuickdraw:
-    """Open what `dfbench data fetch cifar-quickdraw` has brought, or what lies there by hand.
+    """Open the files downloaded by `dfbench data fetch cifar-quickdraw` or added manually.
 
-    Nine classes of 6,000 photos, of which CIFAR-10's test batch, 1,000 a class, is held out (so
-    that a classifier trained on CIFAR-10 has not seen the gallery), and of the first 5,000
-    drawings of their category, a fifth of them held out by content. Drawings are black on white.
-    With another `request.image_size` than 32 px the images are resized (bicubic).
-    `request.classes` and `request.alternative_classes` choose among the nine; without the latter
-    there are no alternative classes.
+    Each of the nine classes has 6,000 photos, of which CIFAR-10's test batch, 1,000 per class, is
+    held out (so that a classifier trained on CIFAR-10 has not seen the gallery), and the first
+    5,000 drawings of its category, of which a fifth is held out by content. Drawings are black on
+    white. Images are resized (bicubic) if `request.image_size` is not 32 px. `request.classes` and
+    `request.alternative_classes` select from the nine; by default there are no alternative classes.
 
-    Raises `InvalidInput` for files that are missing or damaged, with the command that fetches
-    them, for an option of published datasets and for classes that do not fit together;
-    `UnknownName` for a class that is none of the nine.
+    Raises `InvalidInput` for missing or damaged files, with the command that fetches them, for an
+    option of published datasets and for an invalid choice of classes; `UnknownName` for an unknown
+    class.
     """
     return opened_from(published(), request)
 
 
 def opened_from(source: PublishedSource, request: DatasetRequest) -> CifarQuickdraw:
-    """The same, from files as `source` describes them."""
+    """The same dataset, from the files that `source` describes."""
     classes, alternative = chosen_classes(source, request)
     size = SIZE if request.image_size is None else request.image_size
     if size < 1:
-        raise InvalidInput(f"image size {size}: give a number of pixels, such as {SIZE} or 64")
+        raise InvalidInput(f"image size {size}; allowed: a number of pixels, such as {SIZE} or 64")
     home = home_folder(request.root, request.cache)
     _check_there(source, home, request)
     pack = _packed(source, home, request.cache, (classes, alternative), size)
@@ -133,7 +132,7 @@ def opened_from(source: PublishedSource, request: DatasetRequest) -> CifarQuickd
 
 
 class CifarQuickdraw:
-    """Photos and drawings, memory-mapped; a `Dataset`."""
+    """A `Dataset` of memory-mapped photos and drawings."""
 
     name = NAME
     splits: Mapping[str, ClassSplit] = {}
@@ -148,13 +147,13 @@ class CifarQuickdraw:
         )
         twins = pack.meta["twins"]
         if twins:
-            self.notes += (f"{twins} training photos left out that are test photos too",)
+            self.notes += (f"{twins} training photos left out because they are also test photos",)
         text = "/".join((NAME, str(_VERSION), str(size), *classes, "", *alternative, pack.digest))
         self.fingerprint = blake2b(text.encode(), digest_size=16).hexdigest()
         self._pack = pack
 
     def images(self, modality: Modality, part: Part) -> ImageSet:
-        """Images of the benchmark classes, those of a class side by side."""
+        """Images of the benchmark classes, grouped by class."""
         return self._set(modality, part, self.classes)
 
     def alternative(self, modality: Modality) -> ImageSet:
@@ -172,7 +171,7 @@ class CifarQuickdraw:
 def _packed(
     source: PublishedSource, home: Path, cache: Path, chosen: tuple[_Classes, _Classes], size: int
 ) -> Pack:
-    """The images of the benchmark and alternative classes, made once."""
+    """The images of the benchmark and alternative classes, cached."""
     names = (*chosen[0], *chosen[1])
     ink = {name: drawings(source, source.shared(name), home) for name in names}
     key = blake2b(repr((_VERSION, chosen, source.photos.md5)).encode(), digest_size=16)
@@ -190,10 +189,10 @@ def _packed(
 
 
 def chosen_classes(source: PublishedSource, request: DatasetRequest) -> tuple[_Classes, _Classes]:
-    """Benchmark and alternative classes asked for, each sorted.
+    """The requested benchmark and alternative classes, each sorted.
 
-    Raises `InvalidInput` for an option of published datasets and for classes that do not fit
-    together, `UnknownName` for one that is not there.
+    Raises `InvalidInput` for an option of published datasets and for an invalid choice of classes,
+    `UnknownName` for an unknown class.
     """
     check_unpublished(f"'{NAME}'", request)
     alternative = _named(source, request.alternative_classes or ())
@@ -208,7 +207,7 @@ def chosen_classes(source: PublishedSource, request: DatasetRequest) -> tuple[_C
 
 
 def _named(source: PublishedSource, names: tuple[str, ...]) -> _Classes:
-    """The classes a user means, sorted; `car` means `automobile`."""
+    """The classes that a user names, sorted; `car` stands for `automobile`."""
     known = {meaning(name): name for name in source.names}
     for name in names:
         if meaning(name) not in known:
@@ -221,13 +220,13 @@ def _check_there(source: PublishedSource, home: Path, request: DatasetRequest) -
     if absent:
         titles = ", ".join(piece.title for piece in absent[:3]) + (", ..." if absent[3:] else "")
         raise InvalidInput(
-            f"dataset '{NAME}' is not here: {titles} missing in '{home}'\n"
+            f"dataset '{NAME}' is not available: {titles} missing in '{home}'\n"
             + "\n".join(guide(source, home, fetch_command(request)))
         )
 
 
 def fetch_command(request: DatasetRequest) -> str:
-    """The command that brings the data to where this request looks for them."""
+    """The command that downloads the data to the folder used by this request."""
     if request.root is not None:
         return f"dfbench data fetch {NAME} --data-root {quote(str(request.root))}"
     return f"dfbench data fetch {NAME} --cache {quote(str(request.cache.parent))}"

@@ -1,4 +1,4 @@
-"""Bitmaps of Quick, Draw!: the first drawings of a category, fetched, stored, checked, read."""
+"""Bitmaps of Quick, Draw!: downloading, storing, checking and reading the first drawings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from dfbench.system.files import atomic_path, write_json
 
 _ROW = SIDE * SIDE
 _HEADER_ROOM = 1024
-"""Bytes that hold the header of any bitmap file (it takes 80 in those that are published)."""
+"""Upper limit for the header of a bitmap file in bytes (80 in the published files)."""
 _CHECKSUMS = "checksums.json"
 _KEY = "blake2b"
 
@@ -28,10 +28,10 @@ _KEY = "blake2b"
 def fetch_drawings(
     source: PublishedSource, shared: SharedClass, home: Path, server: Server, advance: Advance
 ) -> None:
-    """Fetch the first drawings of a category and store them as a bitmap file of their own.
+    """Fetch the first drawings of a category and store them as a separate bitmap file.
 
-    The publisher gives a checksum of the whole file only, so what comes is checked for its form;
-    the checksum that later representations compare with is made of what came. Raises `FetchFault`.
+    The publisher gives a checksum of the whole file only, so only the format of the download is
+    checked; its checksum is stored for later reads to compare with. Raises `FetchFault`.
     """
     target, url = source.bitmaps(home, shared), source.address(shared)
     partial = PartialFile(target)
@@ -40,10 +40,10 @@ def fetch_drawings(
     start, there = _header(partial, url)
     count = source.drawings.count
     if there < count:
-        raise FetchFault(f"{url} has {there} drawings, {count} are needed: try again later")
+        raise FetchFault(f"{url} has {there} drawings, {count} are required: try again later")
     server.pull(url, partial, start + count * _ROW, advance)
     if _header(partial, url) != (start, there):
-        raise FetchFault(f"{url} has changed while it was fetched: repeat the same command")
+        raise FetchFault(f"{url} changed during the download: repeat the same command")
     if partial.size < start + count * _ROW:
         partial.drop()
         raise FetchFault(f"{url} ends before its drawing {count}: try again later")
@@ -55,7 +55,7 @@ def fetch_drawings(
         "url": url,
         "version": partial.edition.version if partial.edition else "",
     }
-    # Noted first: a file without its checksum would count as one that was put there by hand.
+    # The checksum comes first: a file without one would count as added manually.
     write_json(home / _CHECKSUMS, {**noted(home), shared.category: entry})
     with atomic_path(target) as temporary, temporary.open("wb") as file:
         np.save(file, rows.reshape(count, _ROW))
@@ -65,30 +65,32 @@ def fetch_drawings(
 def drawings(source: PublishedSource, shared: SharedClass, home: Path) -> NDArray[np.uint8]:
     """The first drawings of a class `[N, 28, 28]`, ink 255 on 0, memory-mapped.
 
-    Raises `InvalidInput` for a file that is missing, no bitmap file, short of drawings, or not
-    what was fetched.
+    Raises `InvalidInput` for a file that is missing, is not a bitmap file, has too few drawings or
+    differs from the downloaded file.
     """
     file, count = source.bitmaps(home, shared), source.drawings.count
     try:
         rows = np.lib.format.open_memmap(file, mode="r")
     except (OSError, ValueError) as fault:
-        reason = fault.strerror if isinstance(fault, OSError) and fault.strerror else "no .npy file"
+        reason = (
+            fault.strerror if isinstance(fault, OSError) and fault.strerror else "not an .npy file"
+        )
         raise _unusable(file, str(reason)) from fault
     if rows.dtype != np.uint8 or rows.ndim != 2 or rows.shape[1] != _ROW:
         raise _unusable(file, f"{rows.dtype} of shape {rows.shape}, not uint8 of (N, {_ROW})")
     if len(rows) < count:
-        raise _unusable(file, f"{len(rows)} drawings, {count} are needed")
+        raise _unusable(file, f"{len(rows)} drawings, {count} are required")
     entry = noted(home).get(shared.category)
     if entry and entry["drawings"] == count and _digest(rows[:count]) != entry[_KEY]:
-        raise _unusable(file, "not what was fetched, by its checksum")
+        raise _unusable(file, "its checksum differs from that of the download")
     first: NDArray[np.uint8] = rows[:count].reshape(count, SIDE, SIDE)
     return first
 
 
 def noted(home: Path) -> Mapping[str, Mapping[str, Any]]:
-    """What is known of the drawings that were fetched, by category.
+    """Checksums and origin of the downloaded drawings, by category.
 
-    Files that were put there by hand are not in it. Raises `InvalidInput` if it is damaged.
+    Files added manually are not included. Raises `InvalidInput` if the checksum file is damaged.
     """
     file = home / _CHECKSUMS
     if not file.is_file():
@@ -98,12 +100,12 @@ def noted(home: Path) -> Mapping[str, Mapping[str, Any]]:
         return {name: {_KEY: "", "drawings": 0, **entry} for name, entry in entries.items()}
     except (OSError, ValueError, AttributeError, TypeError) as fault:
         raise InvalidInput(
-            f"'{file}' is damaged: remove it with the .npy files beside it and fetch them again"
+            f"'{file}' is damaged: remove it and the .npy files in its folder, and fetch them again"
         ) from fault
 
 
 def _header(partial: PartialFile, url: str) -> tuple[int, int]:
-    """Where the drawings begin, and how many the published file has."""
+    """Byte offset of the drawings, and their number in the published file."""
     with partial.path.open("rb") as file:
         content = io.BytesIO(file.read(_HEADER_ROOM))
     try:
@@ -114,10 +116,10 @@ def _header(partial: PartialFile, url: str) -> tuple[int, int]:
         if by_column or dtype != np.uint8 or shape[1:] != (_ROW,):
             raise ValueError(f"{dtype} of shape {shape}")
     except ValueError as fault:
-        partial.drop()  # nothing that is added to it would mend it
+        partial.drop()  # further bytes would not make it valid
         raise FetchFault(
-            f"{url} is not a file of {SIDE} x {SIDE} bitmaps ({fault}): try again later, or fetch "
-            f"it in another way and put it there: '{partial.target}'"
+            f"{url} is not a file of {SIDE} x {SIDE} bitmaps ({fault}): try again later, or "
+            f"download it manually to '{partial.target}'"
         ) from fault
     return content.tell(), shape[0]
 

@@ -1,4 +1,4 @@
-"""Bringing CIFAR-10 and the drawings: what is missing is fetched, what is there is checked."""
+"""Downloading CIFAR-10 and the drawings: existing files are checked, missing ones fetched."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class FetchedFile:
     title: str
     file: Path
     length: int
-    """Bytes that are fetched, about."""
+    """Approximate size of the download in bytes."""
     check: Callable[[], object]
     """Raises `InvalidInput` if the file cannot be used."""
     fetch: Callable[[Server, console.Advance], None]
@@ -54,13 +54,13 @@ def pieces(source: PublishedSource, home: Path) -> tuple[FetchedFile, ...]:
 
 
 def fetch(source: PublishedSource, home: Path, server: Server) -> tuple[FetchedFile, ...]:
-    """Fetch what is missing or damaged into `home`; returns what came, nothing if all was there.
+    """Fetch missing or damaged files into `home`; returns the files fetched.
 
-    One process at a time. Bytes that have come are kept whatever happens: a second call goes on.
-    Raises `FetchFault` for a server that cannot be reached or gives something else, `FileFault`
+    Only one process fetches at a time. Downloaded bytes are always kept, so that a later call
+    resumes. Raises `FetchFault` if a server cannot be reached or sends something else, `FileFault`
     if `home` cannot be written to.
     """
-    with FileLock(home / ".lock", f"another process fetches into '{home}': waiting for it"):
+    with FileLock(home / ".lock", f"another process is fetching into '{home}': waiting"):
         wanted = [piece for piece in pieces(source, home) if not _is_sound(piece)]
         for piece in wanted:
             with console.transfer(piece.title, piece.length) as advance:
@@ -80,15 +80,15 @@ def _is_sound(piece: FetchedFile) -> bool:
 
 
 def missing(source: PublishedSource, home: Path) -> tuple[FetchedFile, ...]:
-    """The files that are not there."""
+    """The files that are missing."""
     return tuple(piece for piece in pieces(source, home) if not piece.file.is_file())
 
 
 def guide(source: PublishedSource, home: Path, command: str) -> Iterator[str]:
-    """What to do without the data: the command that fetches them, or the files by hand; lines."""
+    """How to obtain the data, line by line: the command, or a manual download."""
     total = sum(piece.length for piece in pieces(source, home))
     categories = ", ".join(shared.category for shared in source.classes)
-    yield f"  to fetch them once ({total / 1e6:.0f} MB): {command}"
-    yield f"  or fetch them elsewhere and put them into '{home}':"
+    yield f"  to download it once ({total / 1e6:.0f} MB): {command}"
+    yield f"  or download these files manually into '{home}':"
     yield f"    {source.photos.url}"
     yield f"    {source.drawings.url}/<category>.npy of {categories}"

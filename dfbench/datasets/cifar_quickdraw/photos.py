@@ -1,8 +1,8 @@
-"""The archive of CIFAR-10: fetched, checked, and read without running the code of a pickle."""
+"""The archive of CIFAR-10: downloading, checking and reading it without executing pickled code."""
 
 from __future__ import annotations
 
-import pickle  # only for the parser of `_Batch`, which makes arrays and nothing else
+import pickle  # only for the restricted unpickler `_Batch`, which creates nothing but arrays
 import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class Photos:
     images: NDArray[np.uint8]
     """`[N, 3, 32, 32]`, in the order of the batches."""
     labels: NDArray[np.int64]
-    """`[N]`, CIFAR-10's numbers of classes."""
+    """`[N]`, the class labels of CIFAR-10."""
 
 
 def fetch_photos(source: PublishedSource, home: Path, server: Server, advance: Advance) -> None:
@@ -44,8 +44,8 @@ def fetch_photos(source: PublishedSource, home: Path, server: Server, advance: A
         size = partial.size
         partial.drop()
         raise FetchFault(
-            f"{source.photos.url} gave {size} bytes that are not CIFAR-10 by their checksum and "
-            f"are dropped: try again later, or fetch it in another way and put it there: '{target}'"
+            f"{source.photos.url} sent {size} bytes whose checksum is not that of CIFAR-10 "
+            f"(discarded): try again later, or download the file manually to '{target}'"
         )
     with atomic_path(target) as temporary:
         partial.path.replace(temporary)
@@ -53,20 +53,20 @@ def fetch_photos(source: PublishedSource, home: Path, server: Server, advance: A
 
 
 def check_photos(source: PublishedSource, home: Path) -> None:
-    """Raises `InvalidInput` if the archive is missing or not the published one."""
+    """Raise `InvalidInput` if the archive is missing or differs from the published one."""
     file = source.archive(home)
     try:
         found = _md5(file)
     except OSError as fault:
         raise _unusable(file, fault.strerror or str(fault)) from fault
     if found != source.photos.md5:
-        raise _unusable(file, f"MD5 {found}, published is {source.photos.md5}")
+        raise _unusable(file, f"MD5 {found}, published: {source.photos.md5}")
 
 
 def photos(source: PublishedSource, home: Path) -> tuple[Photos, Photos]:
-    """The training and the test part of CIFAR-10, as its authors divided it.
+    """The original training and test part of CIFAR-10.
 
-    Raises `InvalidInput` for an archive that is missing or not the published one.
+    Raises `InvalidInput` if the archive is missing or differs from the published one.
     """
     check_photos(source, home)
     try:
@@ -81,7 +81,7 @@ def _part(archive: tarfile.TarFile, names: tuple[str, ...]) -> Photos:
     for name in names:
         file = archive.extractfile(f"{_FOLDER}/{name}")
         if file is None:
-            raise KeyError(f"{name} is no file")
+            raise KeyError(f"{name} is not a file")
         batches.append(_Batch(file, encoding="latin1").load())
     return Photos(
         np.concatenate([batch["data"] for batch in batches]).reshape(-1, 3, 32, 32),
@@ -90,7 +90,7 @@ def _part(archive: tarfile.TarFile, names: tuple[str, ...]) -> Photos:
 
 
 class _Batch(pickle.Unpickler):
-    """Reads a batch as Python 2 pickled it: lists, strings and one array; calls nothing else."""
+    """Reads a batch pickled by Python 2: lists, strings and one array; calls nothing else."""
 
     def find_class(self, module: str, name: str) -> Callable[..., Any]:
         allowed: dict[tuple[str, str], Callable[..., Any]] = {
@@ -104,7 +104,7 @@ class _Batch(pickle.Unpickler):
 
 
 def _empty_array(kind: type[Any], shape: tuple[int, ...], dtype: str) -> NDArray[Any]:
-    """The array that a pickle fills."""
+    """An empty array for the unpickler to fill."""
     array: NDArray[Any] = np.ndarray.__new__(kind, shape, dtype)
     return array
 

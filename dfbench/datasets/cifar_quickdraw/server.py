@@ -1,4 +1,4 @@
-"""The beginning of a file on a server, fetched so that a broken connection loses nothing."""
+"""Resumable download of the beginning of a file."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from dfbench.system.files import write_json, writing
 
 @dataclass(frozen=True)
 class Edition:
-    """Which contents of a file a server gives out; bytes of two editions are never joined."""
+    """The version of a file on a server; bytes of different versions are never combined."""
 
     version: str
-    """The server's ETag, else the date of the last change, else empty."""
+    """The server's ETag, else its Last-Modified date, else empty."""
     length: int | None
-    """Of the whole file in bytes; None if the server does not say."""
+    """Size of the whole file in bytes; None if the server does not report it."""
 
 
 class PartialFile:
-    """The bytes that have arrived, in a hidden file beside `target`, and their edition."""
+    """The bytes downloaded so far, in a hidden file next to `target`, and their edition."""
 
     def __init__(self, target: Path) -> None:
         self.target = target
@@ -42,27 +42,27 @@ class PartialFile:
 
     @property
     def size(self) -> int:
-        """Number of bytes that are there."""
+        """Number of bytes downloaded."""
         return self.path.stat().st_size if self.path.is_file() else 0
 
     def begin(self, edition: Edition) -> None:
-        """Drop what is there and note whose bytes come now."""
+        """Discard all bytes and record the edition of those to come."""
         self.drop()
         write_json(self._note, asdict(edition))
         self.edition = edition
 
     def append(self, chunks: Iterable[bytes]) -> None:
-        """Add bytes as they arrive. Raises `FileFault` if that cannot be done."""
+        """Append bytes as they arrive. Raises `FileFault` if they cannot be written."""
         with writing(self.target):
             file = self.path.open("ab")
         with file:
-            for chunk in chunks:  # what the server does is none of the disk's business
+            for chunk in chunks:  # outside `writing`, so that server errors are not file errors
                 with writing(self.target):
                     file.write(chunk)
                     file.flush()
 
     def drop(self) -> None:
-        """Remove it."""
+        """Remove the bytes and their edition."""
         self.path.unlink(missing_ok=True)
         self._note.unlink(missing_ok=True)
         self.edition = None
@@ -71,28 +71,28 @@ class PartialFile:
         try:
             return Edition(**json.loads(self._note.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
-            # Bytes whose edition is unknown cannot be continued, whatever the reason.
+            # Without their edition, the bytes cannot be continued.
             return None
 
 
 _TRIES = 5
-"""Requests in a row that may bring nothing."""
+"""Consecutive requests without new bytes before giving up."""
 _BUSY = (429, 500, 502, 503, 504)
 _TIMEOUT = (15.0, 60.0)
-"""Seconds until there is a connection, and between two pieces of an answer."""
+"""Seconds to connect, and between two pieces of a response."""
 _CHUNK = 1 << 16
 _WHOLE, _PART, _NO_SUCH_PART = 200, 206, 416
 
 
 class FetchFault(DfbenchError):
-    """A server that cannot be reached, or does not give what it was asked for."""
+    """A server cannot be reached, or does not send the requested file."""
 
 
 class Server:
-    """Fetches files by range requests over one kept connection.
+    """Fetches files by range requests over a persistent connection.
 
-    `pause` is the number of seconds before a second try; it doubles from try to try. Proxies and
-    certificates are taken from the environment, as `requests` does.
+    `pause` is the number of seconds before the first retry; it doubles with every retry. Proxies
+    and certificates come from the environment, as usual for `requests`.
     """
 
     def __init__(self, pause: float = 1.0) -> None:
@@ -100,7 +100,7 @@ class Server:
         self._session = requests.Session()
         retry = Retry(
             total=None,
-            connect=0,  # a lost connection is tried again by `pull`, which goes on where it broke
+            connect=0,  # `pull` retries lost connections and resumes the download
             read=0,
             other=0,
             redirect=5,
@@ -115,9 +115,10 @@ class Server:
     def pull(self, url: str, partial: PartialFile, end: int, advance: Advance) -> None:
         """Continue `partial` until it has `end` bytes, or all of the file if that is shorter.
 
-        `advance` is told of every byte that comes (and, in negative, of those given up). From a
-        server that knows no ranges the file is read from its beginning, and left when there is
-        enough. Bytes of a file that has changed meanwhile are given up. Raises `FetchFault`.
+        `advance` is called with the number of bytes received (negative for bytes discarded). If
+        the server does not support ranges, the file is read from its start until `end`. If the
+        file has changed on the server, the bytes received so far are discarded. Raises
+        `FetchFault`.
         """
         tries = 0
         while not _enough(partial, end):
@@ -130,7 +131,7 @@ class Server:
                 time.sleep(self._pause * 2 ** max(tries - 1, 0))
 
     def _try(self, url: str, partial: PartialFile, end: int, advance: Advance) -> str:
-        """One request; why it ended early, if it did."""
+        """Send one request; returns the reason if it ended early, else an empty string."""
         headers = {
             "Range": f"bytes={partial.size}-{end - 1}",
             "Accept-Encoding": "identity",  # ranges count the bytes of the file itself
@@ -144,7 +145,7 @@ class Server:
 
 
 def _reason(fault: Exception) -> str:
-    """The cause that `requests` wraps twice, on one line."""
+    """The innermost cause of a `requests` exception, on one line."""
     inner = fault.args[0] if fault.args else fault
     return " ".join(str(getattr(inner, "reason", inner)).split())
 
@@ -160,7 +161,7 @@ def _take(answer: requests.Response, partial: PartialFile, end: int, advance: Ad
         stop, edition, kept = 0, Edition("", None), False
     else:
         raise FetchFault(
-            f"{answer.url} answers {answer.status_code} {answer.reason}; {_by_hand(partial)}"
+            f"{answer.url} responds with {answer.status_code} {answer.reason}; {_by_hand(partial)}"
         )
     if not kept:
         advance(-have)
@@ -170,13 +171,13 @@ def _take(answer: requests.Response, partial: PartialFile, end: int, advance: Ad
 
 
 def _part(answer: requests.Response, have: int, end: int) -> tuple[int, Edition]:
-    """Where the part ends that an answer gives, and of which edition it is."""
+    """End offset and edition of the part in a response."""
     given = answer.headers.get("Content-Range", "")
     found = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+|\*)", given)
     if found is None or int(found[1]) != have:
         raise FetchFault(
-            f"{answer.url} gives {given or 'an unnamed part'!r} of the file when asked for bytes "
-            f"{have} to {end - 1}: something between here and there is broken; try again later"
+            f"{answer.url} sends {given or 'an unnamed part'!r} of the file instead of bytes "
+            f"{have} to {end - 1}: the server or a proxy is faulty; try again later"
         )
     length = None if found[3] == "*" else int(found[3])
     return min(int(found[2]) + 1, end), Edition(_version(answer), length)
@@ -192,8 +193,8 @@ def _length(answer: requests.Response) -> int | None:
 
 
 def _pieces(answer: requests.Response, room: int, advance: Advance) -> Iterator[bytes]:
-    """At most `room` bytes of an answer's body, as they come."""
-    # Not iter_content: what calls itself gzip here is a file that has to stay as it is.
+    """At most `room` bytes of a response's body, as they arrive."""
+    # Not iter_content, which would decompress a gzip file.
     for chunk in answer.raw.stream(_CHUNK, decode_content=False):
         piece = chunk[:room]
         room -= len(piece)
@@ -209,12 +210,12 @@ def _enough(partial: PartialFile, end: int) -> bool:
 
 
 def _broken_off(url: str, partial: PartialFile, reason: str) -> FetchFault:
-    kept = f"; {partial.size} bytes have come and are kept" if partial.size else ""
+    kept = f"; {partial.size} bytes received and kept" if partial.size else ""
     return FetchFault(
-        f"{url} cannot be fetched ({reason or 'it answers with nothing'}){kept}: repeat the same "
-        f"command to go on, or {_by_hand(partial)}"
+        f"{url} cannot be fetched ({reason or 'empty response'}){kept}: repeat the same "
+        f"command to resume, or {_by_hand(partial)}"
     )
 
 
 def _by_hand(partial: PartialFile) -> str:
-    return f"fetch the file in another way and put it there: '{partial.target}'"
+    return f"download the file manually to '{partial.target}'"

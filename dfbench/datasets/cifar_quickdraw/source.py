@@ -1,4 +1,4 @@
-"""Where CIFAR-10 and Quick, Draw! are to be had, and which of their classes are the same."""
+"""Download locations of CIFAR-10 and Quick, Draw!, and the classes they share."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from urllib.parse import quote
 from pydantic import BaseModel, ConfigDict, Field
 
 NAME = "cifar-quickdraw"
-"""What `--dataset` takes, and the folder that the files lie in."""
+"""The dataset's `--dataset` name and the name of its folder."""
 SIDE = 28
-"""Pixels to a side of a drawing."""
+"""Height and width of drawings in pixels."""
 
 
 class _Fact(BaseModel):
@@ -21,7 +21,7 @@ class _Fact(BaseModel):
 
 
 class PhotoArchive(_Fact):
-    """The archive of CIFAR-10 in its Python version."""
+    """The CIFAR-10 archive, Python version."""
 
     url: str
     md5: str
@@ -35,25 +35,25 @@ class Drawings(_Fact):
     """The bitmaps of Quick, Draw!."""
 
     url: str
-    """Of the folder that holds a file `<category>.npy` for each category."""
+    """URL of the folder with one file `<category>.npy` per category."""
     count: int
-    """Drawings of a category that are used: the first ones of its file."""
+    """Number of drawings used per category: the first ones of its file."""
     source: str
 
 
 class SharedClass(_Fact):
-    """A class of both."""
+    """A class of both datasets."""
 
     name: str
-    """CIFAR-10's."""
+    """Its name in CIFAR-10."""
     label: int
-    """Its number in CIFAR-10."""
+    """Its label in CIFAR-10."""
     category: str
-    """Quick, Draw!'s name of it."""
+    """Its name in Quick, Draw!."""
 
 
 class PublishedSource(_Fact):
-    """All of it; a file beside this module, other ones in tests."""
+    """Both datasets and their shared classes; read from `source.toml`."""
 
     photos: PhotoArchive
     drawings: Drawings
@@ -65,33 +65,34 @@ class PublishedSource(_Fact):
         return tuple(sorted(shared.name for shared in self.classes))
 
     def shared(self, name: str) -> SharedClass:
-        """The class of this name, which has to be one."""
+        """The class of this name, which must exist."""
         return next(shared for shared in self.classes if shared.name == name)
 
     def archive(self, home: Path) -> Path:
-        """Where the photos are expected."""
+        """The file of the photos."""
         return home / self.photos.url.rpartition("/")[2]
 
     def bitmaps(self, home: Path, shared: SharedClass) -> Path:
-        """Where the drawings of a class are expected."""
+        """The file of a class's drawings."""
         return home / f"{shared.category}.npy"
 
     def address(self, shared: SharedClass) -> str:
-        """Where the drawings of a class are published."""
+        """The URL of a class's drawings."""
         return f"{self.drawings.url}/{quote(shared.category)}.npy"
 
 
 @cache
 def published() -> PublishedSource:
-    """The source that comes with dfbench."""
+    """The source packaged with dfbench."""
     file = files("dfbench.datasets.cifar_quickdraw").joinpath("source.toml")
     return PublishedSource.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
 
 
 def home_folder(root: Path | None, cache: Path) -> Path:
-    """The folder of the files: in the data root `root` or in the image cache `cache`.
+    """The folder of the files, in the data root `root` or in the image cache `cache`.
 
-    Whichever is there, the data root first; if neither is, the data root where one is given.
+    The first of them that exists; if neither does, the one in the data root, or in the cache if
+    `root` is None.
     """
     places = [place / NAME for place in (root, cache) if place is not None]
     return next((place for place in places if place.is_dir()), places[0])

@@ -1,1 +1,1 @@
-"""What `dfbench data verify` reports of each kind of dataset."""
+"""Checks of `dfbench data verify` for each kind of dataset."""

@@ -1,4 +1,4 @@
-"""What has been fetched of CIFAR-10 and the drawings, and whether it is whole."""
+"""Condition of the downloaded files of CIFAR-10 and Quick, Draw!."""
 
 from __future__ import annotations
 
@@ -26,14 +26,16 @@ _Counts = Mapping[str, int]
 
 
 def fetched_condition(source: PublishedSource, request: DatasetRequest, looks: Looks) -> Condition:
-    """Look at the files of the dataset; each is read as a whole and compared with its checksum.
+    """Check the files of the dataset; each is read completely and compared with its checksum.
 
-    Raises `InvalidInput` for looks that only image files need, and what `chosen_classes` raises.
+    Raises `InvalidInput` for checks that apply to image files only, and the exceptions of
+    `chosen_classes`.
     """
     if looks != Looks():
         option = "--decode" if looks.decode else "--duplicates"
         raise InvalidInput(
-            f"{option} asked of '{NAME}': its files are compared with checksums anyway; drop it"
+            f"{option} does not apply to '{NAME}', whose files are always compared with checksums; "
+            "remove the option"
         )
     benchmark, alternative = chosen_classes(source, request)
     home = home_folder(request.root, request.cache)
@@ -89,7 +91,7 @@ def _by_hand(source: PublishedSource, home: Path, faulty: set[Path]) -> Iterator
     for shared in source.classes:
         file = source.bitmaps(home, shared)
         if shared.category not in known and file not in faulty:
-            text = f"'{file}' was put there by hand: only its form could be checked"
+            text = f"'{file}' was added manually: only its format could be checked"
             yield Problem("no checksum", text, spoils=False)
 
 

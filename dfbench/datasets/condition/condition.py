@@ -1,4 +1,4 @@
-"""The condition of a dataset on disk: what is there, what is wrong, whether it can be used."""
+"""The condition of a dataset on disk: its files, its problems and whether it can be used."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ CUTOFF = 200
 
 @dataclass(frozen=True)
 class Ceiling:
-    """The best possible P@200 of one division of the images."""
+    """The best possible P@200 of one split of the images."""
 
     division: str
-    """How queries and gallery are chosen, e.g. `fifth` or `T30-PCYC`."""
+    """The choice of queries and gallery, e.g. `fifth` or `T30-PCYC`."""
     classes: int
     queries: int
     gallery: int
@@ -60,57 +60,57 @@ _MANY: Mapping[Modality, str] = {"photo": "photos", "sketch": "sketches"}
 
 @dataclass(frozen=True)
 class Looks:
-    """What is looked at beyond names and sizes of files."""
+    """Checks beyond the names and sizes of files."""
 
     decode: bool = False
-    """Read every image as a run does."""
+    """Decode every image as in a run."""
     duplicates: bool = False
-    """Compare contents."""
+    """Compare file contents."""
 
 
 @dataclass(frozen=True)
 class Holding:
-    """The images of one dataset and what is known of them before any file is opened."""
+    """The images of one dataset and the facts known before any file is opened."""
 
     name: str
     root: Path
     layouts: Mapping[str, str]
-    """Where each kind of image lies, and whose layout that is."""
+    """Location and layout of each kind of image."""
     files: Files
     """By modality and class, for the classes in use."""
     published: Mapping[Modality, int]
-    """Published number of images of all classes, where there is one."""
+    """Published number of images of all classes, if known."""
     problems: tuple[Problem, ...]
     obstacles: tuple[str, ...]
-    """Reasons why the classes in use cannot be opened, a line each."""
+    """Reasons why the classes in use cannot be opened, one line each."""
     divisions: Mapping[str, tuple[Counts, Counts]]
-    """Queries and gallery photos by class, of each published way of choosing them."""
+    """Queries and gallery photos by class, for each published split."""
     least: Mapping[Modality, int] = field(default_factory=lambda: dict.fromkeys(MODALITIES, 2))
-    """Images a class needs so that some can be held out and some remain."""
+    """Fewest images per class that leave both a training and a test part."""
     spare: frozenset[str] = frozenset()
-    """The classes in use that are alternative ones: nothing of theirs is held out."""
+    """Alternative classes among those in use, of which no image is held out."""
     notes: tuple[str, ...] = ()
-    """What a run would say of the choice of classes, a line each."""
+    """Notes that a run would print about the choice of classes, one line each."""
 
 
 @dataclass(frozen=True)
 class Condition:
-    """A dataset examined."""
+    """The result of checking a dataset."""
 
     name: str
     root: Path
     layouts: Mapping[str, str]
-    """Where each kind of image lies, and whose layout that is."""
+    """Location and layout of each kind of image."""
     counts: Mapping[Modality, Counts]
     """Images by class, for the classes in use."""
     published: Mapping[Modality, int]
     looks: Looks | None
-    """None for a dataset whose files are compared with checksums as a whole."""
+    """None for a dataset whose files are all compared with checksums."""
     problems: tuple[Problem, ...]
-    """Of folders, names, counts and files."""
+    """Problems with folders, names, counts and files."""
     obstacles: tuple[str, ...]
     ceilings: tuple[Ceiling, ...]
-    """Of dfbench's own hold-out, then of those published."""
+    """For dfbench's own hold-out, then for the published ones."""
     notes: tuple[str, ...] = ()
 
     @property
@@ -120,9 +120,9 @@ class Condition:
 
 
 def examined(holding: Holding, looks: Looks) -> Condition:
-    """Look at the files of a dataset.
+    """Check the files of a dataset.
 
-    Raises `InvalidInput` if contents are to be compared and a file goes away meanwhile.
+    Raises `InvalidInput` if file contents are compared and a file disappears meanwhile.
     """
     every = [file for m in MODALITIES for group in holding.files[m].values() for file in group]
     faults = unreadable(list(dict.fromkeys(every)), decode=looks.decode)
@@ -134,8 +134,8 @@ def examined(holding: Holding, looks: Looks) -> Condition:
     obstacles = [*holding.obstacles, *_too_small(holding)]
     if faults:
         obstacles.append(
-            f"{len(faults)} image files cannot be read: mend or remove them, or leave them out "
-            "with dfbench run --skip-unreadable"
+            f"{len(faults)} image files cannot be read: repair or remove them, or skip them with "
+            "dfbench run --skip-unreadable"
         )
     if looks.duplicates:
         problems += _doubles(holding, set(faults))
@@ -185,7 +185,7 @@ def _doubles(holding: Holding, faulty: set[Path]) -> Iterator[Problem]:
             where = f"class {across[0]!r}" if len(across) == 1 else f"classes {listed(across)}"
             names = ", ".join(f"'{_shown(file, holding)}'" for file in group[:3])
             more = ", ..." if group[3:] else ""
-            text = f"{len(group)} {modality} files of {where} have one content: {names}{more}"
+            text = f"{len(group)} {modality} files of {where} are identical: {names}{more}"
             yield Problem("duplicates", text, spoils=False)
 
 
@@ -200,5 +200,5 @@ def _ceilings(holding: Holding, counts: Mapping[Modality, Counts]) -> Iterator[C
 
 
 def a_fifth(images: int) -> int:
-    """Size of the test part of a class of so many different images."""
+    """Size of the test part of a class with this number of distinct images."""
     return len(held_out([str(i) for i in range(images)]) or ())

@@ -1,4 +1,4 @@
-"""What a folder of one's own images holds, for the classes a user names."""
+"""Contents of an image folder, for the classes that a user names."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from dfbench.modality import MODALITIES
 
 
 def folder_holding(request: DatasetRequest) -> Holding:
-    """The images of `folder:PATH`, asked for as `dfbench run` asks.
+    """The images of `folder:PATH`, with the options of `dfbench run`.
 
-    Raises what `named_folder` and `class_folders` raise, and `UnknownName` for a class that is not
-    there.
+    Raises the exceptions of `named_folder` and `class_folders`, and `UnknownName` for a missing
+    class.
     """
     root = named_folder(request)
     try:
@@ -59,7 +59,7 @@ def _read(root: Path, request: DatasetRequest) -> Holding:
 
 
 def _chosen(folders: Folders, request: DatasetRequest, obstacles: list[str]) -> Selection:
-    """The classes that a run would take; all if it would refuse them."""
+    """The classes that a run would use; all if it would refuse the request."""
     try:
         return selected(folders, request)
     except InvalidInput as fault:
@@ -81,7 +81,5 @@ def _ignored(folders: Folders, files: Files) -> Iterator[Problem]:
             folder = folders[modality].get(name)
             entries = [] if folder is None else [e for e in folder.iterdir() if e.name[0] != "."]
             if len(entries) > len(group):
-                text = (
-                    f"'{folder}' holds {len(entries) - len(group)} entries that are no image files"
-                )
+                text = f"'{folder}' has {len(entries) - len(group)} entries other than image files"
                 yield Problem("ignored files", text, spoils=False)

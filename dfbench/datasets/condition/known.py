@@ -1,4 +1,4 @@
-"""What a data root holds of a published dataset, for the classes a user names."""
+"""Files of a published dataset under a data root, for the classes that a user names."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from dfbench.modality import MODALITIES
 
 
 def known_holding(name: str, request: DatasetRequest) -> Holding:
-    """The images of the published dataset `name`, asked for as `dfbench run` asks.
+    """The images of the published dataset `name`, with the options of `dfbench run`.
 
-    Raises what `inventory` and `chosen_holdout` raise, and `UnknownName` for a class that is none.
+    Raises the exceptions of `inventory` and `chosen_holdout`, and `UnknownName` for an unknown
+    class.
     """
     found = inventory(name, request.root, duplicates=request.duplicate_photos)
     holdout = chosen_holdout(found, request)
@@ -72,7 +73,7 @@ def _obstacles(found: Inventory, chosen: tuple[str, ...]) -> Iterator[str]:
         if absent:
             yield (
                 f"{len(absent)} of {len(chosen)} classes have no {modality}: {listed(absent)}; "
-                "complete it, or take the classes that are there with --classes all"
+                "add the missing images, or use only the classes present with --classes all"
             )
 
 

@@ -1,4 +1,4 @@
-"""Benchmark and alternative classes of a folder: as the user says, or by a packaged class list."""
+"""Benchmark and alternative classes of a folder, from the user or a packaged class list."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from dfbench.modality import MODALITIES
 
 @dataclass(frozen=True)
 class ClassList:
-    """The division of one known set of class folders; a file in `class_lists/`."""
+    """The split of one known set of class folders; a file in `class_lists/`."""
 
     name: str
     """The stem of its file."""
     source: str
-    """Where the division comes from."""
+    """Source of the split."""
     folder: frozenset[str]
-    """All class folders, spelt exactly: what a folder is recognised by."""
+    """All class folders, in exact spelling, by which an image folder is recognised."""
     benchmark: tuple[str, ...]
     """Sorted; part of `folder`."""
     alternative: tuple[str, ...]
@@ -33,7 +33,7 @@ class ClassList:
 
 @cache
 def packaged_lists() -> tuple[ClassList, ...]:
-    """All class lists that come with dfbench, by name."""
+    """All class lists packaged with dfbench, by name."""
     texts = {
         entry.name: entry.read_text(encoding="utf-8")
         for entry in files("dfbench.datasets.folder").joinpath("class_lists").iterdir()
@@ -74,12 +74,12 @@ class Selection:
 
 
 def selected(folders: Folders, request: DatasetRequest) -> Selection:
-    """The classes asked for; else those of a packaged class list; else all.
+    """The requested classes; by default those of a packaged class list, or all.
 
     A list is applied if it has exactly the folder's classes and `request.classes` is None.
-    Raises `InvalidInput` for a name that cannot be written or that holds an invisible character,
-    for a class in one modality only, for a benchmark class that is also an
-    alternative one, for fewer than two classes; `UnknownName` for a class that is not there.
+    Raises `InvalidInput` for a name that cannot be encoded or contains an invisible character, for
+    a class in only one modality, for a benchmark class that is also an alternative class, and for
+    fewer than two classes; `UnknownName` for a class that does not exist.
     """
     notes: tuple[str, ...] = ()
     asked = _composed(request.classes)

@@ -1,4 +1,4 @@
-"""What a folder dataset holds on disk: `photo/<class>/*` and `sketch/<class>/*`."""
+"""The layout of an image folder: `photo/<class>/*` and `sketch/<class>/*`."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ _ARCHIVES = frozenset({".zip", ".7z", ".rar", ".tar", ".gz", ".tgz", ".bz2", ".x
 
 
 def class_folders(root: Path) -> Folders:
-    """Class folders of both modalities by composed name; hidden ones are not classes.
+    """Class folders of both modalities by composed name; hidden folders are ignored.
 
-    Raises `InvalidInput` if `root` or one of its modality folders does not exist, for a link that
-    leads nowhere or an archive that is not unpacked among the class folders, and for two folders
-    whose names differ by their Unicode form only.
+    Raises `InvalidInput` if `root` or one of its modality folders does not exist, for broken links
+    or packed archives among the class folders, and for two folders whose names differ only in
+    Unicode form.
     """
     if root.is_file():
         raise InvalidInput(
-            f"'{root}' is a file: unpack it and name the folder that holds photo/<class>/* and "
+            f"'{root}' is a file: unpack it and pass the folder that contains photo/<class>/* and "
             "sketch/<class>/*"
         )
     if not root.is_dir():
         raise InvalidInput(
-            f"no folder '{root}': give one that holds photo/<class>/* and sketch/<class>/*"
+            f"no folder '{root}'; allowed: a folder with photo/<class>/* and sketch/<class>/*"
         )
     found: Folders = {}
     for modality in MODALITIES:
@@ -48,9 +48,9 @@ def _by_name(folders: list[Path]) -> dict[str, Path]:
         first = found.setdefault(composed(folder.name), folder)
         if first != folder:
             raise InvalidInput(
-                f"'{folder.parent}' holds class {composed(folder.name)!r} twice, as "
-                f"{first.name!a} and as {folder.name!a}, two Unicode forms of one name: "
-                "put the images of both into one of them"
+                f"'{folder.parent}' contains class {composed(folder.name)!r} twice, as "
+                f"{first.name!a} and as {folder.name!a}, two Unicode forms of the same name: "
+                "move all images into one of them"
             )
     return found
 
@@ -69,15 +69,13 @@ def _check_entries(entries: list[Path]) -> None:
     unpacked = {entry.name for entry in entries if entry.is_dir()}
     for entry in sorted(entries):
         if leads_nowhere(entry):
-            raise InvalidInput(
-                f"'{entry}' is a link that leads nowhere or in a circle: mend or remove it"
-            )
+            raise InvalidInput(f"'{entry}' is a broken or circular link: fix or remove it")
         if is_archive(entry) and unpacked_name(entry) not in unpacked:
-            raise InvalidInput(f"'{entry}' is an archive: unpack it, or move it away")
+            raise InvalidInput(f"'{entry}' is an archive: unpack it, or move it elsewhere")
 
 
 def is_archive(entry: Path) -> bool:
-    """Whether this is a file such as `photos.zip`."""
+    """Whether this is an archive file such as `photos.zip`."""
     return entry.suffix.lower() in _ARCHIVES and entry.is_file()
 
 
@@ -87,16 +85,16 @@ def unpacked_name(archive: Path) -> str:
 
 
 def leads_nowhere(entry: Path) -> bool:
-    """Whether this is a link whose target does not exist or that leads to itself."""
+    """Whether this is a broken or circular link."""
     return entry.is_symlink() and not entry.exists()
 
 
 def image_files(folder: Path) -> list[Path]:
     """Image files of one class folder, by name.
 
-    A file is an image if its suffix, in any case, is of a format Pillow can read, and its name
-    does not start with a dot. All other files, and folders, are ignored. Raises `InvalidInput` if
-    none is left.
+    A file is an image if Pillow can read the format of its suffix (in upper or lower case) and its
+    name does not start with a dot. Other files and folders are ignored. Raises `InvalidInput` if
+    there are no images.
     """
     files = sorted(
         entry
@@ -112,7 +110,7 @@ def image_files(folder: Path) -> list[Path]:
 
 
 def is_image_name(name: str) -> bool:
-    """Whether the suffix, in any case, is that of a format Pillow can read."""
+    """Whether Pillow can read the format of the suffix, in upper or lower case."""
     return Path(name).suffix.lower() in _suffixes()
 
 

@@ -1,4 +1,4 @@
-"""Anybody's images: `PATH/photo/<class>/*` and `PATH/sketch/<class>/*`."""
+"""Opening an image folder: `PATH/photo/<class>/*` and `PATH/sketch/<class>/*`."""
 
 from __future__ import annotations
 
@@ -14,21 +14,20 @@ from dfbench.datasets.split import A_FIFTH, EVERYTHING
 from dfbench.errors import InvalidInput
 from dfbench.modality import MODALITIES
 
-_ALL_TESTED = "every image is a test image: a teacher must not have learned from any of them"
+_ALL_TESTED = "every image is a test image: teachers must not have been trained on any of them"
 
 
 def open_folder(request: DatasetRequest) -> Dataset:
-    """Open the images in `request.argument`, decoding them first if the cache does not hold them.
+    """Open the images in `request.argument`, decoding images that are not in the cache.
 
-    Images of any size and any format Pillow reads; hidden files and files without an image suffix
-    are ignored. A fifth of each class is the test part, chosen by contents (see `split.held_out`),
-    or, with the hold-out `all`, every image.
-    The image size is chosen as in `open_files`.
+    Images may have any size and any format that Pillow reads; hidden files and files without an
+    image suffix are ignored. A fifth of each class is the test part, chosen by content (see
+    `split.held_out`), or, with the hold-out `all`, every image. The image size is chosen as in
+    `open_files`.
 
-    Raises `InvalidInput` for a folder that is missing, empty or too small, for classes that do
-    not fit together, and, unless `request.skip_unreadable`, for an image that cannot be decoded;
-    `UnknownName` for a class that is not there; `FileFault` if the cache cannot
-    be written to.
+    Raises `InvalidInput` for a folder that is missing, empty or too small, for an invalid choice of
+    classes and, unless `request.skip_unreadable`, for an image that cannot be decoded;
+    `UnknownName` for a class that does not exist; `FileFault` if the cache cannot be written to.
     """
     root = named_folder(request)
     folders = class_folders(root)
@@ -52,7 +51,7 @@ def open_folder(request: DatasetRequest) -> Dataset:
 
 
 def named_folder(request: DatasetRequest) -> Path:
-    """The folder asked for. Raises `InvalidInput` without one, and for what a folder cannot do."""
+    """The requested folder. Raises `InvalidInput` without one, and for inapplicable options."""
     if not request.argument:
         raise InvalidInput("dataset 'folder' needs a path: folder:PATH")
     if request.holdout != "all":

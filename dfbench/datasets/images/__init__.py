@@ -1,1 +1,1 @@
-"""Image files decoded once: pictures, packed arrays, and the cache that holds them."""
+"""Decoding of image files, packed arrays and the cache of decoded images."""

@@ -1,9 +1,9 @@
-"""The cache of decoded images of one folder at one size: chunks, found again by content.
+"""The cache of decoded images of one folder at one size: chunks of images, indexed by content.
 
-An image is looked up by the digest of its file, so that whoever wants some of the images, or
-others besides, or the same ones under other names, decodes only what no chunk holds. Opening reads
-the headers of the chunks; pixels are checked against their CRC-32 whenever they are read from disk,
-which takes a core a second for some 4 GB.
+Images are looked up by the digest of their file. A request for a subset, for additional images or
+for renamed files therefore decodes only images that are in no chunk. Opening the cache reads the
+chunk headers; pixels are checked against their CRC-32 whenever they are read from disk, at about
+4 GB per second and core.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _CHUNK_BYTES = 32 << 20
 
 
 class DecodedImages:
-    """Images by the digest of their file, decoded when they are first wanted."""
+    """Decoded images by the digest of their file; missing ones are decoded on opening."""
 
     def __init__(self, folder: Path, size: int, files: Mapping[str, Path], processes: int) -> None:
         self._folder = folder
@@ -48,7 +48,7 @@ class DecodedImages:
 
     @property
     def unreadable(self) -> dict[str, str]:
-        """Why a file cannot be decoded, by its digest."""
+        """Files that cannot be decoded, by digest, with the reason."""
         verdicts: dict[str, str] = {}
         for chunk in self._chunks:
             verdicts |= chunk.unreadable
@@ -61,7 +61,7 @@ class DecodedImages:
     def read(self, digests: Sequence[str], channels: int) -> Images:
         """Pixels `[N, channels, H, W]` in new memory, checked against their checksums.
 
-        What is damaged is decoded again. Raises what making the cache raises.
+        Damaged chunks are decoded again, with the same exceptions as building the cache.
         """
         mended: set[Path] = set()
         while True:
@@ -89,7 +89,7 @@ class DecodedImages:
         return images
 
     def _look(self) -> list[Path]:
-        """Read the headers of all chunks; those that have none that can be read."""
+        """Read the headers of all chunks; returns the files whose header is damaged."""
         chunks: list[Chunk] = []
         damaged: list[Path] = []
         for path in entries(self._folder):
@@ -108,8 +108,8 @@ class DecodedImages:
         return damaged
 
     def _drop(self, path: Path) -> None:
-        """Remove a damaged chunk, unless another process has made it anew meanwhile."""
-        note(f"cache file '{path}' is damaged: its images are decoded again")
+        """Remove a damaged chunk, unless another process has replaced it in the meantime."""
+        note(f"cache file '{path}' is damaged: decoding its images again")
         with self._locked():
             try:
                 chunk = open_chunk(path)
@@ -123,7 +123,7 @@ class DecodedImages:
         return {digest: file for digest, file in self._files.items() if digest not in known}
 
     def _prepare(self) -> None:
-        """Decode what no chunk holds; one process at a time does it, others wait and take it."""
+        """Decode the missing images; one process at a time, so that others wait and reuse them."""
         if not self._missing():
             return
         with self._locked():
@@ -134,7 +134,7 @@ class DecodedImages:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        waiting = f"images in '{self._folder}' are being prepared by another process: waiting"
+        waiting = f"another process is preparing the images in '{self._folder}': waiting"
         with FileLock(self._folder / ".lock", waiting):
             drop_leftovers(self._folder)
             yield

@@ -1,8 +1,8 @@
-"""Some images of a dataset, decoded: what one process prepares at a time, one file of the cache.
+"""Chunks of decoded images: the unit of work of a decoding process and one file of the cache.
 
-A chunk is a pack of two arrays, grey images in `1` and coloured ones in `3`, by channels. Its
-`meta` holds, row by row, the digest of the image's file and a CRC-32 of its pixels, and why the
-files that are not in it could not be read.
+A chunk is a pack of two arrays named by number of channels: grey images in `1`, colour images in
+`3`. Its `meta` holds the digest of the file and a CRC-32 of the pixels for each row, and the reason
+for each file that could not be decoded.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _GREY, _COLOUR = 1, 3
 
 
 class DamagedChunkError(Exception):
-    """A chunk whose file is gone, cut short or does not match its checksums."""
+    """A chunk whose file is missing, truncated or does not match its checksums."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(str(path))
@@ -47,19 +47,19 @@ class DamagedChunkError(Exception):
 
 @dataclass(frozen=True)
 class ChunkTask:
-    """Image files that are to become a chunk."""
+    """Image files to decode into one chunk."""
 
     folder: Path
-    """Where the chunk is written, under a name made of its images' digests."""
+    """Folder of the chunk, whose name is a digest of its images' digests."""
     size: int
-    """Pixels to a side, once decoded."""
+    """Height and width of decoded images in pixels."""
     files: Mapping[str, Path]
-    """By digest of their bytes."""
+    """By digest of the file."""
 
 
 @dataclass(frozen=True)
 class ChunkRow:
-    """Where an image lies within a chunk."""
+    """The position of an image in a chunk."""
 
     channels: int
     index: int
@@ -69,18 +69,18 @@ class ChunkRow:
 
 @dataclass(frozen=True)
 class Chunk:
-    """A chunk whose header was read; pixels are read, and checked, when they are asked for."""
+    """A chunk whose header has been read; pixels are read and checked on demand."""
 
     layout: PackHeader
     rows: Mapping[str, ChunkRow]
     """By digest of the file."""
     unreadable: Mapping[str, str]
-    """Why, by digest of the file."""
+    """Reasons by digest of the file."""
 
     def read(self, rows: Sequence[ChunkRow]) -> list[Images]:
-        """Pixels `[C, H, W]` of some rows, as they lie on disk.
+        """Pixels `[C, H, W]` of the given rows, as stored on disk.
 
-        Raises `DamagedChunkError` for what does not match its checksum.
+        Raises `DamagedChunkError` for pixels that do not match their checksum.
         """
         try:
             arrays = {str(c): self.layout.mapped(str(c)) for c in {row.channels for row in rows}}
@@ -94,10 +94,10 @@ class Chunk:
 
 
 def make_chunk(task: ChunkTask) -> int:
-    """Decode a task's images and write them; the number of files.
+    """Decode a task's images and write the chunk; returns the number of files.
 
-    Raises `InvalidInput` for a file that is not what its digest says any more, and what
-    `write_pack` raises.
+    Raises `InvalidInput` for a file that no longer matches its digest, and the exceptions of
+    `write_pack`.
     """
     pixels: dict[int, list[Images]] = {_GREY: [], _COLOUR: []}
     digests: dict[int, list[str]] = {_GREY: [], _COLOUR: []}
@@ -126,7 +126,7 @@ def make_chunk(task: ChunkTask) -> int:
 
 
 def open_chunk(path: Path) -> Chunk:
-    """The chunk at `path`. Raises `DamagedChunkError` for a file whose header is none."""
+    """The chunk at `path`. Raises `DamagedChunkError` for a file without a valid header."""
     try:
         layout = layout_of(path)
         rows = {
@@ -140,7 +140,7 @@ def open_chunk(path: Path) -> Chunk:
 
 
 def _unreadable(meta: Mapping[str, Any]) -> dict[str, str]:
-    """Verdicts of the present Pillow; another one may be able to read the file."""
+    """Reasons found with the installed Pillow version; another may be able to read the file."""
     verdicts = meta["unreadable"].items()
     return {digest: reason for digest, (reason, by) in verdicts if by == PIL.__version__}
 
@@ -150,28 +150,28 @@ def _content(file: Path, digest: str) -> bytes:
         content = read_file(file)
     except OSError as fault:
         raise InvalidInput(
-            f"'{file}' cannot be read any more ({fault.strerror or fault}): "
-            "bring it back, or repeat the same command without it"
+            f"'{file}' can no longer be read ({fault.strerror or fault}): "
+            "restore it, or repeat the same command without it"
         ) from fault
     if digest_of(content) != digest:
-        raise InvalidInput(f"'{file}' has just been changed: repeat the same command")
+        raise InvalidInput(f"'{file}' changed while it was read: repeat the same command")
     return content
 
 
 def _slim(image: NDArray[np.uint8]) -> Images:
-    """One channel where all three are equal."""
+    """The image, reduced to one channel if all three are equal."""
     grey = np.array_equal(image[0], image[1]) and np.array_equal(image[0], image[2])
     return image[:1] if grey else image
 
 
 _WORTH_A_PROCESS = 2
-"""Chunks that take longer than a process takes to start."""
+"""Number of chunks per process that outweighs the time to start it."""
 
 
 def prepare_chunks(tasks: Sequence[ChunkTask], processes: int) -> None:
-    """Make the chunks, `processes` at a time, with a progress bar; those made stay if one fails.
+    """Make the chunks, `processes` at a time, with a progress bar; a failure keeps finished ones.
 
-    Raises what `make_chunk` raises, and `DfbenchError` if a process dies.
+    Raises the exceptions of `make_chunk`, and `DfbenchError` if a process dies.
     """
     total = sum(len(task.files) for task in tasks)
     with console.progress("preparing images", total) as advance:
@@ -189,15 +189,14 @@ def _made(tasks: Sequence[ChunkTask], processes: int) -> Iterator[int]:
                 yield done.result()
     except BrokenProcessPool as fault:
         raise DfbenchError(
-            "a process that decodes images died, perhaps for want of memory: repeat the same "
-            "command, which goes on where this one ended (fewer at once: dfbench data prepare "
-            "--processes 1)"
+            "a process that decodes images died, perhaps out of memory: repeat the same command "
+            "to resume (with fewer processes: dfbench data prepare --processes 1)"
         ) from fault
 
 
 @contextmanager
 def _pool(processes: int) -> Iterator[ProcessPoolExecutor]:
-    # Spawned, because a fork of a process with threads can hang.
+    # Spawn, because forking a process with threads can deadlock.
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(processes, mp_context=context, initializer=_begin)
     try:
@@ -207,7 +206,7 @@ def _pool(processes: int) -> Iterator[ProcessPoolExecutor]:
 
 
 def _begin() -> None:
-    """Leave Ctrl-C to the process that started this one, and end when it is gone."""
+    """Leave Ctrl-C to the parent process, and exit when the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

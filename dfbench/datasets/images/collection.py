@@ -1,4 +1,4 @@
-"""Image files as a dataset: hashed, divided, decoded once."""
+"""A dataset of image files: hashing, splitting and decoding."""
 
 from __future__ import annotations
 
@@ -37,44 +37,44 @@ from dfbench.system.machine import available_cores
 
 _SMALL, _LARGE = 32, 64
 _IN_MEMORY = 64
-"""Pixels to a side up to which a set of images is held in memory."""
+"""Largest image size in pixels at which an image set is held in memory."""
 _Items = Mapping[tuple[Modality, str], tuple[ImageFile, ...]]
 
 
 @dataclass(frozen=True)
 class FileCollection:
-    """Image files that are to become a dataset."""
+    """Image files to open as a dataset."""
 
     name: str
     """The dataset's name."""
     root: Path
-    """Folder that all files lie under."""
+    """Folder that contains all files."""
     files: Mapping[tuple[Modality, str], Sequence[Path]]
-    """By modality and class, for every class of both lists below."""
+    """By modality and class, for all benchmark and alternative classes."""
     benchmark: tuple[str, ...]
     alternative: tuple[str, ...] = ()
     holdout: Holdout = A_FIFTH
     twins: bool = False
-    """Whether files of one class and one name are copies that both count (and are never divided);
-    otherwise such files count once if their bytes are equal."""
+    """Whether files with the same class and name are copies that all count (and stay in the same
+    part); otherwise such files count once if their bytes are equal."""
     notes: tuple[str, ...] = ()
     splits: Mapping[str, ClassSplit] = field(default_factory=dict)
 
 
 def open_files(collection: FileCollection, request: DatasetRequest) -> DecodedFiles:
-    """Open image files as a dataset, decoding them first if the cache does not hold them.
+    """Open image files as a dataset, decoding images that are not in the cache.
 
-    Images are resized to `request.image_size`; without one, to 32 px if the first image (by hash)
-    of every class is at most that large, else to 64 px.
+    Images are resized to `request.image_size`; by default to 32 px if the first image (by hash) of
+    every class is no larger than that, else to 64 px.
 
-    Raises `InvalidInput` for a class too small to divide and, unless `request.skip_unreadable`,
-    for images that cannot be decoded, when all others are; `FileFault` if the cache cannot be
+    Raises `InvalidInput` for a class too small to split and, after decoding all others, for images
+    that cannot be decoded (unless `request.skip_unreadable`); `FileFault` if the cache cannot be
     written to.
     """
     items, notes, missing = _items(collection, request)
     size = _fitting(items) if request.image_size is None else request.image_size
     if size < 1:
-        raise InvalidInput(f"image size {size}: give a number of pixels, such as 32 or 64")
+        raise InvalidInput(f"image size {size}; allowed: a number of pixels, such as 32 or 64")
     images = FolderImages(
         collection.root,
         collection.benchmark,
@@ -99,11 +99,11 @@ def open_files(collection: FileCollection, request: DatasetRequest) -> DecodedFi
 
 
 class DecodedFiles:
-    """Image files, decoded; a `Dataset`.
+    """A `Dataset` of decoded image files.
 
-    A set of images of at most 64 px is read into memory when it is first asked for pixels. Larger
-    images are read as they are asked for: in memory are those of the batch and, while it is read,
-    at most one chunk of the cache (32 MiB), however many images there are.
+    A set of images of at most 64 px is read into memory on first access. Larger images are read on
+    demand: memory then holds the current batch and, while reading it, at most one chunk of the
+    cache (32 MiB), regardless of the size of the dataset.
     """
 
     def __init__(
@@ -156,7 +156,7 @@ class DecodedFiles:
         )
 
     def _array(self, modality: Modality, digests: tuple[str, ...]) -> ImageArray:
-        # Where every photo is gallery, two sets are of the same images: one array serves both.
+        # If every photo is in the gallery, training and test part share one array.
         if (modality, digests) not in self._arrays:
             self._arrays[modality, digests] = self._pixels(digests, self._channels[modality])
         return self._arrays[modality, digests]
@@ -177,7 +177,7 @@ class DecodedFiles:
 def _items(
     collection: FileCollection, request: DatasetRequest
 ) -> tuple[_Items, tuple[str, ...], int]:
-    """All files by hash, notes, and how many files cannot be opened."""
+    """All files by hash, notes, and the number of files that cannot be opened."""
     root = collection.root
     every = [file for group in collection.files.values() for file in group]
     digests = file_digests(every, root, request.cache / f"folder-{_place(root)}.json")
@@ -192,7 +192,7 @@ def _items(
         for where, group in collection.files.items()
     }
     double = len(every) - len(shut) - sum(len(group) for group in items.values())
-    notes = (f"{double} files that lie in two folders counted once",) if double else ()
+    notes = (f"{double} duplicate files in two folders counted once",) if double else ()
     return items, notes, len(shut)
 
 
@@ -221,7 +221,7 @@ def _by_hash(item: ImageFile) -> tuple[str, str]:
 
 
 def _fitting(items: _Items) -> int:
-    """32 or 64 px: judged by one image a class, the first by hash that can be opened."""
+    """32 or 64 px, depending on one image per class: the first by hash that can be opened."""
     for group in items.values():
         for item in group:
             with suppress(UnreadableImageError):
@@ -240,12 +240,12 @@ def _unreadable_image(file: Path, reason: str, more: int) -> InvalidInput:
     others = f", nor {more} others" if more else ""
     return InvalidInput(
         f"cannot read image '{file}' ({reason}){others}: "
-        "mend or remove it, or leave such files out with --skip-unreadable"
+        "repair or remove it, or skip unreadable files with --skip-unreadable"
     )
 
 
 def _place(root: Path) -> str:
-    """A name for what the cache keeps of a folder."""
+    """The name of a folder in the cache."""
     return blake2b(str(root.resolve()).encode(), digest_size=8).hexdigest()
 
 

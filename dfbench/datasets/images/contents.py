@@ -1,4 +1,4 @@
-"""What files hold, as digests; a file is read again only when it may have changed."""
+"""Digests of file contents; a file is read again only if it may have changed."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from dfbench.system import console
 from dfbench.system.files import atomic_path, check_writable, read_file
 
 _FEWEST = 2048
-"""Digests that are worth a write of their own while more are made."""
+"""Least number of new digests that are saved before all files are read."""
 Digests = dict[Path, str | None]
 _Index = dict[str, list[str]]
 _SETTLED = 2.0
-"""Seconds after which a further change of a file must show in its time stamps."""
+"""Seconds after which a further change to a file must show in its time stamps."""
 
 
 def file_digests(files: Sequence[Path], root: Path, index: Path) -> Digests:
     """BLAKE2 digest of each file's bytes, in hex; None for a file that cannot be read.
 
-    Digests are remembered in the file `index` with size, modification and change time (which a
-    program cannot set back), by path relative to `root`. A damaged index is ignored; one that
-    cannot be written raises `FileFault`.
+    Digests are cached in the file `index` by path relative to `root`, with the file's size,
+    modification time and change time (which programs cannot set back). A damaged index is ignored;
+    one that cannot be written raises `FileFault`.
     """
     known = _read(index)
     if not known:
@@ -33,7 +33,7 @@ def file_digests(files: Sequence[Path], root: Path, index: Path) -> Digests:
     settled_before = (time.time() - _SETTLED) * 1e9
     digests: Digests = {}
     fresh: _Index = {}
-    with console.progress("representation images", len(files)) as advance:
+    with console.progress("reading images", len(files)) as advance:
         for file in files:
             name = file.relative_to(root).as_posix()
             digests[file] = None
@@ -47,7 +47,8 @@ def file_digests(files: Sequence[Path], root: Path, index: Path) -> Digests:
                     digests[file] = digest = digest_of(read_file(file))
                     if max(stat.st_mtime_ns, stat.st_ctime_ns) < settled_before:
                         fresh[name] = [stamp, digest]
-            if len(fresh) >= max(_FEWEST, len(known)):  # so that all writes cost twice the last
+            # The index doubles before each write, so all writes cost at most twice the last.
+            if len(fresh) >= max(_FEWEST, len(known)):
                 known |= fresh
                 fresh = {}
                 _write(index, known)

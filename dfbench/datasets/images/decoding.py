@@ -1,4 +1,4 @@
-"""Image files decoded to square RGB arrays; damaged metadata is ignored."""
+"""Decoding of image files to square RGB arrays; damaged metadata is ignored."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from dfbench.system.files import finite, read_file
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8"
 _XMP = b"XML:com.adobe.xmp\x00\x00"
-"""How the text of a PNG begins that may hold an orientation, uncompressed."""
+"""Start of an uncompressed PNG text chunk that may hold an orientation."""
 _START_OF_SCAN = 0xDA
 _COMMENT = 0xFE
 _JFIF, _EXIF, _ADOBE, _LAST = 0xE0, 0xE1, 0xEE, 0xEF
@@ -29,10 +29,10 @@ _WHOLE_JFIF = 14
 
 
 def bare(content: bytes) -> bytes | None:
-    """A PNG or JPEG file less its texts, colour profile and the like; None for any other.
+    """A PNG or JPEG file without texts, colour profile and other metadata; None for other formats.
 
-    What pixels depend on stays: orientation, transparency, and the markers that say how colours
-    are stored. So does the rest of a file that is cut short.
+    Data that determine the pixels are kept: orientation, transparency and the markers for the
+    colour encoding. The rest of a truncated file is kept too.
     """
     if content.startswith(_PNG):
         return _PNG + b"".join(_png_chunks(content))
@@ -54,7 +54,7 @@ def _png_chunks(content: bytes) -> Iterator[bytes]:
 
 def _kept_chunk(chunk: bytes) -> bool:
     kind, data = chunk[4:8], chunk[8:-4]
-    if kind[:1].isupper() or kind == b"tRNS":  # a capital letter: no picture without it
+    if kind[:1].isupper() or kind == b"tRNS":  # an upper-case letter marks a critical chunk
         return True
     turned = kind == b"eXIf" or (kind == b"iTXt" and data.startswith(_XMP))
     return turned and int.from_bytes(chunk[-4:], "big") == crc32(kind + data)
@@ -62,7 +62,7 @@ def _kept_chunk(chunk: bytes) -> bool:
 
 def _jpeg_segments(content: bytes) -> Iterator[bytes]:
     start = len(_JPEG)
-    while start + 4 <= len(content) and content[start] == 0xFF:  # begins a marker
+    while start + 4 <= len(content) and content[start] == 0xFF:  # start of a marker
         marker = content[start + 1]
         if marker in (_START_OF_SCAN, 0xFF):
             break
@@ -82,43 +82,43 @@ def _kept_segment(marker: int, data: bytes) -> bool:
 
 
 VERSION = 1
-"""Part of fingerprints: raised whenever a decoded pixel of ordinary images may change."""
+"""Part of fingerprints: increased whenever decoded pixels of ordinary images may change."""
 READER = 2
-"""Part of the names of caches: raised whenever any image may be read in another way."""
+"""Part of cache names: increased whenever any image may be decoded differently."""
 
 _T = TypeVar("_T")
 
 
 def decoded(file: Path, size: int) -> NDArray[np.uint8]:
-    """The image of a file as `decoded_bytes` gives it; `UnreadableImageError` if it has none."""
+    """The image in a file, as in `decoded_bytes`. Raises `UnreadableImageError` if it has none."""
     return decoded_bytes(image_content(file), size)
 
 
 def decoded_bytes(content: bytes, size: int) -> NDArray[np.uint8]:
-    """The image `[3, size, size]`, upright, transparency on white, squeezed to a square.
+    """The image `[3, size, size]`, upright, on a white background, resized to a square.
 
-    Turned as its EXIF orientation says; of an animation the first frame; its levels as `upright`
-    has them; resized without cropping by Pillow's antialiased bicubic filter. Raises
-    `UnreadableImageError` if the content is empty, truncated or no image.
+    The EXIF orientation is applied, animations contribute their first frame, levels are converted
+    as in `upright`, and the image is resized without cropping by Pillow's antialiased bicubic
+    filter. Raises `UnreadableImageError` if the content is empty, truncated or not an image.
     """
     return read_picture(content, lambda image: squared(image, size))
 
 
 def squared(image: Image.Image, size: int) -> NDArray[np.uint8]:
-    """A picture as the image `[3, size, size]` that `decoded_bytes` makes of its file.
+    """A Pillow image as an array `[3, size, size]`, as in `decoded_bytes`.
 
-    Raises `UnreadableImageError` if its levels have no range that is known.
+    Raises `UnreadableImageError` if the range of its levels is unknown.
     """
     square = upright(image).resize((size, size), Image.Resampling.BICUBIC)
     return np.ascontiguousarray(np.asarray(square).transpose(2, 0, 1))
 
 
 def longest_side(file: Path) -> int:
-    """Width or height of an image in pixels, whichever is greater, without decoding it.
+    """The larger of an image's width and height in pixels, without decoding it.
 
-    Raises `UnreadableImageError` if the file does not begin as an image.
+    Raises `UnreadableImageError` if the file does not start like an image.
     """
-    with suppress(Exception):  # Pillow's readers raise whatever a broken file makes them
+    with suppress(Exception):  # Pillow may raise anything for a broken file
         return _opened(finite(file), lambda image: max(image.size))
     return read_picture(image_content(file), lambda image: max(image.size))
 
@@ -134,14 +134,14 @@ def image_content(file: Path) -> bytes:
 def read_picture(
     content: bytes, use: Callable[[Image.Image], _T], formats: tuple[str, ...] | None = None
 ) -> _T:
-    """What `use` makes of the picture in a file, of any format or one of `formats`.
+    """The result of `use` on the image in a file, of any format or one of `formats`.
 
-    A file that cannot be read as it is is read once more without its metadata. Raises
-    `UnreadableImageError` if that does not help.
+    If a file cannot be read, it is read again without its metadata. Raises `UnreadableImageError`
+    if that fails too.
     """
     try:
         return _opened(BytesIO(content), use, formats)
-    except Exception as fault:  # Pillow's readers raise whatever a broken file makes them
+    except Exception as fault:  # Pillow may raise anything for a broken file
         rest = bare(content)
         if rest is None or rest == content:
             raise UnreadableImageError(_reason(content, fault)) from fault
@@ -171,7 +171,7 @@ def _reason(content: bytes, fault: Exception) -> str:
 
 
 def resized(images: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """The images `[N, C, H, W]` as `[N, C, size, size]`, by Pillow's bicubic filter."""
+    """Images `[N, C, H, W]` resized to `[N, C, size, size]` by Pillow's bicubic filter."""
     count, channels = images.shape[:2]
     result = np.empty((count, channels, size, size), np.uint8)
     for row, image in enumerate(images):

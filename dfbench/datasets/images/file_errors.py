@@ -1,4 +1,4 @@
-"""What is wrong with image files themselves: unreadable ones, and several with one content."""
+"""Detection of unreadable and duplicate image files."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from dfbench.system import console
 from dfbench.system.files import finite, read_file
 
 _SIDE = 8
-"""Pixels to a side of an image that is decoded only to see whether it can be."""
+"""Size in pixels of images decoded only as a check."""
 
 
 def unreadable(files: Sequence[Path], *, decode: bool) -> dict[Path, str]:
     """The files that cannot be used, with the reason.
 
-    Found are files that are empty, gone or closed to the user; with `decode` every file is read
-    as a run reads it, which also finds truncated images and what is no image.
+    Finds files that are empty, missing or without read permission. With `decode`, every file is
+    decoded as in a run, which also finds truncated images and files that are not images.
     """
     faults = {}
-    description = "decoding images" if decode else "looking at image files"
+    description = "decoding images" if decode else "checking image files"
     with console.progress(description, len(files)) as advance:
         for file in files:
             reason = closed(file) or (_broken(file) if decode else None)
@@ -39,8 +39,8 @@ def unreadable(files: Sequence[Path], *, decode: bool) -> dict[Path, str]:
 def duplicates(files: Sequence[Path]) -> tuple[tuple[Path, ...], ...]:
     """Groups of two or more files with the same bytes, in the order of `files`.
 
-    Only files that share their size with another are read. Raises `InvalidInput` for one that
-    cannot be.
+    Only files with the same size as another are read. Raises `InvalidInput` for a file that cannot
+    be read.
     """
     try:
         suspects = [file for group in _equal(files, _size) for file in group]
@@ -48,12 +48,12 @@ def duplicates(files: Sequence[Path]) -> tuple[tuple[Path, ...], ...]:
             return tuple(tuple(group) for group in _equal(_counted(suspects, advance), _digest))
     except OSError as fault:
         raise InvalidInput(
-            f"'{fault.filename}' cannot be read ({fault.strerror or fault}): mend or remove it"
+            f"'{fault.filename}' cannot be read ({fault.strerror or fault}): repair or remove it"
         ) from fault
 
 
 def closed(file: Path) -> str | None:
-    """Why a file cannot be used, as far as is known without reading it; None if it can."""
+    """The reason why a file cannot be used, without reading it; None if there is none."""
     if not encodable(str(file)):
         return "its path is not UTF-8"
     try:

@@ -1,4 +1,4 @@
-"""The images of a folder: their order, their division into parts."""
+"""The images of a folder: their order and their split into parts."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class ImageFile:
     digest: str
     """Hash of the file's bytes."""
     twin: str | None = None
-    """Hash of the photo that this one is another copy of, which it is never divided from."""
+    """Hash of the photo that this one is a copy of; both stay in the same part."""
 
     @property
     def group(self) -> str:
-        """The same for images that show the same."""
+        """Equal for copies of the same image."""
         return self.twin or self.digest
 
 
@@ -38,13 +38,13 @@ class FolderImages:
     benchmark: tuple[str, ...]
     alternative: tuple[str, ...]
     items: Mapping[tuple[Modality, str], tuple[ImageFile, ...]]
-    """By modality and class, in the order of their hashes: renaming a file does not move it."""
+    """By modality and class, in hash order, so that renaming a file does not change its place."""
     size: int
-    """Pixels to a side, once decoded."""
+    """Height and width of decoded images in pixels."""
     holdout: Holdout = A_FIFTH
 
     def files(self) -> dict[str, Path]:
-        """A file of each content, by its hash."""
+        """One file per distinct content, by hash."""
         return {item.digest: item.file for group in self.items.values() for item in group}
 
     def digests(self, modality: Modality) -> list[str]:
@@ -54,7 +54,7 @@ class FolderImages:
         ]
 
     def without(self, digests: Collection[str]) -> FolderImages:
-        """The same, less the images of these hashes."""
+        """The same images without those of these hashes."""
         gone = set(digests)
         kept = {
             place: tuple(item for item in items if item.digest not in gone)
@@ -63,7 +63,7 @@ class FolderImages:
         return replace(self, items=kept)
 
     def contents(self) -> list[object]:
-        """All that decides what is seen, as JSON; free of paths and file names."""
+        """Everything that determines the images seen, as JSON without paths or file names."""
         rows = [
             [modality, name, [item.digest for item in items]]
             for (modality, name), items in sorted(self.items.items())
@@ -76,7 +76,7 @@ class FolderImages:
         return [self.size, self.benchmark, self.alternative, rows, *division]
 
     def role(self, modality: Modality, role: Role) -> list[tuple[str, ImageFile]]:
-        """Class and image of one part, in order. Raises `InvalidInput` for a class too small."""
+        """Class and image of one part, in order. Raises `InvalidInput` if a class is too small."""
         classes = self.alternative if role == "alternative" else self.benchmark
         return [(name, item) for name in classes for item in self._chosen(modality, name, role)]
 
@@ -90,10 +90,10 @@ class FolderImages:
         wanted = self.holdout.queries if modality == "sketch" else None
         test = held_out([item.group for item in items], wanted)
         if test is None:
-            least = "two different ones are" if wanted is None else f"{wanted + 1} are"
+            least = "two distinct ones" if wanted is None else f"{wanted + 1}"
             raise InvalidInput(
-                f"class {name!r} has too few different readable images in {modality}/ to hold out "
-                f"a test part ({len(items)} files; {least} the least): "
+                f"class {name!r} has too few distinct readable images in {modality}/ to hold out "
+                f"a test part ({len(items)} files, at least {least} required): "
                 "add some, or leave the class out with --classes"
             )
         return [item for item in items if (item.group in test) == (role == "test")]

@@ -1,6 +1,6 @@
-"""Packed image cache: one file of uint8 arrays, written whole or not at all, memory-mapped.
+"""Packed image cache: one file of uint8 arrays, written atomically and memory-mapped.
 
-PackHeader: 8 bytes of magic, the length of the header (8 bytes, little-endian), the header (JSON:
+File format: 8 bytes of magic, the length of the header (8 bytes, little-endian), the header (JSON:
 array names, shapes, offsets, `meta`, and a BLAKE2 digest of the array bytes if the pack is checked
 as a whole), the array bytes.
 """
@@ -29,28 +29,28 @@ Images = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Pack:
-    """What a cache file holds."""
+    """The contents of a cache file."""
 
     arrays: Mapping[str, Images]
     """Read-only, memory-mapped from the file."""
     digest: str
     """BLAKE2 of all array bytes in order, checked when the file was opened."""
     meta: Mapping[str, Any]
-    """Whatever JSON the builder stored beside the arrays."""
+    """JSON that the builder stored with the arrays."""
 
 
 @dataclass(frozen=True)
 class Contents:
-    """What a builder hands over to be packed."""
+    """Arrays and metadata to pack."""
 
     arrays: Mapping[str, Images]
     meta: Mapping[str, Any]
 
 
 def opened(path: Path, build: Callable[[], Contents]) -> Pack:
-    """Open the pack at `path`; if it is absent, cut short or damaged, build and write it first.
+    """Open the pack at `path`; if it is missing, truncated or damaged, build and write it first.
 
-    Raises `FileFault` if it cannot be written and `InvalidInput` if it does not read back.
+    Raises `FileFault` if it cannot be written and `InvalidInput` if it cannot be read back.
     """
     pack = _read(path) or _made(path, build)
     if pack is None:
@@ -62,7 +62,7 @@ def opened(path: Path, build: Callable[[], Contents]) -> Pack:
 
 
 def _made(path: Path, build: Callable[[], Contents]) -> Pack | None:
-    waiting = f"'{path.name}' is being made by another process: waiting"
+    waiting = f"another process is making '{path.name}': waiting"
     with FileLock(path.with_name(f".{path.name}.lock"), waiting):
         pack = _read(path)
         if pack is None:
@@ -74,7 +74,7 @@ def _made(path: Path, build: Callable[[], Contents]) -> Pack | None:
 
 @dataclass(frozen=True)
 class PackHeader:
-    """What a pack's header says; the arrays are neither read nor checked."""
+    """The header of a pack; the arrays are neither read nor checked."""
 
     path: Path
     meta: Mapping[str, Any]
@@ -89,24 +89,24 @@ class PackHeader:
         return tuple(self._entries)
 
     def mapped(self, name: str) -> Images:
-        """An array, mapped from the file until the last view of it is gone.
+        """An array, memory-mapped as long as a view of it exists.
 
-        Raises `OSError` or `ValueError` if the file is gone or too short.
+        Raises `OSError` or `ValueError` if the file is missing or too short.
         """
         shape = tuple(self._entries[name]["shape"])
         return _mapped(self.path, self._start + self._entries[name]["offset"], shape)
 
 
 def layout_of(path: Path) -> PackHeader:
-    """The layout of the pack at `path`.
+    """The header of the pack at `path`.
 
-    Raises `OSError`, `ValueError`, `KeyError` or `TypeError` for a file that has none, or whose
-    length is another.
+    Raises `OSError`, `ValueError`, `KeyError` or `TypeError` for a file without a valid header or
+    of the wrong length.
     """
     with path.open("rb") as file:
         header, start = _header(file)
     if path.stat().st_size != start + header["length"]:
-        raise ValueError("length of a pack differs from its header's")
+        raise ValueError("the length of the pack differs from that in its header")
     return PackHeader(path, header["meta"], header.get("digest"), start, header["arrays"])
 
 
@@ -137,14 +137,14 @@ def write_pack(path: Path, contents: Contents, digest: str | None = None) -> Non
 
 
 def _read(path: Path) -> Pack | None:
-    """The pack at `path`, or None if there is none that can be trusted."""
+    """The pack at `path`, or None if it is missing or damaged."""
     try:
         layout = layout_of(path)
         arrays = {name: layout.mapped(name) for name in layout.names}
         digest = _digest(arrays.values())
         return Pack(arrays, digest, layout.meta) if digest == layout.digest else None
     except (OSError, ValueError, KeyError, TypeError):
-        # Whatever is wrong with a cache file, the answer is the same: it is built again.
+        # The cause does not matter: a damaged cache file is rebuilt.
         return None
 
 
@@ -167,7 +167,7 @@ def _header(file: BinaryIO) -> tuple[dict[str, Any], int]:
 
 
 def _mapped(path: Path, start: int, shape: tuple[int, ...]) -> Images:
-    if not prod(shape):  # an empty stretch of a file cannot be mapped
+    if not prod(shape):  # an empty range of a file cannot be mapped
         return np.zeros(shape, np.uint8)
-    # A plain array, whose rows cost less than those of a memmap.
+    # A plain array, because indexing a memmap is slower.
     return np.asarray(np.memmap(path, np.uint8, mode="r", offset=start, shape=shape))

@@ -1,4 +1,4 @@
-"""Pictures of every mode that Pillow knows, as RGB: upright, 8 bits a channel, on white."""
+"""Conversion of images in any Pillow mode to RGB: upright, 8 bits per channel, on white."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ _TURNS = {
 """By EXIF orientation."""
 _EIGHT_BITS, _SIXTEEN_BITS = 255, 65535
 _SIXTEEN_BIT_FORMATS = ("PNG", "PPM")
-"""Formats in which Pillow reads 16-bit grey as 32-bit integers."""
+"""Formats whose 16-bit grey Pillow reads as 32-bit integers."""
 _SCALES: dict[str, Callable[[int], int]] = {
     "L;2": lambda level: level * 85,
     "L;4": lambda level: level * 17,
     "RGB;16B": lambda level: level >> 8,
 }
-"""What Pillow does to the levels of a PNG's pixels, but not to the one that is transparent."""
+"""Scaling that Pillow applies to the pixel levels of a PNG but not to its transparent level."""
 
 
 class UnreadableImageError(Exception):
-    """A file that is no whole image, or a picture of unknown range; the text says why."""
+    """A file without a complete image, or with levels of unknown range; the text says why."""
 
 
 def upright(image: Image.Image) -> Image.Image:
-    """A picture in RGB, turned as its EXIF orientation says, transparency on white.
+    """An image in RGB, with its EXIF orientation applied and transparency on white.
 
-    EXIF data that cannot be read say nothing. 16-bit grey counts by its upper byte, integers of 32
-    bits as 8-bit levels if none exceeds 255, floating-point numbers as levels from 0 to 1 if none
-    exceeds 1, else from 0 to 255. Raises `UnreadableImageError` for levels of any other range.
+    Unreadable EXIF data are ignored. 16-bit grey is divided by 257. 32-bit integers are 8-bit
+    levels if none exceeds 255. Floating-point levels range from 0 to 1 if none exceeds 1, else from
+    0 to 255. Raises `UnreadableImageError` for levels of any other range.
     """
     scale = _SCALES.get(_raw_mode(image))
     image.load()
@@ -49,13 +49,13 @@ def upright(image: Image.Image) -> Image.Image:
 
 
 def _raw_mode(image: Image.Image) -> str:
-    """How a PNG that is not loaded yet stores its pixels."""
+    """The pixel encoding of a PNG that is not loaded yet."""
     tile = getattr(image, "tile", None)
     return str(tile[0][3]) if tile and image.format == "PNG" else ""
 
 
 def _orientation(image: Image.Image) -> int | None:
-    with suppress(Exception):  # Pillow's EXIF reader raises whatever broken data make it
+    with suppress(Exception):  # Pillow's EXIF reader may raise anything
         orientation = image.getexif().get(ExifTags.Base.Orientation)
         return orientation if isinstance(orientation, int) else None
     return None
@@ -84,7 +84,7 @@ def _scaled(colour: object, scale: Callable[[int], int]) -> object:
 
 
 def _from_integers(image: Image.Image) -> Image.Image:
-    """Grey of more than 8 bits in 8, white where its level is the transparent one."""
+    """Grey of more than 8 bits, reduced to 8; white where the level is the transparent one."""
     deep = np.asarray(image).astype(np.int64)
     low, high = int(deep.min()), int(deep.max())
     if low < 0 or high > _SIXTEEN_BITS:
@@ -104,7 +104,7 @@ def _from_floats(image: Image.Image) -> Image.Image:
     """Grey of floating-point levels."""
     levels: NDArray[np.float32] = np.asarray(image)
     low, high = float(levels.min()), float(levels.max())
-    if not (low >= 0 and high <= _EIGHT_BITS):  # also where they are no numbers
+    if not (low >= 0 and high <= _EIGHT_BITS):  # also false for NaN
         raise UnreadableImageError(
             f"floating-point levels from {low:g} to {high:g}, so their range is unknown; allowed: "
             f"0 to 1 or 0 to {_EIGHT_BITS}"

@@ -1,7 +1,7 @@
-"""Sketchy, TU-Berlin, QuickDraw and PACS, read from whichever layout they lie in.
+"""Sketchy, TU-Berlin, QuickDraw and PACS, in any of their common folder layouts.
 
-What is known of each (classes, spellings, places, splits, published counts) is data, in the
-`.toml` files beside the modules, each fact with its source.
+The facts about each dataset (classes, spellings, places, splits, published counts) are stored with
+their sources in the `.toml` files of this package.
 """
 
 from __future__ import annotations

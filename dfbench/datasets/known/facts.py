@@ -1,4 +1,4 @@
-"""What is known of a published dataset, read from its data file."""
+"""Facts about a published dataset, read from its data file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dfbench.class_names import composed
 from dfbench.modality import Modality
 
 Holds = Literal["sketch", "photo", "extended"]
-"""What a place holds; `extended` is the added photos, mostly with the original ones."""
+"""The kind of image in a place; `extended`: the added photos, usually with the original ones."""
 
 
 class _Fact(BaseModel):
@@ -21,50 +21,50 @@ class _Fact(BaseModel):
 
 
 class Place(_Fact):
-    """Where one layout keeps the class folders of one kind of image."""
+    """The location of the class folders of one kind of image in one layout."""
 
     holds: Holds
     layout: str
-    """Who keeps them there."""
+    """Repositories that use this layout."""
     folders: tuple[str, ...]
-    """Relative to the dataset's own folder or the data root; read together."""
+    """Relative to the dataset's own folder or the data root; their images are combined."""
 
 
 class Obtainable(_Fact):
-    """A part of a dataset and where it is to be had."""
+    """A part of a dataset and where to download it."""
 
     part: str
     where: str
     into: str
-    """Where it is expected under the data root, in one of the layouts."""
+    """Its expected location under the data root, in one of the layouts."""
 
 
 class PublishedCounts(_Fact):
-    """How many images there should be."""
+    """Published numbers of images."""
 
     of: tuple[str, ...]
-    """The variants this count is of."""
+    """The variants to which this count applies."""
     modality: Modality
     total: int
     per_class: tuple[int, int] | None = None
-    """The least and the most of any class."""
+    """Minimum and maximum per class."""
     source: str
 
     def twice(self, original: PublishedCounts) -> PublishedCounts:
-        """The count where the photos that `original` counts are there a second time."""
+        """The count if the photos in `original` are counted twice."""
         ranges = (self.per_class, original.per_class)
         least, most = (tuple(r[i] for r in ranges if r) for i in (0, 1))
         return self.model_copy(
             update={
                 "total": self.total + original.total,
                 "per_class": (sum(least), sum(most)) if all(ranges) else None,
-                "source": f"{self.source}; {original.total} of them a second time",
+                "source": f"{self.source}; {original.total} of them counted twice",
             }
         )
 
 
 class PublishedSplit(_Fact):
-    """A named division into seen and unseen classes; `unseen` is written out."""
+    """A named split into seen and unseen classes, defined by its unseen classes."""
 
     name: str
     source: str
@@ -74,35 +74,35 @@ class PublishedSplit(_Fact):
     gallery: dict[str, int]
     """Photos of the unseen classes, by variant."""
     gallery_with_duplicates: dict[str, int] = {}
-    """The same where the original photos are counted twice."""
+    """The same if the original photos are counted twice."""
 
 
 class PublishedHoldout(_Fact):
-    """How the literature divides the seen classes: a number of sketches a class are queries."""
+    """The literature's hold-out for seen classes: a number of query sketches per class."""
 
     queries: int
     source: str
 
 
 class Extension(_Fact):
-    """How added photos are told from original ones."""
+    """Distinguishes added photos from original ones."""
 
     prefix: str
-    """What the file name of an added photo begins with."""
+    """Prefix of the file names of added photos."""
 
 
 class KnownDataset(_Fact):
-    """All that dfbench knows of a published dataset."""
+    """All facts about a published dataset."""
 
     name: str
     title: str
     homes: tuple[str, ...]
-    """Names of the dataset's own folder, spelling aside."""
+    """Names of the dataset's own folder, in any spelling."""
     class_source: str
     classes: tuple[str, ...]
     """Sorted, in one published spelling."""
     spellings: dict[str, str]
-    """Folder names that no rule leads to their class."""
+    """Classes of folder names that no spelling rule covers."""
     obtain: tuple[Obtainable, ...]
     place: tuple[Place, ...] = ()
     published: tuple[PublishedCounts, ...]
@@ -110,7 +110,7 @@ class KnownDataset(_Fact):
     split: tuple[PublishedSplit, ...] = ()
     holdout: PublishedHoldout | None = None
     extended: Extension | None = None
-    """None for a dataset that has one set of photos only."""
+    """None for a dataset with a single set of photos."""
 
     @cached_property
     def by_key(self) -> dict[str, str]:
@@ -119,7 +119,7 @@ class KnownDataset(_Fact):
         return keys | {class_key(spelling): name for spelling, name in self.spellings.items()}
 
     def class_of(self, folder: str) -> str | None:
-        """The class that a folder of this name holds; None if it is none.
+        """The class of a folder with this name; None if it is not a class.
 
         >>> known_dataset("tuberlin").class_of("Bear_Animal")
         'bear (animal)'
@@ -128,7 +128,7 @@ class KnownDataset(_Fact):
 
 
 def class_key(name: str) -> str:
-    """Letters and digits of a composed name, in lower case: one for all spellings of a class.
+    """Letters and digits of a composed name, in lower case: equal for all spellings of a class.
 
     >>> class_key("hot-air_balloon") == class_key("Hot Air Balloon") == class_key("hotairballoon")
     True

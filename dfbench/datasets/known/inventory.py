@@ -1,4 +1,4 @@
-"""What a data root holds of a dataset, and how to obtain the rest. Opens no image."""
+"""Inventory of a dataset under a data root, and how to obtain missing parts. Opens no image."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _KINDS: dict[Holds, str] = {"sketch": "sketches", "photo": "photos", "extended":
 
 
 def no_root(name: str, variant: Variant) -> InvalidInput:
-    """The error for a dataset asked for without a data root."""
+    """The error for opening a published dataset without a data root."""
     return InvalidInput(
-        f"dataset {name!r} needs the folder its images lie in: give --data-root PATH, set "
-        f'DFBENCH_DATA, or put data-root = "PATH" into the configuration file '
+        f"dataset {name!r} needs the folder of its images: use --data-root PATH, set "
+        f'DFBENCH_DATA, or add data-root = "PATH" to the configuration file '
         f"(see: dfbench run --help)\n"
         f"{guide(name, variant)}"
     )
@@ -36,7 +36,7 @@ def not_a_folder(name: str, variant: Variant, root: Path) -> InvalidInput:
     """The error for a data root that is a file or does not exist."""
     if root.is_file():
         return InvalidInput(
-            f"data root '{root}' is a file: unpack it and name the folder it was unpacked into"
+            f"data root '{root}' is a file: unpack it and pass the folder with its contents"
         )
     return InvalidInput(f"no folder '{root}' (--data-root)\n{guide(name, variant)}")
 
@@ -44,7 +44,7 @@ def not_a_folder(name: str, variant: Variant, root: Path) -> InvalidInput:
 def nothing_found(
     name: str, variant: Variant, root: Path, missing: tuple[Holds, ...]
 ) -> InvalidInput:
-    """The error for a data root that lacks a whole kind of image."""
+    """The error for a data root without any images of one kind."""
     there = sorted(entry.name for entry in root.iterdir() if not entry.name.startswith("."))
     listed = ", ".join(there[:8]) + (", ..." if there[8:] else "")
     packed = archives(variant.known, root)
@@ -56,10 +56,10 @@ def nothing_found(
 
 
 def guide(name: str, variant: Variant) -> str:
-    """Where each part is to be had, where it is expected, and how to check it; a line each."""
+    """Where to download and unpack each part, and how to check it; one line each."""
     known = variant.known
     lines = [
-        f"  {item.part}: {item.where}\n    unpacked to PATH/{item.into}" for item in known.obtain
+        f"  {item.part}: {item.where}\n    unpack to PATH/{item.into}" for item in known.obtain
     ]
     homes = " or ".join(f"PATH/{home}" for home in known.homes[:1])
     for holds, kind in _KINDS.items():
@@ -69,35 +69,35 @@ def guide(name: str, variant: Variant) -> str:
             if place.holds == holds
         ]
         if places:
-            lines.append(f"  {kind} are found in PATH or {homes} at: {'; '.join(places)}")
-    lines.append(f"  check what is there: dfbench data verify {name} --data-root PATH")
+            lines.append(f"  {kind} may be in PATH or {homes} at: {'; '.join(places)}")
+    lines.append(f"  to check the files: dfbench data verify {name} --data-root PATH")
     return "\n".join(lines)
 
 
 @dataclass(frozen=True)
 class Inventory:
-    """What there is of a dataset."""
+    """The files found of a dataset."""
 
     variant: Variant
     root: Path
     places: Mapping[Holds, Found]
-    """Where each kind of image was found."""
+    """The place of each kind of image."""
     held: Mapping[Holds, Mapping[str, Sequence[Path]]]
     """All image files of each place by class, whether or not this variant uses them."""
     files: Mapping[Modality, Mapping[str, tuple[Path, ...]]]
-    """Image files of the variant by class; a class that is nowhere, or has no image, has none."""
+    """Image files of the variant by class; empty for a class without folder or images."""
     problems: tuple[Problem, ...]
-    """Of folders and file names; what is inside the files is not looked at."""
+    """Problems with folders and file names; file contents are not checked."""
     duplicates: bool = False
     """Whether original photos count twice."""
 
     @property
     def published(self) -> tuple[PublishedCounts, ...]:
-        """The counts published of the variant, with the original photos twice if they count so."""
+        """The published counts of the variant; original photos count twice if `duplicates`."""
         return self.variant.published(duplicates=self.duplicates)
 
     def count(self, modality: Modality, classes: Collection[str] | None = None) -> int:
-        """Number of image files, of all classes or of these."""
+        """Number of image files, of all classes or of `classes`."""
         return sum(
             len(group)
             for name, group in self.files[modality].items()
@@ -110,14 +110,14 @@ class Inventory:
 
 
 def inventory(name: str, root: Path | None, *, duplicates: bool = False) -> Inventory:
-    """Look for the dataset that a user calls `name` under the folder `root`.
+    """Find the files of the published dataset `name` under the folder `root`.
 
-    Every layout is recognised by where class folders lie; sketches and photos may follow
-    different ones. With `duplicates`, original photos count twice (see `chosen_photos`).
+    The layout is recognised by the location of class folders; sketches and photos may follow
+    different layouts. With `duplicates`, original photos count twice (see `chosen_photos`).
 
-    Raises `UnknownName` for a name that is no published dataset; `InvalidInput` if there is no
-    such folder or it cannot be read, if sketches or photos are nowhere in it or in two places, or
-    if photos of the wanted kind are not among them.
+    Raises `UnknownName` for a name that is not a published dataset; `InvalidInput` if the folder
+    does not exist or cannot be read, if sketches or photos are missing or in two places, or if it
+    lacks the photos of this variant.
     """
     wanted = variant(name)
     if root is None:
@@ -130,7 +130,7 @@ def inventory(name: str, root: Path | None, *, duplicates: bool = False) -> Inve
     except OSError as fault:
         raise InvalidInput(
             f"'{fault.filename or root}' cannot be read ({fault.strerror or fault}): "
-            "make it readable or name another --data-root"
+            "make it readable or use another --data-root"
         ) from fault
 
 
@@ -176,7 +176,7 @@ def _absences(
         }
         for name, group in files[modality].items():
             if not group and name in folders:
-                text = f"class {name!r} has a folder but no {modality} in it"
+                text = f"class {name!r} has a folder but no {modality} images in it"
                 problems.append(Problem("empty class", text, spoils=False))
             elif not group:
                 text = f"class {name!r} has no folder of {modality} images"

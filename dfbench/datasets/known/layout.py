@@ -1,4 +1,4 @@
-"""Recognition: which layout a data root has, and where its class folders lie."""
+"""Recognition of the layout of a data root and of its class folders."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from dfbench.datasets.known.facts import Holds, KnownDataset, Place, class_key
 from dfbench.errors import InvalidInput
 
 _GENERAL = frozenset({"data", "dataset", "datasets", "raw"})
-"""Names of folders that datasets are often put into."""
+"""Common names of folders that contain datasets."""
 _DEPTH = 3
-"""Folders between the data root and a dataset's own; also ends circles of links."""
+"""Folder levels searched below the data root; also bounds circular links."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """A place that is there."""
+    """A place that exists on disk."""
 
     place: Place
     folders: tuple[Path, ...]
-    """Those of the place's folders that exist."""
+    """The place's folders that exist."""
 
 
 def recognised(known: KnownDataset, root: Path) -> dict[Holds, Found]:
-    """The places under `root` that hold class folders of the dataset, one a kind of image.
+    """The places under `root` that hold class folders of the dataset, one per kind of image.
 
-    A kind that is nowhere is left out. Raises `InvalidInput` if one kind lies in two places.
+    Missing kinds are left out. Raises `InvalidInput` if one kind is in two places.
     """
     found: dict[Holds, Found] = {}
     for candidate in _candidates(known, root):
@@ -48,7 +48,7 @@ def recognised(known: KnownDataset, root: Path) -> dict[Holds, Found]:
 
 
 def archives(known: KnownDataset, root: Path) -> list[Path]:
-    """Archives that lie where the dataset's folders would."""
+    """Archives in the folders searched for the dataset."""
     return [entry for base in _bases(known, root) for entry in _entries(base) if is_archive(entry)]
 
 
@@ -66,7 +66,7 @@ def _candidates(known: KnownDataset, root: Path) -> Iterator[Found]:
 
 
 def _bases(known: KnownDataset, root: Path) -> list[Path]:
-    """The root, and folders below it whose name is the dataset's or a general one."""
+    """The root, and folders below it with the dataset's name or a common one."""
     names = _GENERAL | {class_key(home) for home in known.homes}
     bases = level = [root]
     for _ in range(_DEPTH):
@@ -99,7 +99,7 @@ def _mixed(known: KnownDataset, root: Path, one: Found, other: Found) -> Invalid
     )
     return InvalidInput(
         f"'{root}' holds the {kind[one.place.holds]} of {known.name} in two places: {places}: "
-        "point --data-root at the one you mean, or move the other away"
+        "point --data-root to one of them, or move the other elsewhere"
     )
 
 
@@ -122,28 +122,28 @@ Kind = Literal[
 
 @dataclass(frozen=True)
 class Problem:
-    """Something a user should know of a data root."""
+    """A problem with a data root."""
 
     kind: Kind
     text: str
-    """One line: what, where, and what to do if anything."""
+    """One line: the problem, its location and, if there is one, the remedy."""
     spoils: bool
     """Whether images would be lost or mixed up, so that the dataset cannot be opened."""
 
 
 @dataclass
 class ClassFiles:
-    """What one place holds."""
+    """The files in one place."""
 
     files: dict[str, list[Path]] = field(default_factory=dict)
-    """Image files by class, sorted within each folder; an empty folder has an empty list."""
+    """Image files by class, sorted within each folder; an empty list for an empty folder."""
     problems: list[Problem] = field(default_factory=list)
 
 
 def class_files(known: KnownDataset, found: Found) -> ClassFiles:
     """The image files of a place by class.
 
-    Hidden entries are passed over. What else is left out is a `Problem`.
+    Hidden entries are ignored. Anything else that is left out is reported as a `Problem`.
     """
     result = ClassFiles()
     for folder in found.folders:
@@ -169,19 +169,19 @@ def _read_place(known: KnownDataset, folder: Path, result: ClassFiles) -> None:
         result.problems.append(
             Problem(
                 "unknown folder",
-                f"{len(unknown)} folders of '{folder}' are no class of {known.name} and are left "
-                f"out: {', '.join(unknown[:5])}{', ...' if unknown[5:] else ''}",
+                f"{len(unknown)} folders in '{folder}' are not classes of {known.name} and are "
+                f"ignored: {', '.join(unknown[:5])}{', ...' if unknown[5:] else ''}",
                 spoils=False,
             )
         )
 
 
 def _unusable(entry: Path, name: str, owner: Path | None) -> Problem | None:
-    """What is wrong with an entry named like a class whose folder is `owner`, if anything."""
+    """The problem with an entry named like a class whose folder is `owner`, if any."""
     if leads_nowhere(entry):
         return Problem(
             "link that leads nowhere",
-            f"'{entry}' is a link that leads nowhere or in a circle: mend or remove it",
+            f"'{entry}' is a broken or circular link: fix or remove it",
             spoils=True,
         )
     if owner is None and is_archive(entry):
@@ -189,8 +189,8 @@ def _unusable(entry: Path, name: str, owner: Path | None) -> Problem | None:
     if owner is not None and entry.is_dir() and entry.resolve() != owner.resolve():
         return Problem(
             "two folders of one class",
-            f"'{owner}' and '{entry.name}' beside it both mean class {name!r}: "
-            "put their images into one of them",
+            f"'{owner}' and its sibling '{entry.name}' are both folders of class {name!r}: "
+            "move all images into one of them",
             spoils=True,
         )
     return None
@@ -210,10 +210,10 @@ def _read_class(folder: Path, images: list[Path], problems: list[Problem]) -> No
             elif is_image_name(entry.name):
                 names.append(entry.name)
             else:
-                others[Path(entry.name).suffix or "no ending"] += 1
+                others[Path(entry.name).suffix or "no suffix"] += 1
     images.extend(folder / name for name in sorted(names))
     if others:
         counted = ", ".join(f"{number} {kind}" for kind, number in sorted(others.items()))
         problems.append(
-            Problem("ignored files", f"'{folder}' holds what is no image file: {counted}", False)
+            Problem("ignored files", f"'{folder}' has entries other than images: {counted}", False)
         )

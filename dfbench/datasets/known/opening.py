@@ -18,22 +18,22 @@ from dfbench.modality import MODALITIES, Modality
 
 _ALL = ("all",)
 _PASSED_OVER: dict[Kind, str] = {
-    "unknown folder": "places hold folders that are no class and are left out",
-    "ignored files": "class folders hold what is no image file and is left out",
+    "unknown folder": "places have folders that are not classes and are ignored",
+    "ignored files": "class folders have entries other than images, which are ignored",
 }
 
 
 def open_known(request: DatasetRequest, *, name: str) -> Dataset:
-    """Open the published dataset `name` from `request.root`, in whatever layout it lies there.
+    """Open the published dataset `name` from `request.root`, in any known layout.
 
-    Benchmark classes are all published ones; `request.classes` chooses among them, `("all",)`
-    takes those that are there. A fifth of each class is the test part, or with the hold-out
-    `literature` the published number of sketches and every photo. The image size is chosen as in
-    `open_files`.
+    By default all published classes are benchmark classes; `request.classes` selects some of them,
+    and `("all",)` selects those present. A fifth of each class is the test part, or, with the
+    hold-out `literature`, the published number of sketches and every photo. The image size is
+    chosen as in `open_files`.
 
-    Raises what `inventory` and `open_files` raise, and `InvalidInput` for class folders that
-    cannot be read without loss, for a class without images, for fewer than two classes and for a
-    hold-out that nobody published.
+    Raises the exceptions of `inventory` and `open_files`, and `InvalidInput` for class folders that
+    cannot be read without loss, for a class without images, for fewer than two classes and for an
+    unpublished hold-out.
     """
     found = inventory(name, request.root, duplicates=request.duplicate_photos)
     _check_folders(found)
@@ -70,7 +70,7 @@ def _check_folders(found: Inventory) -> None:
 
 
 def named_classes(found: Inventory, names: tuple[str, ...]) -> tuple[str, ...]:
-    """The classes a user means, sorted. Raises `UnknownName` for one the dataset does not have."""
+    """The classes that a user names, sorted. Raises `UnknownName` for an unknown class."""
     known = found.variant.known
     classes = []
     for name in names:
@@ -113,13 +113,13 @@ def _incomplete(
     hint = f"; perhaps misspelt: {strange[0]}" if strange else ""
     return InvalidInput(
         f"{len(absent)} of {len(classes)} classes of {found.variant.name} have no {modality} in "
-        f"'{found.root}': {listed}{hint}; complete it, or take the classes that are there with "
-        f"--classes all; {_check_command(found)}"
+        f"'{found.root}': {listed}{hint}; add the missing images, or use only the classes present "
+        f"with --classes all; {_check_command(found)}"
     )
 
 
 def chosen_holdout(found: Inventory, request: DatasetRequest) -> Holdout:
-    """The hold-out asked for. Raises `InvalidInput` if nobody published it."""
+    """The requested hold-out. Raises `InvalidInput` if none is published for the dataset."""
     if request.holdout == "fifth":
         return Holdout()
     if request.holdout == "all":
@@ -145,9 +145,9 @@ def _notes(found: Inventory, request: DatasetRequest) -> tuple[str, ...]:
     layouts = sorted({place.place.layout for place in found.places.values()})
     notes = [f"{found.variant.known.title} read in the layout of {' and '.join(layouts)}"]
     if request.holdout == "literature":
-        notes.append("hold-out of the literature: the photo teacher learns the gallery's photos")
+        notes.append("hold-out of the literature: the photo teacher is trained on gallery photos")
     if request.duplicate_photos:
-        notes.append("photos of Sketchy counted twice, as in the lists of SAKE")
+        notes.append("original photos of Sketchy counted twice, as in SAKE's file lists")
     if request.classes is None:
         notes += [problem.text for problem in total_shortfalls(found)]
     notes += [

@@ -1,4 +1,4 @@
-"""The published datasets by the names that `--dataset` takes, and their photo sets."""
+"""The published datasets by their `--dataset` names, and their photo sets."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from dfbench.errors import InvalidInput, unknown_name
 
 @dataclass(frozen=True)
 class Variant:
-    """A published dataset with one of its sets of photos."""
+    """A published dataset with one of its photo sets."""
 
     name: str
     """Name in records, e.g. `sketchy-ext`."""
     dataset: str
     """Name of its data file."""
     extended: bool = False
-    """Whether the added photos belong to it, where original photos can be told from them."""
+    """Whether it includes the added photos, if the dataset distinguishes them from originals."""
 
     @property
     def known(self) -> KnownDataset:
-        """What is known of it."""
+        """The facts about its dataset."""
         return known_dataset(self.dataset)
 
     def published(self, *, duplicates: bool = False) -> tuple[PublishedCounts, ...]:
-        """The counts published of this variant, with the original photos twice if asked for."""
+        """The published counts of this variant, optionally with the original photos twice."""
         counts = tuple(count for count in self.known.published if self.name in count.of)
         if not duplicates:
             return counts
@@ -40,7 +40,7 @@ class Variant:
         )
 
     def splits(self, *, duplicates: bool = False) -> dict[str, ClassSplit]:
-        """The named divisions of its classes, with the sizes published for this variant."""
+        """The named class splits, with the sizes published for this variant."""
         return {
             split.name: ClassSplit(
                 name=split.name,
@@ -65,7 +65,7 @@ VARIANTS = {
     "quickdraw-ext": Variant("quickdraw", "quickdraw"),
     "pacs": Variant("pacs", "pacs"),
 }
-"""By the name a user gives. TU-Berlin and QuickDraw have no photos but the Extended set's."""
+"""By `--dataset` name. TU-Berlin and QuickDraw have only the photos of their Extended set."""
 
 
 def variant(name: str) -> Variant:
@@ -83,12 +83,12 @@ def chosen_photos(
 ) -> dict[str, tuple[Path, ...]]:
     """The photo files of a variant by class, from the places that hold photos.
 
-    The folder of extended photos, as it was published, contains the original photos too: it is
-    the whole extended set, and original photos are added only to classes that lack them. With
-    `duplicates` they are added although it has them, as the lists of SAKE and its descendants do.
+    The published folder of extended photos also contains the original photos. It is the complete
+    extended set, and original photos are added only to classes that lack them. With `duplicates`
+    they are always added, as in the file lists of SAKE and the methods that reuse them.
 
-    Raises `InvalidInput` if the extended set, or a second copy of the original photos, is asked
-    for and not there.
+    Raises `InvalidInput` if the extended set, or a second copy of the original photos, is requested
+    but missing.
     """
     prefix = variant.known.extended.prefix if variant.known.extended else None
     original = places.get("photo", {})
@@ -122,7 +122,7 @@ def _without(prefix: str, files: Files) -> dict[str, list[Path]]:
 def _with_added(variant: Variant, prefix: str, files: Files, root: Path) -> Files:
     if not any(file.name.startswith(prefix) for file in _all(files)):
         raise InvalidInput(
-            f"'{root}' has the original photos of {variant.dataset} but none of the added ones "
+            f"'{root}' has the original photos of {variant.dataset} but none of the added photos "
             f"({prefix}*): add them in one of the layouts, or use --dataset {variant.dataset}"
         )
     return files
@@ -133,13 +133,13 @@ def _check_copies(
 ) -> None:
     if prefix is None or not variant.extended:
         raise InvalidInput(
-            f"--duplicate-photos asked of '{variant.name}': only sketchy-ext is published with "
-            "photos counted twice; leave the option out"
+            f"--duplicate-photos does not apply to '{variant.name}': only sketchy-ext is published "
+            "with photos counted twice; remove the option"
         )
     if not original or not any(_without(prefix, extended).values()):
         raise InvalidInput(
-            f"'{root}' has no second copy of the original photos, which --duplicate-photos asks "
-            "for: keep them beside the extended ones (256x256/photo/...), or leave the option out"
+            f"'{root}' has no second copy of the original photos, which --duplicate-photos "
+            "requires: add them in 256x256/photo/..., or remove the option"
         )
 
 

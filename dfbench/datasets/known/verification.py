@@ -1,4 +1,4 @@
-"""What was found, compared with published counts and with the lists that lie beside the images."""
+"""Comparison of the files found with published counts and with the dataset's file lists."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from dfbench.system.files import finite
 
 _LISTS = ("*.csv", "*_filelist_*.txt", "zeroshot*/*.txt")
 _DEPTH = 3
-"""Folders between class folders and the folder that their lists lie in, at the most."""
+"""Most folder levels between class folders and the folder of their file lists."""
 
 
 def total_shortfalls(found: Inventory) -> tuple[Problem, ...]:
-    """Where the number of photos or sketches is not the published one."""
+    """Total numbers of photos or sketches that differ from the published ones."""
     return tuple(
         _different(count.modality, "in all", there, f"{count.total}", count.source)
         for count in found.published
@@ -26,7 +26,7 @@ def total_shortfalls(found: Inventory) -> tuple[Problem, ...]:
 
 
 def class_shortfalls(found: Inventory) -> tuple[Problem, ...]:
-    """Where the number of images of a class is not the published one, or not within its range."""
+    """Classes whose number of images differs from the published number or range."""
     problems = []
     for count in found.published:
         exact = found.variant.known.published_per_class.get(count.modality, {})
@@ -42,11 +42,11 @@ def class_shortfalls(found: Inventory) -> tuple[Problem, ...]:
 
 
 def listed_but_missing(found: Inventory) -> tuple[Problem, ...]:
-    """Lists beside the images that name images which are not there.
+    """File lists that name missing images.
 
-    Read are SAKE's lists (`<path, perhaps with blanks> <label>` a line) and tables with a column
-    `img_path`. An image counts as there if its class has a file of that name, whatever its suffix:
-    photos are often renamed from `.JPEG` to `.jpg`.
+    Reads SAKE's lists (`<path, perhaps with blanks> <label>` per line) and tables with a column
+    `img_path`. An image counts as present if its class has a file of that name with any suffix,
+    because photos are often renamed from `.JPEG` to `.jpg`.
     """
     known = found.variant.known
     there = {
@@ -61,7 +61,7 @@ def listed_but_missing(found: Inventory) -> tuple[Problem, ...]:
         missing = [path for name, path in listed if name and (name, path.stem) not in there]
         if missing:
             text = (
-                f"'{file}' names {len(missing)} images (of {len(listed)}) that are not there, "
+                f"'{file}' lists {len(missing)} images (of {len(listed)}) that are missing, "
                 f"first '{missing[0]}'"
             )
             problems.append(Problem("listed but missing", text, spoils=False))

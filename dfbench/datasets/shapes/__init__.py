@@ -1,4 +1,4 @@
-"""Drawn figures as a dataset: made on the spot, the same on every machine."""
+"""A dataset of drawn figures, generated locally and identical on every machine."""
 
 from __future__ import annotations
 

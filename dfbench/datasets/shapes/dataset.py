@@ -1,4 +1,4 @@
-"""The drawn dataset: which images there are, making them once, representation them ever after."""
+"""The drawn dataset: its images, generated once and then read from the cache."""
 
 from __future__ import annotations
 
@@ -32,32 +32,33 @@ from dfbench.modality import MODALITIES, Modality
 from dfbench.system import console
 
 VERSION = 1
-"""Raised whenever a pixel changes."""
+"""Increased whenever a pixel changes."""
 CHECKSUM = "2a0d44d45f62ccdaf6a7e963c6cd4b26"
-"""BLAKE2 of every image of the default classes at 32 px, the same wherever they are made."""
+"""BLAKE2 of all images of the default classes at 32 px, the same on every machine."""
 
 Counts = Mapping[Modality, Mapping[str, int]]
 COUNTS: Counts = {
     "photo": {"train": 400, "test": 200, "alternative": 300},
     "sketch": {"train": 400, "test": 100, "alternative": 300},
 }
-"""Images a class. Alternative images are the first of the training part."""
+"""Images per class. Alternative images are the first of the training part."""
 _FEW: Counts = {modality: {"train": 100, "test": 0, "alternative": 100} for modality in MODALITIES}
-"""Where only alternative data are wanted, at another size than 32 px: 3,000 images a modality."""
+"""Images per class if only alternative data are needed, at sizes other than 32 px: 3,000 images
+per modality."""
 
 
 def open_shapes(request: DatasetRequest) -> Shapes:
-    """Open the drawn dataset, making its images if the cache does not hold them.
+    """Open the drawn dataset, generating images that are not in the cache.
 
-    Twenty benchmark and ten alternative classes; a class has 400 training and 200 test photos, 400
-    training and 100 test sketches, or 300 of each as an alternative class.
-    `request.classes` and `request.alternative_classes` choose among all thirty. Images are drawn
-    at `request.image_size` (default 32 px), the same scenes at every size; at another size than
-    32 px the benchmark and the alternative images are each made when they are first read, and
-    where `request.alternative_only`, every class has 100 of each modality and no test images.
+    There are twenty benchmark and ten alternative classes. A benchmark class has 400 training and
+    200 test photos, and 400 training and 100 test sketches; an alternative class has 300 images per
+    modality. `request.classes` and `request.alternative_classes` select from all thirty. Images are
+    drawn at `request.image_size` (default 32 px), with the same scenes at every size. At sizes
+    other than 32 px, benchmark and alternative images are each generated on first access, and with
+    `request.alternative_only` every class has 100 images per modality and no test images.
 
-    Raises `UnknownName` for a class that is not drawn, `InvalidInput` for an option of published
-    datasets, for fewer than two classes and for a class wanted as benchmark and alternative.
+    Raises `UnknownName` for an unknown class, `InvalidInput` for an option of published datasets,
+    for fewer than two classes and for a class that is both benchmark and alternative.
     """
     _check_options(request)
     classes = _chosen(request.classes, BENCHMARK)
@@ -102,7 +103,7 @@ class Shapes:
         self.fingerprint = blake2b(text.encode(), digest_size=16).hexdigest()
 
     def images(self, modality: Modality, part: Part) -> ImageSet:
-        """Images of the benchmark classes, those of a class side by side."""
+        """Images of the benchmark classes, grouped by class."""
         return self._set(modality, part, self.classes)
 
     def alternative(self, modality: Modality) -> ImageSet:
@@ -117,7 +118,7 @@ class Shapes:
 
 
 def drawn(name: str, modality: Modality, part: Part, index: int, size: int = SIDE) -> Images:
-    """One image, `[C, size, size]`; no other image depends on it, nor it on any other."""
+    """One image, `[C, size, size]`, drawn independently of all others."""
     draws = Draws("shapes", VERSION, name, modality, part, index)
     if modality == "photo":
         return photo(FIGURES[name], draws, PhotoStyle(), size)
@@ -126,15 +127,15 @@ def drawn(name: str, modality: Modality, part: Part, index: int, size: int = SID
 
 @dataclass(frozen=True)
 class _Portion:
-    """Images of one modality that serve as one thing."""
+    """Images of one modality with the same role."""
 
     modality: Modality
     role: str
     part: Part
-    """The part they are drawn as: an alternative class has no part of its own."""
+    """The part in the random key of the images; alternative images use `train`."""
     names: tuple[str, ...]
     count: int
-    """Images a class."""
+    """Images per class."""
 
     @property
     def array(self) -> str:
@@ -159,7 +160,7 @@ def _plan(classes: tuple[str, ...], alternative: tuple[str, ...], counts: Counts
 
 
 def _at_32_pixels(classes: tuple[str, ...], alternative: tuple[str, ...], cache: Path) -> Pack:
-    """All images at once, whose checksum is their fingerprint."""
+    """All images in one pack, whose checksum is part of the fingerprint."""
     key = blake2b("/".join((*classes, "", *alternative)).encode(), digest_size=8).hexdigest()
     plan = _plan(classes, alternative, COUNTS)
     meta = {"classes": classes, "alternative": alternative}
@@ -167,14 +168,14 @@ def _at_32_pixels(classes: tuple[str, ...], alternative: tuple[str, ...], cache:
     pack = opened(path, lambda: Contents(_made(plan, SIDE), meta))
     if pack.digest != CHECKSUM and (classes, alternative) == (tuple(BENCHMARK), tuple(ALTERNATIVE)):
         raise DfbenchError(
-            f"'shapes' came out differently on this machine ({pack.digest}, expected {CHECKSUM}): "
-            "please report it with your versions of Python and numpy"
+            f"'shapes' differs on this machine ({pack.digest}, expected {CHECKSUM}): "
+            "please report this with your versions of Python and numpy"
         )
     return pack
 
 
 def _read_later(plan: Sequence[_Portion], size: int, folder: Path) -> dict[str, ImageArray]:
-    """The images of a plan by array; all of them are made when one is first read."""
+    """The images of a plan by array, all generated on first access."""
     key = blake2b(repr(plan).encode(), digest_size=8).hexdigest()
     path = folder / f"shapes-v{VERSION}-{key}.{size}.pack"
 
@@ -220,9 +221,11 @@ def _chosen(wanted: tuple[str, ...] | None, otherwise: Iterable[str]) -> tuple[s
 
 def _check_options(request: DatasetRequest) -> None:
     if request.argument:
-        raise InvalidInput(f"dataset 'shapes' takes no argument, got {request.argument!r}: drop it")
+        raise InvalidInput(
+            f"dataset 'shapes' takes no argument, got {request.argument!r}: remove it"
+        )
     check_unpublished("'shapes'", request)
     if request.image_size is not None and request.image_size < 1:
         raise InvalidInput(
-            f"image size {request.image_size}: give a number of pixels, such as {SIDE} or 64"
+            f"image size {request.image_size}; allowed: a number of pixels, such as {SIDE} or 64"
         )

@@ -1,4 +1,4 @@
-"""Photos of figures: coloured, textured, lit, in front of and behind other things."""
+"""Photos of figures: coloured, textured, lit, with background clutter and occlusion."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def ramp(draws: Draws, size: int) -> Plane:
 
 
 def waves(draws: Draws, period: float, size: int) -> Plane:
-    """Triangular stripes, `period` units from one to the next, `[size, size]` in [-1, 1]."""
+    """Stripes with a triangular profile and `period` in units, `[size, size]` in [-1, 1]."""
     x, y = on_circle(draws.uniform())
     rows, columns = _centres(size)
     phase = (columns * x + rows * y) / period + draws.uniform()
@@ -45,7 +45,7 @@ def waves(draws: Draws, period: float, size: int) -> Plane:
 
 
 def pattern(draws: Draws, size: int) -> Plane:
-    """One of several surfaces, `[size, size]` in [-1, 1]."""
+    """One of several surface textures, `[size, size]` in [-1, 1]."""
     kind = draws.integer(0, 4)
     if kind == 0:
         return waves(draws, draws.between(3, 9), size)
@@ -59,7 +59,7 @@ def pattern(draws: Draws, size: int) -> Plane:
 
 @cache
 def _centres(size: int) -> tuple[Plane, Plane]:
-    """Where the centres of pixels are, in units: of rows `[size, 1]`, of columns `[1, size]`."""
+    """Pixel centres in units: of rows `[size, 1]` and of columns `[1, size]`."""
     centres: Plane = (np.arange(size, dtype=np.float64) + 0.5) / (size / SIDE)
     return centres[:, None], centres[None, :]
 
@@ -74,23 +74,23 @@ def _steps(cells: int, size: int) -> tuple[NDArray[np.int64], NDArray[np.int64],
 
 
 Picture = NDArray[np.float64]
-"""`[3, size, size]`, 0 black, 1 white; may leave that range until it is exposed."""
-_THINNEST = 1.3  # units: a camera still sees it
+"""`[3, size, size]`, 0 black, 1 white; may exceed this range before exposure."""
+_THINNEST = 1.3  # units: the thinnest line visible in a photo
 
 
 @dataclass(frozen=True)
 class PhotoStyle:
-    """How hard photos are to recognise."""
+    """Parameters of the difficulty of photos."""
 
     smallest: float = 7.5
     """Half the longer side of the smallest figure, in units of the picture (see `raster`)."""
     largest: float = 13.5
     contrast: float = 0.13
-    """Least difference of brightness between a figure and what is behind it."""
+    """Minimum brightness difference between a figure and its background."""
     clutter: int = 5
-    """Most things in the background."""
+    """Maximum number of background objects."""
     occlusion: float = 0.5
-    """Probability of something in front of the figure."""
+    """Probability of an object in front of the figure."""
     grain: float = 0.08
     """Amplitude of the sensor's noise."""
 
@@ -127,7 +127,7 @@ def _colour(draws: Draws, brightness: float) -> NDArray[np.float64]:
 
 
 def _coat(draws: Draws, backdrop: float, contrast: float) -> dict[Tone, NDArray[np.float64]]:
-    """Colours of a figure's tones, the body set off from the backdrop."""
+    """Colours of a figure's tones; the body contrasts with the background."""
     room = backdrop - contrast - 0.1
     spare = 0.9 - backdrop - contrast
     if draws.uniform() * (max(room, 0) + max(spare, 0)) < max(room, 0):
@@ -179,7 +179,7 @@ def _thing(draws: Draws, reach: float) -> Path:
 
 
 def _shifted(plane: Plane, dx: float, dy: float) -> Plane:
-    """The plane moved by whole pixels, nearest to so many units, zero where nothing was."""
+    """The plane shifted by (dx, dy) units, rounded to whole pixels and padded with zeros."""
     size = len(plane)
     right, down = round(dx * size / SIDE), round(dy * size / SIDE)
     margin = max(abs(right), abs(down))
@@ -195,7 +195,7 @@ def _shadowed(picture: Picture, mask: Plane, light: tuple[float, float], depth: 
 
 
 def _relief(mask: Plane, light: tuple[float, float]) -> Plane:
-    """Brightness of a cushion of the figure's shape: bright towards the light, dark away."""
+    """Shading of a cushion in the figure's shape: bright towards the light, dark away from it."""
     soft = blurred(blurred(mask))
     dx, dy = (2 * part for part in light)
     return _shifted(soft, -dx, -dy) - _shifted(soft, dx, dy)
@@ -218,9 +218,9 @@ def _exposed(picture: Picture, draws: Draws, grain: float) -> NDArray[np.uint8]:
 
 
 def _grain(draws: Draws, size: int) -> Picture:
-    """Noise of a triangular density in (-1, 1), independent from pixel to pixel at every size."""
+    """Noise with a triangular density in (-1, 1), independent per pixel at every size."""
     noise = draws.array(3, SIDE, SIDE) + draws.array(3, SIDE, SIDE) - 1
-    if size != SIDE:  # of a stream of its own, so that what is drawn after it stays the same
+    if size != SIDE:  # from a separate stream, so that later draws are the same at every size
         draws = Draws("grain", str(noise[0, 0, 0]))
         noise = draws.array(3, size, size) + draws.array(3, size, size) - 1
     return noise

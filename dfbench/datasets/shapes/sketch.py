@@ -15,7 +15,7 @@ from dfbench.datasets.shapes.figures.paths import Path, ribbon
 from dfbench.datasets.shapes.figures.raster import SIDE, coverage, ink
 
 _SPACING = 0.4  # units between pen points
-_BROAD = 2.6  # units: lines as wide as this are drawn by their two sides
+_BROAD = 2.6  # units: wider lines are drawn as outlines
 
 
 Line = NDArray[np.float64]
@@ -24,7 +24,7 @@ Line = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class SketchStyle:
-    """How hard sketches are to recognise."""
+    """Parameters of the difficulty of sketches."""
 
     smallest: float = 7.0
     """Half the longer side of the smallest figure, in units."""
@@ -32,13 +32,13 @@ class SketchStyle:
     wobble: float = 2.0
     """Largest deviation of a stroke from its path, in units."""
     misplacement: float = 1.8
-    """Largest distance of a piece from where it belongs, in units."""
+    """Largest displacement of a piece from its correct position, in units."""
     omission: float = 0.4
     """Probability that a detail is left out; a third of it for any other piece."""
     gap: float = 0.5
-    """Probability that a stroke loses a section, up to a third of it."""
+    """Probability that a stroke has a gap, of up to about a third of its length."""
     scribbles: int = 2
-    """Most strokes that belong to nothing."""
+    """Maximum number of random strokes."""
 
 
 def sketch(figure: Figure, draws: Draws, style: SketchStyle, size: int) -> NDArray[np.uint8]:
@@ -48,7 +48,7 @@ def sketch(figure: Figure, draws: Draws, style: SketchStyle, size: int) -> NDArr
     strokes = [_stroke(piece, draws, style) for piece in pieces]
     strokes += [_scribble(draws, style) for _ in range(draws.integer(0, style.scribbles))]
     marks = _inked(strokes, draws, size)
-    # A hasty hand draws through; a careful one leaves out what a nearer piece hides.
+    # A careless sketch shows hidden lines; a careful one omits them.
     hiding = [] if draws.chance(0.2) else [i for i, piece in enumerate(pieces) if not piece.width]
     masks = dict(zip(hiding, coverage([pieces[i].path for i in hiding], size), strict=True))
     paper = np.zeros((size, size))
@@ -70,14 +70,14 @@ def _inked(strokes: list[list[Line]], draws: Draws, size: int) -> NDArray[np.flo
 
 
 def _dense(line: Line, steps: int) -> Line:
-    """The line with each of its sections in so many steps, lest a large picture shows dots."""
+    """The line with each section split into `steps`, so that no dots show in a large image."""
     starts, stops = line[:-1, None], line[1:, None]
     between = starts + (stops - starts) * (np.arange(steps) / steps)[:, None]
     return np.concatenate([between.reshape(-1, 2), line[-1:]])
 
 
 def _kept(pieces: list[Piece], draws: Draws, style: SketchStyle) -> list[Piece]:
-    """What the pen does not forget: always the largest piece, by which a figure is known."""
+    """The pieces that are drawn, always including the largest, which identifies the figure."""
     largest = max(pieces, key=_extent)
     return [
         piece
@@ -98,7 +98,7 @@ def _misplaced(piece: Piece, draws: Draws, reach: float) -> Piece:
 
 
 def _stroke(piece: Piece, draws: Draws, style: SketchStyle) -> list[Line]:
-    """A piece's outline: one line, or two with a section left out between them."""
+    """A piece's outline: one line, or two with a gap between them."""
     path = piece.path
     closed = not piece.width
     if piece.width > _BROAD:

@@ -1,8 +1,8 @@
 "use strict";
 
-const SENT = 256; // pixels to a side of what is sent
-const FRAME = 0.82; // share of the frame that a fitted drawing fills, as in training sketches
-const MOST_ENLARGED = 5; // a dot stays small
+const SENT = 256; // side of the image sent, in pixels
+const FRAME = 0.82; // fraction of the frame filled by a fitted drawing, as in training sketches
+const MOST_ENLARGED = 5; // keeps a dot small
 const STEP = 0.04;
 const SMALL_STEP = 0.01;
 const MOVES = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
@@ -13,8 +13,8 @@ const [status, photos] = [byId("status"), byId("photos")];
 
 const strokes = []; // each a list of points [x, y] in units of the paper's side
 let active = null; // the pointer that draws, or "keyboard"
-let cursor = null; // where the keyboard's pen is
-let asking = null; // aborts the request that is under way
+let cursor = null; // position of the keyboard's pen
+let asking = null; // aborts the current request
 
 function paint(context, side, points, width) {
   context.fillStyle = "#fff";
@@ -47,7 +47,7 @@ function show() {
   undo.disabled = clear.disabled = strokes.length === 0;
 }
 
-// The line keeps its width: only the places of its points are fitted to the frame.
+// Line width is kept: only point positions are fitted to the frame.
 function fitted() {
   if (!fit.checked) return strokes;
   const all = strokes.flat();
@@ -72,7 +72,7 @@ async function ask() {
   if (asking) asking.abort();
   if (strokes.length === 0) {
     photos.replaceChildren();
-    say("Nothing is drawn yet.");
+    say("Nothing drawn yet.");
     return;
   }
   const request = (asking = new AbortController());
@@ -86,7 +86,7 @@ async function ask() {
     if (answer.ok) list(await answer.json());
     else say(await answer.text(), true);
   } catch (fault) {
-    if (fault.name !== "AbortError") say("No answer: dfbench draw has ended. Start it again.", true);
+    if (fault.name !== "AbortError") say("No response: dfbench draw has ended. Start it again.", true);
   }
 }
 

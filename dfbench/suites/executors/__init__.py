@@ -1,1 +1,1 @@
-"""Executors: where and how many at a time the tasks of a suite are done."""
+"""Executors: where the tasks of a suite run, and how many at a time."""

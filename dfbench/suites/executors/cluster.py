@@ -1,4 +1,4 @@
-"""A connection to a Ray cluster, or to one that is started here for as long as it is needed."""
+"""A connection to a Ray cluster, or to a temporary one on this machine."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dfbench.errors import DfbenchError, InvalidInput
 from dfbench.version import install_command
 
 CONNECT_SECONDS = 30.0
-"""A cluster that has not answered by then is unreachable."""
+"""Seconds after which a cluster without an answer counts as unreachable."""
 _SOCKET_SECONDS = 5.0
 _ROUNDING = 1e-9
 _HOST_AND_PORT = re.compile(r"(ray://)?\[?(?P<host>[^/\[\]]+?)\]?:(?P<port>\d+)")
@@ -30,12 +30,12 @@ class Unreachable(DfbenchError):
 
 @dataclass(frozen=True)
 class ClusterChoice:
-    """Which cluster, and what of it a run takes."""
+    """The cluster, and the GPU share of a run."""
 
     address: str | None
-    """None starts one on this machine for as long as the suite takes."""
+    """None starts one on this machine while the suite runs."""
     gpus_per_run: float | None
-    """Part of a GPU; None is a whole one for runs on `cuda`, and none for others."""
+    """Share of a GPU; None means a whole GPU for runs on `cuda`, and none for others."""
 
     def gpus(self, device: str, devices: int = 1) -> float:
         """What a run takes, on so many devices. Raises `InvalidInput` for what it cannot use."""
@@ -43,7 +43,7 @@ class ClusterChoice:
             return float(devices if device == "cuda" else 0)
         if device != "cuda":
             raise InvalidInput(
-                f"--gpus-per-run {self.gpus_per_run:g} of runs on {device!r}; allowed only with "
+                f"--gpus-per-run {self.gpus_per_run:g} for runs on {device!r}; allowed only with "
                 "--device cuda"
             )
         if devices > 1:
@@ -56,13 +56,13 @@ class ClusterChoice:
 
 @dataclass(frozen=True)
 class Share:
-    """What of a node one run takes."""
+    """The resources of a node that one run takes."""
 
     cpus: int
     gpus: float
 
     def times_in(self, resources: dict[str, float]) -> int:
-        """How many runs go side by side with these resources."""
+        """Number of concurrent runs with these resources."""
         times = resources.get("CPU", 0.0) / self.cpus
         if self.gpus:
             times = min(times, resources.get("GPU", 0.0) / self.gpus)
@@ -78,16 +78,16 @@ class Cluster:
 
     @property
     def cpus(self) -> int:
-        """Processors of all nodes."""
+        """CPUs of all nodes."""
         return int(sum(node.get("CPU", 0.0) for node in self.nodes))
 
     @property
     def node_cpus(self) -> int:
-        """Processors of the largest node."""
+        """CPUs of the largest node."""
         return int(max(node.get("CPU", 0.0) for node in self.nodes))
 
     def capacity(self, share: Share) -> int:
-        """How many runs go side by side."""
+        """Number of concurrent runs on all nodes."""
         return sum(share.times_in(node) for node in self.nodes)
 
     def __str__(self) -> str:
@@ -111,14 +111,14 @@ def connected(address: str | None, cpus: int) -> Iterator[Cluster]:
 
     Raises `Unreachable` within `CONNECT_SECONDS` and some seconds.
     """
-    # A benchmark reports to nobody; whoever started a cluster decides for it.
+    # No usage statistics by default; a running cluster keeps its own setting.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     if address is not None:
         _try(address)
     import ray
 
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
-    # Whatever it is told, Ray prints on standard output that a worker died; results go there.
+    # Ray always reports dead workers on standard output, which is reserved for results.
     with redirect_stdout(sys.stderr):
         try:
             if address is None:
@@ -132,12 +132,12 @@ def connected(address: str | None, cpus: int) -> Iterator[Cluster]:
 
 
 def _try(address: str) -> None:
-    """Connect from another process first: Ray waits for minutes, and nothing but a kill ends it."""
+    """Connect from another process first: Ray waits for minutes and can only be killed."""
     parts = _HOST_AND_PORT.fullmatch(address)
     if parts is None and address != "auto":
         raise InvalidInput(
             f"--address {address!r}; allowed: HOST:PORT, ray://HOST:PORT, or auto for the cluster "
-            "that runs on this machine"
+            "running on this machine"
         )
     if parts is not None:
         try:
@@ -157,7 +157,7 @@ def _try(address: str) -> None:
 
 def _cause(trial: subprocess.CompletedProcess[str]) -> str:
     if "InvalidAuthToken" in trial.stderr:
-        return "it asks for a token: set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN if Ray has none"
+        return "it requires a token: set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN if Ray has none"
     lines = trial.stderr.strip().splitlines()
     return lines[-1] if lines else f"exit status {trial.returncode}"
 

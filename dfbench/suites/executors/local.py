@@ -23,14 +23,14 @@ class ThreadedExecutor(ABC):
     """Threads of this process, each waiting for the end of one task."""
 
     def __init__(self, plans: Mapping[str, Plan], slots: int, supervision: Supervision) -> None:
-        """`plans` by `eval_id`; `slots`: how many tasks go on at a time."""
+        """`plans` by `eval_id`; `slots` is the number of concurrent tasks."""
         self.slots = slots
         self._plans = plans
         self._supervision = supervision
         self._pool = ThreadPoolExecutor(slots, thread_name_prefix="task")
 
     def submit(self, task: Task) -> Future[TaskResult]:
-        """Begin a task in a thread."""
+        """Start a task in a thread."""
         return self._pool.submit(self._done, task)
 
     def stop(self) -> None:
@@ -43,7 +43,7 @@ class ThreadedExecutor(ABC):
 
     @abstractmethod
     def _done(self, task: Task) -> TaskResult:
-        """Do a task; what goes wrong in it is its result."""
+        """Execute a task; an error in it is returned as its result."""
 
 
 Environment = Mapping[str, str]
@@ -59,7 +59,7 @@ def gpu_slots(count: int, each: int = 1) -> list[Environment]:
 
 
 class LocalExecutor(ThreadedExecutor):
-    """Threads of this process, each watching the process that does one task."""
+    """Threads of this process, each watching the process of one task."""
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class LocalExecutor(ThreadedExecutor):
         *,
         logged: bool,
     ) -> None:
-        """`logged`: the output of processes goes to the log of their run, not to the terminal."""
+        """With `logged`, the output of processes goes to the log of their run, not the terminal."""
         super().__init__(plans, len(slots), supervision)
         self._logged = logged
         self._free: SimpleQueue[Environment] = SimpleQueue()
@@ -107,7 +107,7 @@ class LocalExecutor(ThreadedExecutor):
 def _trained(plan: Plan, name: str, supervision: Supervision) -> TaskResult:
     try:
         ensure_networks(plan, supervision, [name])
-    except Exception as fault:  # noqa: BLE001  # whatever went wrong is told as the task's result
+    except Exception as fault:  # noqa: BLE001  # any error becomes the task's result
         return TaskResult(state=failure(fault))
     file = plan.session.network_file(plan.networks[name])
     return TaskResult(state=RunState(status="done"), files=(file,))

@@ -1,7 +1,7 @@
-"""What travels to a worker of a cluster: a task with what home knows of it, and files by name.
+"""The parcel sent to a worker of a cluster: a task with its plan, and files by name.
 
-Files have the same names at home and on a worker: `runs/...` and `cache/...` lie below the folders
-of that name, `given/...` are those that the user named: plugins, and weights of teachers.
+Files have the same names at home and on a worker: `runs/...` and `cache/...` are below the folders
+of these names, `given/...` are files that the user named: plugins and weights of teachers.
 """
 
 from __future__ import annotations
@@ -24,28 +24,28 @@ from dfbench.version import __version__
 
 
 class Parcel(BaseModel):
-    """A task as it travels: nothing in it depends on where home is, but where data lie."""
+    """A task as sent to a worker: only the paths of data depend on the home machine."""
 
     model_config = ConfigDict(frozen=True)
 
     version: str
-    """Of dfbench at home."""
+    """Version of dfbench at home."""
     task: Task
     method: MethodInfo
     source: MethodInfo | None
-    """The row whose generated pairs this one needs."""
+    """The method whose generated pairs this one needs."""
     datasets: dict[str, DatasetAnswer]
-    """Where the datasets of the request are to be had."""
+    """Registration of the datasets of the request."""
     device: str
     """`cpu` or `cuda`."""
     folder: str
     """Name of the run's folder: `runs/...`."""
     limits: Limits
-    """Limits of the run's process."""
+    """Memory limit of the run's process, as `timeout` is its time limit."""
 
 
 def pack(task: Task, plan: Plan, supervision: Supervision) -> Parcel:
-    """A task with its plan; folders of data become absolute, files that were given get names."""
+    """A task with its plan; data folders become absolute, and the user's files get names."""
     names = {path: Path(name) for name, path in given_files(task.request).items()}
     request = _with_files(task.request, names.__getitem__)
     data, session = request.data, plan.session
@@ -73,8 +73,8 @@ def pack(task: Task, plan: Plan, supervision: Supervision) -> Parcel:
 def unpack(parcel: Parcel, place: Path) -> tuple[Task, Plan]:
     """A task and its plan on this machine, where all folders are below `place`.
 
-    Raises `InvalidInput` if it would not be the same run here: another version of dfbench, or data
-    that are not to be had or differ.
+    Raises `InvalidInput` if the run would differ here: another version of dfbench, or data that
+    are missing or differ.
     """
     if parcel.version != __version__:
         raise InvalidInput(
@@ -92,13 +92,13 @@ def unpack(parcel: Parcel, place: Path) -> tuple[Task, Plan]:
         session = Sessions(offers, parcel.device).open(request)
     except DfbenchError as fault:
         raise InvalidInput(
-            f"dataset {name!r} cannot be opened: {fault}; a dataset that is not drawn by dfbench "
-            "has to lie under the same path on every node"
+            f"dataset {name!r} cannot be opened: {fault}; a dataset that dfbench does not draw "
+            "itself must be under the same path on every node"
         ) from fault
     plan = Plan(session, parcel.method, Plan(session, parcel.source) if parcel.source else None)
     if plan.eval_id != parcel.task.eval_id:
         raise InvalidInput(
-            f"dataset {name!r} differs from the one for which the run was planned; copy the same "
+            f"dataset {name!r} differs from the one that the run was planned for; copy the same "
             "files to every node"
         )
     return parcel.task.model_copy(update={"request": request}), plan
@@ -110,12 +110,12 @@ def places(place: Path) -> Places:
 
 
 def run_name(plan: Plan, path: Path) -> str:
-    """Name of a file or folder of runs at home."""
+    """The name in a parcel of a file or folder of runs at home."""
     return f"runs/{path.relative_to(plan.session.request.places.runs).as_posix()}"
 
 
 def given_files(request: RunRequest) -> dict[str, Path]:
-    """By name, the files that the user gave for a run."""
+    """The files that the user named for a run, by name in the parcel."""
     files = _plugin_files(request)
     if request.settings.weights is not None:
         files.append(request.settings.weights)
@@ -123,13 +123,13 @@ def given_files(request: RunRequest) -> dict[str, Path]:
 
 
 def _plugin_files(request: RunRequest) -> list[Path]:
-    """In the order in which plugins are registered."""
+    """Plugin files in the order of registration."""
     folder = request.plugins.folder
     return [*(sorted(folder.glob("*.py")) if folder else ()), *request.plugins.files]
 
 
 def _with_files(request: RunRequest, moved: Callable[[Path], Path]) -> RunRequest:
-    """The request with other paths for the files that were given; a folder becomes its files."""
+    """The request with other paths for the user's files; a folder is replaced by its files."""
     settings = request.settings
     plugins = PluginSources(files=tuple(moved(file) for file in _plugin_files(request)))
     if settings.weights is not None:

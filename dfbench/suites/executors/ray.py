@@ -1,4 +1,4 @@
-"""Tasks on a Ray cluster; what they read travels with them, what they leave comes home."""
+"""Tasks on a Ray cluster; their input files are sent along and their output files sent back."""
 
 from __future__ import annotations
 
@@ -29,29 +29,29 @@ from dfbench.system.files import atomic_path, drop_leftovers
 from dfbench.system.locks import FileLock, is_locked
 
 LOST_WORKERS = 3
-"""How many workers a task may lose before it counts as failed."""
+"""Number of lost workers after which a task counts as failed."""
 _GLANCE_SECONDS = 0.5
 _GRACE_SECONDS = 30.0
 _REASON_LENGTH = 300
 
 
 class WorkersLost(DfbenchError):
-    """A task that Ray could not bring to an end."""
+    """A task that Ray could not complete."""
 
 
 class RayExecutor(ThreadedExecutor):
-    """Threads of this process, each waiting for one task of the cluster it is connected to."""
+    """Threads of this process, each waiting for one task on the connected cluster."""
 
     def __init__(
         self, plans: Mapping[str, Plan], slots: int, gpus: float, supervision: Supervision
     ) -> None:
-        """`gpus`: what part of a GPU a task takes; its CPUs are its threads."""
+        """`gpus` is the share of a GPU that a task takes; its CPUs are its threads."""
         super().__init__(plans, slots, supervision)
         self._gpus = gpus
         self._sent: dict[Path, Any] = {}
 
     def busy(self, task: Task) -> bool:
-        """Whether somebody is at this run, or at a network that this one is made from."""
+        """Whether another process works on this run, or on a network that this one needs."""
         plan = self._plans[task.eval_id]
         if task.network is None:
             return held(plan.folder)
@@ -61,7 +61,7 @@ class RayExecutor(ThreadedExecutor):
         plan = self._plans[task.eval_id]
         try:
             return self._run(task, plan) if task.network is None else self._trained(task, plan)
-        except Exception as fault:  # noqa: BLE001  # whatever went wrong is told as the task's result
+        except Exception as fault:  # noqa: BLE001  # any error becomes the task's result
             return TaskResult(state=failure(fault))
 
     def _run(self, task: Task, plan: Plan) -> TaskResult:
@@ -95,7 +95,7 @@ class RayExecutor(ThreadedExecutor):
         return result.model_copy(update={"files": (file,)})
 
     def _remote(self, task: Task, plan: Plan, begun: Mapping[str, Path]) -> TaskResult:
-        """The result of a task; its files are home, and those of `begun` are as it left them."""
+        """The result of a task; its files are copied home, and those of `begun` are updated."""
         import ray
 
         shared = {**given_files(task.request), **_networks(task, plan), **_pairs(plan)}
@@ -115,7 +115,7 @@ class RayExecutor(ThreadedExecutor):
         return TaskResult.model_validate_json(content)
 
     def _shared(self, path: Path) -> Any:
-        """A file that several tasks read, sent to the cluster once."""
+        """A file that several tasks read; it is sent to the cluster once."""
         import ray
 
         if path not in self._sent:
@@ -143,7 +143,7 @@ class RayExecutor(ThreadedExecutor):
 def _told(fault: Exception) -> str:
     cause = getattr(fault, "cause", None) or fault
     text = " ".join(str(cause).split())[:_REASON_LENGTH]
-    return f"Ray gave the task up ({type(cause).__name__}: {text})"
+    return f"Ray gave up on the task ({type(cause).__name__}: {text})"
 
 
 def _pass_on_interrupt(result: TaskResult) -> None:
@@ -152,7 +152,7 @@ def _pass_on_interrupt(result: TaskResult) -> None:
 
 
 def _begun(plan: Plan) -> dict[str, Path]:
-    """By name, what an attempt left that was broken off: its state and its checkpoints."""
+    """The files of an interrupted attempt by name: its state and its checkpoints."""
     state = read_state(plan.folder)
     if state is None or state.status == "done":
         return {}
@@ -162,7 +162,7 @@ def _begun(plan: Plan) -> dict[str, Path]:
 
 
 def _networks(task: Task, plan: Plan) -> dict[str, Path]:
-    """By name, the networks of the cache that a run needs, or that a network is made from."""
+    """The cached networks that a run needs, or that a network is made from, by name."""
     session = plan.session
     wanted = plan.networks.values()
     identities = wanted if task.network is None else session.networks.lineage(task.network)
@@ -171,13 +171,13 @@ def _networks(task: Task, plan: Plan) -> dict[str, Path]:
 
 
 def _pairs(plan: Plan) -> dict[str, Path]:
-    """By name, the generated pairs that a run needs; the graph has them come first."""
+    """The generated pairs that a run needs, by name; the task graph orders their run first."""
     file = plan.source.pairs_file if plan.source else None
     return {run_name(plan, file): file} if file and file.is_file() else {}
 
 
 def _missing(plan: Plan, network: str) -> list[Path]:
-    """Files of a network and of those it is made from, nearest first, that are yet to be made."""
+    """Missing files of a network and of those it is made from, nearest first."""
     files = map(plan.session.network_file, plan.session.networks.lineage(network))
     return [file for file in files if not file.is_file()]
 

@@ -14,69 +14,69 @@ from dfbench.request import RunRequest
 
 
 class Task(BaseModel):
-    """A run to be done, or with `network` one of the networks that it needs to be trained.
+    """A run to execute, or with `network`, one of its networks to train.
 
-    Whoever has only the task plans its request anew and compares the identity.
+    A process that has only the task plans its request again and compares the identity.
     """
 
     model_config = ConfigDict(frozen=True)
 
     request: RunRequest
     label: str
-    """The row, as people know it."""
+    """Label of the method."""
     dataset: str
-    """The dataset's name in records."""
+    """Name of the dataset in records."""
     fit_id: str
     eval_id: str
     pairs: bool = False
-    """Whether another run needs its generated pairs: if they are gone, its record is not enough."""
+    """Whether another run needs its generated pairs: if they are gone, it is repeated."""
     network: str | None = None
     """Name of a network in `Plan.networks`."""
 
     @property
     def key(self) -> tuple[str, str | None]:
-        """What no two tasks of a suite have in common."""
+        """A key that is unique among the tasks of a suite."""
         return self.eval_id, self.network
 
     @property
     def title(self) -> str:
-        """One line for people."""
+        """One line for messages."""
         what = self.label if self.network is None else self.network
         return f"{what} on {self.dataset}, seed {self.request.seed}"
 
 
 class TaskResult(BaseModel):
-    """What became of a task."""
+    """The result of a task."""
 
     model_config = ConfigDict(frozen=True)
 
     state: RunState
     record: Record | None = None
-    """Of a run that is done."""
+    """The record of a run that is done."""
     files: tuple[Path, ...] = ()
-    """Files that belong to it: the record's, or the network's."""
+    """Its output files: the record's, or the network's."""
 
     @property
     def done(self) -> bool:
-        """Whether others can build on it."""
+        """Whether tasks that depend on it can start."""
         return self.state.status == "done"
 
 
 class Executor(Protocol):
-    """Does tasks, in whatever order they come, several at a time."""
+    """Executes tasks in any order, several at a time."""
 
     @property
     def slots(self) -> int:
-        """How many tasks it takes at a time."""
+        """Number of concurrent tasks."""
 
     def submit(self, task: Task) -> Future[TaskResult]:
-        """Begin a task; what goes wrong in it is a result, not an exception of the future."""
+        """Start a task; an error in it is a result, not an exception of the future."""
 
     def busy(self, task: Task) -> bool:
-        """Whether somebody else is at this task, so that another one had better come first."""
+        """Whether another process works on this task, so that others should be started first."""
 
     def stop(self) -> None:
-        """End the tasks that are going on, as Ctrl-C would; their checkpoints stay."""
+        """End the running tasks, as Ctrl-C would; their checkpoints are kept."""
 
     def close(self) -> None:
-        """Wait for the tasks that are going on, and free what they were done with."""
+        """Wait for the running tasks, and release resources."""

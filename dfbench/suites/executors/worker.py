@@ -1,4 +1,4 @@
-"""A task on a worker of a cluster: in a folder of its own, from bytes to bytes."""
+"""A task on a worker of a cluster: in a temporary folder, from bytes to bytes."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ Files = Mapping[str, bytes]
 
 
 def do(content: str, names: Sequence[str], *contents: bytes) -> tuple[str, dict[str, bytes]]:
-    """Do the task of a parcel (JSON) with files of these names; its result (JSON) and its files.
+    """Execute the task of a parcel (JSON) with named files; return its result (JSON) and files.
 
     Only decoded images stay on this machine, in the user's cache folder. An interrupt ends the
-    task; its result says so, and its checkpoints come home like all else.
+    task: its result says so, and its checkpoints are returned like other files.
     """
     files = dict(zip(names, contents, strict=True))
     with tempfile.TemporaryDirectory(prefix="dfbench-") as folder:
@@ -47,7 +47,7 @@ def _result(parcel: Parcel, files: Files, place: Path) -> TaskResult:
         pin_numerics(plan.session.threads, seed=0)
     except KeyboardInterrupt as interrupt:
         return TaskResult(state=failure(interrupt))
-    except Exception as fault:  # noqa: BLE001  # whatever went wrong is told as the task's result
+    except Exception as fault:  # noqa: BLE001  # any error becomes the task's result
         state = failure(fault)
         where = f"on node {platform.node()!r}: {state.reason}"
         return TaskResult(state=state.model_copy(update={"reason": where}))
@@ -55,7 +55,7 @@ def _result(parcel: Parcel, files: Files, place: Path) -> TaskResult:
 
 
 def _keep_images(place: Path) -> None:
-    """Have the cache of decoded images outlive this task."""
+    """Keep the cache of decoded images beyond this task."""
     images = user_cache_path("dfbench", appauthor=False) / "images"
     images.mkdir(parents=True, exist_ok=True)
     link = places(place).cache / "images"
@@ -77,7 +77,7 @@ def _done(task: Task, plan: Plan, supervision: Supervision) -> TaskResult:
 
 
 def _left(place: Path, folder: str) -> dict[str, bytes]:
-    """What the run left: encoders, embeddings, pictures, curves, pairs, log, checkpoints."""
+    """The files of the run: encoders, embeddings, pictures, curves, pairs, log, checkpoints."""
     drop_leftovers(place / folder)
     return {
         file.relative_to(place).as_posix(): file.read_bytes()

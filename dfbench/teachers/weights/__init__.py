@@ -1,1 +1,1 @@
-"""Files of weights from elsewhere: their format, tensors, and fit to a network."""
+"""External weight files: their format, their tensors and their fit to a network."""

@@ -1,4 +1,4 @@
-"""Which of the tensors of a checkpoint are the weights of a network, and under which names."""
+"""Selection of a network's weights among the tensors of a checkpoint."""
 
 from __future__ import annotations
 
@@ -16,58 +16,58 @@ from dfbench.errors import InvalidInput, unknown_name
 from dfbench.teachers.weights.values import plain_tensor
 
 _WRAPPERS = re.compile(r"(?<![^.])(_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")
-"""What torch.compile and sharding put into names, wherever they wrap a module."""
+"""Name components added by torch.compile and sharding, wherever they wrap a module."""
 _PREFIXES = ("module.", "model.", "net.", "network.", "backbone.", "encoder.")
-"""What is taken off all names where the network's own are not known."""
+"""Prefixes removed from all names if the network's own names are not known."""
 _AVERAGED = re.compile(r"(^|[._])(ema|swa|avg|averaged|average|teacher|momentum|shadow)([._]|$)")
-"""Copies that follow the trained weights: taken where they are named, or alone."""
+"""Averaged copies of the trained weights: used only on request, or if there are no others."""
 _NO_LAYER = re.compile(
     r"(^|\.)(total_ops|total_params|n_averaged)$"
     r"|^(criterion|loss|loss_fn|\w*_loss|\w*metrics?|\w*accuracy|(train|val|test)_\w+)\."
 )
-"""Counters of profilers, and losses and metrics that are modules: nothing the images pass."""
+"""Profiler counters, and losses and metrics that are modules: not layers of the network."""
 _COUNTER = "num_batches_tracked"
 _DEEPEST = 6
 _MOST = 8
-"""Entries told of one file."""
+"""Most entries listed for one file."""
 
 
 class Checkpoint(NamedTuple):
-    """The weights of a training script's file."""
+    """The weights in a checkpoint file."""
 
     tensors: dict[str, Tensor]
-    """Dense, on the CPU; floating point ones are float32."""
+    """Dense, on the CPU; floating-point tensors are float32."""
     notes: tuple[str, ...]
-    """What the file holds, what was taken and what was taken off, a line each."""
+    """The contents of the file, the tensors used and the prefixes removed, one line each."""
 
 
 @dataclass(frozen=True, eq=False)
 class _StateDict:
-    """Tensors that lie side by side in one mapping."""
+    """The tensors in one mapping."""
 
     place: str
-    """Keys that lead to it, with points; empty at the top."""
+    """Keys of the enclosing mappings, joined by dots; empty at the top."""
     tensors: dict[str, Any]
 
     def address(self, name: str) -> str:
-        """How a tensor of this name is told apart from those of other state dicts."""
+        """The full path of a tensor, unique across state dicts."""
         return f"{self.place}.{name}" if self.place else name
 
 
 @dataclass(frozen=True)
 class _Choice:
-    """Tensors of one state dict behind one prefix."""
+    """Tensors of one state dict with a common prefix."""
 
     state: _StateDict
     prefix: str
 
     @property
     def entry(self) -> str:
-        """How a user names it."""
+        """The `--entry` that selects it."""
         return self.state.address(self.prefix).strip(".")
 
     def address(self, name: str) -> str:
-        """The address of a tensor by the name without the prefix."""
+        """The address of a tensor, from its name without the prefix."""
         return self.state.address(f"{self.prefix}{name}")
 
     @property
@@ -83,29 +83,29 @@ class _Choice:
 def chosen_weights(
     content: Any, who: str, wanted: Mapping[str, Tensor], entry: str | None
 ) -> Checkpoint:
-    """The weights of what a file holds; `who` begins errors. See `read_checkpoint`."""
+    """The weights in the content of a file; `who` starts error messages. See `read_checkpoint`."""
     held = _told(content)
     states = [_StateDict(s.place, _unwrapped(s.tensors)) for s in _state_dicts(content)]
     if not states:
         raise InvalidInput(
-            f"{who} holds no state dict (it holds {held}); allowed: tensors by name, as "
-            "network.state_dict() returns them"
+            f"{who} contains no state dict (it contains {held}); allowed: tensors by name, as "
+            "returned by network.state_dict()"
         )
     counts = _by_names(states, wanted) or _by_size(states)
     if entry is not None:
         counts = _named(counts, entry, who)
     choice, others = _preferred(_most(counts), who)
     tensors, left = _of_layers(choice, wanted)
-    notes = [f"it holds {held}", *_origin(choice)]
+    notes = [f"it contains {held}", *_origin(choice)]
     if others:
         told = _first([repr(other) for other in others])
-        notes.append(f"the same names are also under {told} (to take them: --entry {others[0]})")
+        notes.append(f"the same names are also under {told} (to use them: --entry {others[0]})")
     extra = {choice.address(name): name for name in tensors if name not in wanted}
     beside = left | {address: tensors[name] for address, name in extra.items()}
     if not beside:
         beside = _elsewhere(states, choice)
     for name, there in _head(wanted.keys() - tensors.keys(), beside, wanted).items():
-        notes.append(f"{there!r} taken for {name!r}")
+        notes.append(f"{there!r} used for {name!r}")
         tensors.pop(extra.get(there, ""), None)
         left.pop(there, None)
         tensors[name] = beside[there]
@@ -119,7 +119,7 @@ def chosen_weights(
 
 
 def _state_dicts(content: Any, place: str = "", depth: int = 0) -> Iterator[_StateDict]:
-    """All mappings that hold tensors by name, the outer ones first."""
+    """All mappings of names to tensors, outer ones first."""
     if depth > _DEEPEST or not isinstance(content, Mapping | list | tuple):
         return
     own = list(_items(content))
@@ -140,7 +140,7 @@ def _unwrapped(tensors: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _by_names(states: Sequence[_StateDict], wanted: Collection[str]) -> dict[_Choice, int]:
-    """How many of the wanted names lie side by side behind one prefix; none for other networks."""
+    """Number of wanted names per state dict and prefix; empty if fewer than half are present."""
     names = frozenset(wanted)
     counts: Counter[tuple[int, str]] = Counter()
     for place, state in enumerate(states):
@@ -159,7 +159,7 @@ def _by_names(states: Sequence[_StateDict], wanted: Collection[str]) -> dict[_Ch
 
 
 def _by_size(states: Sequence[_StateDict]) -> dict[_Choice, int]:
-    """How many tensors there are, without what stands before all of their names."""
+    """Number of tensors per state dict, after removing prefixes common to all names."""
     counts = {}
     for state in states:
         prefix = ""
@@ -187,13 +187,13 @@ def _named(counts: Mapping[_Choice, int], entry: str, who: str) -> dict[_Choice,
 
 
 def _preferred(choices: Sequence[_Choice], who: str) -> tuple[_Choice, list[str]]:
-    """The one to take, and how the others are named; averaged copies are the others."""
+    """The choice to use, and the entries of the others; averaged copies are used last."""
     trained = [choice for choice in choices if not _AVERAGED.search(choice.entry)]
     first, *others = trained or choices
     if any(not _equal(first, other) for other in others):
         raise InvalidInput(
-            f"{who} holds {len(choices)} sets of weights that fit alike; allowed: one of them, "
-            f"{_first([f'--entry {choice.entry}' for choice in choices if choice.entry])}"
+            f"{who} contains {len(choices)} sets of weights that fit equally well; allowed: one of "
+            f"them, {_first([f'--entry {choice.entry}' for choice in choices if choice.entry])}"
         )
     return first, [choice.entry for choice in choices if choice is not first]
 
@@ -214,11 +214,11 @@ def _origin(choice: _Choice) -> Iterator[str]:
     if choice.state.place:
         yield f"weights found under {choice.state.place!r}"
     if choice.prefix:
-        yield f"{choice.prefix!r} taken off the names of {len(choice.tensors)} tensors"
+        yield f"{choice.prefix!r} removed from the names of {len(choice.tensors)} tensors"
 
 
 def _of_layers(choice: _Choice, wanted: Collection[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Tensors of the network by name, and by address those beside it or of no layer."""
+    """Tensors of the network by name, and all others by address."""
     tensors, left = {}, {}
     for name, value in choice.state.tensors.items():
         own = name.removeprefix(choice.prefix)
@@ -230,7 +230,7 @@ def _of_layers(choice: _Choice, wanted: Collection[str]) -> tuple[dict[str, Any]
 
 
 def _elsewhere(states: Sequence[_StateDict], choice: _Choice) -> dict[str, Any]:
-    """Tensors of the other state dicts by address; those of optimisers are no layers."""
+    """Tensors of the other state dicts by address, without those of optimisers."""
     return {
         state.address(name): value
         for state in states
@@ -242,10 +242,10 @@ def _elsewhere(states: Sequence[_StateDict], choice: _Choice) -> dict[str, Any]:
 def _head(
     missing: Collection[str], beside: Mapping[str, Any], wanted: Mapping[str, Tensor]
 ) -> dict[str, str]:
-    """Addresses of the last layer under another name, by its own names; often there is none.
+    """Addresses of a last layer stored under another name, by the network's names; may be empty.
 
-    Only a matrix and a bias are missing, and beside the network there is one such pair and no
-    other layer, which might lie between.
+    Used only if exactly a matrix and a bias are missing, and the remaining tensors contain exactly
+    one such pair and no other layer that could come before it.
     """
     missing = {name for name in missing if not name.endswith(_COUNTER)}
     weight = next((name for name in missing if wanted[name].ndim == 2), "")

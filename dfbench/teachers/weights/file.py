@@ -1,4 +1,4 @@
-"""Files of weights from elsewhere: what lies in them; nothing in a file is ever executed."""
+"""Reading of external weight files, without executing anything in them."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ _ARRAYS: list[Any] = [
         for package in ("core", "_core")
     ),
 ]
-"""What arrays and numbers of NumPy are pickled by: training scripts keep accuracies so."""
+"""Classes and functions in pickles of NumPy arrays and numbers, e.g. of logged accuracies."""
 _GLOBAL = re.compile(r"(?:GLOBAL|class) ([\w.]+)")
 _MOST = 5
-"""Names told of pickled objects."""
+"""Most pickled objects listed by name."""
 
 
 def read_checkpoint(
@@ -43,12 +43,12 @@ def read_checkpoint(
     wanted: Mapping[str, Tensor] = MappingProxyType({}),
     entry: str | None = None,
 ) -> Checkpoint:
-    """The weights of a file, wherever in it they lie, and what else it holds.
+    """The weights in a file, at any nesting level, with notes on its other contents.
 
-    `wanted` are the network's own tensors by name: the state dict that has most of their names,
-    behind whatever prefix, is taken; without any, the largest. `entry` chooses another one, as
-    notes and errors name it. `asked_by` begins the error. Raises `InvalidInput` for a file that
-    holds no weights, or several of which none is the obvious one.
+    `wanted` are the network's own tensors by name: the state dict with most of their names, after
+    any prefix, is used; without `wanted`, the largest. `entry` selects another one by its name in
+    notes and errors. `asked_by` starts error messages. Raises `InvalidInput` for a file without
+    weights, or with several candidates of which none is the obvious one.
     """
     content = _content(file, asked_by)
     return chosen_weights(content, f"{asked_by}: {file.name}", wanted, entry)
@@ -71,14 +71,14 @@ def _content(file: Path, asked_by: str) -> Any:
         ) from fault
     except InvalidInput:
         raise
-    except Exception as fault:  # a damaged pickle makes torch raise anything
+    except Exception as fault:  # torch may raise anything for a damaged pickle
         raise InvalidInput(_unreadable(file, asked_by, fault)) from fault
 
 
 def _unpickled(file: Path) -> Any:
     with file.open("rb") as opened, safe_globals(_ARRAYS), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of torch about its own formats: nothing a user can mend
-        return torch.load(opened, map_location="cpu", weights_only=True)  # not by the name's ending
+        warnings.simplefilter("ignore")  # torch's warnings about its own formats
+        return torch.load(opened, map_location="cpu", weights_only=True)  # ignores the suffix
 
 
 def _unreadable(file: Path, asked_by: str, fault: Exception) -> str:
@@ -86,34 +86,34 @@ def _unreadable(file: Path, asked_by: str, fault: Exception) -> str:
     if names:
         more = f", and {len(names) - _MOST} more" if len(names) > _MOST else ""
         return (
-            f"{asked_by}: {file.name} cannot be read as weights: it holds pickled objects "
+            f"{asked_by}: {file.name} cannot be read as weights: it contains pickled objects "
             f"besides tensors ({', '.join(names[:_MOST])}{more}), which are never executed; "
-            "allowed: tensors, numbers and texts. Where you trust the file, save its weights "
-            f"alone: torch.save({_rescued(names)}, 'weights.pth')"
+            "allowed: tensors, numbers and strings. If you trust the file, save only its weights: "
+            f"torch.save({_rescued(names)}, 'weights.pth')"
         )
     if isinstance(fault, SafetensorError):
         reason = f"it is a damaged safetensors file ({fault})"
     else:
-        reason = f"it is cut short or damaged ({type(fault).__name__}: {_line(fault)})"
+        reason = f"it is truncated or damaged ({type(fault).__name__}: {_line(fault)})"
     return (
         f"{asked_by}: {file.name} cannot be read as weights: {reason}; allowed: a "
-        "safetensors file or a state dict written by torch.save (fetch or copy it again)"
+        "safetensors file or a state dict written by torch.save (download or copy it again)"
     )
 
 
 def _pickled_objects(file: Path, fault: Exception) -> Iterable[str]:
-    """Classes and functions that a pickle would call, by name, beyond those of tensors."""
+    """Names of the classes and functions that a pickle would call, except those of tensors."""
     if not isinstance(fault, UnpicklingError):
         return ()
     try:
         with safe_globals(_ARRAYS):
             return get_unsafe_globals_in_checkpoint(str(file))
-    except Exception:  # noqa: BLE001  # not a zip archive, or damaged: the message has one name
+    except Exception:  # noqa: BLE001  # not a zip archive, or damaged: the message names one
         return _GLOBAL.findall(str(fault))[:1]
 
 
 def _rescued(names: Iterable[str]) -> str:
-    """What to save instead of what was pickled: a whole network, or something beside weights."""
+    """The expression that extracts the weights from a pickled network or checkpoint."""
     loaded = "torch.load(FILE, weights_only=False)"
     whole = any(".modules." in name or ".models." in name for name in names)
     return f"{loaded}.state_dict()" if whole else f"{loaded}['state_dict']"

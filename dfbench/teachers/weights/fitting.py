@@ -1,4 +1,4 @@
-"""Putting weights from elsewhere into a classifier: every name and shape has to fit."""
+"""Loading external weights into a classifier, with a check of every name and shape."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from dfbench.errors import InvalidInput
 from dfbench.networks import Classifier, ResNet
 
 COUNTER = "num_batches_tracked"
-"""Files of old versions of torch are without these, and nothing reads them."""
+"""Files of old torch versions lack these counters, which are not used."""
 _MOST = 10
-"""Names told of one kind of fault."""
+"""Most names listed for one kind of mismatch."""
 
 
 def fit_weights(network: Classifier, tensors: Mapping[str, Tensor], file: str) -> None:
-    """Load weights by the names they have in the network's library.
+    """Load weights by their names in the network's library.
 
-    Raises `InvalidInput`, naming tensors, if any is missing, too many, of another shape or not
-    finite, or if the classifier tells another number of classes.
+    Raises `InvalidInput`, naming the tensors, if any is missing, superfluous, of another shape or
+    not finite, or if the classifier has another number of classes.
     """
     own = published_names(network)
     shapes = {name: network.state_dict()[place].shape for name, place in own.items()}
@@ -39,7 +39,7 @@ def fit_weights(network: Classifier, tensors: Mapping[str, Tensor], file: str) -
 
 
 def mismatches(shapes: Mapping[str, torch.Size], tensors: Mapping[str, Tensor]) -> list[str]:
-    """What keeps tensors from being those of `shapes`, a text each; counters may be missing."""
+    """Differences between `tensors` and `shapes`, one text each; counters may be missing."""
     missing = [name for name in shapes if name not in tensors and COUNTER not in name]
     both = {name: (tensors[name].shape, shapes[name]) for name in shapes if name in tensors}
     return [
@@ -50,14 +50,14 @@ def mismatches(shapes: Mapping[str, torch.Size], tensors: Mapping[str, Tensor]) 
 
 
 def published_names(network: Classifier) -> dict[str, str]:
-    """Names of a classifier's tensors: from those in the network's library to our own."""
+    """Names of a classifier's tensors in the network's library, mapped to dfbench's names."""
     body, head = network.backbone.published_body, network.backbone.published_head
     names = {name.removeprefix(body): f"backbone.{name}" for name in network.backbone.state_dict()}
     return names | {f"{head}.{name}": f"head.{name}" for name in network.head.state_dict()}
 
 
 def sort_classes(network: Classifier, classes: tuple[str, ...]) -> tuple[str, ...]:
-    """Put a classifier's outputs, `classes` in order, in the order of their names; returns that."""
+    """Sort a classifier's outputs by class name; returns the sorted classes."""
     order = sorted(range(len(classes)), key=classes.__getitem__)
     with torch.no_grad():
         network.head.weight.copy_(network.head.weight[order].clone())
@@ -70,9 +70,9 @@ def _check_class_count(network: Classifier, tensors: Mapping[str, Tensor], file:
     wanted = network.head.out_features
     if head in tensors and tensors[head].ndim == 2 and len(tensors[head]) != wanted:
         raise InvalidInput(
-            f"{file} tells {len(tensors[head])} classes apart ({head!r} is "
-            f"{_shape(tensors[head].shape)}), the class list has {wanted}; allowed: a list of its "
-            "classes, in the order of its outputs"
+            f"{file} has {len(tensors[head])} classes ({head!r} is "
+            f"{_shape(tensors[head].shape)}), but the class list has {wanted}; allowed: a list of "
+            "its classes, in the order of its outputs"
         )
 
 
@@ -83,21 +83,21 @@ def _missing(names: list[str], tensors: Iterable[str]) -> Iterable[str]:
 
 def _extra(names: list[str], own: Iterable[str]) -> Iterable[str]:
     if names:
-        yield f"{len(names)} are none of its ({_told(names, own)})"
+        yield f"{len(names)} are not in the network ({_told(names, own)})"
 
 
 def _misshapen(shapes: Mapping[str, tuple[torch.Size, torch.Size]]) -> Iterable[str]:
     wrong = [
-        f"{name!r} is {_shape(given)}, there {_shape(wanted)}"
+        f"{name!r} is {_shape(given)}, expected {_shape(wanted)}"
         for name, (given, wanted) in shapes.items()
         if given != wanted
     ]
     if wrong:
-        yield f"{len(wrong)} are of another shape ({_first(wrong)})"
+        yield f"{len(wrong)} have another shape ({_first(wrong)})"
 
 
 def _told(names: list[str], others: Iterable[str]) -> str:
-    """The first names, each with the one among the others that is most like it."""
+    """The first names, each with the most similar one among the others."""
     others = list(others)
     told = []
     for name in names[:_MOST]:
@@ -112,21 +112,21 @@ def _first(texts: list[str]) -> str:
 
 
 def _hint(network: Classifier, tensors: Mapping[str, Tensor]) -> str:
-    """What to say to whoever trained a network of torchvision as it is on small images."""
+    """A hint for networks trained on small images with torchvision's original stem."""
     stem, name = tensors.get("conv1.weight"), network.network_name
     own = network.backbone.conv1.weight if isinstance(network.backbone, ResNet) else None
     if stem is None or own is None or stem.shape == own.shape:
         return ""
-    return f" (with torchvision's own stem, whatever the image size: --network torchvision:{name})"
+    return f" (for torchvision's own stem at any image size: --network torchvision:{name})"
 
 
 def check_finite(tensors: Mapping[str, Tensor], file: str) -> None:
-    """Raise `InvalidInput` for the first tensor that holds NaN or infinities."""
+    """Raise `InvalidInput` for the first tensor with NaN or infinite values."""
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
             raise InvalidInput(
-                f"{file}: {name!r} holds values that are not finite (NaN or infinite); allowed: "
-                "weights of a training that did not diverge"
+                f"{file}: {name!r} has values that are not finite (NaN or infinite); allowed: "
+                "weights from a training run that did not diverge"
             )
 
 

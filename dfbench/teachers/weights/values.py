@@ -1,4 +1,4 @@
-"""Values of tensors as checkpoints keep them: of any precision, sparse, as arrays of NumPy."""
+"""Conversion of checkpoint values to plain tensors: any precision, sparse, NumPy arrays."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from torch import Tensor
 
 from dfbench.errors import InvalidInput
 
-_REMEDY = "allowed: dense floating point weights, saved before the network was quantised"
+_REMEDY = "allowed: dense floating-point weights, saved before quantisation"
 
 
 def plain_tensor(value: Tensor | np.ndarray[Any, Any], like: Tensor | None, who: str) -> Tensor:
-    """A dense tensor on the CPU without history; floating point ones as float32.
+    """A detached dense tensor; floating-point values become float32.
 
-    `like` is the network's own tensor, where it is known: floating point values do not come from
-    integers. `who`, which names file and tensor, begins errors. Raises `InvalidInput` for values
-    that are quantised, complex, beyond float32, or not there (device `meta`).
+    `like` is the network's own tensor, if known: integers are refused for floating-point tensors.
+    `who`, which names file and tensor, starts error messages. Raises `InvalidInput` for values that
+    are quantised, complex, beyond float32, or missing (device `meta`).
     """
     tensor = _as_tensor(value, who).detach()
     if tensor.is_meta:
@@ -31,11 +31,11 @@ def plain_tensor(value: Tensor | np.ndarray[Any, Any], like: Tensor | None, who:
     dense = tensor.to_dense() if tensor.layout != torch.strided else tensor
     if not dense.is_floating_point():
         if like is not None and like.is_floating_point():
-            raise InvalidInput(f"{who} holds whole numbers ({dense.dtype}); {_REMEDY}")
+            raise InvalidInput(f"{who} contains integers ({dense.dtype}); {_REMEDY}")
         return dense.contiguous()
     single = dense.float()
     if dense.dtype == torch.float64 and bool((single.isinf() & ~dense.isinf()).any()):
-        raise InvalidInput(f"{who} holds values beyond float32; {_REMEDY}")
+        raise InvalidInput(f"{who} has values beyond float32; {_REMEDY}")
     return single.contiguous()
 
 

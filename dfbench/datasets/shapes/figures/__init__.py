@@ -10,7 +10,7 @@ from dfbench.datasets.shapes.figures.vehicles import VEHICLES
 BENCHMARK = {
     figure.name: figure for figure in sorted(NATURE + OBJECTS + VEHICLES, key=lambda f: f.name)
 }
-"""The twenty classes that teachers learn and queries ask for."""
+"""The twenty benchmark classes of teachers, queries and gallery."""
 ALTERNATIVE = {figure.name: figure for figure in sorted(SPARE, key=lambda f: f.name)}
-"""Spare classes, for whatever may see other classes than the benchmark's."""
+"""Spare classes, for alternative data from outside the benchmark."""
 FIGURES = BENCHMARK | ALTERNATIVE

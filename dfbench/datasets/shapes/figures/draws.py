@@ -1,4 +1,4 @@
-"""Random numbers that are the same bits on every machine, numpy version and run."""
+"""Random numbers that are bit-identical across machines, numpy versions and runs."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _UNIT = 1 / (1 << 53)
 
 
 class Draws:
-    """An endless stream of uniform numbers, one stream for each tuple of `key` parts.
+    """An endless stream of uniform numbers, one stream per tuple of `key` parts.
 
-    Built on the raw 64-bit output of PCG64, whose stream numpy guarantees; numpy's own
-    distributions may change between versions and are not used.
+    Built on the raw 64-bit output of PCG64, whose stream numpy guarantees. numpy's distributions
+    may change between versions and are not used.
     """
 
     def __init__(self, *key: str | int) -> None:
@@ -46,7 +46,7 @@ class Draws:
         return low + (high - low) * self.uniform()
 
     def around_zero(self, reach: float) -> float:
-        """A number in (-reach, reach) with a triangular density: small ones are likelier."""
+        """A number in (-reach, reach) with a triangular density around zero."""
         return (self.uniform() - self.uniform()) * reach
 
     def chance(self, probability: float) -> bool:
@@ -54,9 +54,9 @@ class Draws:
         return self.uniform() < probability
 
     def integer(self, low: int, high: int) -> int:
-        """One of low, ..., high, both included."""
+        """A uniform integer from low to high, both included."""
         return low + int(self.uniform() * (high - low + 1))
 
     def pick(self, options: Sequence[_T]) -> _T:
-        """One of the options, all equally likely."""
+        """One of the options, chosen uniformly."""
         return options[self.integer(0, len(options) - 1)]

@@ -1,4 +1,4 @@
-"""What a figure is: pieces of paper laid over each other, and pen lines on them."""
+"""Figures composed of layered areas and lines."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dfbench.datasets.shapes.figures.paths import Path, Point, on_circle
 from dfbench.datasets.shapes.figures.raster import SIDE
 
 Tone = Literal["body", "accent", "dark", "light"]
-"""Which of the colours drawn for a photo a piece has; a tone is never tied to a colour."""
+"""Index of a piece's colour among those drawn for a photo; a tone has no fixed colour."""
 
 
 @dataclass(frozen=True)
@@ -23,13 +23,13 @@ class Piece:
     width: float
     """Width of an open line in units of the figure's box; 0 for an area."""
     detail: bool
-    """Whether a hasty pen may leave it out."""
+    """Whether a sketch is more likely to omit it."""
 
 
 class Sheet:
-    """Collects the pieces of a figure, those behind first.
+    """Collects the pieces of a figure, from back to front.
 
-    Figures are drawn in any box of about [-1, 1] x [-1, 1], y pointing down; the pose fits them
+    Figures are drawn in a box of about [-1, 1] x [-1, 1] with y pointing down; the pose fits them
     into the image.
     """
 
@@ -37,30 +37,30 @@ class Sheet:
         self.pieces: list[Piece] = []
 
     def fill(self, path: Path, tone: Tone = "body", *, detail: bool = False) -> None:
-        """Lay down a closed area."""
+        """Add a closed area."""
         self.pieces.append(Piece(path, tone, 0.0, detail))
 
     def line(
         self, path: Path, tone: Tone = "dark", width: float = 0.09, *, detail: bool = False
     ) -> None:
-        """Draw an open line."""
+        """Add an open line."""
         self.pieces.append(Piece(path, tone, width, detail))
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A class of figures: what varies from one image to the next is in `draw`."""
+    """A class of figures; `draw` adds one random instance to a sheet."""
 
     name: str
     draw: Callable[[Sheet, Draws], None]
     tilt: float = 0.05
-    """Largest rotation in turns, to either side."""
+    """Largest rotation in either direction, in turns."""
 
 
 def posed(figure: Figure, draws: Draws, low: float, high: float) -> list[Piece]:
-    """One drawing of a figure, coordinates and widths in units of the picture (see `raster`).
+    """One instance of a figure, with coordinates and widths in units of the picture (see `raster`).
 
-    Half the longer side of the figure's box measures between `low` and `high` units.
+    Half the longer side of the figure's box is between `low` and `high` units long.
     """
     sheet = Sheet()
     figure.draw(sheet, draws)

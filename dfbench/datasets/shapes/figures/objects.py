@@ -1,4 +1,4 @@
-"""Things of the household."""
+"""Household objects."""
 
 from __future__ import annotations
 

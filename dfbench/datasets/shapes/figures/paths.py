@@ -1,7 +1,7 @@
-"""Paths of points: arcs, smooth curves, boxes, ribbons, in plain exact float arithmetic.
+"""Paths of points: arcs, smooth curves, boxes and ribbons, in reproducible float arithmetic.
 
-Only + - * / sqrt and floor are used. IEEE 754 defines their results to the last bit, which the
-sine and cosine of a C library are not.
+Only + - * / sqrt and floor are used. IEEE 754 defines their results to the last bit, unlike the
+sine and cosine of a C library.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _CURVE_STEPS = 4
 def on_circle(turns: float) -> Point:
     """(cos, sin) of an angle in turns: 0 points right, 0.25 down (y grows downwards).
 
-    A Taylor series on an eighth of a turn, good to about 1e-9.
+    A Taylor series on an eighth of a turn, accurate to about 1e-9.
     """
     turns -= floor(turns)
     quadrant = floor(turns * 4 + 0.5)
@@ -86,7 +86,7 @@ def mirrored(path: Path) -> Path:
 
 
 def symmetric(right: Path) -> Path:
-    """A closed path made of its right half, given from top to bottom, and the reflection of it."""
+    """A closed path from its right half, ordered from top to bottom, and its reflection."""
     return right + mirrored(right)[::-1]
 
 

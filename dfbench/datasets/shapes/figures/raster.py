@@ -1,4 +1,4 @@
-"""Areas and pen points to pixels, in integer arithmetic where pixels are decided."""
+"""Rasterisation of areas and pen points, in integer arithmetic where it determines pixels."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from dfbench.datasets.shapes.figures.paths import Path
 SIDE = 32
 """Height and width of every picture in units; at 32 px a unit is a pixel."""
 
-_SUB = 256  # units of a pixel
-_ROWS = 4  # scanlines a pixel
+_SUB = 256  # subpixel units per pixel
+_ROWS = 4  # scanlines per pixel
 _STEP = _SUB // _ROWS
 
 
 def coverage(areas: Sequence[Path], size: int) -> NDArray[np.float64]:
-    """How much of each pixel each closed path covers, `[len(areas), size, size]` in [0, 1].
+    """Fraction of each pixel covered by each closed path, `[len(areas), size, size]` in [0, 1].
 
-    Coordinates are in units, (0, 0) the upper left corner of the image. Scanline crossings are
-    found in 1/256 pixel and summed as integers, so the order of summation cannot matter.
+    Coordinates are in units, with (0, 0) at the upper left corner of the image. Scanline crossings
+    are computed in 1/256 pixel and summed as integers, so the order of summation does not matter.
     """
     if not areas:
         return np.zeros((0, size, size))
@@ -59,13 +59,13 @@ def ink(
     count: int,
     size: int,
 ) -> NDArray[np.float64]:
-    """Round pen points as darkness, `[count, size, size]` in [0, 1]; overlapping ones do not add.
+    """Darkness of round pen points, `[count, size, size]` in [0, 1]; overlaps take the maximum.
 
-    `points` `[N, 2]` and `radius` `[N]` are in units, `owner` `[N]` says which of the `count`
-    planes each point is on.
+    `points` `[N, 2]` and `radius` `[N]` are in units; `owner` `[N]` is the index of each point's
+    plane among `count` planes.
     """
     points, radius = points * (size / SIDE), radius * (size / SIDE)
-    reach = ceil(radius.max(initial=0) + 0.5)  # pixels around a point that it can touch
+    reach = ceil(radius.max(initial=0) + 0.5)  # pixels around a point that it may cover
     offset = np.arange(-reach, reach + 1)
     centre = np.floor(points).astype(np.int64)
     columns = centre[:, 0, None, None] + offset[None, None, :]
@@ -81,7 +81,7 @@ def ink(
 
 
 def blurred(plane: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean over about 3 x 3 units (at 32 px, 3 x 3 pixels), the border repeated; `[..., S, S]`."""
+    """Mean over about 3 x 3 units (3 x 3 pixels at 32 px) with repeated border, `[..., S, S]`."""
     size = plane.shape[-1]
     half = 3 * size // (2 * SIDE)
     extended = plane.take(_extended(size, half), axis=-2)
