@@ -36,6 +36,7 @@ from dfbench.request.settings import Settings
 from dfbench.request.values import (
     Amount,
     Duration,
+    Label,
     Location,
     Names,
     SettingPairs,
@@ -110,9 +111,9 @@ class DataOptions(_Options):
         HoldoutName | None,
         Option(
             Word(get_args(HoldoutName)),
-            "Test part: a fifth of photos and sketches (default), the published number of sketches "
-            "a class and every photo, or all images (default of folder:PATH with external "
-            "teachers).",
+            "Test images: a fifth of photos and sketches (fifth, the default), the published "
+            "number of sketches per class and every photo (literature), or all images (all, the "
+            "default of folder:PATH with external teachers).",
         ),
     ] = None
     duplicate_photos: Annotated[
@@ -130,8 +131,8 @@ class DataChoice(DataOptions):
         str,
         Option(
             Text(),
-            "NAME, or folder:PATH for your images. With --photo-teacher and --sketch-teacher it is "
-            "the test set and may be left out: encoders are then fitted and not scored.",
+            "NAME, or folder:PATH for your own images. With --photo-teacher and --sketch-teacher "
+            "it is only a test set and may be left out: encoders are then fitted but not scored.",
             name="dataset",
             metavar="D",
         ),
@@ -142,7 +143,7 @@ class DataChoice(DataOptions):
         AbsolutePath | None,
         Option(
             Location(),
-            "Folder in which published datasets lie, in any of the usual layouts; default: "
+            "Folder of published datasets, in any of the usual layouts; default: "
             'data-root = "PATH" in dfbench/config.toml of the user\'s configuration folder.',
             name="data_root",
             metavar="PATH",
@@ -157,7 +158,7 @@ class DataChoice(DataOptions):
 
 
 class ExternalOptions(_Options):
-    """Teachers made elsewhere; without them both are trained."""
+    """External teachers; without them both teachers are trained."""
 
     photo_teacher: Annotated[
         str | None,
@@ -174,28 +175,28 @@ class ExternalOptions(_Options):
 
 
 class FitOptions(_Options):
-    """How a fit computes; handed on to its process as they are."""
+    """How a fit computes; passed unchanged to its process."""
 
     precision: Annotated[
         Precision,
         Option(
             Word(get_args(Precision)),
-            "Arithmetic of backbones and estimators in a fit; the training of teachers, losses, "
-            "embeddings and scores are float32 anyway.",
+            "Precision of backbones and estimators in a fit; teacher training, losses, embeddings "
+            "and scores are always float32.",
         ),
     ] = "fp32"
     compile: Annotated[
         bool,
         Option(
             Switch(),
-            "Let torch.compile make the code of a fit's networks: minutes to begin with, faster "
-            "steps from then on.",
+            "Compile the networks of a fit with torch.compile: minutes of start-up, then faster "
+            "steps.",
         ),
     ] = False
 
 
 class MachineOptions(_Options):
-    """What of the machine a run uses."""
+    """The devices and threads that a run uses."""
 
     device: Annotated[Device, Option(Word(get_args(Device)), "Where networks are computed.")] = (
         "auto"
@@ -208,14 +209,14 @@ class MachineOptions(_Options):
         int,
         Option(
             Whole(1, MOST_THREADS),
-            "GPUs of one machine that share a fit; with --device cpu, processes.",
+            "Number of GPUs of one machine that share a fit; with --device cpu, of processes.",
             metavar="N",
         ),
     ] = 1
 
 
 class Limits(_Options):
-    """Limits of a fit's process; none of them decides a number."""
+    """Limits of a fit's process; none of them affects a score."""
 
     timeout: Annotated[
         float | None, Option(Duration(), "End a fit after 90, 30m or 2h.", metavar="TIME")
@@ -228,7 +229,7 @@ class Limits(_Options):
         float,
         Option(
             Amount(zero=True),
-            "Time between two checkpoints: what a killed run loses at most.",
+            "Time between checkpoints: the most that a killed run loses.",
             metavar="SECONDS",
         ),
     ] = 30.0
@@ -238,7 +239,7 @@ class RunRequest(ExternalOptions, FitOptions, MachineOptions):
     """One method on one dataset with one seed."""
 
     method: Annotated[
-        str, Option(Text(), "A method or variant: NAME or NAME[VARIANT].", metavar="M")
+        str, Option(Label(), "A method or variant: NAME or NAME[VARIANT].", metavar="M")
     ] = ""
     """Empty where only teachers are asked for."""
     data: DataChoice
@@ -257,10 +258,10 @@ class RunRequest(ExternalOptions, FitOptions, MachineOptions):
         AfterValidator(canonical),
         Option(
             Text(),
-            "Which classes the teachers know: closed (all), overlap=0.5 (half of the classes both, "
-            "the others one teacher or the other), fixed-overlap=0.5 (the same with as many "
-            "classes a teacher at every overlap), unseen=0.25 or unseen=SPLIT (queries of classes "
-            "that no teacher knows).",
+            "Which classes the teachers know: closed (all), overlap=0.5 (both know half of the "
+            "classes, only one knows each of the others), fixed-overlap=0.5 (the same, with as "
+            "many classes per teacher at every overlap), unseen=0.25 or unseen=SPLIT (queries of "
+            "classes that no teacher knows).",
             metavar="S",
         ),
     ] = CLOSED
@@ -317,7 +318,7 @@ class RunOptions(TypedDict, total=False):
 def read_options(
     options: Mapping[str, Any], plugins: PluginSources, base: Path | None = None
 ) -> tuple[RunRequest, Limits]:
-    """The request and the limits that options mean, by the names that users know.
+    """The request and the limits that options describe, by the names that users know.
 
     Relative paths of data, teachers and weights begin in `base`, by default the current folder.
     Raises `UnknownName` for an option that there is not, `InvalidInput` for a wrong value.

@@ -180,6 +180,16 @@ class Text(OptionValues):
         return text if isinstance(text, str) and text.strip() else None
 
 
+class Label(OptionValues):
+    """The label of a method; empty where a request is for teachers only."""
+
+    allowed = "NAME or NAME[VARIANT]"
+
+    def find(self, given: object) -> object:
+        """The label; whether there is such a method is checked when the request is planned."""
+        return given if isinstance(given, str) else None
+
+
 class Names(OptionValues):
     """Names, one after the other or in one text, separated by commas."""
 
