@@ -10,24 +10,23 @@ from typing import Any, ClassVar, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict
-from torch import Tensor, nn
+from torch import Tensor
 
 from dfbench.artefacts import Artefacts
 from dfbench.budget import Budget
-from dfbench.errors import UndeclaredNeed
 from dfbench.identity import derive_seed
 from dfbench.learning.loop import Loops, Stateful, TrainingLoop
 from dfbench.learning.objective import Objective, Space
 from dfbench.learning.objectives.queue import QueueAndProxies
-from dfbench.learning.pool import LabelledPairs, PairPool, Pairs
+from dfbench.learning.pool import LabelledPairs, Pairs
 from dfbench.learning.students import Students
 from dfbench.modality import Modality
 from dfbench.need import Need
 from dfbench.networks import Encoder, Encoders, Normaliser, Similarity, placed
 from dfbench.networks.compilation import compiled
 from dfbench.networks.placement import Network
+from dfbench.provision import ProvidedNeeds
 from dfbench.scenarios.division import Situation
-from dfbench.teachers.activations import ActivationRecords
 from dfbench.teachers.teacher import Teacher
 
 __all__ = ["Encoders", "Method", "MethodConfig", "Need", "Setting", "Similarity", "Situation"]
@@ -43,8 +42,8 @@ class MethodConfig(BaseModel):
     )
 
 
-class Setting:
-    """Everything a method may use: two frozen teachers, the budget, and the needs it declared.
+class Setting(ProvidedNeeds):
+    """Everything a method may touch: two frozen teachers, the budget, and the needs it declared.
 
     `classes` are those known to at least one teacher, `common_classes` those known to both, sorted.
     Queried classes that no teacher knows are not disclosed.
@@ -66,7 +65,7 @@ class Setting:
         loops: Loops,
         supplies: Mapping[Need, Any],
     ) -> None:
-        self.method = method
+        super().__init__(method, supplies)
         self.budget = budget
         self.photo_teacher = photo_teacher
         self.sketch_teacher = sketch_teacher
@@ -77,7 +76,6 @@ class Setting:
         self.seed = seed
         self.artefacts = artefacts
         self._loops = loops
-        self._supplies = supplies
         self._columns: dict[tuple[str, ...], Tensor] = {}
 
     def teacher(self, modality: Modality) -> Teacher:
@@ -196,86 +194,6 @@ class Setting:
     def loop(self, description: str, steps: int, state: Mapping[str, Stateful]) -> TrainingLoop:
         """A training loop with progress and curves, which resumes from its last checkpoint."""
         return self._loops.new(description, steps, state)
-
-    @property
-    def modality_classifier(self) -> nn.Module:
-        """Maps images in [0, 1] to logits `[B]`, positive for sketches; frozen.
-
-        Needs `Need.MODALITY_CLASSIFIER`.
-        """
-        classifier: nn.Module = self._supply(Need.MODALITY_CLASSIFIER)
-        return classifier
-
-    @property
-    def leaky_modality_classifier(self) -> nn.Module:
-        """Like `modality_classifier`, but trained on the teachers' training images.
-
-        Needs `Need.LEAKY_MODALITY_CLASSIFIER`.
-        """
-        classifier: nn.Module = self._supply(Need.LEAKY_MODALITY_CLASSIFIER)
-        return classifier
-
-    def unified_teacher(self, modality: Modality) -> Teacher:
-        """One frozen teacher of photos and sketches, with a modality's normaliser.
-
-        Both modalities share the weights. Needs `UNIFIED_TEACHER`.
-        """
-        teacher: Teacher = self._supply(Need.UNIFIED_TEACHER)[modality]
-        return teacher
-
-    def initial_classifier(self, modality: Modality) -> Teacher:
-        """The network that both teachers were initialised from, with a modality's normaliser.
-
-        It is frozen and keeps the head of its own pre-training: its `classes` are the alternative
-        ones or ImageNet's, none of `self.classes`. Needs `INITIAL_CLASSIFIER`.
-        """
-        classifier: Teacher = self._supply(Need.INITIAL_CLASSIFIER)[modality]
-        return classifier
-
-    def activation_records(self, modality: Modality) -> ActivationRecords:
-        """Statistics of a teacher's features on its training images; needs `ACTIVATION_RECORDS`."""
-        records: ActivationRecords = self._supply(Need.ACTIVATION_RECORDS)[modality]
-        return records
-
-    def generated_pairs(self) -> PairPool:
-        """The pairs that the run of `Method.pairs_of` generated, on the device.
-
-        Needs `GENERATED_PAIRS`.
-        """
-        pool: PairPool = self._supply(Need.GENERATED_PAIRS)
-        return pool
-
-    def alternative_images(self, modality: Modality) -> Tensor:
-        """Unlabelled images of other classes, uint8 `[N, 3, H, W]`; needs `ALTERNATIVE_DATA`."""
-        images: Tensor = self._supply(Need.ALTERNATIVE_DATA)[modality]
-        return images
-
-    def by_knowledge(self, known: nn.Module, unknown: nn.Module) -> nn.Module:
-        """An encoder that uses `known` for images of known classes and `unknown` for the others.
-
-        A class is known if the teacher of the image's modality knows it. The encoder returns both
-        embeddings, of equal dimension; the harness, which has the labels, keeps one. Needs
-        `KNOWN_CLASS_ORACLE`.
-        """
-        either: Callable[[nn.Module, nn.Module], nn.Module]
-        either = self._supply(Need.KNOWN_CLASS_ORACLE)
-        return either(known, unknown)
-
-    def training_images(self, modality: Modality) -> tuple[Tensor, Tensor]:
-        """A teacher's training images, uint8 `[N, 3, H, W]`, and labels; needs `TRAINING_DATA`.
-
-        Labels `[N]` are indices into `classes`.
-        """
-        images, labels = self._supply(Need.TRAINING_DATA)[modality]
-        return images, labels
-
-    def _supply(self, need: Need) -> Any:
-        if need not in self._supplies:
-            raise UndeclaredNeed(
-                f"method {self.method!r} asked for {need.value!r} without declaring it; "
-                f"let its needs() return Need.{need.name}"
-            )
-        return self._supplies[need]
 
 
 class Method(ABC):

@@ -16,7 +16,7 @@ CHECKOUT = ROOT.parent
 
 ORDER = (
     # Small words of the domain and of the contract.
-    *("version", "errors", "modality", "identity", "class_names", "need", "budget", "hookspecs"),
+    *("version", "errors", "modality", "identity", "class_names", "budget", "hookspecs"),
     *("system", "numerics"),
     # Retrieval metrics, data, networks, training.
     *("evaluation.ranking", "evaluation"),
@@ -26,7 +26,7 @@ ORDER = (
     *("networks.backbones", "networks", "learning", "learning.objectives"),
     *("teachers.weights", "teachers"),
     # The contract of a method, and what a user asks for.
-    *("artefacts", "method", "plugins", "defaults", "request"),
+    *("need", "artefacts", "provision", "method", "plugins", "defaults", "request"),
     # A run, from the processes it needs to its record.
     *("process", "records", "planning", "worker", "runs"),
     # What is done with finished runs, or with many.

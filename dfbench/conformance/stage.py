@@ -22,7 +22,7 @@ from dfbench.learning.loop import CHECKPOINT_SECONDS, GlobalRandomState, Loops, 
 from dfbench.learning.pool import to_bytes
 from dfbench.method import Method, MethodConfig, Setting
 from dfbench.modality import MODALITIES, Modality
-from dfbench.need import Need
+from dfbench.need import Need, supplies_of
 from dfbench.networks import Encoders
 from dfbench.numerics import pinned_numerics
 from dfbench.planning.methods import difference, method_class, resolve
@@ -34,13 +34,12 @@ from dfbench.plugins.method_info import MethodInfo
 from dfbench.plugins.sources import PluginSources
 from dfbench.process.messages import DatasetAnswer, DatasetOffer, Job
 from dfbench.process.shared_arrays import shared_arrays
+from dfbench.provision import Files, provide, supplied
 from dfbench.request import DataChoice, Places, RunRequest
 from dfbench.request.settings import Settings
 from dfbench.runs.ingredients import supplied_arrays
-from dfbench.teachers.identities import supplies_of
 from dfbench.teachers.stored import load_teacher
 from dfbench.worker.contract import embedded, fitted, teacher_digests
-from dfbench.worker.needs import read_supplies
 
 SEED = 0
 THREADS = 1
@@ -251,7 +250,9 @@ class Stage:
     ) -> tuple[Setting, NotedSupplies]:
         device = torch.device(session.device)
         teachers = {m: load_teacher(session.teachers.teacher(m).path) for m in MODALITIES}
-        supplies = NotedSupplies(read_supplies(self._job(row, session, folder), device))
+        job = self._job(row, session, folder)
+        files = Files(job.supplies, job.arrays, job.pairs)
+        supplies = NotedSupplies(provide(row.needs, files, device))
         setting = Setting(
             method=row.label,
             budget=session.budget,
@@ -282,7 +283,9 @@ class Stage:
             image_size=session.dataset.image_size,
             checkpoint_seconds=CHECKPOINT_SECONDS,
             teachers={},
-            supplies={s: session.teachers.supply(s).path for s in supplies_of(row.needs)},
+            supplies={
+                name: supplied(session.teachers, name).path for name in supplies_of(row.needs)
+            },
             pairs=_pairs(session, folder) if Need.GENERATED_PAIRS in row.needs else None,
             arrays=arrays,
         )

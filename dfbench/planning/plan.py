@@ -11,7 +11,7 @@ from typing import Any, Literal
 from dfbench.errors import DfbenchError, PluginFault
 from dfbench.identity import identify
 from dfbench.modality import MODALITIES
-from dfbench.need import FROM_TRAINING_IMAGES, PAIRS_FILE, Need
+from dfbench.need import PAIRS_FILE, Need, supplies_of, supply_identity
 from dfbench.planning.session import FALLBACK, Session, Sessions, requested_settings
 from dfbench.plugins.method_info import MethodInfo
 from dfbench.process.launch import describe
@@ -26,13 +26,10 @@ from dfbench.records.state import Subject
 from dfbench.records.store import run_folder
 from dfbench.request import DataChoice, RunRequest
 from dfbench.scenarios import CLOSED
-from dfbench.teachers.identities import supplies_of
 from dfbench.version import METRIC_VERSION
 
 FIT_VERSION = 1
-"""Increased when the core may fit the same plan differently."""
-SUPPORTED_NEEDS = frozenset(Need)
-"""Needs that runs can supply."""
+"""Raised when the core may fit the same plan differently."""
 
 
 class CannotRun(DfbenchError):
@@ -96,8 +93,8 @@ class Plan:
 
     @property
     def needs_alternative_images(self) -> bool:
-        """Whether the method, or a network trained for it, uses images of other classes."""
-        return self.needs(Need.ALTERNATIVE_DATA) or self.needs(Need.MODALITY_CLASSIFIER)
+        """Whether the method, or what is trained for it, sees images of other classes."""
+        return any(Need(need).origin.from_alternative_images for need in self.method.needs)
 
     @cached_property
     def fit_id(self) -> str:
@@ -137,15 +134,15 @@ class Plan:
 
     def _supplies(self, scenario: str) -> dict[str, str]:
         supplies = self._supplied_networks()
-        if self.needs(Need.ALTERNATIVE_DATA):
-            supplies["alternative data"] = self.session.alternative.fingerprint
+        for need in self.method.needs:
+            supplies |= Need(need).origin.data(self.session.networks)
         if self.source is not None:
-            supplies["generated pairs"] = self.source._fit_in(scenario)
+            supplies[Need.GENERATED_PAIRS.value] = self.source._fit_in(scenario)
         return supplies
 
     def _supplied_networks(self) -> dict[str, str]:
         networks = self.session.networks
-        return {supply.value: networks.supply(supply) for supply in supplies_of(self.method.needs)}
+        return {name: supply_identity(networks, name) for name in supplies_of(self.method.needs)}
 
 
 @dataclass(frozen=True)
@@ -291,11 +288,11 @@ def _error(fault: Fault) -> DfbenchError:
 
 
 def _check_needs(row: MethodInfo) -> None:
-    missing = set(row.needs) - SUPPORTED_NEEDS
+    missing = {*row.needs} - {*Need}
     if missing:
         raise CannotRun(
             f"method {row.label!r} needs {', '.join(sorted(missing))}; "
-            f"this version can supply: {', '.join(sorted(SUPPORTED_NEEDS))}"
+            f"this version can supply: {', '.join(sorted(Need))}"
         )
 
 
@@ -306,7 +303,7 @@ def _unsituated(session: Session, rows: Sequence[MethodInfo]) -> Refusal | None:
     except DfbenchError as fault:
         return Refusal("scenario", fault)
     for row in rows:
-        unsupplied = FROM_TRAINING_IMAGES.intersection(row.needs)
+        unsupplied = [need for need in row.needs if Need(need).origin.from_training_images]
         if session.external and unsupplied:
             return Refusal("method", CannotRun(_without_images(row, sorted(unsupplied))))
         if situation in row.cannot:

@@ -16,7 +16,6 @@ from dfbench.plugins.method_info import MethodInfo
 from dfbench.plugins.sources import PluginSources
 from dfbench.request import FitOptions, RunRequest
 from dfbench.system.files import atomic_path
-from dfbench.teachers.identities import Supply
 
 JOB_FILE = "job.json"
 OUTCOME_FILE = "outcome.json"
@@ -45,12 +44,12 @@ class Job(FitOptions):
     """Time between checkpoints."""
     teachers: dict[Modality, Path]
     """Stored networks."""
-    supplies: dict[Supply, Path]
-    """Stored networks and activation records that the method declared."""
+    supplies: dict[str, Path]
+    """Stored networks and records that the method declared, by name of the supply."""
     pairs: Path | None
     """Generated pairs of another run, if declared."""
     arrays: dict[str, Path]
-    """Arrays (.npy) that the method declared, by the names in `dfbench.runs.ingredients`."""
+    """Arrays (.npy) that the method declared, by the names of `dfbench.need`."""
     scored: bool = True
     """Whether there are test images to embed."""
     micro_batch: int | None = None
@@ -182,9 +181,9 @@ class Lesson(BaseModel):
     device: str
     """`cpu` or `cuda`."""
     modalities: tuple[Modality, ...]
-    """Modalities of the teachers to train."""
-    supplies: tuple[Supply, ...]
-    """Networks and activation records to make besides the two teachers."""
+    """Whose teachers are wanted."""
+    supplies: tuple[str, ...]
+    """What to make besides the two teachers."""
 
 
 class Outcome(BaseModel):

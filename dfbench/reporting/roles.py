@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from dfbench.need import REFERENCES
+from dfbench.need import Need
 from dfbench.plugins.method_info import MethodInfo, parse_label
 from dfbench.records.record import Record
 
@@ -16,7 +16,8 @@ UNTRAINED = "data-free, no training"
 TRAINED = "data-free, trained"
 REFERENCE = "data-dependent references"
 SECTIONS = (UNTRAINED, TRAINED, REFERENCE)
-"""In table order."""
+"""In the order of a table."""
+_REFERENCES = frozenset(need for need in Need if need.origin.reference)
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Roles:
 
 def section_of(method: MethodInfo) -> str:
     """One of `SECTIONS`, whose methods are compared with each other: by needs and training."""
-    if REFERENCES & {*method.needs}:
+    if _REFERENCES & {*method.needs}:
         return REFERENCE
     return TRAINED if method.trains else UNTRAINED
 

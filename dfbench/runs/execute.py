@@ -12,7 +12,7 @@ from pathlib import Path
 from dfbench.errors import PluginFault
 from dfbench.learning.checkpoint import drop_checkpoints
 from dfbench.modality import MODALITIES
-from dfbench.need import Need
+from dfbench.need import Need, supplies_of
 from dfbench.planning.plan import Plan
 from dfbench.process.launch import call_fit
 from dfbench.process.messages import TRAINING_FOLDER, Job
@@ -45,7 +45,6 @@ from dfbench.runs.recording import Ingredients, make_record
 from dfbench.system.console import note
 from dfbench.system.file_errors import FileFault
 from dfbench.system.files import check_writable, drop_leftovers
-from dfbench.teachers.identities import supplies_of
 from dfbench.teachers.store import StoredNetwork
 
 
@@ -260,7 +259,7 @@ def ingredients_of(plan: Plan, networks: Mapping[str, StoredNetwork]) -> Ingredi
     """The networks that a fit uses, from those of its plan by name."""
     return Ingredients(
         teachers={modality: networks[f"{modality} teacher"] for modality in MODALITIES},
-        supplies={supply: networks[supply.value] for supply in supplies_of(plan.method.needs)},
+        supplies={name: networks[name] for name in supplies_of(plan.method.needs)},
     )
 
 

@@ -8,14 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
-from dfbench.datasets.dataset import ImageArray, joined
 from dfbench.errors import InvalidInput, PluginFault
-from dfbench.identity import derive_seed
-from dfbench.modality import MODALITIES, Modality
-from dfbench.need import Need
+from dfbench.modality import MODALITIES
+from dfbench.need import ImageSource, Need, supplies_of
 from dfbench.planning.plan import Plan
 from dfbench.planning.session import Session
 from dfbench.process.launch import call
@@ -23,22 +18,25 @@ from dfbench.process.messages import Lesson
 from dfbench.process.shared_arrays import MakeArray
 from dfbench.process.supervision import Supervision
 from dfbench.system.files import check_writable
-from dfbench.teachers.identities import Supply, supplies_of
 
 if TYPE_CHECKING:
     from dfbench.teachers.store import StoredNetwork
 
 
 def supplied_arrays(plan: Plan) -> dict[str, MakeArray]:
-    """The images that a plan's method declared, for `shared_arrays`; none if it declared none."""
-    arrays: dict[str, MakeArray] = {}
-    for modality in MODALITIES:
-        if plan.needs(Need.ALTERNATIVE_DATA):
-            arrays[f"alternative-{modality}"] = partial(_unlabelled, plan, modality)
-        if plan.needs(Need.TRAINING_DATA):
-            arrays[f"training-{modality}"] = partial(_training_images, plan, modality)
-            arrays[f"training-labels-{modality}"] = partial(_training_labels, plan, modality)
-    return arrays
+    """The images that the row of a plan declared, for `shared_arrays`; none if it declared none."""
+    session = plan.session
+    source = ImageSource(
+        lambda modality: session.alternative.images(modality),
+        session.training_images,
+        plan.computation,
+    )
+    return {
+        f"{name}-{modality}": partial(make, source, modality)
+        for need in map(Need, plan.method.needs)
+        for name, make in need.origin.arrays.items()
+        for modality in MODALITIES
+    }
 
 
 def source_pairs(plan: Plan, run: Callable[[Plan], object]) -> Path | None:
@@ -61,26 +59,6 @@ def source_pairs(plan: Plan, run: Callable[[Plan], object]) -> Path | None:
     return file.resolve()
 
 
-def _unlabelled(plan: Plan, modality: Modality) -> ImageArray:
-    """Alternative images in an order that does not reveal their classes."""
-    images = plan.session.alternative.images(modality).images
-    seed = derive_seed("alternative image order", plan.computation, modality)
-    return joined([(images, np.random.default_rng(seed).permutation(len(images)))])
-
-
-def _training_images(plan: Plan, modality: Modality) -> ImageArray:
-    return plan.session.training_images(modality).images
-
-
-def _training_labels(plan: Plan, modality: Modality) -> NDArray[np.int64]:
-    """Labels of a teacher's images as indices into the union of both teachers' classes."""
-    session = plan.session
-    known = {m: session.training_images(m).classes for m in MODALITIES}
-    union = sorted({*known["photo"], *known["sketch"]})
-    index = np.array([union.index(name) for name in known[modality]], dtype=np.int64)
-    return index[session.training_images(modality).labels]
-
-
 def ensure_networks(
     plan: Plan, supervision: Supervision | None = None, names: Collection[str] | None = None
 ) -> dict[str, StoredNetwork]:
@@ -92,7 +70,7 @@ def ensure_networks(
     `dfbench.process.launch.call`.
     """
     wanted = plan.networks if names is None else {name: plan.networks[name] for name in names}
-    supplies = tuple(s for s in supplies_of(plan.method.needs) if s.value in wanted)
+    supplies = tuple(name for name in supplies_of(plan.method.needs) if name in wanted)
     return _ensured(plan.session, wanted, supplies, supervision)
 
 
@@ -105,7 +83,7 @@ def ensure_teachers(session: Session) -> dict[str, StoredNetwork]:
 def _ensured(
     session: Session,
     wanted: Mapping[str, str],
-    supplies: tuple[Supply, ...],
+    supplies: tuple[str, ...],
     supervision: Supervision | None,
 ) -> dict[str, StoredNetwork]:
     found = _stored(session, wanted)

@@ -26,7 +26,6 @@ from dfbench.records.record import (
     metrics_digest,
 )
 from dfbench.runs.ranking import Ranking, chance_levels
-from dfbench.teachers.identities import Supply
 from dfbench.teachers.store import StoredNetwork
 
 
@@ -35,7 +34,7 @@ class Ingredients:
     """The trained networks that a fit used."""
 
     teachers: dict[Modality, StoredNetwork]
-    supplies: dict[Supply, StoredNetwork]
+    supplies: dict[str, StoredNetwork]
 
     @property
     def seconds(self) -> float:
@@ -70,10 +69,10 @@ def make_record(
         recipe=session.recipe.recorded,
         teachers={m: _teacher(session, m, ingredients.teachers[m]) for m in MODALITIES},
         supplies={
-            supply.value: SupplyRecord(
+            name: SupplyRecord(
                 identity=network.facts.identity, accuracy=dict(network.facts.accuracies)
             )
-            for supply, network in ingredients.supplies.items()
+            for name, network in ingredients.supplies.items()
         },
         metrics=metrics,
         representations={

@@ -2,46 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 
 from dfbench.errors import InvalidConfig
 from dfbench.identity import identify
 from dfbench.modality import Modality
-from dfbench.need import Need
 from dfbench.teachers.imagenet import imagenet_checksum
 from dfbench.teachers.recipe import RECIPE_VERSION, RECORDS_VERSION, TeacherRecipe
 
-
-class Supply(StrEnum):
-    """A network or record that a need requires in addition to the two teachers."""
-
-    MODALITY_CLASSIFIER = "modality classifier"
-    LEAKY_MODALITY_CLASSIFIER = "leaky modality classifier"
-    UNIFIED_TEACHER = "unified teacher"
-    PHOTO_RECORDS = "photo activation records"
-    SKETCH_RECORDS = "sketch activation records"
-    INITIAL_CLASSIFIER = "initial classifier"
-
-
-_SUPPLIES: dict[str, tuple[Supply, ...]] = {
-    Need.MODALITY_CLASSIFIER: (Supply.MODALITY_CLASSIFIER,),
-    Need.LEAKY_MODALITY_CLASSIFIER: (Supply.LEAKY_MODALITY_CLASSIFIER,),
-    Need.UNIFIED_TEACHER: (Supply.UNIFIED_TEACHER,),
-    Need.ACTIVATION_RECORDS: (Supply.PHOTO_RECORDS, Supply.SKETCH_RECORDS),
-    Need.INITIAL_CLASSIFIER: (Supply.INITIAL_CLASSIFIER,),
-}
-
-
 _Parts = dict[str, object]
-
-
-def supplies_of(needs: Iterable[str]) -> tuple[Supply, ...]:
-    """The supplies that needs require; images and the pairs of other runs are not supplies."""
-    return tuple(supply for need in needs for supply in _SUPPLIES.get(need, ()))
 
 
 def network_file(folder: Path, identity: str) -> Path:
@@ -92,7 +64,7 @@ class NetworkIdentities:
         if recipe.initialisation == "random":
             return None
         if recipe.initialisation == "alternative":
-            return self._of_alternative("initialisation", recipe.alternative_steps)
+            return self.of_alternative("initialisation", recipe.alternative_steps)
         return self._identity(
             "ImageNet initialisation",
             weights=imagenet_checksum(recipe.network, recipe.weights),
@@ -104,42 +76,25 @@ class NetworkIdentities:
         """Identity of the teacher of a modality."""
         return self.photo if modality == "photo" else self.sketch
 
-    def supply(self, supply: Supply) -> str:
-        """Identity of a supply. Raises `InvalidConfig` if the recipe does not provide it."""
-        steps = self.recipe.modality_steps
-        match supply:
-            case Supply.MODALITY_CLASSIFIER:
-                return self._of_alternative(supply, steps)
-            case Supply.LEAKY_MODALITY_CLASSIFIER:
-                return self._identity(supply, dataset=self.dataset, steps=steps, **self._of_both())
-            case Supply.UNIFIED_TEACHER:
-                return self._teacher(supply, self._of_both())
-            case Supply.PHOTO_RECORDS:
-                return identify("activation records", RECORDS_VERSION, {"teacher": self.photo})
-            case Supply.SKETCH_RECORDS:
-                return identify("activation records", RECORDS_VERSION, {"teacher": self.sketch})
-            case Supply.INITIAL_CLASSIFIER:
-                return identify(supply, RECIPE_VERSION, {"initialisation": self._common_start()})
+    def of_alternative(self, kind: str, steps: int) -> str:
+        """Identity of a network trained on images of other classes."""
+        return self._identity(kind, alternative=self.alternative(), steps=steps)
 
-    def lineage(self, name: str) -> tuple[str, ...]:
-        """Identities of a teacher or supply and of the networks it is derived from, nearest first.
+    def of_both(self, kind: str, steps: int) -> str:
+        """Identity of a network trained on the training images of both teachers."""
+        return self._identity(kind, dataset=self.dataset, steps=steps, **self._of_both())
 
-        `name` is the name of a supply, `photo teacher` or `sketch teacher`.
-        """
-        start = () if self.initialisation is None else (self.initialisation,)
-        match name:
-            case "photo teacher":
-                return self.photo, *start
-            case "sketch teacher":
-                return self.sketch, *start
-            case Supply.PHOTO_RECORDS:
-                return self.supply(Supply.PHOTO_RECORDS), self.photo, *start
-            case Supply.SKETCH_RECORDS:
-                return self.supply(Supply.SKETCH_RECORDS), self.sketch, *start
-            case Supply.UNIFIED_TEACHER:
-                return self.supply(Supply.UNIFIED_TEACHER), *start
-            case _:
-                return (self.supply(Supply(name)),)
+    def teacher_of_both(self, kind: str) -> str:
+        """Identity of a network trained as teachers are, on the images of both."""
+        return self._teacher(kind, self._of_both())
+
+    def records_of(self, teacher: str) -> str:
+        """Identity of the activation records of the teacher of an identity."""
+        return identify("activation records", RECORDS_VERSION, {"teacher": teacher})
+
+    def of_start(self, kind: str) -> str:
+        """Identity of what is made as the common initialisation; `InvalidConfig` without one."""
+        return identify(kind, RECIPE_VERSION, {"initialisation": self._common_start()})
 
     def _common_start(self) -> str:
         if self.initialisation is None:
@@ -165,9 +120,6 @@ class NetworkIdentities:
     def _of_both(self) -> _Parts:
         """The classes in the identity of a network trained on images of both teachers."""
         return {"classes": {m: list(c) for m, c in self.known.items()}} if self.known else {}
-
-    def _of_alternative(self, kind: str, steps: int) -> str:
-        return self._identity(kind, alternative=self.alternative(), steps=steps)
 
     def _identity(self, kind: str, **parts: object) -> str:
         schedule = self.recipe.model_dump(

@@ -20,25 +20,20 @@ from dfbench.modality import MODALITIES, Modality
 from dfbench.networks import Backbone, Classifier
 from dfbench.system.console import note
 from dfbench.system.locks import FileLock
-from dfbench.teachers.activations import record_activations
 from dfbench.teachers.facts import TEACHER, NetworkFacts
-from dfbench.teachers.identities import NetworkIdentities, Supply, network_file
+from dfbench.teachers.identities import NetworkIdentities, network_file
 from dfbench.teachers.imagenet import IMAGENET_CLASSES
 from dfbench.teachers.pretrained import PretrainedWeights, imagenet_weights
 from dfbench.teachers.recipe import TeacherRecipe
 from dfbench.teachers.stored import (
     load_backbone,
-    load_teacher,
     read_facts,
     save_tensors,
 )
 from dfbench.teachers.training import (
     accuracy,
-    normaliser_of,
     train_initialisation,
-    train_modality_classifier,
     train_teacher,
-    train_unified_teacher,
 )
 
 Made = tuple[Mapping[str, Tensor], NetworkFacts]
@@ -91,95 +86,39 @@ class TeacherStore:
             return self._kept(identity)
 
         def train() -> Made:
-            start = self._initialisation()
-            data = self._images(modality, "train")
+            start = self.initialisation()
+            data = self.images(modality, "train")
             seed = derive_seed("teacher", modality, self.seed)
             network = train_teacher(modality, data, self.recipe, start, seed, self.device)
-            held_out = accuracy(network, self._images(modality, "test"), self.device)
+            held_out = accuracy(network, self.images(modality, "test"), self.device)
             facts = {"accuracy": held_out, "modality": modality, "classes": data.classes}
-            return network.state_dict(), self._facts(TEACHER, identity, **facts)
+            return network.state_dict(), self.facts(TEACHER, identity, **facts)
 
-        return self._get(identity, train)
+        return self.get(identity, train)
 
-    def supply(self, supply: Supply) -> StoredNetwork:
-        """A network or record that a need requires in addition to the two teachers."""
-        make: Callable[[], Made] = {
-            Supply.MODALITY_CLASSIFIER: self._modality_classifier,
-            Supply.LEAKY_MODALITY_CLASSIFIER: self._leaky_modality_classifier,
-            Supply.UNIFIED_TEACHER: self._unified_teacher,
-            Supply.PHOTO_RECORDS: lambda: self._records("photo", supply),
-            Supply.SKETCH_RECORDS: lambda: self._records("sketch", supply),
-            Supply.INITIAL_CLASSIFIER: self._initial_classifier,
-        }[supply]
-        return self._get(self.identities.supply(supply), make)
-
-    def _modality_classifier(self) -> Made:
-        return self._tell_modalities(Supply.MODALITY_CLASSIFIER, self._alternative_images())
-
-    def _leaky_modality_classifier(self) -> Made:
-        return self._tell_modalities(Supply.LEAKY_MODALITY_CLASSIFIER, self._training_images())
-
-    def _tell_modalities(self, supply: Supply, data: dict[Modality, ImageSet]) -> Made:
-        seed = derive_seed(supply, self.seed)
-        network = train_modality_classifier(data, self.recipe, seed, self.device)
-        return network.state_dict(), self._facts(supply, self.identities.supply(supply))
-
-    def _unified_teacher(self) -> Made:
-        supply, data = Supply.UNIFIED_TEACHER, self._training_images()
-        seed = derive_seed(supply, self.seed)
-        start = self._initialisation()
-        network = train_unified_teacher(data, self.recipe, start, seed, self.device)
-        accuracies = {}
-        for modality in MODALITIES:
-            network.normaliser = normaliser_of(self.recipe, modality, start).to(self.device)
-            test = self._images(modality, "test")
-            accuracies[modality] = accuracy(network, test, self.device)
-        network.normaliser = nn.Identity()
-        facts = {"accuracies": accuracies, "classes": data["photo"].classes}
-        return network.state_dict(), self._facts(supply, self.identities.supply(supply), **facts)
-
-    def _records(self, modality: Modality, supply: Supply) -> Made:
-        """Activation records of a teacher on its training images."""
-        teacher = load_teacher(self.teacher(modality).path).to(self.device)
-        images = self._images(modality, "train")
-        records = record_activations(teacher.network, images, self.device)
-        facts = {"modality": modality, "classes": records.classes}
-        return records.tensors(), self._facts(supply, self.identities.supply(supply), **facts)
-
-    def _initial_classifier(self) -> Made:
-        """The common initialisation of the teachers, recomputed to keep its classifier head."""
-        supply = Supply.INITIAL_CLASSIFIER
-        identity = self.identities.supply(supply)
-        if self.recipe.pretrained:
-            network, weights = self._of_imagenet()
-            weights.enter_head(network.backbone, network.head)
-            classes = IMAGENET_CLASSES
-        else:
-            network = self._of_alternative()
-            classes = self._alternative_images()["photo"].classes
-        return network.state_dict(), self._facts(supply, identity, classes=classes)
-
-    def _initialisation(self) -> Backbone | None:
+    def initialisation(self) -> Backbone | None:
+        """The network that teachers start from; None if each has its own."""
         identity = self.identities.initialisation
         if identity is None:
             return None
         make = self._from_imagenet if self.recipe.pretrained else self._from_alternative
-        return load_backbone(self._get(identity, lambda: make(identity)).path)
+        return load_backbone(self.get(identity, lambda: make(identity)).path)
 
     def _from_alternative(self, identity: str) -> Made:
-        backbone = self._of_alternative().backbone
-        return backbone.state_dict(), self._facts("initialisation", identity)
+        backbone = self.of_alternative().backbone
+        return backbone.state_dict(), self.facts("initialisation", identity)
 
-    def _of_alternative(self) -> Classifier:
+    def of_alternative(self) -> Classifier:
+        """A classifier of images of other classes, whose backbone is the initialisation."""
         seed = derive_seed("initialisation", self.seed)
-        return train_initialisation(self._alternative_images(), self.recipe, seed, self.device)
+        return train_initialisation(self.alternative_images(), self.recipe, seed, self.device)
 
     def _from_imagenet(self, identity: str) -> Made:
-        backbone = self._of_imagenet()[0].backbone
-        return backbone.state_dict(), self._facts("initialisation", identity)
+        backbone = self.of_imagenet()[0].backbone
+        return backbone.state_dict(), self.facts("initialisation", identity)
 
-    def _of_imagenet(self) -> tuple[Classifier, PretrainedWeights]:
-        """A classifier with ImageNet weights in its backbone and a newly initialised head."""
+    def of_imagenet(self) -> tuple[Classifier, PretrainedWeights]:
+        """ImageNet's weights behind a head that is new."""
         weights = imagenet_weights(self.recipe.network, self.recipe.weights)
         torch.default_generator.manual_seed(derive_seed("initialisation", self.seed))
         size = self.dataset.image_size
@@ -203,7 +142,8 @@ class TeacherStore:
             )
         return found
 
-    def _get(self, identity: str, make: Callable[[], Made]) -> StoredNetwork:
+    def get(self, identity: str, make: Callable[[], Made]) -> StoredNetwork:
+        """The network of an identity from the cache, made by one process if it is not there."""
         path = network_file(self.folder, identity)
         waiting = f"another process is training network {identity[:12]}: waiting"
         found = self.stored(identity)
@@ -221,7 +161,8 @@ class TeacherStore:
             save_tensors(path, tensors, facts)
             return StoredNetwork(path, facts)
 
-    def _facts(self, kind: str, identity: str, **more: Any) -> NetworkFacts:
+    def facts(self, kind: str, identity: str, **more: Any) -> NetworkFacts:
+        """What is stored with a network of this store."""
         return NetworkFacts(
             kind,
             self.recipe.network,
@@ -232,13 +173,15 @@ class TeacherStore:
             **more,
         )
 
-    def _training_images(self) -> dict[Modality, ImageSet]:
-        return {modality: self._images(modality, "train") for modality in MODALITIES}
+    def training_images(self) -> dict[Modality, ImageSet]:
+        """Those of both teachers, by modality."""
+        return {modality: self.images(modality, "train") for modality in MODALITIES}
 
-    def _images(self, modality: Modality, part: Part) -> ImageSet:
-        """Images of the classes of a modality's teacher; no other images are read."""
+    def images(self, modality: Modality, part: Part) -> ImageSet:
+        """Images of the classes that the teacher of a modality knows: no others are touched."""
         images = self.dataset.images(modality, part)
         return images_of((images,), self.known.get(modality, images.classes))
 
-    def _alternative_images(self) -> dict[Modality, ImageSet]:
+    def alternative_images(self) -> dict[Modality, ImageSet]:
+        """Images of other classes, by modality."""
         return {modality: self.alternative().images(modality) for modality in MODALITIES}

@@ -38,13 +38,13 @@ from dfbench.process.messages import (
 )
 from dfbench.process.shared_arrays import shared_images
 from dfbench.process.test_images import awaited_images
+from dfbench.provision import Files, provide
 from dfbench.records.encoders_file import write_down
 from dfbench.system.files import atomic_path
 from dfbench.system.machine import peak_memory_mib
 from dfbench.teachers.stored import load_teacher
 from dfbench.version import __version__
 from dfbench.worker.contract import check_teachers, embedded, fitted, teacher_digests
-from dfbench.worker.needs import read_supplies
 from dfbench.worker.team import team
 
 
@@ -132,7 +132,7 @@ def _setting(job: Job, folder: Path, group: ProcessGroup | None) -> Setting:
             job.checkpoint_seconds,
             TrainingLoop if group is None else loops_of(group),
         ),
-        supplies=read_supplies(job, device),
+        supplies=provide(job.method.needs, Files(job.supplies, job.arrays, job.pairs), device),
     )
 
 

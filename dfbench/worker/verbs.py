@@ -47,14 +47,15 @@ def teach(folder: Path) -> Outcome:
     """Train the networks of a lesson that the cache lacks; no method's code runs here."""
     from dfbench.numerics import pin_numerics  # imported here: a question does not wait for them
     from dfbench.planning.session import Sessions
+    from dfbench.provision import supplied
 
     lesson = Lesson.model_validate_json((folder / JOB_FILE).read_text())
     session = Sessions(lesson.datasets, lesson.device).open(lesson.request)
     pin_numerics(session.threads, lesson.request.seed)
     for modality in lesson.modalities:
         session.teachers.teacher(modality)
-    for supply in lesson.supplies:
-        session.teachers.supply(supply)
+    for name in lesson.supplies:
+        supplied(session.teachers, name)
     return Outcome()
 
 

@@ -12,9 +12,10 @@ from safetensors.torch import save_file
 from dfbench.datasets.alternative import AlternativeImages
 from dfbench.errors import InvalidInput
 from dfbench.learning.batches import to_unit
+from dfbench.need import supply_identity
 from dfbench.networks import Classifier, Normaliser
+from dfbench.provision import supplied
 from dfbench.system.file_errors import DiskFull
-from dfbench.teachers.identities import Supply
 from dfbench.teachers.stored import NetworkFacts, load_teacher, read_facts, save_tensors
 from dfbench.teachers.training import accuracy, train_modality_classifier, train_teacher
 
@@ -89,7 +90,7 @@ def test_identity_of_a_teacher_leaves_out_what_does_not_touch_it(tmp_path: Path)
     few = colour_store(tmp_path, recipe=random)
     many = colour_store(tmp_path, recipe=random.model_copy(update={"alternative_steps": 9}))
     assert base.identities.teacher("photo") == other.identities.teacher("photo")
-    classifiers = [s.identities.supply(Supply.MODALITY_CLASSIFIER) for s in (base, other)]
+    classifiers = [supply_identity(s.identities, "modality classifier") for s in (base, other)]
     assert classifiers[0] != classifiers[1]
     assert few.identities.teacher("photo") == many.identities.teacher("photo")
     assert base.identities.teacher("photo") != base.identities.teacher("sketch")
@@ -152,8 +153,8 @@ def test_damaged_teacher_is_trained_again(tmp_path: Path) -> None:
 
 
 def test_network_of_another_kind_is_no_teacher(tmp_path: Path) -> None:
-    classifier = colour_store(tmp_path).supply(Supply.MODALITY_CLASSIFIER)
-    with pytest.raises(InvalidInput, match="modality classifier; a teacher is required"):
+    classifier = supplied(colour_store(tmp_path), "modality classifier")
+    with pytest.raises(InvalidInput, match="modality classifier; a teacher is needed"):
         load_teacher(classifier.path)
 
 

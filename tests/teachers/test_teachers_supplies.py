@@ -14,9 +14,9 @@ from torchvision.models import get_model
 from dfbench.errors import InvalidConfig, InvalidInput
 from dfbench.learning.batches import to_unit
 from dfbench.modality import MODALITIES
-from dfbench.need import Need
+from dfbench.need import Need, supplies_of, supply_identity
 from dfbench.networks import Normaliser, new_backbone
-from dfbench.teachers.identities import Supply, supplies_of
+from dfbench.provision import supplied
 from dfbench.teachers.recipe import TeacherRecipe
 from dfbench.teachers.stored import (
     load_backbone,
@@ -28,57 +28,63 @@ from dfbench.teachers.stored import (
 from dfbench.teachers.training import normaliser_of, train_unified_teacher
 
 CPU = torch.device("cpu")
+SUPPLIES = supplies_of(Need)
 
 
 def _recipe(**changes: Any) -> TeacherRecipe:
     return RECIPE.model_copy(update=changes)
 
 
-def _supplies(recipe: TeacherRecipe) -> dict[Supply, str]:
+def _supplies(recipe: TeacherRecipe) -> dict[str, str]:
     identities = colour_store(Path(), recipe=recipe).identities
     started = recipe.initialisation != "random"
-    given = [supply for supply in Supply if started or supply is not Supply.INITIAL_CLASSIFIER]
-    return {supply: identities.supply(supply) for supply in given}
+    given = [supply for supply in SUPPLIES if started or supply != "initial classifier"]
+    return {supply: supply_identity(identities, supply) for supply in given}
 
 
-@pytest.mark.parametrize("supply", list(Supply))
-def test_supply_is_made_once_and_kept_under_its_identity(supply: Supply, tmp_path: Path) -> None:
-    first = colour_store(tmp_path).supply(supply)
+@pytest.mark.parametrize("supply", SUPPLIES)
+def test_supply_is_made_once_and_kept_under_its_identity(supply: str, tmp_path: Path) -> None:
+    first = supplied(colour_store(tmp_path), supply)
     stamp = first.path.stat().st_mtime_ns
     assert (
-        first.facts.identity == first.path.stem == colour_store(tmp_path).identities.supply(supply)
+        first.facts.identity
+        == first.path.stem
+        == supply_identity(colour_store(tmp_path).identities, supply)
     )
     assert first.facts.kind == supply
-    assert colour_store(tmp_path).supply(supply) == first
+    assert supplied(colour_store(tmp_path), supply) == first
     assert first.path.stat().st_mtime_ns == stamp
 
 
 def test_identities_of_all_supplies_differ() -> None:
     identities = colour_store(Path()).identities
     all_of_them = {*_supplies(RECIPE).values(), identities.photo, identities.sketch}
-    assert len(all_of_them) == len(Supply) + 2
+    assert len(all_of_them) == len(SUPPLIES) + 2
 
 
 @pytest.mark.parametrize(
     ("changes", "changed"),
     [
-        ({"steps": 9}, {Supply.UNIFIED_TEACHER, Supply.PHOTO_RECORDS, Supply.SKETCH_RECORDS}),
+        (
+            {"steps": 9},
+            {"unified teacher", "photo activation records", "sketch activation records"},
+        ),
         (
             {"alternative_steps": 9},
             {
-                *(Supply.UNIFIED_TEACHER, Supply.PHOTO_RECORDS, Supply.SKETCH_RECORDS),
-                Supply.INITIAL_CLASSIFIER,
+                *("unified teacher", "photo activation records", "sketch activation records"),
+                "initial classifier",
             },
         ),
-        ({"modality_steps": 9}, {Supply.MODALITY_CLASSIFIER, Supply.LEAKY_MODALITY_CLASSIFIER}),
+        ({"modality_steps": 9}, {"modality classifier", "leaky modality classifier"}),
         (
             {"initialisation": "random"},
-            {Supply.UNIFIED_TEACHER, Supply.PHOTO_RECORDS, Supply.SKETCH_RECORDS},
+            {"unified teacher", "photo activation records", "sketch activation records"},
         ),
     ],
 )
 def test_identity_of_a_supply_changes_with_what_decides_it(
-    changes: dict[str, Any], changed: set[Supply]
+    changes: dict[str, Any], changed: set[str]
 ) -> None:
     before, after = _supplies(RECIPE), _supplies(_recipe(**changes))
     assert {supply for supply in after if before[supply] != after[supply]} == changed
@@ -86,15 +92,15 @@ def test_identity_of_a_supply_changes_with_what_decides_it(
 
 def test_needs_name_their_supplies() -> None:
     assert supplies_of(["activation records", "training data"]) == (
-        Supply.PHOTO_RECORDS,
-        Supply.SKETCH_RECORDS,
+        "photo activation records",
+        "sketch activation records",
     )
-    assert set(supplies_of(list(Need))) == set(Supply)
+    assert set(supplies_of(list(Need))) == set(SUPPLIES)
 
 
 def test_records_are_those_of_the_teacher_on_its_trainingcoloured(tmp_path: Path) -> None:
     store = colour_store(tmp_path)
-    records = load_records(store.supply(Supply.SKETCH_RECORDS).path)
+    records = load_records(supplied(store, "sketch activation records").path)
     teacher = load_teacher(store.teacher("sketch").path)
     data = Colours().images("sketch", "train")
     features = teacher(to_unit(torch.from_numpy(data.images))).features
@@ -107,7 +113,7 @@ def test_records_are_those_of_the_teacher_on_its_trainingcoloured(tmp_path: Path
 
 def test_unified_teacher_learns_both_modalities_each_by_its_own_normaliser(tmp_path: Path) -> None:
     store = colour_store(tmp_path, recipe=_recipe(steps=60, batch_size=32))
-    stored = store.supply(Supply.UNIFIED_TEACHER)
+    stored = supplied(store, "unified teacher")
     assert stored.facts.accuracies == {"photo": 1.0, "sketch": 1.0}
     assert stored.facts.classes == Colours.classes
     teachers = load_joint_classifier(stored.path)
@@ -126,7 +132,7 @@ def test_unified_teacher_learns_both_modalities_each_by_its_own_normaliser(tmp_p
 def test_unified_teacher_starts_where_the_teachers_start(tmp_path: Path) -> None:
     still = _recipe(learning_rate=1e-12, weight_decay=0.0)
     store = colour_store(tmp_path, recipe=still)
-    unified = load_joint_classifier(store.supply(Supply.UNIFIED_TEACHER).path)["photo"]
+    unified = load_joint_classifier(supplied(store, "unified teacher").path)["photo"]
     teacher = load_teacher(store.teacher("photo").path)
     name = "backbone.stages.0.conv1.weight"
     weights = [network.network.state_dict()[name] for network in (unified, teacher)]
@@ -146,7 +152,7 @@ def test_leaky_modality_classifier_learns_from_the_teachers_trainingcoloured(
     tmp_path: Path,
 ) -> None:
     store = colour_store(tmp_path, alternative=None, recipe=_recipe(modality_steps=150))
-    judge = load_modality_classifier(store.supply(Supply.LEAKY_MODALITY_CLASSIFIER).path)
+    judge = load_modality_classifier(supplied(store, "leaky modality classifier").path)
     for modality, sign in (("photo", -1), ("sketch", 1)):
         images = to_unit(torch.from_numpy(Colours().images(modality, "train").images))
         assert (sign * judge(images) > 0).float().mean() > 0.9
@@ -154,9 +160,9 @@ def test_leaky_modality_classifier_learns_from_the_teachers_trainingcoloured(
 
 def test_records_or_unified_teachers_are_no_teachers(tmp_path: Path) -> None:
     store = colour_store(tmp_path)
-    for supply in (Supply.PHOTO_RECORDS, Supply.UNIFIED_TEACHER):
-        with pytest.raises(InvalidInput, match=f"contains a {supply}; a teacher is required"):
-            load_teacher(store.supply(supply).path)
+    for supply in ("photo activation records", "unified teacher"):
+        with pytest.raises(InvalidInput, match=f"holds a {supply}; a teacher is needed"):
+            load_teacher(supplied(store, supply).path)
 
 
 @pytest.fixture
@@ -200,8 +206,8 @@ def test_networks_from_published_weights_see_images_as_those_were_normalised(
     recipe = _recipe(network="resnet18", initialisation="imagenet", weights=weights)
     store = colour_store(tmp_path / "cache", recipe=recipe)
     made = [load_teacher(store.teacher(m).path) for m in MODALITIES]
-    for supply in (Supply.UNIFIED_TEACHER, Supply.INITIAL_CLASSIFIER):
-        made += load_joint_classifier(store.supply(supply).path).values()
+    for supply in ("unified teacher", "initial classifier"):
+        made += load_joint_classifier(supplied(store, supply).path).values()
     for teacher in made:
         normaliser = teacher.network.normaliser
         assert torch.allclose(normaliser.mean.ravel(), torch.tensor([0.485, 0.456, 0.406]))
@@ -271,7 +277,7 @@ def test_initial_classifier_is_what_the_teachers_start_from_with_a_head_of_other
     tmp_path: Path,
 ) -> None:
     store = colour_store(tmp_path, recipe=_recipe(alternative_steps=60, batch_size=32))
-    stored = store.supply(Supply.INITIAL_CLASSIFIER)
+    stored = supplied(store, "initial classifier")
     assert stored.facts.classes == ("x", "y")
     initial = load_joint_classifier(stored.path)
     for modality in ("photo", "sketch"):
@@ -289,18 +295,18 @@ def test_initial_classifier_of_imagenet_has_the_head_of_the_file(
 ) -> None:
     recipe = _recipe(network="resnet18", initialisation="imagenet", weights=weights)
     store = colour_store(tmp_path / "cache", recipe=recipe, alternative=None)
-    initial = load_joint_classifier(store.supply(Supply.INITIAL_CLASSIFIER).path)["sketch"]
+    initial = load_joint_classifier(supplied(store, "initial classifier").path)["sketch"]
     published = torch.load(weights, weights_only=True)
     assert len(initial.classes) == 1000
     assert torch.equal(initial.network.head.weight, published["fc.weight"])
     assert torch.equal(initial.network.head.bias, published["fc.bias"])
     headless = {name: tensor for name, tensor in published.items() if not name.startswith("fc.")}
     torch.save(headless, weights)
-    with pytest.raises(InvalidInput, match=r"imagenet\.pth .* lacks the classifier"):
-        replace(store).supply(Supply.INITIAL_CLASSIFIER)
+    with pytest.raises(InvalidInput, match=r"imagenet\.pth .* is without the classifier"):
+        supplied(replace(store), "initial classifier")
 
 
 def test_random_teachers_have_no_initial_classifier() -> None:
     store = colour_store(Path(), recipe=_recipe(initialisation="random"))
     with pytest.raises(InvalidConfig, match=r"--set teachers\.initialisation=alternative"):
-        store.identities.supply(Supply.INITIAL_CLASSIFIER)
+        supply_identity(store.identities, "initial classifier")

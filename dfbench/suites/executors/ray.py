@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dfbench.errors import DfbenchError
+from dfbench.need import lineage
 from dfbench.planning.plan import Plan
 from dfbench.process.supervision import Supervision
 from dfbench.records.state import (
@@ -165,7 +166,7 @@ def _networks(task: Task, plan: Plan) -> dict[str, Path]:
     """The cached networks that a run needs, or that a network is made from, by name."""
     session = plan.session
     wanted = plan.networks.values()
-    identities = wanted if task.network is None else session.networks.lineage(task.network)
+    identities = wanted if task.network is None else lineage(session.networks, task.network)
     stored = (session.teachers.stored(identity) for identity in identities)
     return {f"cache/teachers/{found.path.name}": found.path for found in stored if found}
 
@@ -177,8 +178,8 @@ def _pairs(plan: Plan) -> dict[str, Path]:
 
 
 def _missing(plan: Plan, network: str) -> list[Path]:
-    """Missing files of a network and of those it is made from, nearest first."""
-    files = map(plan.session.network_file, plan.session.networks.lineage(network))
+    """Files of a network and of those it is made from, nearest first, that are yet to be made."""
+    files = map(plan.session.network_file, lineage(plan.session.networks, network))
     return [file for file in files if not file.is_file()]
 
 
