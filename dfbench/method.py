@@ -43,7 +43,7 @@ class MethodConfig(BaseModel):
 
 
 class Setting(ProvidedNeeds):
-    """Everything a method may touch: two frozen teachers, the budget, and the needs it declared.
+    """Everything a method may use: two frozen teachers, the budget, and the needs it declared.
 
     `classes` are those known to at least one teacher, `common_classes` those known to both, sorted.
     Queried classes that no teacher knows are not disclosed.

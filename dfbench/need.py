@@ -71,14 +71,14 @@ _OF_THE_RUN = Origin()
 
 
 def _unlabelled(source: ImageSource, modality: Modality) -> ImageArray:
-    """Alternative images in an order that says nothing of their classes."""
+    """Alternative images in an order that does not reveal their classes."""
     images = source.alternative(modality).images
     seed = derive_seed("alternative image order", source.computation, modality)
     return joined([(images, np.random.default_rng(seed).permutation(len(images)))])
 
 
 def _training_labels(source: ImageSource, modality: Modality) -> NDArray[np.int64]:
-    """Labels of a teacher's images as indices into the classes that either teacher knows."""
+    """Labels of a teacher's images as indices into the union of both teachers' classes."""
     known = {m: source.training(m).classes for m in MODALITIES}
     union = sorted({*known["photo"], *known["sketch"]})
     index = np.array([union.index(name) for name in known[modality]], dtype=np.int64)
@@ -127,7 +127,7 @@ class Need(StrEnum):
             from_training_images=True,
         ),
     )
-    """A photo-or-sketch classifier trained on the teachers' own training images."""
+    """A photo-or-sketch classifier trained on the teachers' training images."""
     ACTIVATION_RECORDS = (
         "activation records",
         Origin(
@@ -177,7 +177,7 @@ class Need(StrEnum):
             from_training_images=True,
         ),
     )
-    """The network that both teachers started from, with the head it learned other classes by."""
+    """The network that both teachers were initialised from, with the head of its pre-training."""
     GENERATED_PAIRS = "generated pairs"
     """The pairs that a finished run generated, whose fit is part of this one's identity."""
     KNOWN_CLASS_ORACLE = "known-class oracle", Origin(reference=True)
@@ -193,7 +193,7 @@ class Need(StrEnum):
             reference=True,
         ),
     )
-    """The teachers' own training images and labels: a data-dependent reference."""
+    """The teachers' training images and labels: a data-dependent reference."""
 
 
 _SUPPLIES = {supply.name: supply for need in Need for supply in need.origin.supplies}

@@ -59,7 +59,7 @@ class ProvidedNeeds:
 
     @property
     def leaky_modality_classifier(self) -> nn.Module:
-        """As `modality_classifier`, but trained on the teachers' own training images.
+        """Like `modality_classifier`, but trained on the teachers' training images.
 
         Needs `Need.LEAKY_MODALITY_CLASSIFIER`.
         """
@@ -67,18 +67,18 @@ class ProvidedNeeds:
         return classifier
 
     def unified_teacher(self, modality: Modality) -> Teacher:
-        """One teacher of photos and sketches behind a modality's normaliser, frozen.
+        """One frozen teacher of photos and sketches, with a modality's normaliser.
 
-        The weights are the same for both. Needs `UNIFIED_TEACHER`.
+        Both modalities share the weights. Needs `UNIFIED_TEACHER`.
         """
         teacher: Teacher = self._supply(Need.UNIFIED_TEACHER)[modality]
         return teacher
 
     def initial_classifier(self, modality: Modality) -> Teacher:
-        """The network that both teachers started from, behind a modality's normaliser, frozen.
+        """The network that both teachers were initialised from, with a modality's normaliser.
 
-        Its head is the one it learned other classes by: `classes` are the alternative ones or
-        ImageNet's, none of `self.classes`. Needs `INITIAL_CLASSIFIER`.
+        It is frozen and keeps the head of its own pre-training: its `classes` are the alternative
+        ones or ImageNet's, none of `self.classes`. Needs `INITIAL_CLASSIFIER`.
         """
         classifier: Teacher = self._supply(Need.INITIAL_CLASSIFIER)[modality]
         return classifier
@@ -102,10 +102,11 @@ class ProvidedNeeds:
         return images
 
     def by_knowledge(self, known: nn.Module, unknown: nn.Module) -> nn.Module:
-        """An encoder that embeds an image by `known` if its class is known, else by `unknown`.
+        """An encoder that uses `known` for images of known classes and `unknown` for the others.
 
-        Known means to the teacher of the image's modality. The encoder gives both embeddings of one
-        width and the harness, which has the labels, keeps one. Needs `KNOWN_CLASS_ORACLE`.
+        A class is known if the teacher of the image's modality knows it. The encoder returns both
+        embeddings, of equal dimension; the harness, which has the labels, keeps one. Needs
+        `KNOWN_CLASS_ORACLE`.
         """
         either: Callable[[nn.Module, nn.Module], nn.Module]
         either = self._supply(Need.KNOWN_CLASS_ORACLE)

@@ -29,7 +29,7 @@ from dfbench.scenarios import CLOSED
 from dfbench.version import METRIC_VERSION
 
 FIT_VERSION = 1
-"""Raised when the core may fit the same plan differently."""
+"""Increased when the core may fit the same plan differently."""
 
 
 class CannotRun(DfbenchError):
@@ -93,7 +93,7 @@ class Plan:
 
     @property
     def needs_alternative_images(self) -> bool:
-        """Whether the method, or what is trained for it, sees images of other classes."""
+        """Whether the method, or a network trained for it, uses images of other classes."""
         return any(Need(need).origin.from_alternative_images for need in self.method.needs)
 
     @cached_property

@@ -181,9 +181,9 @@ class Lesson(BaseModel):
     device: str
     """`cpu` or `cuda`."""
     modalities: tuple[Modality, ...]
-    """Whose teachers are wanted."""
+    """Modalities of the teachers to train."""
     supplies: tuple[str, ...]
-    """What to make besides the two teachers."""
+    """Networks and activation records to make besides the two teachers."""
 
 
 class Outcome(BaseModel):

@@ -214,7 +214,7 @@ class Location(OptionValues):
         """The path from the root. Raises `InvalidInput` if the current folder was removed."""
         if not isinstance(given, str | os.PathLike) or not os.fspath(given):
             return None
-        # Path.expanduser raises for a file that is called ~something.
+        # Path.expanduser raises for a file named ~something.
         return str(absolute(Path(os.path.expanduser(os.fsdecode(given)))))  # noqa: PTH111
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def supplied_arrays(plan: Plan) -> dict[str, MakeArray]:
-    """The images that the row of a plan declared, for `shared_arrays`; none if it declared none."""
+    """The images that a plan's method declared, for `shared_arrays`; none if it declared none."""
     session = plan.session
     source = ImageSource(
         lambda modality: session.alternative.images(modality),

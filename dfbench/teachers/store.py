@@ -118,7 +118,7 @@ class TeacherStore:
         return backbone.state_dict(), self.facts("initialisation", identity)
 
     def of_imagenet(self) -> tuple[Classifier, PretrainedWeights]:
-        """ImageNet's weights behind a head that is new."""
+        """A classifier with ImageNet weights in its backbone and a newly initialised head."""
         weights = imagenet_weights(self.recipe.network, self.recipe.weights)
         torch.default_generator.manual_seed(derive_seed("initialisation", self.seed))
         size = self.dataset.image_size
@@ -178,7 +178,7 @@ class TeacherStore:
         return {modality: self.images(modality, "train") for modality in MODALITIES}
 
     def images(self, modality: Modality, part: Part) -> ImageSet:
-        """Images of the classes that the teacher of a modality knows: no others are touched."""
+        """Images of the classes of a modality's teacher; no other images are read."""
         images = self.dataset.images(modality, part)
         return images_of((images,), self.known.get(modality, images.classes))
 

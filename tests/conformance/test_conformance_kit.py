@@ -132,7 +132,7 @@ CONSTRUCTIONS = {
     ),
     "doubles a setting": (
         "super().__init__(Config(steps=2 * config.steps))",
-        "keeps another configuration than it is given: steps=8 where 4 was given",
+        "changes the configuration that it is given: steps=8 where 4 was given",
     ),
     "keeps none": ("self.steps = 3", "leaves no configuration in self.config"),
     "keeps its values only": (

@@ -84,7 +84,8 @@ def _fault(folder: Path, text: str) -> str:
         (
             'datasets = ["shapes"]\nseeds = [0]\n[[methods]]\nmethod = "crossx"\n'
             '[methods.config]\n"budget.steps" = 4\n',
-            "line 6, key methods[0].config.budget.steps: budget and teachers are no method's",
+            "line 6, key methods[0].config.budget.steps: budget and teachers are not settings of a "
+            "method",
         ),
         (SOUND + "seeds = [1]", "line 4: not TOML: cannot overwrite a value"),
         (SOUND + "x = [1", "line 4: not TOML: unclosed array"),
@@ -109,7 +110,7 @@ def test_all_wrong_keys_are_named_in_the_order_of_their_lines(tmp_path: Path) ->
     [
         (None, "cannot read the suite file"),
         (b"\xff", "quick.toml: it is not UTF-8 text (byte 0)"),
-        (b"a\0", "quick.toml: it holds a NUL character"),
+        (b"a\0", "quick.toml: it contains a NUL character"),
     ],
 )
 def test_file_that_cannot_be_read_is_one_line(

@@ -154,7 +154,7 @@ def test_damaged_teacher_is_trained_again(tmp_path: Path) -> None:
 
 def test_network_of_another_kind_is_no_teacher(tmp_path: Path) -> None:
     classifier = supplied(colour_store(tmp_path), "modality classifier")
-    with pytest.raises(InvalidInput, match="modality classifier; a teacher is needed"):
+    with pytest.raises(InvalidInput, match="modality classifier; a teacher is required"):
         load_teacher(classifier.path)
 
 

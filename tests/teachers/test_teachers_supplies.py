@@ -161,7 +161,7 @@ def test_leaky_modality_classifier_learns_from_the_teachers_trainingcoloured(
 def test_records_or_unified_teachers_are_no_teachers(tmp_path: Path) -> None:
     store = colour_store(tmp_path)
     for supply in ("photo activation records", "unified teacher"):
-        with pytest.raises(InvalidInput, match=f"holds a {supply}; a teacher is needed"):
+        with pytest.raises(InvalidInput, match=f"contains a {supply}; a teacher is required"):
             load_teacher(supplied(store, supply).path)
 
 
@@ -302,7 +302,7 @@ def test_initial_classifier_of_imagenet_has_the_head_of_the_file(
     assert torch.equal(initial.network.head.bias, published["fc.bias"])
     headless = {name: tensor for name, tensor in published.items() if not name.startswith("fc.")}
     torch.save(headless, weights)
-    with pytest.raises(InvalidInput, match=r"imagenet\.pth .* is without the classifier"):
+    with pytest.raises(InvalidInput, match=r"imagenet\.pth .* lacks the classifier"):
         supplied(replace(store), "initial classifier")
 
 

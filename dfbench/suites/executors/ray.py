@@ -178,7 +178,7 @@ def _pairs(plan: Plan) -> dict[str, Path]:
 
 
 def _missing(plan: Plan, network: str) -> list[Path]:
-    """Files of a network and of those it is made from, nearest first, that are yet to be made."""
+    """Missing files of a network and of those it is made from, nearest first."""
     files = map(plan.session.network_file, lineage(plan.session.networks, network))
     return [file for file in files if not file.is_file()]
 
