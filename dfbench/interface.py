@@ -123,7 +123,7 @@ def _row(method: str | type[Method] | Method) -> tuple[str, dict[str, str], tupl
     cls = method if isinstance(method, type) else type(method)
     if not issubclass(cls, Method):
         raise InvalidInput(
-            f"method {method!r}; allowed: a method's name, a subclass of dfbench.Method or an "
+            f"method {method!r}; allowed: the name of a method, a subclass of dfbench.Method or an "
             "object of one"
         )
     if isinstance(method, type):

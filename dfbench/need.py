@@ -9,14 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
-from dfbench.datasets.dataset import ImageArray, ImageSet, joined
 from dfbench.identity import derive_seed
 from dfbench.modality import MODALITIES, Modality
 from dfbench.teachers.identities import NetworkIdentities
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from dfbench.datasets.dataset import ImageArray, ImageSet
+
+    MakeImages = Callable[["ImageSource", Modality], ImageArray | NDArray[np.int64]]
 
 PAIRS_FILE = "pairs.safetensors"
 """File name of the generated pairs in a run's folder."""
@@ -46,9 +51,6 @@ class ImageSource:
     """What random orders depend on."""
 
 
-MakeImages = Callable[[ImageSource, Modality], ImageArray | NDArray[np.int64]]
-
-
 @dataclass(frozen=True)
 class Origin:
     """Where what a need names comes from."""
@@ -72,6 +74,10 @@ _OF_THE_RUN = Origin()
 
 def _unlabelled(source: ImageSource, modality: Modality) -> ImageArray:
     """Alternative images in an order that does not reveal their classes."""
+    import numpy as np  # only here and below: tables do not wait for it
+
+    from dfbench.datasets.dataset import joined
+
     images = source.alternative(modality).images
     seed = derive_seed("alternative image order", source.computation, modality)
     return joined([(images, np.random.default_rng(seed).permutation(len(images)))])
@@ -79,6 +85,8 @@ def _unlabelled(source: ImageSource, modality: Modality) -> ImageArray:
 
 def _training_labels(source: ImageSource, modality: Modality) -> NDArray[np.int64]:
     """Labels of a teacher's images as indices into the union of both teachers' classes."""
+    import numpy as np
+
     known = {m: source.training(m).classes for m in MODALITIES}
     union = sorted({*known["photo"], *known["sketch"]})
     index = np.array([union.index(name) for name in known[modality]], dtype=np.int64)

@@ -24,6 +24,7 @@ from dfbench.modality import MODALITIES, Modality
 from dfbench.need import Need, supply_identity
 from dfbench.networks import ByKnowledge
 from dfbench.teachers.activations import ActivationRecords, record_activations
+from dfbench.teachers.facts import NetworkFacts
 from dfbench.teachers.imagenet import IMAGENET_CLASSES
 from dfbench.teachers.store import Made, StoredNetwork, TeacherStore
 from dfbench.teachers.stored import (
@@ -213,7 +214,7 @@ def _initial_classifier(store: TeacherStore, name: str) -> Made:
     return network.state_dict(), _facts(store, name, classes=classes)
 
 
-def _facts(store: TeacherStore, name: str, **more: Any) -> Any:
+def _facts(store: TeacherStore, name: str, **more: Any) -> NetworkFacts:
     return store.facts(name, supply_identity(store.identities, name), **more)
 
 

@@ -237,7 +237,7 @@ def test_options_that_a_run_refuses_are_refused(verify: Verify, root: Path, pict
     assert "none is published for pacs" in verify(*at(root), "--holdout", "literature").refused()
     own = f"folder:{pictures}"
     assert "--holdout literature does not apply" in verify(own, "--holdout", "literature").refused()
-    assert "--duplicate-photos asked" in verify(own, "--duplicate-photos").refused()
+    assert "--duplicate-photos does not apply" in verify(own, "--duplicate-photos").refused()
 
 
 def test_folder_of_ones_own(verify: Verify, pictures: Path, tmp_path: Path) -> None:

@@ -147,7 +147,7 @@ def test_table_of_an_empty_folder_says_how_to_make_a_record(quick_bench: Bench) 
     ("content", "place"),
     [
         (b"{}", "schema_version"),
-        (b'{"schema_version": 2}', "fit_id"),
+        (b'{"schema_version": 2}', "schema_version"),
         (b'{"schema_version": 1', "the file"),
         (b"[]", "the file"),
         (b"", "the file"),

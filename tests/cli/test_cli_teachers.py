@@ -96,4 +96,4 @@ def test_numbers_of_a_normaliser_that_are_none_are_refused(bench: Bench) -> None
         *("--classes", "a,b", "--mean", "half", "--std", "0.2", "--input-size", "32"),
     )
     assert done.status == 2
-    assert "'half'; allowed: numbers" in done.err
+    assert "'half'; allowed: comma-separated numbers" in done.err

@@ -7,11 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-_BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "perf" / "representation.py"
+_BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "perf" / "reading.py"
 
 
 def test_benchmark_of_reading_compares_both_ways_on_the_same_images(tmp_path: Path) -> None:
-    out = tmp_path / "representation.json"
+    out = tmp_path / "reading.json"
     command = [sys.executable, str(_BENCHMARK), "--images", "60", "--rounds", "1"]
     subprocess.run([*command, "--json", str(out)], capture_output=True, check=True)
     content = json.loads(out.read_text())

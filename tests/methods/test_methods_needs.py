@@ -103,7 +103,7 @@ def test_lineage_names_what_has_to_be_made_first(
 ) -> None:
     networks = _identities(initialisation)
     if (name, initialisation) == ("initial classifier", "random"):
-        with pytest.raises(InvalidConfig, match="an initial classifier is needed"):
+        with pytest.raises(InvalidConfig, match="provides no initial classifier"):
             lineage(networks, name)
         return
     own, *others = lineage(networks, name)

@@ -67,7 +67,7 @@ def test_frame_has_numbers_in_full_precision(tmp_path: Path) -> None:
     assert alone["map@all"] == 1 / 3
     assert pandas.isna(alone["map@all std"])
     assert alone["needs"] == "activation records; training data"
-    printed = frame[frame.section == "zero-shot, with data, as printed by others"]
+    printed = frame[frame.section == "zero-shot, with data, as published"]
     assert printed.seeds.isna().all()
     assert printed["published map@all"].notna().any()
 

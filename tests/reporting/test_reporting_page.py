@@ -163,7 +163,7 @@ def test_page_and_comparisons_are_of_all_records(written: Shelf) -> None:
     page = str(written.place / "page.md")
     assert "all records" in written.call("table", "--page", page, "--dataset", "sketchy").refused()
     filtered = written.call("compare", "--write", "--dataset", "sketchy")
-    assert "leave out" in filtered.refused()
+    assert "no methods and no filters" in filtered.refused()
 
 
 def test_a_row_under_another_budget_is_shown_and_asked_nothing(shelf: Shelf) -> None:

@@ -124,18 +124,18 @@ def test_a_row_that_generates_pairs_beside_a_data_free_row_is_no_twin(full: Shel
 def test_what_cannot_be_asked_says_which_rows_are_missing(shelf: Shelf) -> None:
     shelf.add_seeds("classifier-only", 0.0)
     out = shelf.call("compare", "--format", "markdown").out
-    assert "not answered: no record of crossx\n" in out
-    assert "not answered: no record of classifier-posterior\n" in out
+    assert "left out: no record of crossx\n" in out
+    assert "left out: no record of classifier-posterior\n" in out
     shelf.add_seeds("crossx", 0.1, posterior=0.1)
     out = shelf.call("compare", "--format", "markdown").out
-    assert "not answered: no record of crossx-data\n" in out
-    assert "not answered: no record of a variant of crossx\n" in out
+    assert "left out: no record of crossx-data\n" in out
+    assert "left out: no record of a variant of crossx\n" in out
     (shelf.results / "sketchy").rename(shelf.place / "away")
     shelf.add("crossx", 0.1)
     shelf.add("classifier-posterior", 0.2, budget=Budget(steps=9))
     out = shelf.call("compare", "--format", "markdown").out
-    assert "not answered: no record of classifier-only, unimodal-distillation," in out
-    assert "not answered: no record of another method\n" in out
+    assert "left out: no record of classifier-only, unimodal-distillation," in out
+    assert "left out: no record of another method\n" in out
     assert "less" not in out
 
 

@@ -149,7 +149,7 @@ def test_torchvision_pair_with_other_orders_and_sizes_runs_from_two_files(
     assert record["data"]["image_size"] == 32
     assert record["data"]["classes"] == ["Boat", "Cup", "Sun"]
     assert record["division"] is None
-    assert record["teachers"]["sketch"]["given"] == "torchvision:resnet18 at 24 px"
+    assert record["teachers"]["sketch"]["external"] == "torchvision:resnet18 at 24 px"
     assert record["data"]["alternative"] == "shapes (spare)"
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from zoo_bench import ALTERNATIVE, BENCHMARK, LEVELS, ZooBench
 
+from dfbench import provision
 from dfbench.datasets.dataset import ImageSet
 from dfbench.need import Need
 from dfbench.teachers import store
@@ -94,7 +95,8 @@ def taught(monkeypatch: pytest.MonkeyPatch) -> dict[str, set[str]]:
     given: dict[str, set[str]] = {}
 
     def watch(name: str) -> None:
-        original = getattr(store, name)
+        makers = [module for module in (store, provision) if hasattr(module, name)]
+        original = getattr(makers[0], name)
 
         def watched(*arguments: Any) -> Any:
             data = next(a for a in arguments if isinstance(a, ImageSet | dict))
@@ -104,7 +106,8 @@ def taught(monkeypatch: pytest.MonkeyPatch) -> dict[str, set[str]]:
                 given.setdefault(f"{name} {modality}".strip(), set()).update(_classes(levels))
             return original(*arguments)
 
-        monkeypatch.setattr(store, name, watched)
+        for module in makers:
+            monkeypatch.setattr(module, name, watched)
 
     for network in ("teacher", "unified_teacher", "initialisation", "modality_classifier"):
         watch(f"train_{network}")

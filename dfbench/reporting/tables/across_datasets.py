@@ -72,7 +72,7 @@ def _table(scenario: str, records: list[Record], metrics: Sequence[str]) -> Layo
         by_section[section_of(entry.first.method)].append(entry)
     columns, shown = _columns(by_dataset, metrics)
     printed = list(_printed(scenario, list(by_dataset), metrics))
-    table = Table(columns, shown, by_section, {"as printed": printed})
+    table = Table(columns, shown, by_section, {"as published": printed})
     width = len(metrics) + 1
     return table.layout(
         f"{scenario}: {', '.join(by_dataset)}",
