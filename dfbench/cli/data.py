@@ -66,7 +66,7 @@ def fetch(*, dataset: str, data_root: Path | None, cache: Path) -> None:
 @data_root_option
 @cache_option
 @request_option(
-    DataOptions, "classes", help="Classes, separated by commas, or all: those that are there."
+    DataOptions, "classes", help="Classes, separated by commas; all: those found on disk."
 )
 @click.option(
     "--holdout",

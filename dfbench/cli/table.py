@@ -137,7 +137,7 @@ def table(
         from dfbench.reporting.tables.columns import csv_text
 
         write(csv_text(layouts))
-        note("definitions and conditions of the numbers: --format json")
+        note("metric definitions and evaluation conditions: --format json")
         say_unfinished(unfinished)
     else:
         print_layouts([*layouts, *unfinished_layouts(unfinished)], form)

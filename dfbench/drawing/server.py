@@ -72,7 +72,7 @@ class DrawServer(ThreadingHTTPServer):
         except OSError as fault:
             raise InvalidInput(
                 f"port {port} cannot be used ({fault.strerror or fault}); allowed: another --port, "
-                "or none for a free one"
+                "or leave it out for a free port"
             ) from fault
 
     def handle_error(self, request: Any, client_address: Any) -> None:

@@ -190,7 +190,7 @@ def metric(name: str) -> Metric:
     below 1.
     """
     if not isinstance(name, str):
-        raise InvalidInput(f"metric {name!r:.60} is no string; allowed: a name such as 'map@all'")
+        raise InvalidInput(f"metric {name!r:.60} is not a string; allowed: names such as 'map@all'")
     pattern, k, cap = _parsed(name)
     if pattern not in _BY_PATTERN:
         raise unknown_name("metric", name, METRIC_PATTERNS, "dfbench evaluate --help")

@@ -52,7 +52,7 @@ class Checkpoints:
                 _MAGIC + step.to_bytes(_STEP_SIZE, "little") + _digest(content) + content
             )
             if _content(temporary) is None:
-                raise OSError(f"{files[-1]} does not read back as it was written: check the disk")
+                raise OSError(f"{files[-1]} was not written correctly: check the disk")
 
     def save_curves(self, curves: Mapping[str, Any]) -> None:
         """Write the loop's curves next to its checkpoints; they are kept when these are removed."""

@@ -129,14 +129,14 @@ def _watched(
             raise KeyboardInterrupt
         if timeout is not None and time.monotonic() - started > timeout:
             raise RunTimeout(
-                f"not done after {timeout:g} s, the time it was given",
-                "the same command goes on from its last checkpoint (--timeout gives it more)",
+                f"not done after {timeout:g} s, the time limit",
+                "repeat the command to resume from its last checkpoint (longer limit: --timeout)",
                 meter.peak_mib,
             )
         if memory_mib is not None and held > memory_mib:
             raise MemoryExceeded(
-                f"its process held {held:.0f} MiB of memory, more than the {memory_mib} MiB it was "
-                "given",
+                f"its process used {held:.0f} MiB of memory, more than the {memory_mib} MiB "
+                "allowed",
                 "try smaller settings, or --memory-limit for more",
                 meter.peak_mib,
             )

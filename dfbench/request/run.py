@@ -170,7 +170,7 @@ class ExternalOptions(_Options):
         ),
     ] = None
     sketch_teacher: Annotated[
-        str | None, Option(Text(), "Likewise; give both or neither.", metavar="T")
+        str | None, Option(Text(), "The same for sketches; give both or neither.", metavar="T")
     ] = None
 
 
@@ -198,7 +198,7 @@ class FitOptions(_Options):
 class MachineOptions(_Options):
     """The devices and threads that a run uses."""
 
-    device: Annotated[Device, Option(Word(get_args(Device)), "Where networks are computed.")] = (
+    device: Annotated[Device, Option(Word(get_args(Device)), "Device on which networks run.")] = (
         "auto"
     )
     threads: Annotated[

@@ -70,9 +70,6 @@ def _targets(plan: Plan) -> list[Path]:
     ]
 
 
-"""In a run's folder: a few queries with their top photos."""
-
-
 @dataclass(frozen=True)
 class Run:
     """A finished run."""

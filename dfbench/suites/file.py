@@ -44,7 +44,7 @@ def _entry(key: str) -> BeforeValidator:
             return {key: value}
         if isinstance(value, dict):
             return value
-        raise ValueError(f'{value!r}; allowed: a text, or a table such as {{ {key} = "..." }}')
+        raise ValueError(f'{value!r}; allowed: a string, or a table such as {{ {key} = "..." }}')
 
     return BeforeValidator(widened)
 

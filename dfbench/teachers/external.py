@@ -83,7 +83,7 @@ def _given(modality: Modality, name: str, folder: Path) -> NetworkFacts:
         what = f"{facts.modality} teacher" if facts.kind in (TEACHER, IMPORTED) else facts.kind
         raise InvalidInput(
             f"--{modality}-teacher {name!r} holds a {what}; allowed: a {modality} teacher (see: "
-            "dfbench teachers list; a checkpoint becomes one by dfbench teachers import --modality "
+            "dfbench teachers list; to import a checkpoint: dfbench teachers import --modality "
             f"{modality})"
         )
     from dfbench.teachers.stored import read_facts  # imports torch, not needed for other runs

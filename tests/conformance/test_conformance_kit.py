@@ -67,7 +67,7 @@ FAULTS: dict[str, tuple[str, str, str]] = {
     "construction": (
         DEF,
         "    def __init__(self, config):\n        super().__init__(Config())\n\n" + DEF,
-        "with steps=5: its __init__ keeps another configuration than it is given: steps=4",
+        "with steps=5: its __init__ changes the configuration that it is given: steps=4",
     ),
     "configuration": (
         FIT,

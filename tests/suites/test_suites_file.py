@@ -58,7 +58,7 @@ def _fault(folder: Path, text: str) -> str:
         (SOUND.replace("[0]", "3"), "line 3, key seeds: 3; input should be a valid tuple"),
         (SOUND.replace("[0]", "[]"), "line 3, key seeds: is empty; give at least one"),
         (SOUND.replace('["crossx"]', "[]"), "line 1, key methods: is empty; give at least one"),
-        (SOUND.replace('["crossx"]', "[3]"), "key methods[0]: 3; allowed: a text, or a table such"),
+        (SOUND.replace('["crossx"]', "[3]"), "key methods[0]: 3; allowed: a string, or a table"),
         (SOUND.replace("seeds = [0]", ""), "line 1, key seeds: is missing"),
         (SOUND.replace("[0]", "[0, 1,\n 0]"), "line 4, key seeds[2]: the same as seeds[0]"),
         (

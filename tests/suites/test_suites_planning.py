@@ -13,6 +13,7 @@ from plugin_text import method_text
 from suite_bench import WriteSuite, places, reasons, statuses, suite
 
 from dfbench.planning import plan as planning
+from dfbench.plugins.method_info import MethodInfo
 from dfbench.process.messages import Description, PluginQuestion
 from dfbench.suites.file import DatasetEntry, RunDefaults, Suite
 
@@ -153,7 +154,11 @@ def test_patterns_that_leave_nothing_together_are_an_error(
 def test_row_that_cannot_work_is_skipped_with_its_reason(
     quick_bench: Bench, write_suite: WriteSuite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(planning, "SUPPORTED_NEEDS", frozenset())
+    def refuse(method: MethodInfo) -> None:
+        if method.needs:
+            raise planning.CannotRun(f"method {method.label!r} needs {method.needs[0]}")
+
+    monkeypatch.setattr(planning, "_check_needs", refuse)
     file = write_suite('["classifier-only", "crossx"]')
     finished = suite(quick_bench, "run", file, "--format", "json")
     assert finished.status == 0, finished.err

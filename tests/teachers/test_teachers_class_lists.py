@@ -77,7 +77,7 @@ def test_numbers_and_commas_that_belong_to_names_stay(
         (b'{"lr": 0.1}', "JSON of an unknown form .its keys: lr"),
         (b"0 cat\n1 dog\n2 cat\n", "'cat' is in the class list twice"),
         ("caf\xe9\nbar\n".encode("latin-1"), "is not UTF-8 text .byte 3"),
-        ("cat\ndog\n".encode("utf-16-le"), "holds a NUL character"),
+        ("cat\ndog\n".encode("utf-16-le"), "contains a NUL character"),
         (codecs.BOM_UTF16_LE + b"a", "is not UTF-16-LE text|is not UTF-16 text"),
         (b"PK\x03\x04\x80\xff", "is not UTF-8 text"),
         (b"", "of 0 names"),

@@ -140,7 +140,7 @@ def test_damaged_or_foreign_file_in_the_cache_is_no_network(tmp_path: Path) -> N
     save_file({"a": torch.zeros(1)}, foreign, {"dfbench": "{}"})
     assert read_facts(foreign) is None
     assert read_facts(tmp_path / "absent") is None
-    with pytest.raises(InvalidInput, match="not a network that dfbench stored"):
+    with pytest.raises(InvalidInput, match="not a network stored by dfbench"):
         load_teacher(foreign)
 
 

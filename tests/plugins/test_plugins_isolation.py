@@ -269,13 +269,13 @@ def _loaded(folder: Path, text: str) -> object:
 @pytest.mark.parametrize("raised", ["KeyboardInterrupt", "GeneratorExit", "SystemExit(0)"])
 def test_whatever_a_target_raises_is_the_plugins_fault(raised: str, tmp_path: Path) -> None:
     """Its module raises in this process, not in the one that asked it what it offers."""
-    text = f"import sys\nif 'plugin_probe' not in sys.argv[0]:\n    raise {raised}\n"
+    text = f"import sys\nif 'probe' not in sys.argv[0]:\n    raise {raised}\n"
     with pytest.raises(PluginFault, match=f"'loud'.*cannot be loaded: {raised.partition('(')[0]}"):
         _loaded(tmp_path, _offering("loud", text))
 
 
 def test_interrupt_of_the_user_is_none_of_the_plugin(tmp_path: Path) -> None:
-    text = "import os, sys, time\nif 'plugin_probe' not in sys.argv[0]:\n"
+    text = "import os, sys, time\nif 'probe' not in sys.argv[0]:\n"
     text += "    os.kill(os.getpid(), 2)\n    time.sleep(60)\n"
     with pytest.raises(KeyboardInterrupt):
         _loaded(tmp_path, _offering("loud", text))

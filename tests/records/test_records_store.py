@@ -79,7 +79,7 @@ def _edited(path: Path, **changes: Any) -> None:
         ({"numerics": "cuda-fp32"}, "checksum"),
         ({"checksum": "0" * 32}, "checksum"),
         ({"checksum": None}, "checksum"),
-        ({"schema_version": 1}, "checksum"),
+        ({"schema_version": 1}, "schema_version"),
         ({"chance": float("nan")}, "checksum"),
         ({"budget": {}}, "budget.backbone_rate"),
         ({"recipe": {}}, "recipe.alternative_steps"),
@@ -123,44 +123,17 @@ def test_record_under_the_name_of_another_run_is_noticed(tmp_path: Path) -> None
     path = ResultStore(tmp_path).write(synthetic_record())
     path.rename(path.with_name("crossx-s0-0123456789ab.json"))
     (problem,) = ResultStore(tmp_path).problems
-    assert "named for '0123456789ab'" in problem.reason
+    assert "its file name says '0123456789ab'" in problem.reason
 
 
-def _first_schema(record: Record) -> dict[str, Any]:
-    content = json.loads(record.model_dump_json())
-    del content["attempts"], content["supplies"]
-    return {**content, "schema_version": 1}
-
-
-def test_record_of_the_first_schema_is_read_as_one_of_today(tmp_path: Path) -> None:
-    record = synthetic_record()
-    path = ResultStore(tmp_path).write(record)
-    path.write_text(json.dumps(_first_schema(record)))
-    assert list(ResultStore(tmp_path)) == [record]
-    assert ResultStore(tmp_path).find(record.eval_id) == (path, record)
-
-
-def test_settings_that_the_first_schema_did_not_tell_are_those_of_its_time(tmp_path: Path) -> None:
-    record = synthetic_record()
-    path = ResultStore(tmp_path).write(record)
-    content = _first_schema(record)
-    del content["budget"]["backbone_rate"], content["recipe"]["weights"]
-    path.write_text(json.dumps(content))
-    (read,) = ResultStore(tmp_path)
-    assert read.budget.backbone_rate == 1.0
-    assert read.recipe.weights is None
-    del content["budget"]["steps"]
-    path.write_text(json.dumps(content))
+@pytest.mark.parametrize("version", [1, 3, None, "4"])
+def test_record_of_another_schema_is_refused_with_the_remedy(version: Any, tmp_path: Path) -> None:
+    path = ResultStore(tmp_path).write(synthetic_record())
+    _edited(path, schema_version=version)
+    assert list(ResultStore(tmp_path)) == []
     (problem,) = ResultStore(tmp_path).problems
-    assert "budget.steps: field required" in problem.reason
-
-
-def test_score_edited_in_a_record_of_the_first_schema_is_noticed(tmp_path: Path) -> None:
-    record = synthetic_record(value=0.5)
-    path = ResultStore(tmp_path).write(record)
-    path.write_text(json.dumps(_first_schema(record)).replace("0.5,", "0.9,", 1))
-    (problem,) = ResultStore(tmp_path).problems
-    assert "scores are not those recorded" in problem.reason
+    assert problem.reason.startswith(f"schema_version: {version!r}; allowed: {SCHEMA_VERSION}")
+    assert "repeat the run" in problem.reason
 
 
 def test_looking_up_an_identity_reads_its_own_record_only(

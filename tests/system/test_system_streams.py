@@ -17,7 +17,7 @@ import pytest
 from dfbench.cli import main
 from dfbench.system.streams import printable
 
-RESULTS = str(Path(__file__).parent.parent / "results")
+RESULTS = str(Path(__file__).parents[2] / "results")
 COMMANDS = {
     "table": ["table", "--results", RESULTS],
     "datasets": ["table", "datasets", "--results", RESULTS],
