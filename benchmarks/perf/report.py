@@ -84,7 +84,7 @@ def _varied(record: Record, number: int, values: Values) -> Record:
         "fit_id": identify("perf fit", 1, {"number": number}),
         "eval_id": identify("perf evaluation", 1, {"number": number}),
         "seed": number // DATASETS % SEEDS,
-        "row": record.method.model_copy(update={"name": label, "title": label, "variant": None}),
+        "method": record.method.model_copy(update={"name": label, "title": label, "variant": None}),
         "data": record.data.model_copy(update={"name": dataset}),
         "metrics": metrics,
         "digests": record.digests.model_copy(update={"metrics": metrics_digest(metrics)}),
