@@ -138,8 +138,9 @@ def test_float32_embeddings_score_as_in_float64(
     q, g = (side.astype(np.float32) for side in made(np.random.default_rng(seed), size))
     result = scored((q, g), similarity)
     expected = expected_map((q, g), similarity)
-    # A pair may weigh more than its share, but not by much.
-    allowed = 2e-3 + 3 * result.tied_share
+    # At rank k a tied photo moves the precision by 1/k, so a tied pair near the top weighs several
+    # times its share: 4.5 times in the worst of 500 random examples.
+    allowed = 2e-3 + 8 * result.tied_share
     assert result.scores["map@all"].value == pytest.approx(expected, abs=allowed)
     if made is not posterior:
         assert result.tied_share < 0.02
