@@ -20,7 +20,7 @@ STEPS = ("card", "methods", "kernels", "ranking", "training", "repeatability", "
 
 def _start(out: Path, *options: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [*COMMAND, "--out", str(out), "--minutes", "30", *options],
+        [*COMMAND, "--out", str(out), "--minutes", "240", *options],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
