@@ -17,6 +17,7 @@ from dfbench.cli.options import (
     plugin_sources,
 )
 from dfbench.cli.request_options import request_option, request_options
+from dfbench.errors import InvalidConfig
 from dfbench.request import (
     DataChoice,
     DataOptions,
@@ -76,6 +77,11 @@ def train(
     from dfbench.teachers.facts import entry_of
 
     request, _ = read_options(options, plugin_sources(plugin_files, plugins_dir))
+    if request.settings.method:
+        raise InvalidConfig(
+            f"--set {next(iter(request.settings.method))!r} is a setting of a method; allowed: "
+            "teachers.KEY=VALUE, e.g. --set teachers.network=resnet18"
+        )
     session = open_session(request)
     trained = [entry_of(network.path) for network in ensure_teachers(session).values()]
     _print("teachers", [entry for entry in trained if entry], form)

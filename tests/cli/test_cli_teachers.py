@@ -38,6 +38,12 @@ def test_runs_take_the_teachers_that_were_trained_before(trained: Bench) -> None
     assert _files(trained) == before
 
 
+def test_setting_of_a_method_is_refused_where_only_teachers_are_trained(bench: Bench) -> None:
+    options = ("--dataset", f"folder:{bench.pictures}", "--set", "rounds=4")
+    line = bench.call("teachers", "train", *options).refused()
+    assert "'rounds' is a setting of a method; allowed: teachers.KEY=VALUE" in line
+
+
 def test_list_tells_what_the_cache_holds_and_what_it_cannot_read(trained: Bench) -> None:
     cache = trained.place / "cache"
     (cache / "teachers" / "broken.safetensors").write_bytes(b"nonsense")

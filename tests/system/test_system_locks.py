@@ -25,23 +25,27 @@ def test_lock_is_held_inside_the_block_only_and_leaves_no_file(tmp_path: Path) -
     assert not path.exists()
 
 
-def test_two_threads_never_hold_a_lock_at_once(tmp_path: Path) -> None:
-    inside, most = [], []
+def _holders(path: Path, *, threads: int, rounds: int) -> list[int]:
+    """How many threads hold the lock at each time that one of them takes it."""
+    inside, held = [], []
 
     def work() -> None:
-        for _ in range(20):
-            with FileLock(tmp_path / "lock", "waiting"):
+        for _ in range(rounds):
+            with FileLock(path, "waiting"):
                 inside.append(1)
-                most.append(len(inside))
+                held.append(len(inside))
                 inside.pop()
 
-    threads = [threading.Thread(target=work) for _ in range(4)]
-    for thread in threads:
+    started = [threading.Thread(target=work) for _ in range(threads)]
+    for thread in started:
         thread.start()
-    for thread in threads:
+    for thread in started:
         thread.join()
-    assert max(most) == 1
-    assert len(most) == 80
+    return held
+
+
+def test_two_threads_never_hold_a_lock_at_once(tmp_path: Path) -> None:
+    assert _holders(tmp_path / "lock", threads=4, rounds=20) == [1] * 80
 
 
 _OWNER = """
@@ -156,21 +160,7 @@ def test_processes_are_kept_apart_without_locks_of_the_file_system_and_it_is_sai
 def test_two_threads_never_hold_a_lock_at_once_without_locks_of_the_file_system(
     lockless: Path,
 ) -> None:
-    inside, most = [], []
-
-    def work() -> None:
-        for _ in range(5):
-            with FileLock(lockless / "lock", "waiting"):
-                inside.append(1)
-                most.append(len(inside))
-                inside.pop()
-
-    threads = [threading.Thread(target=work) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert most == [1] * 15
+    assert _holders(lockless / "lock", threads=3, rounds=5) == [1] * 15
 
 
 def test_locks_of_two_files_are_two_without_locks_of_the_file_system(lockless: Path) -> None:

@@ -18,7 +18,7 @@ from dfbench.reporting.run_folders import MissingRun, RunFolders
 
 _ROW_HEIGHT = 0.2
 _OFFSET = 0.16
-_READINGS = (("features", "o", COLOURS[0]), (POSTERIOR, "s", COLOURS[1]))
+_SERIES = (("features", "o", COLOURS[0]), (POSTERIOR, "s", COLOURS[1]))
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def ablation_chart(changes: list[Change], parent: str, metric: str, title: str) 
     figure = new_figure(PAGE * 0.75, 0.95 + _ROW_HEIGHT * len(ordered))
     axes = figure.add_subplot()
     axes.axvline(0, color="black", linewidth=0.8)
-    for number, (representation, marker, colour) in enumerate(_READINGS):
+    for number, (representation, marker, colour) in enumerate(_SERIES):
         _points(axes, ordered, representation, marker, colour, _OFFSET * (1 - 2 * number))
     axes.set_yticks(range(len(ordered)), [change.name for change in ordered])
     axes.set_ylim(-0.7, len(ordered) - 0.3)

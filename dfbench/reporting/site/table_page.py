@@ -19,6 +19,7 @@ from dfbench.reporting.comparisons.intervals import (
     measured_rows,
     scores_of,
 )
+from dfbench.reporting.comparisons.questions import REPRESENTATIONS
 from dfbench.reporting.lines import DEFAULT_METRIC, Line, lines
 from dfbench.reporting.run_folders import MissingRun, RunFolders
 from dfbench.reporting.site.rendering import run_page, table_page, write_page
@@ -28,8 +29,6 @@ from dfbench.reporting.tables.leaderboard import HEADLINE, leaderboards, table_t
 from dfbench.reporting.tables.page import answer_table, answered_tables
 from dfbench.reporting.tables.unfinished import UnfinishedRun, unfinished_layouts
 
-READINGS = ("", "posterior")
-"""The main embeddings, and the posterior representation shown in tables."""
 _STEPS = (0.02, 0.05, 0.1, 0.2)
 """Distance between two marks of the axis."""
 _MARKS = 6
@@ -77,7 +76,7 @@ class _Readable(RunFolders):
 def interval_chart(rows: Sequence[Line], metric: str, runs: Path) -> IntervalChart:
     """Means over the seeds with their intervals, as in `dfbench plot`."""
     by_row: list[dict[str, SeedMean]] = [{} for _ in rows]
-    for representation in READINGS:
+    for representation in REPRESENTATIONS:
         own = [n for n, line in enumerate(rows) if scores_of(line, metric, representation)]
         intervals = measured_rows([rows[n] for n in own], metric, _Readable(runs), representation)
         for number, interval in zip(own, intervals, strict=True):
