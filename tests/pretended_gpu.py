@@ -28,6 +28,7 @@ class OnGpu(Tensor):
     held: Tensor
     device = property(lambda _: GPU)  # type: ignore[assignment]  # of a C slot
     is_cuda = property(lambda _: True)  # type: ignore[assignment]  # of a C slot
+    is_meta = property(lambda _: False)  # type: ignore[assignment]  # of a C slot
     __torch_function__ = torch._C._disabled_torch_function_impl
 
     @staticmethod

@@ -32,6 +32,7 @@ from torch import nn
 from benchmarks.perf.plain_manner import PlainManner
 from dfbench.artefacts import Artefacts
 from dfbench.budget import Budget
+from dfbench.evaluation.ranking.devices import chosen_device
 from dfbench.learning.loop import Loops
 from dfbench.learning.pool import PairPool
 from dfbench.method import Need, Setting
@@ -62,7 +63,7 @@ class Size:
 def setting_of(size: Size, folder: Path) -> Setting:
     """A setting with untrained teachers, since speed does not depend on their weights."""
     torch.manual_seed(0)
-    device = torch.device(size.device)
+    device = chosen_device(size.device)
 
     def teacher(modality: Modality) -> Teacher:
         normaliser = Normaliser.of(modality)

@@ -11,7 +11,7 @@ from torch import Tensor
 from benchmarks.perf.gpu.journal import Journal, Request
 from benchmarks.perf.gpu.timing import once, peak_memory_mib, timed
 from dfbench.evaluation.definitions import DEFAULT_METRICS, metric
-from dfbench.evaluation.ranking.devices import Engine, engine_for
+from dfbench.evaluation.ranking.devices import Engine, chosen_device, engine_for
 from dfbench.evaluation.ranking.similarity import full_precision
 from dfbench.evaluation.ranking.task import prepared
 from dfbench.evaluation.ranking.torch_engine import rank_in_plain_torch
@@ -52,7 +52,7 @@ class Sides:
 
 def measure(request: Request, journal: Journal) -> None:
     """Record seconds of each engine and of an argsort, and of the product, by dataset size."""
-    device = torch.device(request.device)
+    device = chosen_device(request.device)
     engines: dict[str, Engine] = {"plain torch": rank_in_plain_torch}
     chosen = engine_for(device)
     if chosen is not rank_in_plain_torch:

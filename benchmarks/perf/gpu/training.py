@@ -23,7 +23,7 @@ GOAL = 2.0
 """Speed relative to the plain implementation."""
 _ENCODERS_ONLY = 2
 """Methods of the paper's table that train only encoders: Gaussian prior and alternative data."""
-_FULL = [
+FULL = [
     ("resnet34", 224, "bf16"),
     ("efficientnet-lite0", 224, "bf16"),
     ("resnet34", 64, "bf16"),
@@ -33,7 +33,7 @@ _FULL = [
     ("resnet34", 64, "fp32"),
     ("efficientnet-lite0", 224, "fp32"),
 ]
-_TINY = [("resnet-tiny", 16, "bf16")]
+TINY = [("resnet-tiny", 16, "bf16")]
 
 
 def measure(request: Request, journal: Journal) -> None:
@@ -42,7 +42,7 @@ def measure(request: Request, journal: Journal) -> None:
     journal.write("peak TFLOP/s", peak)
     batch = 8 if request.tiny else 96
     longest = 0.0
-    for network, image_size, precision in _TINY if request.tiny else _FULL:
+    for network, image_size, precision in TINY if request.tiny else FULL:
         name = f"{network}, {image_size} px, {precision}"
         if journal.seconds_left < longest:
             journal.write(name, {"not measured": "no time left"})
