@@ -175,3 +175,11 @@ def test_a_row_under_another_budget_is_shown_and_asked_nothing(shelf: Shelf) -> 
     assert "| Crossx (budget.steps=7)" in page
     assert "outperform each published baseline? (budget.steps=600)" in page
     assert "? (budget.steps=7)" not in page
+
+
+def test_page_begins_with_the_larger_images(shelf: Shelf) -> None:
+    for dataset, size in (("a-small", 32), ("b-large", 224), ("c-middle", 64), ("d-large", 224)):
+        shelf.add("crossx", 0.3, dataset=dataset, image_size=size, fingerprint=dataset)
+    page, _ = _page(shelf)
+    titles = [line.split(",")[0] for line in page.splitlines() if line.startswith("## ")]
+    assert titles == ["## b-large", "## d-large", "## c-middle", "## a-small"]

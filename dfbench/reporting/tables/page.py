@@ -36,12 +36,16 @@ def results_page(records: Sequence[Record], answers: Answers, preamble: str) -> 
 
 
 def answered_tables(records: Sequence[Record]) -> list[list[Record]]:
-    """The tables with questions of their own: all but those of partial class overlap."""
-    return [
+    """The tables with questions of their own, larger images first.
+
+    Tables of partial class overlap have none.
+    """
+    found = [
         table
         for table in tables(records)
         if parse_scenario(table[0].scenario).kind in ("closed", "unseen")
     ]
+    return sorted(found, key=lambda table: -table[0].data.image_size)
 
 
 def answer_table(table: Sequence[Record], answers: Answers) -> list[Layout]:
