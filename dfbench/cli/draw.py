@@ -69,7 +69,7 @@ def draw(
     with DrawServer(PhotoSearch(model, photos, count), port) as server:
         output().print(server.url, markup=False, soft_wrap=True)
         output().file.flush()
-        note(f"{len(photos.files)} photos; press Ctrl-C to stop")
+        note(f"{len(photos)} photos; press Ctrl-C to stop")
         if not no_browser:
             threading.Thread(target=webbrowser.open, args=(server.url,), daemon=True).start()
         try:

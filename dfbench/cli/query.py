@@ -90,7 +90,7 @@ def query(
     if form == "json":
         print_json([{"rank": i, "path": h.name, "score": h.score} for i, h in enumerate(hits, 1)])
     else:
-        _print(hits, sketch, model.about.similarity, len(photos.files))
+        _print(hits, sketch, model.about.similarity, len(photos))
     if sheet is not None:
         save_sheet(sheet, sketch, photos, hits)
         note(f"picture: {sheet}")

@@ -72,7 +72,7 @@ class PhotoSearch:
             "method": about.method,
             "seed": about.seed,
             "folder": self._gallery.root.resolve().name,
-            "photos": len(self._gallery.files),
+            "photos": len(self._gallery),
             "classes": sorted({name for known in about.classes.values() for name in known}),
         }
 
@@ -89,12 +89,12 @@ class PhotoSearch:
         Raises `IndexError` for an index out of range, `UnreadableImageError` for a file that no
         longer exists.
         """
-        if not 0 <= index < len(self._gallery.files):
+        if not 0 <= index < len(self._gallery):
             raise IndexError(index)
         content: bytes = self._thumbnails(index)
         return content
 
     def _thumbnail(self, index: int) -> bytes:
         content = BytesIO()
-        thumbnail(self._gallery.files[index], _SIDE).save(content, format="JPEG", quality=88)
+        thumbnail(self._gallery.file(index), _SIDE).save(content, format="JPEG", quality=88)
         return content.getvalue()

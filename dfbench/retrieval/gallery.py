@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from dfbench.class_names import encodable
 from dfbench.datasets.folder.layout import is_image_name
-from dfbench.datasets.images.contents import file_digests
+from dfbench.datasets.images.contents import named_digests
 from dfbench.datasets.images.decoding import READER, decoded
 from dfbench.datasets.images.file_errors import closed
 from dfbench.datasets.images.picture import UnreadableImageError
@@ -44,16 +44,19 @@ class Gallery:
     """The photos in a folder, with their embeddings."""
 
     root: Path
-    files: tuple[Path, ...]
-    """Readable photos, sorted by path."""
+    names: tuple[str, ...]
+    """Paths of readable photos relative to `root`, with slashes, sorted by folder and file."""
     embeddings: NDArray[np.float32]
-    """`[len(files), D]`."""
+    """`[len(names), D]`; read from disk on demand if nothing has changed since the last opening."""
     left_out: Mapping[Path, str]
     """Unreadable files, with the reason."""
 
-    def name(self, index: int) -> str:
-        """Path of a photo relative to the folder, with slashes."""
-        return self.files[index].relative_to(self.root).as_posix()
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def file(self, index: int) -> Path:
+        """A photo's file."""
+        return self.root / self.names[index]
 
 
 def open_gallery(root: Path, model: RetrievalModel, cache: Path) -> Gallery:
@@ -66,46 +69,51 @@ def open_gallery(root: Path, model: RetrievalModel, cache: Path) -> Gallery:
     Raises `InvalidInput` for a path that is not a folder or has no readable image, `FileFault` if
     the cache cannot be written to.
     """
-    files = _image_files(root)
+    names = _image_names(root)
     place = cache / "galleries"
-    name = blake2b(str(root.resolve()).encode(), digest_size=8).hexdigest()
-    digests = file_digests(files, root, place / f"{name}.json")
-    wanted = {digest: file for file, digest in digests.items() if digest is not None}
-    store = place / f"{name}-{model.identity('photo')[:16]}-v{READER}.safetensors"
-    embedded = _completed(read_embedded(store).only(wanted), wanted, model, store)
-    kept, left_out = [], {}
-    for file, digest in digests.items():
-        if digest in embedded.rows and encodable(str(file)):
-            kept.append((file, embedded.rows[digest]))
+    key = blake2b(str(root.resolve()).encode(), digest_size=8).hexdigest()
+    digests = named_digests(root, names, place / f"{key}.json")
+    wanted = {digest: name for name, digest in digests.items() if digest is not None}
+    store = place / f"{key}-{model.identity('photo')[:16]}-v{READER}.safetensors"
+    embedded = _completed(read_embedded(store), root, wanted, model, store)
+    kept, order, left_out = [], [], {}
+    usable = encodable(str(root))
+    for name, digest in digests.items():
+        if digest in embedded.rows and usable and (name.isascii() or encodable(name)):
+            kept.append(name)
+            order.append(digest)
         else:
             known = embedded.faults.get(digest or "")
-            left_out[file] = known or closed(file) or "cannot be opened"
+            left_out[root / name] = known or closed(root / name) or "cannot be opened"
     if not kept:
         file, reason = next(iter(left_out.items()))
         raise InvalidInput(
-            f"none of the {len(files)} images in {str(root)!r} can be read (first: {file.name!r}: "
+            f"none of the {len(names)} images in {str(root)!r} can be read (first: {file.name!r}: "
             f"{reason}); use another folder with --gallery"
         )
-    rows = np.stack([row for _, row in kept])
-    return Gallery(root, tuple(file for file, _ in kept), rows, left_out)
+    if embedded.order != order:
+        embedded = embedded.only(wanted).ordered(order)
+        write_embedded(store, embedded)
+    return Gallery(root, tuple(kept), embedded.matrix, left_out)
 
 
-def _image_files(root: Path) -> list[Path]:
+def _image_names(root: Path) -> list[str]:
     if not root.is_dir():
         what = "is a file" if root.exists() else "does not exist"
         raise InvalidInput(f"gallery {str(root)!r} {what}; allowed: a folder of photos")
-    files = []
-    for folder, folders, names in os.walk(root, onerror=_tell_closed):
+    found = []
+    for folder, folders, files in os.walk(root, onerror=_tell_closed):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        files += [
-            Path(folder, name) for name in names if is_image_name(name) and not name.startswith(".")
+        inside = Path(folder).relative_to(root).parts
+        found += [
+            (*inside, name) for name in files if is_image_name(name) and not name.startswith(".")
         ]
-    if not files:
+    if not found:
         raise InvalidInput(
             f"no images in {str(root)!r} or its subfolders (suffixes such as .jpg, .png, .webp); "
             "use another folder with --gallery"
         )
-    return sorted(files)
+    return ["/".join(parts) for parts in sorted(found)]
 
 
 def _tell_closed(fault: OSError) -> None:
@@ -116,9 +124,9 @@ def _tell_closed(fault: OSError) -> None:
 
 
 def _completed(
-    known: Embedded, wanted: Mapping[str, Path], model: RetrievalModel, store: Path
+    known: Embedded, root: Path, wanted: Mapping[str, str], model: RetrievalModel, store: Path
 ) -> Embedded:
-    """The known embeddings completed with the missing ones, which are also stored."""
+    """The known embeddings completed with the missing ones, which are stored in parts."""
     missing = [digest for digest in wanted if digest not in known]
     if not missing:
         return known
@@ -131,18 +139,16 @@ def _completed(
         ):
             for start in range(0, len(missing), _BATCH):
                 part = missing[start : start + _BATCH]
-                _embed(part, [wanted[digest] for digest in part], model, fresh, pool)
+                _embed(part, [root / wanted[digest] for digest in part], model, fresh, pool)
                 advance(len(part))
                 if len(fresh) >= _PART_PHOTOS:
                     write_part(store, fresh)
                     known.update(fresh)
                     fresh = Embedded()
-    except BaseException:
+    finally:
         if len(fresh):
             write_part(store, fresh)
-        raise
     known.update(fresh)
-    write_embedded(store, known)
     return known
 
 

@@ -22,7 +22,7 @@ from dfbench.system.files import atomic_path, entries
 _PART = ".part-"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Embedded:
     """Embeddings and reading errors of files, by digest."""
 
@@ -30,6 +30,10 @@ class Embedded:
     """The embedding `[D]` of each photo."""
     faults: dict[str, str] = field(default_factory=dict)
     """Unreadable files, with the reason."""
+    order: list[str] = field(default_factory=list)
+    """Digests of the photos of a gallery, in its order; empty if not of one file."""
+    matrix: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), np.float32))
+    """Their embeddings `[len(order), D]`."""
 
     def __contains__(self, digest: str) -> bool:
         return digest in self.rows or digest in self.faults
@@ -39,8 +43,10 @@ class Embedded:
 
     def update(self, others: Embedded) -> None:
         """Add the embeddings and errors of other files."""
-        self.rows.update(others.rows)
-        self.faults.update(others.faults)
+        if len(others):
+            self.rows.update(others.rows)
+            self.faults.update(others.faults)
+            self.order = []
 
     def only(self, wanted: Container[str]) -> Embedded:
         """The embeddings and errors of the wanted files only."""
@@ -48,6 +54,11 @@ class Embedded:
             {digest: row for digest, row in self.rows.items() if digest in wanted},
             {digest: fault for digest, fault in self.faults.items() if digest in wanted},
         )
+
+    def ordered(self, order: list[str]) -> Embedded:
+        """With the embeddings in the order of a gallery."""
+        matrix = np.stack([self.rows[digest] for digest in order])
+        return Embedded(self.rows, self.faults, order, matrix)
 
 
 def read_embedded(file: Path) -> Embedded:
@@ -61,7 +72,9 @@ def read_embedded(file: Path) -> Embedded:
 def write_part(file: Path, embedded: Embedded) -> None:
     """Write a part atomically. Raises `FileFault`."""
     name = blake2b("".join((*embedded.rows, *embedded.faults)).encode(), digest_size=8).hexdigest()
-    _write(file.with_name(f"{file.stem}{_PART}{name}{file.suffix}"), embedded)
+    part = file.with_name(f"{file.stem}{_PART}{name}{file.suffix}")
+    order = list(embedded.rows)
+    _write(part, embedded.ordered(order) if order else embedded)
 
 
 def write_embedded(file: Path, embedded: Embedded) -> None:
@@ -79,16 +92,21 @@ def _parts(file: Path) -> list[Path]:
 def _read(file: Path) -> Embedded:
     try:
         with safe_open(file, "np") as stored:
-            rows = stored.get_tensor("rows")
             told = json.loads(stored.metadata()["dfbench"])
-        return Embedded(dict(zip(told["digests"], rows, strict=True)), told["faults"])
+            shape = tuple(stored.get_slice("rows").get_shape())
+        order, faults = told["digests"], told["faults"]
+        offset = file.stat().st_size - 4 * shape[0] * shape[1]  # the only tensor, stored last
+        matrix = (
+            np.memmap(file, "<f4", "r", offset, shape) if order else np.empty(shape, np.float32)
+        )
+        rows = dict(zip(order, np.asarray(matrix), strict=True))
     except (OSError, SafetensorError, ValueError, KeyError, TypeError):
         # The cause does not matter: a damaged cache file is rebuilt.
         return Embedded()
+    return Embedded(rows, faults, order, np.asarray(matrix))
 
 
 def _write(file: Path, embedded: Embedded) -> None:
-    told = {"digests": list(embedded.rows), "faults": embedded.faults}
-    rows = np.stack(list(embedded.rows.values())) if embedded.rows else np.empty((0, 0), np.float32)
+    told = {"digests": embedded.order, "faults": embedded.faults}
     with atomic_path(file) as temporary:
-        save_file({"rows": rows}, temporary, {"dfbench": json.dumps(told)})
+        save_file({"rows": embedded.matrix}, temporary, {"dfbench": json.dumps(told)})

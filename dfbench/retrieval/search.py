@@ -14,6 +14,9 @@ from dfbench.errors import InvalidInput
 from dfbench.retrieval.gallery import Gallery
 from dfbench.retrieval.model import Pictures, RetrievalModel
 
+_BLOCK = 16_384
+"""Photos scored at a time."""
+
 
 @dataclass(frozen=True)
 class Hit:
@@ -33,24 +36,45 @@ def ranked(model: RetrievalModel, gallery: Gallery, sketch: Pictures, k: int) ->
     Ties are broken by path. Raises `InvalidInput` for a sketch that cannot be used as a query.
     """
     query = model.encode_sketches(sketch)
-    best = model.rank(query, gallery.embeddings, min(k, len(gallery.files)))[0]
-    scores = _scores(query[0], gallery.embeddings[best], model.about.similarity)
-    return [
-        Hit(int(index), gallery.name(index), float(score))
-        for index, score in zip(best, scores, strict=True)
-    ]
+    scores, error = _scores(query[0], gallery.embeddings, model.about.similarity)
+    near = _candidates(-scores if model.about.similarity == "euclidean" else scores, error, k)
+    best = near[model.rank(query, gallery.embeddings[near], min(k, len(near)))[0]]
+    return [Hit(int(index), gallery.names[index], float(scores[index])) for index in best]
+
+
+def _candidates(nearness: NDArray[np.float32], error: float, k: int) -> NDArray[np.int64]:
+    """Indices, ascending, of all photos that can be among the k nearest by exact ranking.
+
+    All photos if some nearness is not finite: exact ranking says which embedding is at fault.
+    """
+    if k >= len(nearness) or not np.isfinite(nearness).all():
+        return np.arange(len(nearness))
+    return np.flatnonzero(nearness >= np.partition(nearness, -k)[-k] - 2 * error)
 
 
 def _scores(
     query: NDArray[np.float32], photos: NDArray[np.float32], similarity: str
-) -> NDArray[np.float32]:
-    if similarity == "euclidean":
-        distances: NDArray[np.float32] = np.linalg.norm(photos - query, axis=1)
-        return distances
-    products: NDArray[np.float32] = photos @ query
+) -> tuple[NDArray[np.float32], float]:
+    """Cosine, inner product or distance of all photos `[G]`, and a bound on its rounding error.
+
+    A float32 sum of D products is off by at most D eps times the product of the norms.
+    """
+    scores, norms = np.empty((2, len(photos)), np.float32)
+    for start in range(0, len(photos), _BLOCK):
+        at = slice(start, start + _BLOCK)
+        block = photos[at]
+        if similarity == "euclidean":
+            scores[at] = np.linalg.norm(block - query, axis=1)
+        else:
+            scores[at] = block @ query
+            norms[at] = np.linalg.norm(block, axis=1)
+    largest = np.linalg.norm(query) * norms.max() if similarity == "inner" else 1.0
     if similarity == "cosine":
-        products /= np.linalg.norm(photos, axis=1) * np.linalg.norm(query)
-    return products
+        with np.errstate(invalid="ignore"):  # a photo without direction is refused by the ranking
+            scores /= norms * np.linalg.norm(query)
+    elif similarity == "euclidean":
+        largest = scores.max()
+    return scores, len(query) * float(np.finfo(np.float32).eps * largest)
 
 
 _DARK = 0.5

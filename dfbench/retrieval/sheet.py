@@ -69,7 +69,7 @@ def save_sheet(target: Path, sketch: Path, gallery: Gallery, hits: Sequence[Hit]
     _write(draw, (_MARGIN, _MARGIN + _CELL), ("sketch", sketch.name))
     for place, hit in enumerate(hits):
         at = left + place % columns * pitch[0], _MARGIN + place // columns * pitch[1]
-        _paste(sheet, gallery.files[hit.index], at)
+        _paste(sheet, gallery.file(hit.index), at)
         _write(draw, (at[0], at[1] + _CELL), (f"{place + 1}   {hit.score:.3f}", hit.name))
     with atomic_path(target) as temporary:
         sheet.save(temporary, format=FORMATS[target.suffix.lower()])

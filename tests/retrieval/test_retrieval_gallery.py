@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from stand_in import stand_in_run
 import dfbench
 from dfbench.datasets.images.decoding import decoded
 from dfbench.errors import InvalidInput
-from dfbench.retrieval import RetrievalModel, open_gallery, ranked
+from dfbench.retrieval import Gallery, RetrievalModel, open_gallery, ranked, search
 from dfbench.retrieval import gallery as gallery_module
 from dfbench.system.file_errors import FileFault
 
@@ -43,8 +44,8 @@ def test_gallery_holds_all_images_in_all_folders_by_path(
     (own_photos / ".hidden").mkdir()
     shutil.copy(own_photos / "again.PNG", own_photos / ".hidden" / "0.png")
     gallery = open_gallery(own_photos, model, tmp_path)
-    names = [gallery.name(i) for i in range(len(gallery.files))]
-    assert names[:2] == ["again.PNG", "holiday/boat/0.png"]
+    names = gallery.names
+    assert names[:2] == ("again.PNG", "holiday/boat/0.png")
     assert len(names) == 10
     assert gallery.embeddings.shape == (10, 16)
     assert np.array_equal(
@@ -66,10 +67,10 @@ def test_only_new_and_changed_files_are_embedded_again(
     shutil.copy(own_photos / "holiday" / "sun" / "0.png", changed.with_name("new.png"))
     second = open_gallery(own_photos, model, tmp_path)
     assert decoded_files == []
-    row = {second.name(i): row for i, row in enumerate(second.embeddings)}
+    row = dict(zip(second.names, second.embeddings, strict=True))
     assert np.array_equal(row["holiday/boat/1.png"], row["holiday/sun/2.png"])
     assert not np.array_equal(row["holiday/boat/1.png"], first.embeddings[2])
-    assert len(second.files) == 11
+    assert len(second) == 11
 
 
 def test_other_encoders_have_embeddings_of_their_own(
@@ -112,7 +113,7 @@ def test_interrupted_embedding_keeps_what_was_done(
     with pytest.raises(KeyboardInterrupt):
         open_gallery(own_photos, model, tmp_path)
     decoded_files.clear()
-    assert len(open_gallery(own_photos, model, tmp_path).files) == 10
+    assert len(open_gallery(own_photos, model, tmp_path)) == 10
     assert len(decoded_files) == 5
 
 
@@ -179,7 +180,7 @@ def test_unreadable_files_are_left_out_with_their_reason(
     os.mkfifo(own_photos / "pipe.png")
     for _ in range(2):
         gallery = open_gallery(own_photos, model, tmp_path)
-        assert len(gallery.files) == 10
+        assert len(gallery) == 10
         told = {file.name: reason for file, reason in gallery.left_out.items()}
         assert told["empty.jpg"] == "empty file"
         assert told["pipe.png"] == "a named pipe, not a file"
@@ -214,6 +215,51 @@ def test_hits_are_the_nearest_photos_and_no_more_than_there_are(
     assert len(hits) == 10
     cosines = gallery.embeddings @ model.encode_sketches(sketch)[0]
     assert np.allclose([hit.score for hit in hits], np.sort(cosines)[::-1], atol=1e-5)
-    assert [gallery.name(hit.index) for hit in hits] == [hit.name for hit in hits]
+    assert [gallery.names[hit.index] for hit in hits] == [hit.name for hit in hits]
     places = {hit.name: place for place, hit in enumerate(hits)}
     assert places["holiday/cup/0.png"] - places["again.PNG"] == 1  # tied: by path
+
+
+@pytest.mark.parametrize("similarity", ["cosine", "inner", "euclidean"])
+def test_search_finds_the_photos_of_the_exact_ranking(
+    model: RetrievalModel, monkeypatch: pytest.MonkeyPatch, similarity: str
+) -> None:
+    rng = np.random.default_rng(0)
+    photos = rng.normal(size=(3000, 16)).astype(np.float32)
+    photos[1000:1040] = photos[2000]  # more ties than photos asked for
+    query = (photos[2000] + rng.normal(size=16).astype(np.float32) / 1e4)[None]
+    model = replace(model, about=model.about.model_copy(update={"similarity": similarity}))
+    monkeypatch.setattr(RetrievalModel, "encode_sketches", lambda *_: query)
+    monkeypatch.setattr(search, "_BLOCK", 700)
+    names = tuple(f"{number}.png" for number in range(len(photos)))
+    gallery = Gallery(Path(), names, photos, {})
+    for k in (1, 10, 60, 2999, 3000):
+        hits = ranked(model, gallery, query, k)
+        assert [hit.index for hit in hits] == list(model.rank(query, photos, k)[0])
+
+
+def test_embedding_that_cannot_be_ranked_is_refused(
+    model: RetrievalModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos = np.ones((20, 16), np.float32)
+    photos[7] = np.nan
+    monkeypatch.setattr(RetrievalModel, "encode_sketches", lambda *_: photos[:1])
+    with pytest.raises(InvalidInput, match="row 7"):
+        ranked(model, Gallery(Path(), tuple("a" * 20), photos, {}), photos[:1], 3)
+
+
+def test_unchanged_gallery_is_read_from_disk_on_demand(
+    own_photos: Path, model: RetrievalModel, tmp_path: Path
+) -> None:
+    first = open_gallery(own_photos, model, tmp_path)
+    (store,) = (tmp_path / "galleries").glob("*.safetensors")
+    written = store.stat().st_mtime_ns
+    again = open_gallery(own_photos, model, tmp_path)
+    assert store.stat().st_mtime_ns == written
+    assert isinstance(again.embeddings.base, np.memmap)
+    assert np.array_equal(again.embeddings, first.embeddings)
+    (own_photos / "again.PNG").unlink()
+    fewer = open_gallery(own_photos, model, tmp_path)
+    assert fewer.names == first.names[1:]
+    assert np.array_equal(fewer.embeddings, first.embeddings[1:])
+    assert isinstance(open_gallery(own_photos, model, tmp_path).embeddings.base, np.memmap)

@@ -111,7 +111,8 @@ def image_files(folder: Path) -> list[Path]:
 
 def is_image_name(name: str) -> bool:
     """Whether Pillow can read the format of the suffix, in upper or lower case."""
-    return Path(name).suffix.lower() in _suffixes()
+    stem, dot, suffix = name.rpartition(".")
+    return bool(stem) and dot + suffix.lower() in _suffixes()
 
 
 @cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -21,30 +22,35 @@ _SETTLED = 2.0
 
 
 def file_digests(files: Sequence[Path], root: Path, index: Path) -> Digests:
+    """`named_digests` by path, for files below `root`."""
+    names = {file.relative_to(root).as_posix(): file for file in files}
+    return {names[name]: digest for name, digest in named_digests(root, list(names), index).items()}
+
+
+def named_digests(root: Path, names: Sequence[str], index: Path) -> dict[str, str | None]:
     """BLAKE2 digest of each file's bytes, in hex; None for a file that cannot be read.
 
-    Digests are cached in the file `index` by path relative to `root`, with the file's size,
-    modification time and change time (which programs cannot set back). A damaged index is ignored;
-    one that cannot be written raises `FileFault`.
+    Names are relative to `root`, with slashes. Digests are cached in the file `index`, with the
+    file's size, modification time and change time (which programs cannot set back). A damaged
+    index is ignored; one that cannot be written raises `FileFault`.
     """
     known = _read(index)
     if not known:
         check_writable(index)
     settled_before = (time.time() - _SETTLED) * 1e9
-    digests: Digests = {}
+    digests: dict[str, str | None] = {}
     fresh: _Index = {}
-    with console.progress("reading images", len(files)) as advance:
-        for file in files:
-            name = file.relative_to(root).as_posix()
-            digests[file] = None
+    with console.progress("reading images", len(names)) as advance:
+        for name in names:
+            digests[name] = None
             with suppress(OSError):
-                stat = file.stat()
+                stat = os.stat(f"{root}/{name}")  # noqa: PTH116  # a Path costs more than the call
                 stamp = f"{stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns}"
                 entry = known.get(name, ["", ""])
                 if entry[0] == stamp:
-                    digests[file] = entry[1]
+                    digests[name] = entry[1]
                 else:
-                    digests[file] = digest = digest_of(read_file(file))
+                    digests[name] = digest = digest_of(read_file(root / name))
                     if max(stat.st_mtime_ns, stat.st_ctime_ns) < settled_before:
                         fresh[name] = [stamp, digest]
             # The index doubles before each write, so all writes cost at most twice the last.
