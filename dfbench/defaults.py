@@ -10,8 +10,7 @@ from typing import Any
 
 from dfbench.errors import InvalidConfig, InvalidInput, unknown_name
 from dfbench.plugins.sources import PluginSources
-from dfbench.system.files import absolute, entries
-from dfbench.system.text_files import read_text
+from dfbench.system.files import absolute, entries, read_text
 
 _KEYS = ("data-root",)
 """Keys of the configuration file."""

@@ -97,8 +97,8 @@ def quick_bench(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
 
     Modules of plugin files are forgotten after each verb, as the end of a process would.
     """
+    from dfbench.process import handover
     from dfbench.process import launch as child
-    from dfbench.process import test_images as handover
     from dfbench.process.supervision import Ending, Supervision
     from dfbench.worker import verbs as worker
 

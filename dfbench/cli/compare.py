@@ -104,8 +104,8 @@ def _pair(
     folders: RunFolders,
     resamples: int,
 ) -> Layout:
+    from dfbench.reporting.comparisons.intervals import compare as compared
     from dfbench.reporting.comparisons.pairs import pair_question
-    from dfbench.reporting.comparisons.resampling import compare as compared
     from dfbench.reporting.tables.answers import answered, how_to_read
 
     question = pair_question(records, labels, metric, representation)
@@ -147,7 +147,7 @@ def _answers(
 ) -> Kept:
     """The stored comparisons that are still valid; the others computed from the run folders."""
     from dfbench.reporting.comparisons.file import Kept, keep_current
-    from dfbench.reporting.comparisons.resampling import compare as compared
+    from dfbench.reporting.comparisons.intervals import compare as compared
     from dfbench.reporting.tables.page import wanted
 
     asked = wanted(records)

@@ -4,23 +4,112 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from dfbench.cli.options import cache_option, data_root_option, format_option
-from dfbench.cli.parameters import Choice
-from dfbench.cli.prepare import prepare
-from dfbench.cli.request_options import request_option
+from dfbench.cli.options import (
+    cache_option,
+    data_root_option,
+    format_option,
+    plugin_options,
+    plugin_sources,
+)
+from dfbench.cli.parameters import Choice, request_option, request_options
 from dfbench.datasets.split import HoldoutName
 from dfbench.defaults import data_root_or_configured
 from dfbench.errors import unknown_name
-from dfbench.request import DataOptions
-from dfbench.system.console import note, print_json
+from dfbench.plugins.sources import PluginSources
+from dfbench.request import DataOptions, read_options
+from dfbench.system.console import note, output, print_json
 
 if TYPE_CHECKING:
     from dfbench.datasets.condition.condition import Condition, Looks
-    from dfbench.datasets.dataset import DatasetRequest
+    from dfbench.datasets.dataset import Dataset, DatasetRequest
+    from dfbench.process.messages import DatasetOffer
+
+
+@click.command()
+@click.argument("dataset")
+@request_options(DataOptions, without=("alternative",))
+@data_root_option
+@click.option(
+    "--processes",
+    type=click.IntRange(1),
+    help="Number of decoding processes; default: one per core.",
+)
+@plugin_options
+@cache_option
+@format_option("text", "json")
+def prepare(
+    *,
+    processes: int | None,
+    plugin_files: tuple[Path, ...],
+    plugins_dir: Path | None,
+    form: str,
+    **options: Any,
+) -> None:
+    """Decode and resize the images of DATASET into the cache, where runs read them.
+
+    A run does this itself if needed. Images are decoded again only if they changed, and an
+    interrupted preparation resumes. DATASET is as in dfbench run --dataset.
+    """
+    from dfbench.planning.data import open_choice
+
+    request, _ = read_options(options, plugin_sources(plugin_files, plugins_dir))
+    offer = _offer(request.data.kind, request.plugins)
+    opened = open_choice(request.data, offer, request.places.cache, processes)
+    for line in opened.notes:
+        note(line)
+    content = _content(opened)
+    if form == "json":
+        print_json(content)
+    else:
+        photos, sketches = content["images"]["photo"], content["images"]["sketch"]
+        output().print(
+            f"{content['dataset']}: {photos} photos and {sketches} sketches of "
+            f"{len(opened.classes) + len(opened.alternative_classes)} classes are ready at "
+            f"{opened.image_size} px",
+            markup=False,
+        )
+
+
+def _offer(kind: str, sources: PluginSources) -> DatasetOffer:
+    from dfbench.plugins.host import PluginHost
+    from dfbench.process.messages import DatasetOffer
+
+    host = PluginHost.of(sources)
+    host.require(sources.files)
+    found = host.dataset(kind)
+    spec = found.spec
+    return DatasetOffer(
+        name=kind, target=spec.target, argument=spec.argument, file=found.plugin.file
+    )
+
+
+def _content(dataset: Dataset) -> dict[str, Any]:
+    from dfbench.modality import MODALITIES
+
+    images = {}
+    for modality in MODALITIES:
+        sets = (
+            dataset.images(modality, "train"),
+            dataset.images(modality, "test"),
+            dataset.alternative(modality),
+        )
+        for part in sets:
+            part.images[:1]  # a dataset may prepare its images when they are first read
+        images[modality] = len({name for part in sets for name in part.names})
+    return {
+        "dataset": dataset.name,
+        "image_size": dataset.image_size,
+        "classes": list(dataset.classes),
+        "alternative_classes": list(dataset.alternative_classes),
+        "images": images,
+        "fingerprint": dataset.fingerprint,
+        "notes": list(dataset.notes),
+    }
+
 
 _FOLDER = "folder"
 _FETCHED = "cifar-quickdraw"
@@ -129,7 +218,7 @@ def _condition(name: str, request: DatasetRequest, looks: Looks) -> Condition:
     from dfbench.datasets.known import VARIANTS
 
     if name == _FOLDER:
-        from dfbench.datasets.condition.folder import folder_holding
+        from dfbench.datasets.condition.folders import folder_holding
 
         return examined(folder_holding(request), looks)
     if name == _FETCHED:
@@ -140,6 +229,6 @@ def _condition(name: str, request: DatasetRequest, looks: Looks) -> Condition:
     if name not in VARIANTS:
         names = (*VARIANTS, _FETCHED, f"{_FOLDER}:PATH")
         raise unknown_name("dataset on disk", name, names, "dfbench list datasets")
-    from dfbench.datasets.condition.known import known_holding
+    from dfbench.datasets.condition.folders import known_holding
 
     return examined(known_holding(name, request), looks)

@@ -8,8 +8,7 @@ from typing import Any
 
 import rich_click as click
 
-from dfbench.cli.parameters import AbsolutePath, Choice
-from dfbench.cli.request_options import request_option
+from dfbench.cli.parameters import AbsolutePath, Choice, request_option
 from dfbench.defaults import chosen_plugins
 from dfbench.plugins.sources import PluginSources
 from dfbench.request import DataChoice, Places

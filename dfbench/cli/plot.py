@@ -185,7 +185,7 @@ def precision_recall(request: Request, *, representation: str) -> None:
     """Draw precision against recall, from the embeddings in the run folders."""
     from dfbench.reporting.comparisons.intervals import FROM_THREE_SEEDS
     from dfbench.reporting.plots.choice import chosen_lines, one_condition
-    from dfbench.reporting.plots.precision_recall import MOST_CURVES, curve_chart, curve_of
+    from dfbench.reporting.plots.runs import MOST_CURVES, curve_chart, curve_of
     from dfbench.reporting.plots.style import draw
     from dfbench.reporting.tables.leaderboard import table_title
 
@@ -206,7 +206,7 @@ def precision_recall(request: Request, *, representation: str) -> None:
 def confusion(request: Request, *, representation: str) -> None:
     """Draw which classes a method retrieves for the queries of each class."""
     from dfbench.reporting.plots.choice import chosen_lines, one_condition
-    from dfbench.reporting.plots.confusion import confusion_chart, shares_of
+    from dfbench.reporting.plots.runs import confusion_chart, shares_of
     from dfbench.reporting.plots.style import draw
     from dfbench.reporting.tables.leaderboard import table_title
 
@@ -233,11 +233,10 @@ def overlap(request: Request, *, metric: str, representation: str, groups: bool)
     """Draw scores against the share of classes that both teachers know, with published bars."""
     from dfbench.reporting.cells import metric_title
     from dfbench.reporting.comparisons.intervals import interval_lines
-    from dfbench.reporting.overlap import sweeps
+    from dfbench.reporting.overlap import ALL, GROUPS, sweeps
     from dfbench.reporting.plots.overlap import chosen_series, overlap_chart, panel_of
     from dfbench.reporting.plots.style import draw
     from dfbench.reporting.published import published_overlap
-    from dfbench.reporting.query_groups import ALL, GROUPS
     from dfbench.reporting.run_folders import RunFolders
 
     records = request.records()

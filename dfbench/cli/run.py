@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from dfbench.cli.options import format_option, plugin_options, plugin_sources
-from dfbench.cli.request_options import request_option, request_options
+from dfbench.cli.parameters import request_option, request_options
 from dfbench.hookspecs import NO_IMAGES
 from dfbench.process.supervision import Supervision
 from dfbench.request import (

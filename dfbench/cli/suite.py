@@ -10,14 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import rich_click as click
 
-from dfbench.cli.options import (
-    data_root_option,
-    format_option,
-    plugin_options,
-    plugin_sources,
-)
-from dfbench.cli.parameters import AbsolutePath, Choice, FiniteRange
-from dfbench.cli.request_options import request_options
+from dfbench.cli.options import data_root_option, format_option, plugin_options, plugin_sources
+from dfbench.cli.parameters import AbsolutePath, Choice, FiniteRange, request_options
 from dfbench.errors import InvalidInput
 from dfbench.request import (
     DataOptions,

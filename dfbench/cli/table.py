@@ -161,7 +161,7 @@ def _tables(
 
 def _compared(kind: str, records: list[Record], results: Path) -> list[Layout]:
     from dfbench.reporting.comparisons.file import read_comparisons
-    from dfbench.reporting.tables.ablations import ablation_tables, data_tables
+    from dfbench.reporting.tables.answers import ablation_tables, data_tables
 
     known = {record.eval_id for record in records}
     answers = {
@@ -207,8 +207,7 @@ def _by_overlap(records: list[Record], metrics: tuple[str, ...]) -> list[Layout]
 def _write_page(page: Path, results: Path, records: list[Record]) -> None:
     from dfbench.reporting.comparisons.file import keep_current, read_comparisons
     from dfbench.reporting.tables.page import PREAMBLE, results_page, wanted
-    from dfbench.system.files import atomic_path, check_writable
-    from dfbench.system.text_files import read_text
+    from dfbench.system.files import atomic_path, check_writable, read_text
 
     check_writable(page)
     asked = wanted(records)

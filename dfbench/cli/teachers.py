@@ -16,7 +16,7 @@ from dfbench.cli.options import (
     plugin_options,
     plugin_sources,
 )
-from dfbench.cli.request_options import request_option, request_options
+from dfbench.cli.parameters import request_option, request_options
 from dfbench.errors import InvalidConfig
 from dfbench.request import (
     DataChoice,

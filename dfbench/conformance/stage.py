@@ -32,8 +32,8 @@ from dfbench.planning.settings import configure
 from dfbench.plugins.host import PluginHost
 from dfbench.plugins.method_info import MethodInfo
 from dfbench.plugins.sources import PluginSources
+from dfbench.process.handover import shared_arrays
 from dfbench.process.messages import DatasetAnswer, DatasetOffer, Job
-from dfbench.process.shared_arrays import shared_arrays
 from dfbench.provision import Files, provide, supplied
 from dfbench.request import DataChoice, Places, RunRequest
 from dfbench.request.settings import Settings

@@ -1,8 +1,8 @@
-"""The dataset protocol: images by modality, class and part."""
+"""The dataset protocol: images by modality, class and part; and checks of its options."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -10,7 +10,9 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from dfbench.class_names import encodable
 from dfbench.datasets.split import HoldoutName
+from dfbench.errors import InvalidInput
 from dfbench.modality import Modality
 
 Images = NDArray[np.uint8]
@@ -207,3 +209,38 @@ class NoImages:
     def alternative(self, modality: Modality) -> ImageSet:
         """None."""
         return self.images(modality, "train")
+
+
+def check_classes(title: str, benchmark: Collection[str], alternative: Collection[str]) -> None:
+    """Raise `InvalidInput` for a class in both lists, and for fewer than two benchmark classes."""
+    both = sorted({*benchmark} & {*alternative})
+    if both:
+        raise InvalidInput(
+            f"class {both[0]!r} is both a benchmark and an alternative class: "
+            "leave it out of one of the two"
+        )
+    if len(benchmark) < 2:
+        raise InvalidInput(
+            f"{len(benchmark)} benchmark classes of {title}: a classifier needs two or more "
+            "(see: --classes)"
+        )
+
+
+def check_place(folder: Path) -> None:
+    """Raise `InvalidInput` for a path that cannot be recorded in a run's files."""
+    if not encodable(str(folder.absolute())):
+        raise InvalidInput(
+            f"the path {str(folder.absolute())!a} is not UTF-8, so runs cannot record it: "
+            "rename the folder, or use a symbolic link to it"
+        )
+
+
+def check_unpublished(title: str, request: DatasetRequest) -> None:
+    """Raise `InvalidInput` for an option that applies to published datasets only."""
+    if request.holdout != "fifth" or request.duplicate_photos:
+        option = (
+            "--duplicate-photos" if request.duplicate_photos else f"--holdout {request.holdout}"
+        )
+        raise InvalidInput(
+            f"{option} does not apply to {title}, only to published datasets; remove the option"
+        )

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dfbench.budget import Budget
-from dfbench.learning.metric import SharedProxies
+from dfbench.learning.metric_losses import SharedProxies
 from dfbench.modality import Modality
 
 

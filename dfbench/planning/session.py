@@ -15,7 +15,7 @@ from dfbench.datasets.dataset import Dataset, ImageSet, NoImages
 from dfbench.errors import DfbenchError
 from dfbench.hookspecs import NO_IMAGES
 from dfbench.modality import MODALITIES, Modality
-from dfbench.planning.datasets import open_choice
+from dfbench.planning.data import divided, open_choice, retrieval_images
 from dfbench.planning.external_teachers import (
     accuracies,
     checked_choice,
@@ -29,7 +29,6 @@ from dfbench.records.record import Arithmetic
 from dfbench.request import DataChoice, RunRequest
 from dfbench.scenarios import parse_scenario
 from dfbench.scenarios.division import ClassDivision, Situation
-from dfbench.scenarios.opening import divided, retrieval_images
 from dfbench.system.machine import available_cores
 from dfbench.teachers.external import ExternalTeachers, external_teachers, known_classes
 from dfbench.teachers.identities import NetworkIdentities, network_file

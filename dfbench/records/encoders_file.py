@@ -17,8 +17,7 @@ from dfbench.networks.chain import Chain, UnwrittenEncoder, rebuilt, written
 from dfbench.networks.compilation import uncompiled
 from dfbench.plugins.code import describe_fault, plugin_faults
 from dfbench.process.messages import Job
-from dfbench.system.files import atomic_path
-from dfbench.system.text_files import read_model
+from dfbench.system.files import atomic_path, read_model
 
 WRITTEN_FILE = "encoders.json"
 _IMAGES = 4

@@ -16,8 +16,8 @@ from safetensors.numpy import load_file
 from dfbench.errors import DfbenchError, InvalidInput
 from dfbench.modality import MODALITIES, Modality
 from dfbench.planning.settings import changed_settings
+from dfbench.process.handover import LABELS_FILE
 from dfbench.process.messages import OUTCOME_FILE, Outcome, embeddings_file
-from dfbench.process.test_images import LABELS_FILE
 from dfbench.records.record import Arithmetic, Record
 from dfbench.records.store import run_folder
 from dfbench.scenarios import CLOSED

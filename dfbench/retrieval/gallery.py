@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 
 from dfbench.class_names import encodable
 from dfbench.datasets.folder.layout import is_image_name
-from dfbench.datasets.images.contents import named_digests
 from dfbench.datasets.images.decoding import READER, decoded
-from dfbench.datasets.images.file_errors import closed
+from dfbench.datasets.images.files import closed, named_digests
 from dfbench.datasets.images.picture import UnreadableImageError
 from dfbench.errors import InvalidInput
 from dfbench.retrieval.gallery_cache import (

@@ -26,8 +26,7 @@ from dfbench.records.store import ResultStore, record_name, run_folder
 from dfbench.retrieval.card import CARD_FILE, Card
 from dfbench.retrieval.model import RetrievalModel
 from dfbench.system.file_errors import told_faults
-from dfbench.system.files import entries, read_file
-from dfbench.system.text_files import read_model
+from dfbench.system.files import entries, read_file, read_model
 
 _SHORTEST = 4
 """Fewest letters of an identity that select a run."""

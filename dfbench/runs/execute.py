@@ -14,11 +14,10 @@ from dfbench.learning.checkpoint import drop_checkpoints
 from dfbench.modality import MODALITIES
 from dfbench.need import Need, supplies_of
 from dfbench.planning.plan import Plan
+from dfbench.process.handover import LABELS_FILE, TestImages, handed_over, shared_arrays
 from dfbench.process.launch import call_fit
 from dfbench.process.messages import TRAINING_FOLDER, Job
-from dfbench.process.shared_arrays import shared_arrays
 from dfbench.process.supervision import Supervision
-from dfbench.process.test_images import LABELS_FILE, TestImages, handed_over
 from dfbench.records.record import Record
 from dfbench.records.showcase import SHOWCASE_FOLDER, lacks_showcase
 from dfbench.records.state import (

@@ -16,8 +16,8 @@ from dfbench.errors import DfbenchError
 from dfbench.evaluation.top import retrieve
 from dfbench.modality import Modality
 from dfbench.planning.plan import Plan
+from dfbench.process.handover import LABELS_FILE, TestImages
 from dfbench.process.messages import OUTCOME_FILE, Outcome
-from dfbench.process.test_images import LABELS_FILE, TestImages
 from dfbench.records.record import Record
 from dfbench.records.showcase import COUNTED, PHOTOS, VALUES_FILE, chosen_queries, save_showcase
 from dfbench.runs.ranking import Embeddings, embeddings_digest, read_embeddings

@@ -13,9 +13,9 @@ from dfbench.modality import MODALITIES
 from dfbench.need import ImageSource, Need, supplies_of
 from dfbench.planning.plan import Plan
 from dfbench.planning.session import Session
+from dfbench.process.handover import MakeArray
 from dfbench.process.launch import call
 from dfbench.process.messages import Lesson
-from dfbench.process.shared_arrays import MakeArray
 from dfbench.process.supervision import Supervision
 from dfbench.system.files import check_writable
 

@@ -17,8 +17,8 @@ from dfbench.evaluation import Evaluation, evaluate
 from dfbench.evaluation.metrics import random_average_precision
 from dfbench.modality import MODALITIES, Modality
 from dfbench.planning.plan import Plan
+from dfbench.process.handover import TestImages
 from dfbench.process.messages import embeddings_file
-from dfbench.process.test_images import TestImages
 from dfbench.scenarios.division import ClassDivision
 from dfbench.system.files import atomic_path
 

@@ -26,7 +26,7 @@ from dfbench.request.option import declared
 from dfbench.request.values import SettingValue
 from dfbench.scenarios import CLOSED, canonical
 from dfbench.suites.positions import KeyPath, key_lines, line_of
-from dfbench.system.text_files import read_text
+from dfbench.system.files import read_text
 from dfbench.teachers.recipe import TeacherRecipe
 
 _TOML_LINE = re.compile(r"(?P<text>.*?) \(at (?:line (?P<line>\d+), column \d+|end of document)\)")

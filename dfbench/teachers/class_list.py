@@ -15,7 +15,7 @@ from typing import Any
 from dfbench.class_names import listed_names, name_error, normalised
 from dfbench.errors import InvalidInput
 from dfbench.modality import Modality
-from dfbench.system.text_files import read_text
+from dfbench.system.files import read_text
 
 _CHANNELS = 3
 _BRIGHTEST = 1.0

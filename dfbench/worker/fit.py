@@ -25,6 +25,7 @@ from dfbench.networks.portions import Portions, in_portions
 from dfbench.numerics import pin_numerics
 from dfbench.planning.methods import rebuilt
 from dfbench.plugins.host import PluginHost
+from dfbench.process.handover import awaited_images, shared_images
 from dfbench.process.messages import (
     ENCODERS_FILE,
     JOB_FILE,
@@ -36,8 +37,6 @@ from dfbench.process.messages import (
     Outcome,
     embeddings_file,
 )
-from dfbench.process.shared_arrays import shared_images
-from dfbench.process.test_images import awaited_images
 from dfbench.provision import Files, provide
 from dfbench.records.encoders_file import write_down
 from dfbench.system.files import atomic_path

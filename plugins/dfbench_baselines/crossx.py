@@ -30,7 +30,7 @@ from functools import partial
 from typing import Any, ClassVar, Literal
 
 from dfbench.learning.loop import RandomState
-from dfbench.learning.metric import hard_pair_targets, soft_pair_targets
+from dfbench.learning.metric_losses import hard_pair_targets, soft_pair_targets
 from dfbench.learning.pool import PairPool, Pairs
 from dfbench.learning.students import Students
 from dfbench.method import Encoders, Method, MethodConfig, Need, Setting, Situation

@@ -17,8 +17,8 @@ from PIL import Image
 from trees import LAYOUTS, SOME, many, miniature, pacs_dassl, sketchy_sake
 
 from dfbench.datasets.condition.condition import precision_ceiling
-from dfbench.datasets.folder.classes import ClassList, packaged_lists
-from dfbench.datasets.images.file_errors import duplicates
+from dfbench.datasets.folder.opening import ClassList, packaged_lists
+from dfbench.datasets.images.files import duplicates
 from dfbench.datasets.known import variant
 
 PACS = ("dog", "elephant", "giraffe", "guitar", "horse", "house", "person")

@@ -14,7 +14,7 @@ from publisher import A_BATCH, COUNT, Publisher, cifar_tar, little_files, little
 from dfbench.class_names import colliding
 from dfbench.datasets import Dataset, DatasetRequest
 from dfbench.datasets.cifar_quickdraw.dataset import opened_from
-from dfbench.datasets.cifar_quickdraw.photos import photos
+from dfbench.datasets.cifar_quickdraw.files import photos
 from dfbench.datasets.cifar_quickdraw.source import NAME, PublishedSource, published
 from dfbench.datasets.shapes.figures import ALTERNATIVE
 from dfbench.errors import InvalidInput, UnknownName

@@ -23,7 +23,7 @@ from dfbench.class_names import (
     normalised,
 )
 from dfbench.datasets import Dataset, DatasetRequest
-from dfbench.datasets.condition.folder import folder_holding
+from dfbench.datasets.condition.folders import folder_holding
 from dfbench.datasets.folder.opening import open_folder
 from dfbench.datasets.known.facts import class_key
 from dfbench.errors import InvalidInput

@@ -6,7 +6,7 @@ from importlib.resources import files
 import pytest
 
 from dfbench.class_names import colliding, meaning, normalised
-from dfbench.datasets.folder.classes import ClassList, matching, packaged_lists
+from dfbench.datasets.folder.opening import ClassList, matching, packaged_lists
 
 
 @pytest.mark.parametrize("name", ["Alarm_Clock", "alarm-clock", " alarm  clock", "ALARM CLOCK"])

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from dfbench.datasets import DatasetRequest
 from dfbench.datasets.folder.opening import open_folder
-from dfbench.process.shared_arrays import shared_arrays, shared_images
+from dfbench.process.handover import shared_arrays, shared_images
 
 def peak():
     lines = Path("/proc/self/status").read_text().splitlines()

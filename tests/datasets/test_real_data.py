@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from dfbench.datasets import DatasetRequest
-from dfbench.datasets.folder.classes import packaged_lists
-from dfbench.datasets.folder.opening import open_folder
+from dfbench.datasets.folder.opening import open_folder, packaged_lists
 from dfbench.datasets.known import (
     class_shortfalls,
     inventory,

@@ -10,8 +10,8 @@ import pytest
 
 from dfbench.datasets.alternative import images_of
 from dfbench.datasets.dataset import Dataset, ImageSet
+from dfbench.planning.data import retrieval_images
 from dfbench.scenarios.division import ClassDivision
-from dfbench.scenarios.opening import retrieval_images
 
 CLASSES = ("ant", "bee", "cat")
 

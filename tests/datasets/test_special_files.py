@@ -13,7 +13,7 @@ import pytest
 from dfbench.datasets import DatasetRequest
 from dfbench.datasets.folder.opening import open_folder
 from dfbench.datasets.images.decoding import decoded, longest_side
-from dfbench.datasets.images.file_errors import duplicates, unreadable
+from dfbench.datasets.images.files import duplicates, unreadable
 from dfbench.datasets.images.picture import UnreadableImageError
 from dfbench.errors import InvalidInput
 from dfbench.records.store import ResultStore

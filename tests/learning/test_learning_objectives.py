@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dfbench.budget import Budget
-from dfbench.learning.metric import equal_decisions
+from dfbench.learning.metric_losses import equal_decisions
 from dfbench.learning.objective import Objective, Probed, Space, View
 from dfbench.learning.objectives.mib import (
     Critic,

@@ -11,7 +11,7 @@ from rows import ROWS, quick, supplies
 from toy import toy_images, toy_setting
 
 from dfbench.budget import Budget
-from dfbench.learning.metric import soft_pair_targets
+from dfbench.learning.metric_losses import soft_pair_targets
 from dfbench.learning.objective import Space, View
 from dfbench.learning.objectives.queue import QueueAndProxies
 from dfbench.learning.students import Students

@@ -11,8 +11,8 @@ import pytest
 from dfbench.datasets.dataset import ImageSet
 from dfbench.errors import DfbenchError
 from dfbench.modality import MODALITIES
-from dfbench.process import test_images as handover
-from dfbench.process.test_images import TestImages, awaited_images, handed_over
+from dfbench.process import handover
+from dfbench.process.handover import TestImages, awaited_images, handed_over
 
 IMAGES = {"photo": np.ones((2, 3, 4, 4), np.uint8), "sketch": np.zeros((1, 3, 4, 4), np.uint8)}
 MAKE = {name: (lambda name=name: IMAGES[name]) for name in IMAGES}

@@ -12,7 +12,7 @@ from shelf import QUERIES, Shelf
 
 from dfbench.datasets.dataset import ImageSet
 from dfbench.modality import Modality
-from dfbench.process.test_images import LABELS_FILE
+from dfbench.process.handover import LABELS_FILE
 from dfbench.records.record import Record
 from dfbench.records.showcase import chosen_queries, save_showcase
 from dfbench.reporting.run_folders import RunFolders

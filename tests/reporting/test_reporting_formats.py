@@ -17,9 +17,9 @@ from synthetic import synthetic_record
 from dfbench.evaluation.definitions import conventions, metric
 from dfbench.records.record import Record
 from dfbench.reporting.tables.columns import csv_text
-from dfbench.reporting.tables.latex import escaped, latex
 from dfbench.reporting.tables.layout import Layout
 from dfbench.reporting.tables.leaderboard import leaderboards
+from dfbench.reporting.tables.markup import escaped, latex
 from dfbench.reporting.tables.printing import markdown
 
 parse_mathematics = MathTextParser("path").parse

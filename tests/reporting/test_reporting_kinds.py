@@ -13,9 +13,8 @@ from synthetic import synthetic_record
 
 from dfbench.budget import Budget
 from dfbench.reporting.tables.across_datasets import across_datasets
-from dfbench.reporting.tables.html import html
-from dfbench.reporting.tables.latex import latex
 from dfbench.reporting.tables.layout import Layout
+from dfbench.reporting.tables.markup import html, latex
 from dfbench.reporting.tables.printing import markdown
 
 HOSTILE = "<script>alert(1)</script> & \"b\" 'c'"

@@ -12,10 +12,9 @@ from synthetic import synthetic_record
 
 from dfbench.records.record import Division
 from dfbench.reporting.overlap import sweeps
-from dfbench.reporting.published import published_overlap
+from dfbench.reporting.published import published_overlap, zero_shot
 from dfbench.reporting.tables.leaderboard import leaderboards
 from dfbench.reporting.tables.overlap import overlap_tables
-from dfbench.reporting.zero_shot import zero_shot
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 from shelf import Shelf
 
 from dfbench.budget import Budget
-from dfbench.reporting.comparisons import resampling
+from dfbench.reporting.comparisons import intervals
 from dfbench.reporting.comparisons.file import FILE
 
 
@@ -121,13 +121,13 @@ def test_a_further_seed_makes_a_comparison_stale(written: Shelf) -> None:
 def test_what_holds_is_not_made_again(written: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
     written.add_seeds("crossx[bn]", 0.35, posterior=0.4)
     made = []
-    real = resampling.compare
+    real = intervals.compare
 
     def counted(wanted: Any, *rest: Any) -> Any:
         made.append({side.line.label for side in wanted.sides})
         return real(wanted, *rest)
 
-    monkeypatch.setattr(resampling, "compare", counted)
+    monkeypatch.setattr(intervals, "compare", counted)
     before = _stored(written)["comparisons"]
     written.call("compare", "--write")
     after = _stored(written)["comparisons"]

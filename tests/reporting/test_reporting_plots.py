@@ -19,12 +19,11 @@ from dfbench.reporting.comparisons.intervals import (
 )
 from dfbench.reporting.comparisons.questions import conditions
 from dfbench.reporting.lines import Line, lines
+from dfbench.reporting.overlap import ALL
 from dfbench.reporting.plots.ablation import changes_of
 from dfbench.reporting.plots.bars import bars_of
-from dfbench.reporting.plots.confusion import shares_of
 from dfbench.reporting.plots.overlap import panel_of
-from dfbench.reporting.plots.precision_recall import curve_of
-from dfbench.reporting.query_groups import ALL
+from dfbench.reporting.plots.runs import curve_of, shares_of
 from dfbench.reporting.run_folders import RunFolders
 from dfbench.reporting.site.table_page import interval_chart
 

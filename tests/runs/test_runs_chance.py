@@ -15,7 +15,7 @@ import dfbench
 from dfbench.datasets.dataset import ImageSet
 from dfbench.evaluation import evaluate
 from dfbench.evaluation.metrics import random_average_precision
-from dfbench.records.record_file import read_record
+from dfbench.records.store import read_record
 from dfbench.runs.ranking import chance_levels, query_groups
 from dfbench.scenarios.division import ClassDivision
 

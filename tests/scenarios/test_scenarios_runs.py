@@ -10,8 +10,8 @@ import pytest
 from numpy.typing import NDArray
 from zoo_bench import BENCHMARK, IMAGES, ZooBench
 
-from dfbench.process.test_images import LABELS_FILE
-from dfbench.records.record_file import read_record
+from dfbench.process.handover import LABELS_FILE
+from dfbench.records.store import read_record
 
 ROW = "classifier-posterior"
 TEST_IMAGES = 2

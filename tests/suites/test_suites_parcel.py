@@ -12,9 +12,8 @@ from suite_bench import WriteSuite
 
 from dfbench.plugins.sources import PluginSources
 from dfbench.process.supervision import Supervision
-from dfbench.suites.executors.parcel import Parcel, given_files, pack
+from dfbench.suites.executors.parcel import Parcel, do, given_files, pack
 from dfbench.suites.executors.task import TaskResult
-from dfbench.suites.executors.worker import do
 from dfbench.suites.schedule import TaskGraph, task_graph
 from dfbench.suites.suite import open_suite
 

@@ -8,7 +8,7 @@ import pytest
 
 from dfbench import defaults as configuration
 from dfbench.suites.file import read_suite
-from dfbench.system.text_files import decoded_text
+from dfbench.system.files import decoded_text
 
 SUITE = 'methods = ["crossx"]\ndatasets = ["shapes"]\nseeds = [0]\ntitle = "é"\n'
 

@@ -11,10 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfbench.class_names import meaning
-from dfbench.datasets.choices import check_classes, check_unpublished
-from dfbench.datasets.cifar_quickdraw.drawings import drawings
 from dfbench.datasets.cifar_quickdraw.fetching import guide, missing
-from dfbench.datasets.cifar_quickdraw.photos import Photos, photos
+from dfbench.datasets.cifar_quickdraw.files import Photos, drawings, photos
 from dfbench.datasets.cifar_quickdraw.source import (
     NAME,
     SIDE,
@@ -22,7 +20,14 @@ from dfbench.datasets.cifar_quickdraw.source import (
     home_folder,
     published,
 )
-from dfbench.datasets.dataset import ClassSplit, DatasetRequest, ImageSet, Part
+from dfbench.datasets.dataset import (
+    ClassSplit,
+    DatasetRequest,
+    ImageSet,
+    Part,
+    check_classes,
+    check_unpublished,
+)
 from dfbench.datasets.images.decoding import resized
 from dfbench.datasets.images.pack import Contents, Images, Pack, opened
 from dfbench.datasets.split import held_out

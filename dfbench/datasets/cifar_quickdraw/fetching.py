@@ -7,8 +7,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from dfbench.datasets.cifar_quickdraw.drawings import drawings, fetch_drawings
-from dfbench.datasets.cifar_quickdraw.photos import check_photos, fetch_photos
+from dfbench.datasets.cifar_quickdraw.files import (
+    check_photos,
+    drawings,
+    fetch_drawings,
+    fetch_photos,
+)
 from dfbench.datasets.cifar_quickdraw.server import Server
 from dfbench.datasets.cifar_quickdraw.source import SIDE, PublishedSource
 from dfbench.errors import InvalidInput

@@ -7,9 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from dfbench.datasets.cifar_quickdraw.dataset import chosen_classes, fetch_command
-from dfbench.datasets.cifar_quickdraw.drawings import noted
 from dfbench.datasets.cifar_quickdraw.fetching import FetchedFile, pieces
-from dfbench.datasets.cifar_quickdraw.photos import photos
+from dfbench.datasets.cifar_quickdraw.files import noted, photos
 from dfbench.datasets.cifar_quickdraw.source import NAME, PublishedSource, home_folder
 from dfbench.datasets.condition.condition import (
     Ceiling,

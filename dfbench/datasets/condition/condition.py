@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dfbench.datasets.images.file_errors import duplicates, unreadable
+from dfbench.datasets.images.files import duplicates, unreadable
 from dfbench.datasets.known.layout import Problem
 from dfbench.datasets.split import held_out
 from dfbench.modality import MODALITIES, Modality

@@ -26,8 +26,8 @@ import numpy as np
 import PIL
 from numpy.typing import NDArray
 
-from dfbench.datasets.images.contents import digest_of
 from dfbench.datasets.images.decoding import decoded_bytes
+from dfbench.datasets.images.files import digest_of
 from dfbench.datasets.images.pack import Contents, Images, PackHeader, layout_of, write_pack
 from dfbench.datasets.images.picture import UnreadableImageError
 from dfbench.errors import DfbenchError, InvalidInput

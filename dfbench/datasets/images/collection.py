@@ -24,10 +24,10 @@ from dfbench.datasets.dataset import (
     Part,
 )
 from dfbench.datasets.images.cache import DecodedImages
-from dfbench.datasets.images.contents import Digests, file_digests
 from dfbench.datasets.images.decoding import READER, longest_side
 from dfbench.datasets.images.decoding import VERSION as DECODING
-from dfbench.datasets.images.file_errors import closed as why_closed
+from dfbench.datasets.images.files import Digests, file_digests
+from dfbench.datasets.images.files import closed as why_closed
 from dfbench.datasets.images.items import FolderImages, ImageFile, Role
 from dfbench.datasets.images.picture import UnreadableImageError
 from dfbench.datasets.split import A_FIFTH, Holdout

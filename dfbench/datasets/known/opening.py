@@ -6,8 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from shlex import quote
 
-from dfbench.datasets.choices import check_classes
-from dfbench.datasets.dataset import ClassSplit, Dataset, DatasetRequest
+from dfbench.datasets.dataset import ClassSplit, Dataset, DatasetRequest, check_classes
 from dfbench.datasets.images.collection import FileCollection, open_files
 from dfbench.datasets.known.inventory import Inventory, inventory
 from dfbench.datasets.known.layout import Kind

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dfbench.datasets.choices import check_classes, check_unpublished
 from dfbench.datasets.dataset import (
     ClassSplit,
     DatasetRequest,
@@ -20,6 +19,8 @@ from dfbench.datasets.dataset import (
     ImageSet,
     LazyImages,
     Part,
+    check_classes,
+    check_unpublished,
 )
 from dfbench.datasets.images.pack import Contents, Pack, opened
 from dfbench.datasets.shapes.figures import ALTERNATIVE, BENCHMARK, FIGURES

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dfbench.learning.batches import HostCount
-from dfbench.learning.metric import equal_decisions
+from dfbench.learning.metric_losses import equal_decisions
 from dfbench.learning.objective import Probed, Space, View
 
 _LEAST_SPREAD = 1e-7

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from dfbench.learning.metric import SharedProxies
+from dfbench.learning.metric_losses import SharedProxies
 from dfbench.learning.objective import Objective, Space, View
 from dfbench.modality import Modality
 

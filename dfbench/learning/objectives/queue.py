@@ -7,7 +7,12 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from dfbench.learning.metric import EmbeddingQueue, SharedProxies, info_nce, soft_pair_targets
+from dfbench.learning.metric_losses import (
+    EmbeddingQueue,
+    SharedProxies,
+    info_nce,
+    soft_pair_targets,
+)
 from dfbench.learning.objective import Objective, Space, View
 from dfbench.modality import Modality
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from dfbench.learning.metric import equal_decisions
+from dfbench.learning.metric_losses import equal_decisions
 from dfbench.learning.objective import Probed, View
 
 

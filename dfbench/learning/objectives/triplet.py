@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from dfbench.learning.metric import equal_decisions
+from dfbench.learning.metric_losses import equal_decisions
 from dfbench.learning.objective import Probed, View
 
 

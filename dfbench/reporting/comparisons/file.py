@@ -11,8 +11,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from dfbench.reporting.comparisons.comparison import Answers, Comparison, Wanted
-from dfbench.system.files import atomic_path
-from dfbench.system.text_files import read_model
+from dfbench.system.files import atomic_path, read_model
 
 FILE = "comparisons.json"
 SCHEMA_VERSION: Literal[1] = 1

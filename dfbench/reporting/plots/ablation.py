@@ -8,9 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dfbench.reporting.comparisons.comparison import Answers, Representation, Wanted, has
-from dfbench.reporting.comparisons.intervals import FROM_THREE_SEEDS
+from dfbench.reporting.comparisons.intervals import FROM_THREE_SEEDS, compare
 from dfbench.reporting.comparisons.questions import POSTERIOR, ComparableLines
-from dfbench.reporting.comparisons.resampling import compare
 from dfbench.reporting.lines import Line
 from dfbench.reporting.plots.style import COLOURS, PAGE, legend_below, new_figure
 from dfbench.reporting.roles import is_variant_of

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from dfbench.errors import InvalidInput, unknown_name
 from dfbench.reporting.comparisons.intervals import SeedMean, interval_lines, measured, recorded
 from dfbench.reporting.lines import DEFAULT_METRIC
-from dfbench.reporting.overlap import Series, Sweep
+from dfbench.reporting.overlap import ALL, Series, Sweep, group_chance, group_scores
 from dfbench.reporting.plots.style import (
     COLOURS,
     GREY,
@@ -23,7 +23,6 @@ from dfbench.reporting.plots.style import (
     new_figure,
 )
 from dfbench.reporting.published import PublishedOverlap
-from dfbench.reporting.query_groups import ALL, group_chance, group_scores
 from dfbench.reporting.run_folders import RunFolders
 from dfbench.system.console import note
 

@@ -1,9 +1,9 @@
-"""Builds a whole report, with several runs in parallel."""
+"""Builds a whole report, with several runs in parallel, and its first page."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -12,24 +12,82 @@ from pathlib import Path
 from dfbench.errors import InvalidInput
 from dfbench.records.record import Record
 from dfbench.reporting.comparisons.comparison import Answers
-from dfbench.reporting.lines import tables
+from dfbench.reporting.lines import Line, tables
+from dfbench.reporting.roles import section_of
 from dfbench.reporting.site.comparing import Comparable, write_comparison, write_values
 from dfbench.reporting.site.files import Missing, read_artefacts, shown_pixels
-from dfbench.reporting.site.overview import TableEntry, write_overview
 from dfbench.reporting.site.rendering import (
     COMPARISON,
     OVERVIEW,
     run_page,
     table_page,
     write_assets,
+    write_page,
 )
 from dfbench.reporting.site.run_page import Placing, write_run_page
 from dfbench.reporting.site.table_page import write_table_page
 from dfbench.reporting.site.thumbnails import Thumbnails
 from dfbench.reporting.tables.leaderboard import table_title
-from dfbench.reporting.tables.unfinished import UnfinishedRun
+from dfbench.reporting.tables.overlap import overlap_tables
+from dfbench.reporting.tables.unfinished import UnfinishedRun, counted, unfinished_layouts
 from dfbench.system.files import check_writable, entries, write_json
 from dfbench.system.machine import available_cores
+
+_TEMPLATE = "overview.html.j2"
+
+
+@dataclass(frozen=True)
+class TableEntry:
+    """A dataset and scenario, and its page."""
+
+    title: str
+    address: str
+    rows: Sequence[Line]
+
+    @property
+    def first(self) -> Record:
+        """Any of its records, for what they have in common."""
+        return self.rows[0].first
+
+    @property
+    def runs(self) -> int:
+        """Number of its runs."""
+        return sum(len(line.records) for line in self.rows)
+
+
+def write_overview(
+    report: Path, entries: Sequence[TableEntry], unfinished: Sequence[UnfinishedRun], lacking: int
+) -> None:
+    """Write the first page; `lacking` is the number of runs whose page lacks something."""
+    records = [record for entry in entries for line in entry.rows for record in line.records]
+    content = {
+        "entries": entries,
+        "rows": list(_rows(entries)),
+        "runs": len(records),
+        "lacking": lacking,
+        "counted": counted(unfinished),
+        "unfinished": unfinished_layouts(unfinished),
+        "addresses": {record.eval_id: run_page(record) for record in records},
+        "overlap": overlap_tables(records),
+        "formulas": _formulas(records),
+    }
+    write_page(report, OVERVIEW, _TEMPLATE, content)
+
+
+def _rows(entries: Sequence[TableEntry]) -> Iterator[tuple[TableEntry, Line, str]]:
+    for entry in entries:
+        for line in entry.rows:
+            yield entry, line, section_of(line.first.method)
+
+
+def _formulas(records: Sequence[Record]) -> dict[str, str]:
+    """The formula of each metric, by name."""
+    return {
+        name: definition.formula
+        for record in records
+        for name, definition in record.definitions.items()
+    }
+
 
 MANIFEST = "report.json"
 """Lists the files of a report, so that the next report removes those it no longer has."""

@@ -14,8 +14,15 @@ from statistics import fmean
 from dfbench.records.record import Record
 from dfbench.reporting.cells import NONE, metric_title, short, signed, span
 from dfbench.reporting.lines import Line, lines, tables
-from dfbench.reporting.published import Published, published
-from dfbench.reporting.query_groups import group_notes, group_values, query_groups
+from dfbench.reporting.overlap import group_notes, group_values, query_groups
+from dfbench.reporting.published import (
+    ZERO_SHOT,
+    Published,
+    ZeroShot,
+    elsewhere,
+    printed_notes,
+    published,
+)
 from dfbench.reporting.roles import SECTIONS, remarks, section_of
 from dfbench.reporting.tables.columns import (
     NAMES,
@@ -29,7 +36,6 @@ from dfbench.reporting.tables.columns import (
     family,
 )
 from dfbench.reporting.tables.layout import Layout, Typed
-from dfbench.reporting.zero_shot import ZERO_SHOT, ZeroShot, elsewhere, printed_notes
 
 HEADLINE = ("map@all", "prec@200")
 _POSTERIOR = "posterior"

@@ -10,8 +10,7 @@ from typing import Any
 from dfbench.records.record import Record
 from dfbench.reporting.cells import NONE, metric_title, short
 from dfbench.reporting.lines import DEFAULT_METRIC
-from dfbench.reporting.overlap import Series, Sweep, sweeps
-from dfbench.reporting.query_groups import ALL, GROUPS, group_chance
+from dfbench.reporting.overlap import ALL, GROUPS, Series, Sweep, group_chance, sweeps
 from dfbench.reporting.roles import remarks, section_of
 from dfbench.reporting.tables.columns import NAMES, SCORES, WORDS, Column, Kind, Table
 from dfbench.reporting.tables.layout import Fields, Layout, Typed

@@ -26,12 +26,12 @@ def print_layouts(layouts: list[Layout], form: str) -> None:
     if form == "json":
         print_json([layout.told for layout in layouts])
     elif form == "html":
-        from dfbench.reporting.tables.html import html
+        from dfbench.reporting.tables.markup import html
 
         encoding = Output().encoding
         write(html(layouts).encode(encoding, "xmlcharrefreplace").decode(encoding) + "\n")
     elif form == "latex":
-        from dfbench.reporting.tables.latex import latex
+        from dfbench.reporting.tables.markup import latex
 
         write(latex(layouts) + "\n")
     else:

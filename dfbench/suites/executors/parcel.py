@@ -1,4 +1,4 @@
-"""The parcel sent to a worker of a cluster: a task with its plan, and files by name.
+"""A parcel, sent to a worker of a cluster, and its execution there: a task, its plan, and files.
 
 Files have the same names at home and on a worker: `runs/...` and `cache/...` are below the folders
 of these names, `given/...` are files that the user named: plugins and weights of teachers.
@@ -6,20 +6,28 @@ of these names, `given/...` are files that the user named: plugins and weights o
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import platform
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import wait
 from pathlib import Path
 
+from platformdirs import user_cache_path
 from pydantic import BaseModel, ConfigDict
 
 from dfbench.errors import DfbenchError, InvalidInput
+from dfbench.numerics import pin_numerics
 from dfbench.planning.plan import Plan
 from dfbench.planning.session import Sessions
 from dfbench.plugins.method_info import MethodInfo
 from dfbench.plugins.sources import PluginSources
 from dfbench.process.messages import DatasetAnswer
 from dfbench.process.supervision import Supervision
+from dfbench.records.state import LOCK_FILE, STATE_FILE, failure
 from dfbench.request import Limits, Places, RunRequest
-from dfbench.suites.executors.task import Task
+from dfbench.suites.executors.local import LocalExecutor
+from dfbench.suites.executors.task import Task, TaskResult
+from dfbench.system.files import atomic_path, drop_leftovers
 from dfbench.version import __version__
 
 
@@ -142,3 +150,76 @@ def _with_file(answer: DatasetAnswer, moved: Callable[[Path], Path]) -> DatasetA
     if offer is None or offer.file is None:
         return answer
     return answer.model_copy(update={"offer": offer.model_copy(update={"file": moved(offer.file)})})
+
+
+Files = Mapping[str, bytes]
+
+
+def do(content: str, names: Sequence[str], *contents: bytes) -> tuple[str, dict[str, bytes]]:
+    """Execute the task of a parcel (JSON) with named files; return its result (JSON) and files.
+
+    Only decoded images stay on this machine, in the user's cache folder. An interrupt ends the
+    task: its result says so, and its checkpoints are returned like other files.
+    """
+    files = dict(zip(names, contents, strict=True))
+    with tempfile.TemporaryDirectory(prefix="dfbench-") as folder:
+        place = Path(folder)
+        parcel = Parcel.model_validate_json(content)
+        result = _result(parcel, files, place)
+        home = result.model_copy(update={"files": ()}).model_dump_json()
+        return home, {**_left(place, parcel.folder), **_new_networks(place, files)}
+
+
+def _result(parcel: Parcel, files: Files, place: Path) -> TaskResult:
+    try:
+        for name, content in files.items():
+            with atomic_path(place / name) as temporary:
+                temporary.write_bytes(content)
+        _keep_images(place)
+        task, plan = unpack(parcel, place)
+        pin_numerics(plan.session.threads, seed=0)
+    except KeyboardInterrupt as interrupt:
+        return TaskResult(state=failure(interrupt))
+    except Exception as fault:  # noqa: BLE001  # any error becomes the task's result
+        state = failure(fault)
+        where = f"on node {platform.node()!r}: {state.reason}"
+        return TaskResult(state=state.model_copy(update={"reason": where}))
+    return _done(task, plan, Supervision(parcel.limits))
+
+
+def _keep_images(place: Path) -> None:
+    """Keep the cache of decoded images beyond this task."""
+    images = user_cache_path("dfbench", appauthor=False) / "images"
+    images.mkdir(parents=True, exist_ok=True)
+    link = places(place).cache / "images"
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(images, target_is_directory=True)
+
+
+def _done(task: Task, plan: Plan, supervision: Supervision) -> TaskResult:
+    executor = LocalExecutor({task.eval_id: plan}, [{}], supervision, logged=True)
+    future = executor.submit(task)
+    try:
+        return future.result()
+    except KeyboardInterrupt as interrupt:
+        executor.stop()
+        wait([future])
+        return TaskResult(state=failure(interrupt))
+    finally:
+        executor.close()
+
+
+def _left(place: Path, folder: str) -> dict[str, bytes]:
+    """The files of the run: encoders, embeddings, pictures, curves, pairs, log, checkpoints."""
+    drop_leftovers(place / folder)
+    return {
+        file.relative_to(place).as_posix(): file.read_bytes()
+        for file in (place / folder).rglob("*")
+        if file.is_file() and file.name not in (LOCK_FILE, STATE_FILE)
+    }
+
+
+def _new_networks(place: Path, brought: Files) -> dict[str, bytes]:
+    teachers = places(place).cache / "teachers"
+    found = {file.relative_to(place).as_posix(): file for file in teachers.glob("*.safetensors")}
+    return {name: file.read_bytes() for name, file in found.items() if name not in brought}

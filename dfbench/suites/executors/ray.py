@@ -22,9 +22,8 @@ from dfbench.records.state import (
     read_state,
 )
 from dfbench.records.store import ResultStore
-from dfbench.suites.executors import worker
 from dfbench.suites.executors.local import ThreadedExecutor
-from dfbench.suites.executors.parcel import given_files, pack, run_name
+from dfbench.suites.executors.parcel import do, given_files, pack, run_name
 from dfbench.suites.executors.task import Task, TaskResult
 from dfbench.system.files import atomic_path, drop_leftovers
 from dfbench.system.locks import FileLock, is_locked
@@ -102,7 +101,7 @@ class RayExecutor(ThreadedExecutor):
         shared = {**given_files(task.request), **_networks(task, plan), **_pairs(plan)}
         contents = [self._shared(path) for path in shared.values()]
         contents += [path.read_bytes() for path in begun.values()]
-        remote = ray.remote(worker.do).options(
+        remote = ray.remote(do).options(
             num_cpus=plan.session.threads, num_gpus=self._gpus, max_retries=LOST_WORKERS
         )
         parcel = pack(task, plan, self._supervision).model_dump_json()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dfbench.errors import InvalidInput
-from dfbench.system.text_files import decoded_text
+from dfbench.system.files import decoded_text
 
 
 class WeightsFormat(StrEnum):

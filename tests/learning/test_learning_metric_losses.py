@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from dfbench.learning.metric import (
+from dfbench.learning.metric_losses import (
     EmbeddingQueue,
     SharedProxies,
     hard_pair_targets,

@@ -1,11 +1,17 @@
-"""A scenario applied to a dataset: its class split, and the images of queries and gallery."""
+"""Opening the dataset that a user chose, and applying a scenario to it."""
 
 from __future__ import annotations
 
+from dataclasses import fields
+from pathlib import Path
+
 from dfbench.datasets.alternative import images_of
-from dfbench.datasets.dataset import Dataset, ImageSet
-from dfbench.errors import InvalidInput, unknown_name
+from dfbench.datasets.dataset import Dataset, DatasetRequest, ImageSet
+from dfbench.errors import DfbenchError, InvalidInput, PluginFault, unknown_name
 from dfbench.modality import MODALITIES, Modality
+from dfbench.plugins.code import describe_fault, load_target, plugin_code
+from dfbench.process.messages import DatasetOffer
+from dfbench.request import DataChoice
 from dfbench.scenarios.division import (
     ClassDivision,
     overlapping,
@@ -13,6 +19,53 @@ from dfbench.scenarios.division import (
     with_unseen_share,
 )
 from dfbench.scenarios.scenario import Scenario
+
+
+def open_choice(
+    choice: DataChoice,
+    offer: DatasetOffer,
+    cache: Path,
+    processes: int | None = None,
+    *,
+    alternative_only: bool = False,
+) -> Dataset:
+    """Open a dataset; images that are not prepared yet are prepared by `processes` processes.
+
+    `cache` is dfbench's cache folder; with `alternative_only` the dataset only provides another
+    one's alternative data. Raises `InvalidInput` for a missing or unexpected argument, any error of
+    a built-in dataset, and `PluginFault` for an error of another dataset that is not a
+    `DfbenchError`.
+    """
+    argument = choice.name.partition(":")[2]
+    if bool(argument) != (offer.argument is not None):
+        form = f"{choice.kind}:{offer.argument}" if offer.argument else choice.kind
+        raise InvalidInput(
+            f"dataset {choice.name!r}; allowed: --dataset {form} (see: dfbench list datasets)"
+        )
+    if offer.argument == "PATH":
+        argument = str(choice.base / Path(argument).expanduser())
+    options = choice.model_dump(include={field.name for field in fields(DatasetRequest)})
+    request = DatasetRequest(
+        cache=cache / "images",
+        argument=argument or None,
+        processes=processes,
+        alternative_only=alternative_only,
+        **{**options, "holdout": choice.holdout or "fifth"},
+    )
+    try:
+        with plugin_code():
+            dataset: Dataset = load_target(offer.target, offer.file)(request)
+    except DfbenchError:
+        raise
+    except Exception as fault:
+        if offer.target.partition(".")[0] == "dfbench":
+            raise
+        raise PluginFault(
+            f"dataset {choice.name!r} cannot be opened: {offer.target} raised "
+            f"{describe_fault(fault)}"
+        ) from fault
+    return dataset
+
 
 _ARITHMETIC = {
     "overlap": overlapping,
