@@ -14,11 +14,10 @@ import rich_click as click
 from dfbench.cli.check import check
 from dfbench.cli.compare import compare
 from dfbench.cli.data import data_group
-from dfbench.cli.describe import describe
 from dfbench.cli.draw import draw
 from dfbench.cli.evaluate import evaluate
 from dfbench.cli.export import export
-from dfbench.cli.lists import list_group
+from dfbench.cli.lists import describe, list_group
 from dfbench.cli.new import new_group
 from dfbench.cli.plot import plot_group
 from dfbench.cli.query import query

@@ -1,4 +1,4 @@
-"""`dfbench list`: methods, datasets and plugins."""
+"""`dfbench list`: methods, datasets and plugins; `dfbench describe`: one method."""
 
 from __future__ import annotations
 
@@ -114,3 +114,21 @@ def _show(
 
     texts = tuple(tuple(row[name] for name in header) for row in rows)
     print_layouts([Layout(title, header, texts, notes, {title: rows}, len(header))], form)
+
+
+@click.command()
+@click.argument("method")
+@plugin_options
+@format_option("text", "markdown", "json")
+def describe(
+    *, method: str, plugin_files: tuple[Path, ...], plugins_dir: Path | None, form: str
+) -> None:
+    """Show a method's settings (for --set), variants and needs."""
+    from dfbench.plugins.host import PluginHost
+    from dfbench.reporting.tables.description import describe_method
+    from dfbench.reporting.tables.printing import print_layouts
+
+    sources = plugin_sources(plugin_files, plugins_dir)
+    host = PluginHost.of(sources)
+    host.require(sources.files)
+    print_layouts(describe_method(host, method), form)

@@ -118,10 +118,10 @@ def bars(request: Request, *, metric: str) -> None:
     from dfbench.reporting.cells import metric_title
     from dfbench.reporting.comparisons.intervals import interval_lines
     from dfbench.reporting.plots.bars import bar_chart, bars_of
-    from dfbench.reporting.plots.choice import chosen_lines, one_condition
     from dfbench.reporting.plots.style import draw
     from dfbench.reporting.run_folders import RunFolders
     from dfbench.reporting.tables.leaderboard import table_title
+    from dfbench.reporting.tables.selection import chosen_lines, one_condition
 
     records = request.records()
     _check_metric(records, metric)
@@ -150,11 +150,11 @@ def ablation(request: Request, *, metric: str) -> None:
     from dfbench.reporting.cells import metric_title
     from dfbench.reporting.comparisons.file import read_comparisons
     from dfbench.reporting.plots.ablation import ablation_chart, changes_of
-    from dfbench.reporting.plots.choice import chosen_lines, one_condition
     from dfbench.reporting.plots.style import draw
     from dfbench.reporting.published import papers
     from dfbench.reporting.run_folders import RunFolders
     from dfbench.reporting.tables.leaderboard import table_title
+    from dfbench.reporting.tables.selection import chosen_lines, one_condition
 
     records = request.records()
     _check_metric(records, metric)
@@ -184,10 +184,10 @@ def ablation(request: Request, *, metric: str) -> None:
 def precision_recall(request: Request, *, representation: str) -> None:
     """Draw precision against recall, from the embeddings in the run folders."""
     from dfbench.reporting.comparisons.intervals import FROM_THREE_SEEDS
-    from dfbench.reporting.plots.choice import chosen_lines, one_condition
     from dfbench.reporting.plots.runs import MOST_CURVES, curve_chart, curve_of
     from dfbench.reporting.plots.style import draw
     from dfbench.reporting.tables.leaderboard import table_title
+    from dfbench.reporting.tables.selection import chosen_lines, one_condition
 
     condition = one_condition(request.records())
     lines = _with_representation(
@@ -205,10 +205,10 @@ def precision_recall(request: Request, *, representation: str) -> None:
 @_representation_option
 def confusion(request: Request, *, representation: str) -> None:
     """Draw which classes a method retrieves for the queries of each class."""
-    from dfbench.reporting.plots.choice import chosen_lines, one_condition
     from dfbench.reporting.plots.runs import confusion_chart, shares_of
     from dfbench.reporting.plots.style import draw
     from dfbench.reporting.tables.leaderboard import table_title
+    from dfbench.reporting.tables.selection import chosen_lines, one_condition
 
     condition = one_condition(request.records())
     line = _only_row(

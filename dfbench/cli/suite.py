@@ -26,7 +26,7 @@ from dfbench.system.console import note, print_json
 
 if TYPE_CHECKING:
     from dfbench.suites.executors.cluster import ClusterChoice
-    from dfbench.suites.inventory import SuiteItem
+    from dfbench.suites.planning import SuiteItem
     from dfbench.suites.suite import OpenSuite
 
 Command = Callable[..., Any]
@@ -163,8 +163,7 @@ def run(
     chosen = [item for item in suite.items() if item.missing or _retried(item, retry)]
     if chosen:
         from dfbench.runs.execute import check_places
-        from dfbench.suites.local_run import run_locally
-        from dfbench.suites.ray_run import run_on_ray
+        from dfbench.suites.execution import run_locally, run_on_ray
 
         check_places(item.run.plan for item in chosen if item.run.plan)
         do = run_locally if choice is None else partial(run_on_ray, choice=choice)
@@ -208,7 +207,7 @@ def _opened(
 def _show(suite: OpenSuite, form: str) -> list[SuiteItem]:
     """Print the current state of the suite, and return its runs."""
     from dfbench.reporting.tables.printing import print_layouts
-    from dfbench.suites.inventory import networks_to_train
+    from dfbench.suites.planning import networks_to_train
     from dfbench.suites.report import suite_layout
 
     items = suite.items()

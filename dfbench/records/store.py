@@ -1,4 +1,4 @@
-"""The results folder: per record one JSON file with checksum, named by method, seed and identity."""
+"""The results folder: a JSON file with checksum per record, named by method, seed and identity."""
 
 from __future__ import annotations
 

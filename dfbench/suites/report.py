@@ -12,7 +12,7 @@ from dfbench.process.messages import LOG_FILE
 from dfbench.reporting.cells import duration
 from dfbench.reporting.tables.layout import Layout
 from dfbench.suites.executors.task import Task, TaskResult
-from dfbench.suites.inventory import STATUSES, SuiteItem
+from dfbench.suites.planning import STATUSES, SuiteItem
 from dfbench.system.console import messages, note
 
 if TYPE_CHECKING:

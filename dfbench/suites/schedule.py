@@ -13,8 +13,7 @@ from dfbench.planning.plan import Plan
 from dfbench.records.state import RunState, held, read_state, write_state
 from dfbench.request import RunRequest
 from dfbench.suites.executors.task import Executor, Task, TaskResult
-from dfbench.suites.inventory import SuiteItem, missing_networks
-from dfbench.suites.planning import request_of
+from dfbench.suites.planning import SuiteItem, missing_networks, request_of
 from dfbench.system.file_errors import FileFault
 
 

@@ -13,8 +13,7 @@ from dfbench.records.store import ResultStore
 from dfbench.request import Limits
 from dfbench.suites.file import SuiteFile, read_suite
 from dfbench.suites.grid import grid, select
-from dfbench.suites.inventory import SuiteItem, take_inventory
-from dfbench.suites.planning import SuitePlan, plan_suite
+from dfbench.suites.planning import SuiteItem, SuitePlan, plan_suite, take_inventory
 
 
 @dataclass(frozen=True)
