@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from dfbench.errors import PluginFault
 from dfbench.learning.checkpoint import drop_checkpoints
-from dfbench.modality import MODALITIES
-from dfbench.need import Need, supplies_of
+from dfbench.need import Need
 from dfbench.planning.plan import Plan
 from dfbench.process.handover import LABELS_FILE, TestImages, handed_over, shared_arrays
 from dfbench.process.launch import call_fit
-from dfbench.process.messages import TRAINING_FOLDER, Job
+from dfbench.process.messages import TRAINING_FOLDER
 from dfbench.process.supervision import Supervision
 from dfbench.records.record import Record
 from dfbench.records.showcase import SHOWCASE_FOLDER, lacks_showcase
@@ -30,9 +29,8 @@ from dfbench.records.state import (
     read_state,
 )
 from dfbench.records.store import ResultStore, record_file, run_folder
-from dfbench.request import FitOptions
 from dfbench.runs.exhibit import RETRIEVALS_FILE, exhibit, exhibit_later
-from dfbench.runs.ingredients import ensure_networks, source_pairs, supplied_arrays
+from dfbench.runs.ingredients import ensure_networks, ingredients_of, job_of, supplied_arrays
 from dfbench.runs.ranking import (
     Embeddings,
     Ranking,
@@ -40,7 +38,7 @@ from dfbench.runs.ranking import (
     rank,
     read_embeddings,
 )
-from dfbench.runs.recording import Ingredients, make_record
+from dfbench.runs.recording import make_record
 from dfbench.system.console import note
 from dfbench.system.file_errors import FileFault
 from dfbench.system.files import check_writable, drop_leftovers
@@ -249,46 +247,3 @@ def _forget_ranking(folder: Path) -> None:
     shutil.rmtree(folder / SHOWCASE_FOLDER, ignore_errors=True)
     for file in (*folder.glob("per_query*.npz"), folder / RETRIEVALS_FILE):
         file.unlink(missing_ok=True)
-
-
-def ingredients_of(plan: Plan, networks: Mapping[str, StoredNetwork]) -> Ingredients:
-    """The networks that a fit uses, from those of its plan by name."""
-    return Ingredients(
-        teachers={modality: networks[f"{modality} teacher"] for modality in MODALITIES},
-        supplies={name: networks[name] for name in supplies_of(plan.method.needs)},
-    )
-
-
-def job_of(
-    plan: Plan,
-    ingredients: Ingredients,
-    arrays: dict[str, Path],
-    supervision: Supervision,
-    run_source: Callable[[Plan], object],
-) -> Job:
-    """The job of a plan's fit; `run_source` executes the run whose pairs it needs."""
-
-    def resolved(network: StoredNetwork) -> Path:
-        return network.path.resolve()
-
-    session = plan.session
-    return Job(
-        fit_id=plan.fit_id,
-        method=plan.method,
-        plugins=session.request.plugins,
-        budget=session.budget,
-        seed=session.request.seed,
-        device=session.device,
-        threads=session.threads,
-        image_size=session.dataset.image_size,
-        checkpoint_seconds=supervision.limits.checkpoint_seconds,
-        teachers={
-            modality: resolved(network) for modality, network in ingredients.teachers.items()
-        },
-        supplies={name: resolved(network) for name, network in ingredients.supplies.items()},
-        pairs=source_pairs(plan, run_source),
-        arrays=arrays,
-        scored=bool(session.dataset.classes),
-        devices=session.request.devices,
-        **session.request.model_dump(include=set(FitOptions.model_fields)),
-    )

@@ -1,26 +1,42 @@
-"""The inputs of a fit: networks from the cache, and images and pairs by declared need."""
+"""The inputs of a fit and its job: networks from the cache, images and pairs by declared need."""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dfbench.errors import InvalidInput, PluginFault
-from dfbench.modality import MODALITIES
+from dfbench.modality import MODALITIES, Modality
 from dfbench.need import ImageSource, Need, supplies_of
 from dfbench.planning.plan import Plan
 from dfbench.planning.session import Session
 from dfbench.process.handover import MakeArray
 from dfbench.process.launch import call
-from dfbench.process.messages import Lesson
+from dfbench.process.messages import Job, Lesson
 from dfbench.process.supervision import Supervision
+from dfbench.request import FitOptions
 from dfbench.system.files import check_writable
 
 if TYPE_CHECKING:
     from dfbench.teachers.store import StoredNetwork
+
+
+@dataclass(frozen=True)
+class Ingredients:
+    """The trained networks that a fit used."""
+
+    teachers: dict[Modality, StoredNetwork]
+    supplies: dict[str, StoredNetwork]
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of their training, now or earlier."""
+        networks = (*self.teachers.values(), *self.supplies.values())
+        return sum(network.facts.seconds for network in networks)
 
 
 def supplied_arrays(plan: Plan) -> dict[str, MakeArray]:
@@ -117,3 +133,46 @@ def _stored(session: Session, wanted: Mapping[str, str]) -> dict[str, StoredNetw
     stored = session.teachers.stored
     networks = {name: stored(identity) for name, identity in wanted.items()}
     return {name: network for name, network in networks.items() if network is not None}
+
+
+def ingredients_of(plan: Plan, networks: Mapping[str, StoredNetwork]) -> Ingredients:
+    """The networks that a fit uses, from those of its plan by name."""
+    return Ingredients(
+        teachers={modality: networks[f"{modality} teacher"] for modality in MODALITIES},
+        supplies={name: networks[name] for name in supplies_of(plan.method.needs)},
+    )
+
+
+def job_of(
+    plan: Plan,
+    ingredients: Ingredients,
+    arrays: dict[str, Path],
+    supervision: Supervision,
+    run_source: Callable[[Plan], object],
+) -> Job:
+    """The job of a plan's fit; `run_source` executes the run whose pairs it needs."""
+
+    def resolved(network: StoredNetwork) -> Path:
+        return network.path.resolve()
+
+    session = plan.session
+    return Job(
+        fit_id=plan.fit_id,
+        method=plan.method,
+        plugins=session.request.plugins,
+        budget=session.budget,
+        seed=session.request.seed,
+        device=session.device,
+        threads=session.threads,
+        image_size=session.dataset.image_size,
+        checkpoint_seconds=supervision.limits.checkpoint_seconds,
+        teachers={
+            modality: resolved(network) for modality, network in ingredients.teachers.items()
+        },
+        supplies={name: resolved(network) for name, network in ingredients.supplies.items()},
+        pairs=source_pairs(plan, run_source),
+        arrays=arrays,
+        scored=bool(session.dataset.classes),
+        devices=session.request.devices,
+        **session.request.model_dump(include=set(FitOptions.model_fields)),
+    )

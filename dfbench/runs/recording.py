@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from dfbench.datasets.dataset import ImageSet
 from dfbench.evaluation import Score
@@ -25,22 +24,9 @@ from dfbench.records.record import (
     TeacherRecord,
     metrics_digest,
 )
+from dfbench.runs.ingredients import Ingredients
 from dfbench.runs.ranking import Ranking, chance_levels
 from dfbench.teachers.store import StoredNetwork
-
-
-@dataclass(frozen=True)
-class Ingredients:
-    """The trained networks that a fit used."""
-
-    teachers: dict[Modality, StoredNetwork]
-    supplies: dict[str, StoredNetwork]
-
-    @property
-    def seconds(self) -> float:
-        """Wall time of their training, now or earlier."""
-        networks = (*self.teachers.values(), *self.supplies.values())
-        return sum(network.facts.seconds for network in networks)
 
 
 def make_record(

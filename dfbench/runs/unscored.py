@@ -13,8 +13,7 @@ from dfbench.process.launch import call_fit
 from dfbench.process.messages import ENCODERS_FILE, TRAINING_FOLDER
 from dfbench.process.supervision import Supervision
 from dfbench.records.state import RunLock, kept_state, read_state
-from dfbench.runs.execute import ingredients_of, job_of
-from dfbench.runs.ingredients import ensure_networks, supplied_arrays
+from dfbench.runs.ingredients import ensure_networks, ingredients_of, job_of, supplied_arrays
 from dfbench.system.console import note
 from dfbench.system.files import check_writable, drop_leftovers
 

@@ -218,11 +218,11 @@ def test_suites_that_are_promised_are_shipped() -> None:
 
 @pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.stem)
 def test_every_shipped_suite_names_rows_settings_and_datasets_that_exist(file: Path) -> None:
-    from dfbench.worker.describing import describe
+    from dfbench.worker.verbs import describe_plugins
 
     suite = read_suite(file).suite
     assert suite.title
-    answer = describe(
+    answer = describe_plugins(
         PluginQuestion(
             rows=tuple(
                 MethodQuestion(label=entry.method, settings=entry.config, beside=False)
