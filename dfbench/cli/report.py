@@ -57,7 +57,7 @@ def report(
     Pages show test images: consider this before you share the site.
     """
     from dfbench.reporting.site.build import build
-    from dfbench.reporting.tables.unfinished import unfinished_runs
+    from dfbench.reporting.tables.unfinished import unfinished_content, unfinished_runs
 
     records = chosen_records(results, dataset, scenario, runs)
     unfinished = [one for one in unfinished_runs(runs, records) if one.is_of((), dataset, scenario)]
@@ -66,7 +66,7 @@ def report(
         built = build(target, records, unfinished, answers, runs, advance)
     lacking = {record.eval_id for record, _ in built.missing}
     if form == "json":
-        print_json(_content(target, built) | {"unfinished": [one.content for one in unfinished]})
+        print_json(_content(target, built) | {"unfinished": unfinished_content(unfinished)})
         return
     if lacking:
         note(

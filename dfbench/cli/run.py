@@ -11,6 +11,9 @@ from dfbench.cli.options import format_option, plugin_options, plugin_sources
 from dfbench.cli.parameters import request_option, request_options
 from dfbench.hookspecs import NO_IMAGES
 from dfbench.process.supervision import Supervision
+from dfbench.reporting.cells import short
+from dfbench.reporting.tables.layout import Layout
+from dfbench.reporting.tables.printing import print_layouts
 from dfbench.request import (
     DataChoice,
     DataOptions,
@@ -27,6 +30,8 @@ from dfbench.system.console import note, output, print_json
 
 if TYPE_CHECKING:
     from dfbench.planning.plan import Plan
+    from dfbench.records.record import Record, RecordedScore
+    from dfbench.runs.execute import Run
 
 
 _ELSEWHERE = declared(ExternalOptions, MachineOptions, FitOptions)
@@ -74,7 +79,6 @@ def _run(
     plans = plan_methods(request, beside=not alone and not unscored)
     # Imported here because they load torch: errors in a request are reported before that.
     from dfbench.numerics import pin_numerics
-    from dfbench.reporting.tables.summary import print_run
     from dfbench.runs.execute import execute
 
     pin_numerics(plans[-1].session.threads, request.seed)
@@ -89,7 +93,7 @@ def _run(
     if form == "json":
         print_json(finished[-1].record.model_dump(mode="json"))
     else:
-        print_run(finished)
+        _print_run(finished)
 
 
 def _fit(plan: Plan, supervision: Supervision, *, force: bool, form: str) -> None:
@@ -101,3 +105,50 @@ def _fit(plan: Plan, supervision: Supervision, *, force: bool, form: str) -> Non
         print_json({"fit_id": plan.fit_id, "encoders": str(file)})
     else:
         output().print(f"encoders (not scored: no test images): {file}", markup=False)
+
+
+def _print_run(runs: list[Run]) -> None:
+    """Print the scores of a command's runs, the requested one last, and the paths of the files."""
+    for run in runs:
+        if run.reused:
+            note(f"{run.record.method.label}: already done ({run.path}); --force repeats it")
+        elif run.earlier is not None:
+            note(_repetition(run))
+    requested = runs[-1]
+    print_layouts([_layout([run.record for run in runs])], "text")
+    note(f"record: {requested.path}")
+    note(f"pictures: {requested.folder / 'pictures'}")
+
+
+def _layout(records: list[Record]) -> Layout:
+    last = records[-1]
+    names = list(last.metrics)
+    rows = []
+    for record in records:
+        rows.append((record.method.display_title, *_cells(record.metrics, names)))
+        rows.extend(
+            (f"  {representation}", *_cells(scores, names))
+            for representation, scores in record.representations.items()
+        )
+    accuracies = ", ".join(f"{m} {short(t.accuracy)}" for m, t in sorted(last.teachers.items()))
+    title = f"{last.data.name}, {last.scenario_title}, seed {last.seed}"
+    notes = [
+        f"{last.data.queries} queries, {last.data.gallery} photos, {len(last.data.classes)} "
+        f"classes; chance mAP@all {short(last.chance)}; teacher accuracy: {accuracies}",
+        "[95 % bootstrap interval over queries] of map@all",
+    ]
+    if last.skipped_queries:
+        notes.append(f"{last.skipped_queries} queries have no relevant photo and are left out")
+    return Layout(title, ("method", *names), tuple(rows), tuple(notes), last.model_dump())
+
+
+def _cells(scores: dict[str, RecordedScore], names: list[str]) -> list[str]:
+    first, *others = (scores[name] for name in names)
+    interval = f"{short(first.value)} [{short(first.low)}, {short(first.high)}]"
+    return [interval, *(short(score.value) for score in others)]
+
+
+def _repetition(run: Run) -> str:
+    same = run.earlier is not None and run.earlier.digests == run.record.digests
+    verdict = "identical digests" if same else "different digests"
+    return f"{run.record.method.label}: repeated, with {verdict} ({run.record.digests.embeddings})"

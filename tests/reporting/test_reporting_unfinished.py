@@ -128,7 +128,7 @@ def test_states_of_earlier_versions_are_named_by_their_folders(shelf: Shelf) -> 
     folder.mkdir(parents=True)
     write_state(folder, RunState(status="failed", reason=REASON))
     (found,) = unfinished_runs(shelf.runs, ())
-    assert found.told.startswith(f"{folder.name}: failed: {REASON}")
+    assert found.summary.startswith(f"{folder.name}: failed: {REASON}")
     assert found.is_of(["crossx[bn]"], "sketchy")
     assert not found.is_of(["mib"])
     assert not found.is_of((), "sketchy", "closed")

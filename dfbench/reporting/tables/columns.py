@@ -7,9 +7,10 @@ import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean, stdev
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
-from dfbench.reporting.cells import NONE, mean_and_deviation
+from dfbench.reporting.cells import NONE, mean_and_deviation, short
 from dfbench.reporting.tables.layout import Fields, Layout, Rank, Typed
 
 if TYPE_CHECKING:
@@ -66,6 +67,18 @@ SEEDS: Kind[Sequence[int]] = Kind(
 )
 """The seeds of several runs; printed and counted as how many they are."""
 
+COUNT: Kind[int] = Kind(text=str, parts=lambda count: (Part("", Typed(count, "Int64")),))
+"""A whole number."""
+SHARE: Kind[float] = Kind(
+    text="{:g}".format,
+    parts=lambda share: (
+        Part("", Typed(int(share) if float(share).is_integer() else share, "float64")),
+    ),
+)
+"""A share as a user writes it: 0.5, or 1."""
+SCORE: Kind[float] = Kind(text=short, parts=lambda value: (Part("", Typed(value, "float64")),))
+"""One value of a metric."""
+
 
 @dataclass(frozen=True)
 class Column(Generic[Row]):
@@ -90,7 +103,7 @@ class Column(Generic[Row]):
         value = self.value(row)
         return NONE if value is None else self.kind.text(value)
 
-    def tell(self, row: Row, content: dict[str, Any]) -> None:
+    def add(self, row: Row, content: dict[str, Any]) -> None:
         """Add the value to the JSON of a row."""
         value = self.value(row)
         if not self.key or (value is None and (self.optional or len(self.key) > 1)):
@@ -138,16 +151,31 @@ class Table(Generic[Row]):
             for row in self.rows
         )
 
+    @property
+    def json(self) -> list[dict[str, Any]]:
+        """Each row as JSON."""
+        contents: list[dict[str, Any]] = []
+        for row in self.rows:
+            contents.append({})
+            for column in self.columns:
+                column.add(row, contents[-1])
+        return contents
+
     def layout(
         self,
         title: str,
         notes: Sequence[str],
-        content: Mapping[str, Any],
+        content: Mapping[str, Any] = MappingProxyType({}),
         *,
+        key: str = "rows",
+        text_columns: int = 1,
         spans: tuple[tuple[str, int], ...] = (),
         fields: Sequence[Fields] | None = None,
     ) -> Layout:
-        """The table as texts, with `content` and its rows as JSON; `fields` replace its own."""
+        """The table as texts, with `content` and, under `key`, its rows as JSON.
+
+        `fields` replace its own; `text_columns` are left-aligned.
+        """
         counts = [
             (name, len(rows)) for name, rows in (*self.sections.items(), *self.beneath.items())
         ]
@@ -159,18 +187,13 @@ class Table(Generic[Row]):
                 *(row for rows in self.beneath.values() for row in rows),
             ),
             notes=tuple(notes),
-            content={**content, "rows": [self._told(row) for row in self.rows]},
+            content={**content, key: self.json},
+            text_columns=text_columns,
             sections=tuple((name, count) for name, count in counts if count),
             ranks=self._ranks(),
             spans=spans,
             fields=self.fields if fields is None else tuple(fields),
         )
-
-    def _told(self, row: Row) -> dict[str, Any]:
-        content: dict[str, Any] = {}
-        for column in self.columns:
-            column.tell(row, content)
-        return content
 
     def _ranks(self) -> dict[tuple[int, int], Rank]:
         """The best and second of each section and ranked column, as printed."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from operator import itemgetter
 from typing import Any
 
 from pydantic import BaseModel
@@ -12,6 +13,7 @@ from dfbench.budget import Budget
 from dfbench.planning.methods import method_class, resolve
 from dfbench.plugins.host import PluginHost
 from dfbench.plugins.method_info import parse_label
+from dfbench.reporting.tables.columns import WORDS, Column, Table
 from dfbench.reporting.tables.layout import Layout
 from dfbench.teachers.imagenet import packaged_networks
 from dfbench.teachers.recipe import (
@@ -19,6 +21,11 @@ from dfbench.teachers.recipe import (
     PRETRAINED_BUDGET,
     PRETRAINED_IMAGE_SIZE,
     TeacherRecipe,
+)
+
+_SETTING: tuple[Column[tuple[str, ...]], ...] = tuple(
+    Column(itemgetter(place), WORDS, name, (name,))
+    for place, name in enumerate(("setting", "value", "type", "meaning"))
 )
 
 
@@ -79,17 +86,12 @@ def _settings(
     values: Mapping[str, Any],
     notes: tuple[str, ...],
 ) -> Layout:
-    rows = tuple(
+    rows = [
         (f"{prefix}{name}", str(values[name]), _type(field), _text(field))
         for name, field in model.model_fields.items()
-    )
-    header = ("setting", "value", "type", "meaning")
-    content: dict[str, Any] = {
-        "title": title,
-        "settings": [dict(zip(header, row, strict=True)) for row in rows],
-        "notes": list(notes),
-    }
-    return Layout(title, header, rows, notes, content, len(header))
+    ]
+    table = Table(_SETTING, _SETTING, {"": rows})
+    return table.layout(title, notes, key="settings", text_columns=len(_SETTING))
 
 
 def _type(field: FieldInfo) -> str:

@@ -45,7 +45,7 @@ class Layout:
     """Rows for CSV and data frames; none where the table has no such form."""
 
     @property
-    def told(self) -> dict[str, Any]:
+    def json(self) -> dict[str, Any]:
         """The content with title and notes, for `--format json`."""
         return {"title": self.title, **self.content, "notes": list(self.notes)}
 

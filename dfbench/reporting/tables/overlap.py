@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
+from operator import itemgetter
 from statistics import fmean, stdev
 from typing import Any
 
 from dfbench.records.record import Record
-from dfbench.reporting.cells import NONE, metric_title, short
+from dfbench.reporting.cells import NONE, mean_and_deviation, metric_title, short
 from dfbench.reporting.lines import DEFAULT_METRIC
 from dfbench.reporting.overlap import ALL, GROUPS, Series, Sweep, group_chance, sweeps
 from dfbench.reporting.roles import remarks, section_of
-from dfbench.reporting.tables.columns import NAMES, SCORES, WORDS, Column, Kind, Table
-from dfbench.reporting.tables.layout import Fields, Layout, Typed
+from dfbench.reporting.tables.columns import (
+    COUNT,
+    NAMES,
+    SCORE,
+    SCORES,
+    SHARE,
+    WORDS,
+    Column,
+    Kind,
+    Part,
+    Row,
+    Table,
+)
+from dfbench.reporting.tables.layout import Layout, Typed
 
 _PROTOCOLS = {
     "overlap": "columns: share of all classes that both teachers know; the union of their classes "
@@ -62,7 +75,7 @@ def _table(sweep: Sweep, metric: str, group: str) -> Layout | None:
             "metric": metric,
             "overlaps": {f"{o:g}": _conditions(sweep, o, group) for o in sweep.overlaps},
         },
-        fields=[row for one in shown for row in _fields(sweep, one, metric, group)],
+        fields=_points(sweep, metric, group).fields,
     )
 
 
@@ -71,9 +84,7 @@ def _columns(sweep: Sweep, metric: str, group: str) -> tuple[Column[Series], ...
         return one.values(overlap, metric, group, representation)
 
     return (
-        Column(lambda one: section_of(one.first.method), WORDS, key=("section",)),
-        Column(lambda one: one.first.method.label, WORDS, key=("method",)),
-        Column(lambda one: one.name, WORDS, "method", ("name",)),
+        *_names(lambda one: one),
         Column(lambda one: one.first.method.needs, NAMES, key=("needs",)),
         *(
             Column(
@@ -98,29 +109,50 @@ def _means_of(seeds: int) -> Kind[list[float]]:
     return Kind(text=text)
 
 
-def _fields(sweep: Sweep, one: Series, metric: str, group: str) -> Iterator[Fields]:
-    """A row for CSV and data frames at each overlap that the method has scores of."""
-    names = {
-        "dataset": sweep.dataset,
-        "scenario": sweep.protocol,
-        "metric": metric,
-        "queries": group,
-        "section": section_of(one.first.method),
-        "method": one.first.method.label,
-        "name": one.name,
-    }
-    for overlap in sweep.overlaps:
-        values = one.values(overlap, metric, group)
-        if values:
-            chance = fmean(_conditions(sweep, overlap, group)["chance"])
-            yield {
-                **{name: Typed(text, "string") for name, text in names.items()},
-                "overlap": Typed(int(overlap) if overlap.is_integer() else overlap, "float64"),
-                "mean": Typed(fmean(values), "float64"),
-                "std": Typed(stdev(values) if len(values) > 1 else None, "float64"),
-                "seeds": Typed(len(values), "Int64"),
-                "chance map@all": Typed(chance, "float64"),
-            }
+def _names(series: Callable[[Row], Series]) -> tuple[Column[Row], ...]:
+    """What a row's method is called, of rows that each have one."""
+    return (
+        Column(lambda r: section_of(series(r).first.method), WORDS, "", ("section",), "section"),
+        Column(lambda r: series(r).first.method.label, WORDS, "", ("method",), "method"),
+        Column(lambda r: series(r).name, WORDS, "method", ("name",), "name"),
+    )
+
+
+_MEAN: Kind[Sequence[float]] = Kind(
+    text=mean_and_deviation,
+    parts=lambda values: (
+        Part("mean", Typed(fmean(values), "float64")),
+        Part("std", Typed(stdev(values) if len(values) > 1 else None, "float64")),
+    ),
+)
+"""A metric on each seed, in two fields."""
+_Point = tuple[Series, float]
+"""A method at an overlap at which it has scores: a row for CSV and data frames."""
+
+
+def _points(sweep: Sweep, metric: str, group: str) -> Table[_Point]:
+    def values(point: _Point) -> list[float]:
+        one, overlap = point
+        return one.values(overlap, metric, group)
+
+    def chance(point: _Point) -> float:
+        return fmean(_conditions(sweep, point[1], group)["chance"])
+
+    columns: tuple[Column[_Point], ...] = (
+        Column(lambda _: sweep.dataset, WORDS, field="dataset"),
+        Column(lambda _: sweep.protocol, WORDS, field="scenario"),
+        Column(lambda _: metric, WORDS, field="metric"),
+        Column(lambda _: group, WORDS, field="queries"),
+        *_names(lambda point: point[0]),
+        Column(itemgetter(1), SHARE, field="overlap"),
+        Column(values, _MEAN, field=""),
+        Column(lambda point: len(values(point)), COUNT, field="seeds"),
+        Column(chance, SCORE, field=f"chance {DEFAULT_METRIC}"),
+    )
+    points = [
+        (one, o) for found in sweep.sections.values() for one in found for o in sweep.overlaps
+    ]
+    return Table(columns, (), {"": [point for point in points if values(point)]})
 
 
 def _surroundings(sweep: Sweep, metric: str, group: str) -> Iterator[tuple[str, ...]]:

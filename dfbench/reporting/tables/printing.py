@@ -24,7 +24,7 @@ _MARKUP = re.compile(r"[\\|<*`]")
 def print_layouts(layouts: list[Layout], form: str) -> None:
     """Print tables as `text`, `markdown`, `latex`, `html` or `json`."""
     if form == "json":
-        print_json([layout.told for layout in layouts])
+        print_json([layout.json for layout in layouts])
     elif form == "html":
         from dfbench.reporting.tables.markup import html
 

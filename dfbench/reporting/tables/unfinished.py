@@ -10,12 +10,12 @@ from typing import Any
 
 from dfbench.process.messages import TRACEBACK_FILE
 from dfbench.records.record import Record
-from dfbench.records.state import STATE_FILE, RunState, read_state
+from dfbench.records.state import STATE_FILE, RunState, Subject, read_state
 from dfbench.records.store import file_name, fit_key
 from dfbench.reporting.cells import NONE
+from dfbench.reporting.tables.columns import COUNT, WORDS, Column, Kind, Table
 from dfbench.reporting.tables.layout import Layout
 
-_HEADER = ("method", "dataset", "scenario", "seed", "state")
 TITLE = "runs that did not finish"
 
 
@@ -57,35 +57,39 @@ class UnfinishedRun:
         return right and (not rows or bool(labels & {*rows}))
 
     @property
-    def cells(self) -> tuple[str, ...]:
-        """The run as a line of a table."""
+    def names(self) -> tuple[str, str, str, str]:
+        """Its method, dataset, scenario and seed; of an earlier version's state, from its path."""
         subject = self.state.subject
         if subject is None:
-            names = (self.folder.name, self.folder.parent.name, NONE, NONE)
-        else:
-            names = (subject.method, subject.dataset, subject.scenario, str(subject.seed))
-        return (*names, self.status)
+            return self.folder.name, self.folder.parent.name, NONE, NONE
+        return subject.method, subject.dataset, subject.scenario, str(subject.seed)
 
     @property
-    def told(self) -> str:
+    def summary(self) -> str:
         """Status, reason and path with more information."""
         subject = self.state.subject
         seed = f" on {subject.dataset}, {subject.scenario}, seed {subject.seed}" if subject else ""
         reason = f": {self.state.reason}" if self.state.reason else ""
-        return f"{self.cells[0]}{seed}: {self.status}{reason} (see {self.place})"
+        return f"{self.names[0]}{seed}: {self.status}{reason} (see {self.place})"
 
-    @property
-    def content(self) -> dict[str, Any]:
-        """The run for `--format json`."""
-        subject = self.state.subject
-        return {
-            "subject": subject.model_dump() if subject else None,
-            "status": self.status,
-            "reason": self.state.reason,
-            "attempts": self.state.attempts,
-            "folder": str(self.folder),
-            "see": str(self.place),
-        }
+
+_SHOWN: tuple[Column[UnfinishedRun], ...] = (
+    Column(lambda run: run.names[0], WORDS, "method"),
+    Column(lambda run: run.names[1], WORDS, "dataset"),
+    Column(lambda run: run.names[2], WORDS, "scenario"),
+    Column(lambda run: run.names[3], WORDS, "seed"),
+    Column(lambda run: run.status, WORDS, "state", ("status",)),
+)
+_COLUMNS: tuple[Column[UnfinishedRun], ...] = (
+    Column(
+        lambda run: run.state.subject, Kind(text=str, content=Subject.model_dump), key=("subject",)
+    ),
+    *_SHOWN,
+    Column(lambda run: run.state.reason, WORDS, key=("reason",)),
+    Column(lambda run: run.state.attempts, COUNT, key=("attempts",)),
+    Column(lambda run: str(run.folder), WORDS, key=("folder",)),
+    Column(lambda run: str(run.place), WORDS, key=("see",)),
+)
 
 
 def unfinished_runs(runs: Path, records: Iterable[Record]) -> list[UnfinishedRun]:
@@ -97,7 +101,7 @@ def unfinished_runs(runs: Path, records: Iterable[Record]) -> list[UnfinishedRun
         state = None if folder.name.rpartition("-")[2] in recorded else read_state(folder)
         if state is not None and state.status != "done":
             found.append(UnfinishedRun(folder, state))
-    return sorted(found, key=lambda one: one.cells)
+    return sorted(found, key=lambda one: (*one.names, one.status))
 
 
 def counted(unfinished: Sequence[UnfinishedRun]) -> str:
@@ -115,10 +119,17 @@ def unfinished_layouts(unfinished: Sequence[UnfinishedRun]) -> list[Layout]:
         return []
     notes = (
         counted(unfinished),
-        *(one.told for one in unfinished),
+        *(one.summary for one in unfinished),
         "repeat a run with its command, or those of a suite with dfbench suite run FILE --retry "
         "all; runs that a suite skips are listed by dfbench suite status FILE",
     )
-    rows = tuple(one.cells for one in unfinished)
-    content = {"unfinished": [one.content for one in unfinished]}
-    return [Layout(TITLE, _HEADER, rows, notes, content, text_columns=len(_HEADER))]
+    return [_table(unfinished).layout(TITLE, notes, key="unfinished", text_columns=len(_SHOWN))]
+
+
+def unfinished_content(unfinished: Sequence[UnfinishedRun]) -> list[dict[str, Any]]:
+    """The unfinished runs as JSON."""
+    return _table(unfinished).json
+
+
+def _table(unfinished: Sequence[UnfinishedRun]) -> Table[UnfinishedRun]:
+    return Table(_COLUMNS, _SHOWN, {"": unfinished})
