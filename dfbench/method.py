@@ -26,10 +26,10 @@ from dfbench.networks import Encoder, Encoders, Normaliser, Similarity, placed
 from dfbench.networks.compilation import compiled
 from dfbench.networks.placement import Network
 from dfbench.provision import ProvidedNeeds
-from dfbench.scenarios.division import Situation
+from dfbench.scenarios.classes import ScenarioKind
 from dfbench.teachers.teacher import Teacher
 
-__all__ = ["Encoders", "Method", "MethodConfig", "Need", "Setting", "Similarity", "Situation"]
+__all__ = ["Encoders", "Method", "MethodConfig", "Need", "ScenarioKind", "Setting", "Similarity"]
 
 _LOG_EVERY = 10
 
@@ -243,13 +243,13 @@ class Method(ABC):
         return True
 
     @classmethod
-    def cannot(cls, config: MethodConfig, situation: Situation) -> str | None:
+    def cannot(cls, config: MethodConfig, scenario: ScenarioKind) -> str | None:
         """Why the method cannot run in a kind of scenario, in one line; None if it can.
 
         `overlap`: each teacher may know classes that the other does not. `unseen`: queries are of
         classes that no teacher knows. A suite skips such runs and reports the reason.
         """
-        del config, situation
+        del config, scenario
         return None
 
     @abstractmethod

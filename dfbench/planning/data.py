@@ -12,8 +12,8 @@ from dfbench.modality import MODALITIES, Modality
 from dfbench.plugins.code import describe_fault, load_target, plugin_code
 from dfbench.process.messages import DatasetOffer
 from dfbench.request import DataChoice
-from dfbench.scenarios.division import (
-    ClassDivision,
+from dfbench.scenarios.classes import (
+    ScenarioClasses,
     overlapping,
     overlapping_with_fixed_size,
     with_unseen_share,
@@ -76,7 +76,7 @@ _FEWEST = 2
 """Fewest classes for a classifier or a ranking."""
 
 
-def divided(scenario: Scenario, dataset: Dataset, seed: int) -> ClassDivision | None:
+def divided(scenario: Scenario, dataset: Dataset, seed: int) -> ScenarioClasses | None:
     """The class split of a dataset under a scenario; None for `closed`, where teachers know all.
 
     The permutation for a share depends only on class names and seed. Raises `UnknownName` for a
@@ -94,7 +94,7 @@ def divided(scenario: Scenario, dataset: Dataset, seed: int) -> ClassDivision | 
 
 
 def retrieval_images(
-    dataset: Dataset, division: ClassDivision | None, modality: Modality
+    dataset: Dataset, division: ScenarioClasses | None, modality: Modality
 ) -> ImageSet:
     """Queries (sketches) or gallery (photos) under a class split.
 
@@ -109,7 +109,7 @@ def retrieval_images(
     return images_of((test,), division.queried)
 
 
-def _of_split(scenario: Scenario, dataset: Dataset) -> ClassDivision:
+def _of_split(scenario: Scenario, dataset: Dataset) -> ScenarioClasses:
     published = {name.lower(): split for name, split in dataset.splits.items()}
     wanted = scenario.split or ""
     if not published:
@@ -130,10 +130,10 @@ def _of_split(scenario: Scenario, dataset: Dataset) -> ClassDivision:
             f"does not have, e.g. {absent[0]!r}; allowed: a split of its own classes, or a share "
             "of them, e.g. --scenario unseen=0.25"
         )
-    return ClassDivision(shared=tuple(sorted(split.seen)), unseen=tuple(sorted(split.unseen)))
+    return ScenarioClasses(shared=tuple(sorted(split.seen)), unseen=tuple(sorted(split.unseen)))
 
 
-def _check(division: ClassDivision, scenario: Scenario, dataset: Dataset) -> None:
+def _check(division: ScenarioClasses, scenario: Scenario, dataset: Dataset) -> None:
     start = f"scenario '{scenario}' of {len(dataset.classes)} classes of {dataset.name!r}"
     if not division.shared and not division.unseen:
         raise InvalidInput(f"{start} leaves no shared class; allowed: a larger overlap")

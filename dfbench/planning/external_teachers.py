@@ -15,7 +15,7 @@ from dfbench.errors import InvalidInput
 from dfbench.modality import MODALITIES, Modality
 from dfbench.request import DataChoice, RunRequest
 from dfbench.scenarios import CLOSED
-from dfbench.scenarios.division import ClassDivision, Situation
+from dfbench.scenarios.classes import ScenarioClasses, ScenarioKind
 from dfbench.teachers.external import ExternalTeachers, known_classes, working_size
 
 _FEWEST = 2
@@ -51,7 +51,7 @@ def checked_choice(request: RunRequest, external: ExternalTeachers) -> DataChoic
     )
 
 
-def divided_by_knowledge(dataset: Dataset, external: ExternalTeachers) -> ClassDivision | None:
+def divided_by_knowledge(dataset: Dataset, external: ExternalTeachers) -> ScenarioClasses | None:
     """Which classes of a dataset the external teachers know, in the dataset's spelling.
 
     None if both know all, which includes a dataset without classes. Classes that neither knows are
@@ -64,7 +64,7 @@ def divided_by_knowledge(dataset: Dataset, external: ExternalTeachers) -> ClassD
     def those(*who: bool) -> tuple[str, ...]:
         return tuple(sorted(name for name, knows in by.items() if knows == who))
 
-    division = ClassDivision(those(True, True), those(True, False), those(False, True))
+    division = ScenarioClasses(those(True, True), those(True, False), those(False, True))
     if division.shared == dataset.classes:
         return None
     ignorant = [m for m in MODALITIES if not division.known(m)]
@@ -78,14 +78,14 @@ def divided_by_knowledge(dataset: Dataset, external: ExternalTeachers) -> ClassD
     return division
 
 
-def situation_of(external: ExternalTeachers, division: ClassDivision | None) -> Situation:
+def scenario_kind_of(external: ExternalTeachers, division: ScenarioClasses | None) -> ScenarioKind:
     """The kind of scenario for a method: whether both teachers have the same classes."""
     differing = len({frozenset(facts.classes) for facts in external.values()}) > 1
-    return "overlap" if differing else "closed" if division is None else division.situation
+    return "overlap" if differing else "closed" if division is None else division.scenario_kind
 
 
 def notes_of(
-    external: ExternalTeachers, dataset: Dataset, division: ClassDivision | None
+    external: ExternalTeachers, dataset: Dataset, division: ScenarioClasses | None
 ) -> tuple[str, ...]:
     """Notes to the user about a run with external teachers, one line each."""
     told = tuple(
@@ -100,7 +100,9 @@ def notes_of(
     return told
 
 
-def _compared(external: ExternalTeachers, dataset: Dataset, division: ClassDivision | None) -> str:
+def _compared(
+    external: ExternalTeachers, dataset: Dataset, division: ScenarioClasses | None
+) -> str:
     """Which classes each teacher knows: among the dataset's, or all if it has none."""
     photo, sketch = ({normalised(name) for name in external[m].classes} for m in MODALITIES)
     if division is None and dataset.classes:
@@ -108,7 +110,7 @@ def _compared(external: ExternalTeachers, dataset: Dataset, division: ClassDivis
         beyond = f"; of other classes, {further} known to one teacher only" if further else ""
         return f"both know all {len(dataset.classes)} classes of {dataset.name!r}{beyond}"
     if division is None:
-        division = ClassDivision(
+        division = ScenarioClasses(
             tuple(sorted(photo & sketch)),
             tuple(sorted(photo - sketch)),
             tuple(sorted(sketch - photo)),

@@ -17,7 +17,7 @@ from dfbench.plugins.code import describe_fault, plugin_faults
 from dfbench.plugins.host import Offer, PluginHost
 from dfbench.plugins.method_info import MethodInfo, parse_label
 from dfbench.plugins.probe import check_method
-from dfbench.scenarios.division import Situation
+from dfbench.scenarios.classes import ScenarioKind
 
 
 def resolve(host: PluginHost, label: str, settings: dict[str, str]) -> tuple[MethodInfo, Method]:
@@ -140,9 +140,9 @@ def _row(
         beside=offer.spec.beside,
         pairs_of=_pairs_of(cls, config, needs),
         cannot={
-            situation: reason
-            for situation in get_args(Situation)
-            if (reason := cls.cannot(config, situation)) is not None
+            kind: reason
+            for kind in get_args(ScenarioKind)
+            if (reason := cls.cannot(config, kind)) is not None
         },
         trains=_trains(offer.spec, cls, config),
     )

@@ -241,7 +241,7 @@ class _Planner:
             return Refusal("method", fault)
         try:
             session = self._sessions.open(request)
-            refusal = _unsituated(session, (*answer.rows, *answer.sources.values()))
+            refusal = _refused(session, (*answer.rows, *answer.sources.values()))
             if refusal is not None:
                 return refusal
             plans = [
@@ -296,19 +296,19 @@ def _check_needs(row: MethodInfo) -> None:
         )
 
 
-def _unsituated(session: Session, rows: Sequence[MethodInfo]) -> Refusal | None:
+def _refused(session: Session, rows: Sequence[MethodInfo]) -> Refusal | None:
     """Why the dataset has no such scenario, or a method cannot run in it; None if it can."""
     try:
-        situation = session.situation
+        kind = session.scenario_kind
     except DfbenchError as fault:
         return Refusal("scenario", fault)
     for row in rows:
         unsupplied = [need for need in row.needs if Need(need).origin.from_training_images]
         if session.external and unsupplied:
             return Refusal("method", CannotRun(_without_images(row, sorted(unsupplied))))
-        if situation in row.cannot:
+        if kind in row.cannot:
             where = f"method {row.label!r} cannot run in scenario {session.request.scenario!r}"
-            return Refusal("method", CannotRun(f"{where}: {row.cannot[situation]}"))
+            return Refusal("method", CannotRun(f"{where}: {row.cannot[kind]}"))
     return None
 
 

@@ -21,14 +21,14 @@ from dfbench.planning.external_teachers import (
     checked_choice,
     divided_by_knowledge,
     notes_of,
-    situation_of,
+    scenario_kind_of,
 )
 from dfbench.planning.settings import shared_settings
 from dfbench.process.messages import DatasetAnswer
 from dfbench.records.record import Arithmetic
 from dfbench.request import DataChoice, RunRequest
 from dfbench.scenarios import parse_scenario
-from dfbench.scenarios.division import ClassDivision, Situation
+from dfbench.scenarios.classes import ScenarioClasses, ScenarioKind
 from dfbench.system.machine import available_cores
 from dfbench.teachers.external import ExternalTeachers, external_teachers, known_classes
 from dfbench.teachers.identities import NetworkIdentities, network_file
@@ -87,18 +87,18 @@ class Session:
         return self.request.threads or available_cores()
 
     @cached_property
-    def division(self) -> ClassDivision | None:
+    def division(self) -> ScenarioClasses | None:
         """The class split; None if both teachers know all classes. Raises `DfbenchError`."""
         if self.external:
             return divided_by_knowledge(self.dataset, self.external)
         return divided(parse_scenario(self.request.scenario), self.dataset, self.request.seed)
 
     @property
-    def situation(self) -> Situation:
+    def scenario_kind(self) -> ScenarioKind:
         """The kind of the scenario for a method."""
         if self.external:
-            return situation_of(self.external, self.division)
-        return "closed" if self.division is None else self.division.situation
+            return scenario_kind_of(self.external, self.division)
+        return "closed" if self.division is None else self.division.scenario_kind
 
     @property
     def restricted(self) -> bool:

@@ -33,7 +33,7 @@ class MethodInfo(BaseModel):
     pairs_of: str | None = None
     """Label of the method whose generated pairs this one needs."""
     cannot: dict[str, str] = {}
-    """Settings in which the method cannot run, with the reason."""
+    """Kinds of scenario in which the method cannot run, with the reason."""
     trains: bool = True
     """Whether anything is trained in the fit, as the plugin declares it."""
 

@@ -10,7 +10,7 @@ from dfbench.records.record import Record, RecordedScore
 from dfbench.reporting.cells import span
 from dfbench.reporting.lines import DEFAULT_METRIC, Line, lines, setting_key
 from dfbench.reporting.roles import SECTIONS, section_of
-from dfbench.scenarios.scenario import Kind, parse_scenario
+from dfbench.scenarios.scenario import ScenarioName, parse_scenario
 
 GROUPS = ("shared", "sketch-only", "photo-only")
 """Names of the groups in records; all groups share the gallery."""
@@ -154,7 +154,7 @@ def sweeps(records: Iterable[Record], metric: str = DEFAULT_METRIC) -> list[Swee
 
     A record of `closed` is used as overlap 1 for a method without one: both are the same fit.
     """
-    by_data: dict[tuple[str, str], dict[Kind, list[Record]]] = {}
+    by_data: dict[tuple[str, str], dict[ScenarioName, list[Record]]] = {}
     for record in records:
         kinds = by_data.setdefault((record.data.name, record.data.fingerprint), {})
         kinds.setdefault(parse_scenario(record.scenario).kind, []).append(record)

@@ -19,7 +19,7 @@ from dfbench.modality import MODALITIES, Modality
 from dfbench.planning.plan import Plan
 from dfbench.process.handover import TestImages
 from dfbench.process.messages import embeddings_file
-from dfbench.scenarios.division import ClassDivision
+from dfbench.scenarios.classes import ScenarioClasses
 from dfbench.system.files import atomic_path
 
 Embeddings = dict[Modality, NDArray[np.float32]]
@@ -63,7 +63,7 @@ def keep_by_knowledge(
     folder: Path,
     representation: str,
     images: TestImages,
-    division: ClassDivision | None,
+    division: ScenarioClasses | None,
     label: str,
 ) -> None:
     """Keep one of the two embeddings that are stored for each image of a representation.
@@ -89,7 +89,7 @@ def keep_by_knowledge(
 
 
 def _known(
-    images: ImageSet, division: ClassDivision | None, modality: Modality
+    images: ImageSet, division: ScenarioClasses | None, modality: Modality
 ) -> NDArray[np.bool_]:
     """`[N]`, whether the teacher of a modality knows each image's class."""
     if division is None:
@@ -131,7 +131,9 @@ def rank(
     return Ranking(evaluation, embeddings_digest(embeddings))
 
 
-def query_groups(division: ClassDivision | None, queries: ImageSet) -> dict[str, NDArray[np.bool_]]:
+def query_groups(
+    division: ScenarioClasses | None, queries: ImageSet
+) -> dict[str, NDArray[np.bool_]]:
     """`[Q]`, by group of a class split, which queries belong to its classes."""
     groups = {} if division is None else division.groups
     return {
@@ -141,7 +143,7 @@ def query_groups(division: ClassDivision | None, queries: ImageSet) -> dict[str,
 
 
 def chance_levels(
-    queries: ImageSet, gallery: ImageSet, division: ClassDivision | None
+    queries: ImageSet, gallery: ImageSet, division: ScenarioClasses | None
 ) -> dict[str, float]:
     """Expected `map@all` of a random order.
 

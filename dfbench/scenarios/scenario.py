@@ -8,11 +8,11 @@ from typing import Literal
 
 from dfbench.errors import InvalidInput, unknown_name
 
-Kind = Literal["closed", "overlap", "fixed-overlap", "unseen"]
+ScenarioName = Literal["closed", "overlap", "fixed-overlap", "unseen"]
 CLOSED = "closed"
 """Both teachers know all classes, and all are queried."""
 
-_OVERLAPS: dict[str, Kind] = {"overlap": "overlap", "fixed-overlap": "fixed-overlap"}
+_OVERLAPS: dict[str, ScenarioName] = {"overlap": "overlap", "fixed-overlap": "fixed-overlap"}
 _FORMS = (CLOSED, "overlap=0.5", "fixed-overlap=0.5", "unseen=0.25", "unseen=SPLIT")
 
 
@@ -20,7 +20,7 @@ _FORMS = (CLOSED, "overlap=0.5", "fixed-overlap=0.5", "unseen=0.25", "unseen=SPL
 class Scenario:
     """A scenario, independent of a dataset."""
 
-    kind: Kind
+    kind: ScenarioName
     share: Decimal | None = None
     """The share of classes that both teachers know or, for `unseen`, of unseen classes."""
     split: str | None = None

@@ -33,7 +33,7 @@ from dfbench.learning.loop import RandomState
 from dfbench.learning.metric_losses import hard_pair_targets, soft_pair_targets
 from dfbench.learning.pool import PairPool, Pairs
 from dfbench.learning.students import Students
-from dfbench.method import Encoders, Method, MethodConfig, Need, Setting, Situation
+from dfbench.method import Encoders, Method, MethodConfig, Need, ScenarioKind, Setting
 from dfbench_baselines import crossx_variants, pictures
 from dfbench_baselines.conditional_estimators import ConditionalEstimators
 from dfbench_baselines.crossx_config import CrossXConfig
@@ -76,10 +76,10 @@ class CrossX(Method):
         return not isinstance(config, CrossXConfig) or config.rounds > 0
 
     @classmethod
-    def cannot(cls, config: MethodConfig, situation: Situation) -> str | None:
+    def cannot(cls, config: MethodConfig, scenario: ScenarioKind) -> str | None:
         if not isinstance(config, CrossXConfig):
             return None
-        return crossx_variants.cannot(config, situation)
+        return crossx_variants.cannot(config, scenario)
 
     def fit(self, setting: Setting) -> Encoders:
         config = self.config

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dfbench.method import Need, Setting, Situation
+from dfbench.method import Need, ScenarioKind, Setting
 from dfbench_baselines.crossx_config import CrossXConfig
 
 VARIANTS: Mapping[str, Mapping[str, Any]] = {
@@ -64,9 +64,9 @@ def needs(config: CrossXConfig) -> frozenset[Need]:
     return frozenset(used)
 
 
-def cannot(config: CrossXConfig, situation: Situation) -> str | None:
+def cannot(config: CrossXConfig, scenario: ScenarioKind) -> str | None:
     """The reason why a configuration cannot run in a setting; None if it can."""
-    if situation != "overlap":
+    if scenario != "overlap":
         return None
     if config.teachers == "unified":
         return "one teacher of both modalities learns photos and sketches of the same classes"

@@ -268,8 +268,8 @@ def test_declared_need_that_is_never_asked_for_is_a_fault(
 def test_reason_why_a_method_cannot_work_in_overlap_is_accepted(
     folder: Path, cache: Path, quick: dict[str, str]
 ) -> None:
-    cannot = "    @classmethod\n    def cannot(cls, config, situation):\n"
-    cannot += "        return 'one class list' if situation == 'overlap' else None\n\n"
+    cannot = "    @classmethod\n    def cannot(cls, config, scenario):\n"
+    cannot += "        return 'one class list' if scenario == 'overlap' else None\n\n"
     text = SOUND.replace("    def fit(self, setting)", cannot + "    def fit(self, setting)")
     found = verdicts(folder, cache, quick, text)["overlap"]
     assert (found.status, found.remark) == ("passed", "cannot: one class list")

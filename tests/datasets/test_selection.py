@@ -11,7 +11,7 @@ import pytest
 from dfbench.datasets.alternative import images_of
 from dfbench.datasets.dataset import Dataset, ImageSet
 from dfbench.planning.data import retrieval_images
-from dfbench.scenarios.division import ClassDivision
+from dfbench.scenarios.classes import ScenarioClasses
 
 CLASSES = ("ant", "bee", "cat")
 
@@ -67,18 +67,18 @@ def _dataset(train: ImageSet = TRAIN) -> Dataset:
     ("division", "levels"),
     [
         (None, [5, 6, 7]),
-        (ClassDivision(shared=("bee",), photo_only=("ant",), sketch_only=("cat",)), [5, 6, 7]),
-        (ClassDivision(shared=("bee",), photo_only=("cat",)), [6, 7]),
-        (ClassDivision(shared=("ant",), unseen=("bee", "cat")), [2, 3, 4, 6, 7]),
+        (ScenarioClasses(shared=("bee",), photo_only=("ant",), sketch_only=("cat",)), [5, 6, 7]),
+        (ScenarioClasses(shared=("bee",), photo_only=("cat",)), [6, 7]),
+        (ScenarioClasses(shared=("ant",), unseen=("bee", "cat")), [2, 3, 4, 6, 7]),
     ],
 )
 def test_held_out_images_are_retrieved_and_all_of_unseen_classes(
-    division: ClassDivision | None, levels: list[int]
+    division: ScenarioClasses | None, levels: list[int]
 ) -> None:
     assert _levels(retrieval_images(_dataset(), division, "photo")) == levels
 
 
 def test_photos_of_both_parts_are_retrieved_once() -> None:
     both = _set([5, 6, 7, 2], [0, 1, 2, 1], ["e", "f", "g", "b"])
-    division = ClassDivision(shared=("ant",), unseen=("bee", "cat"))
+    division = ScenarioClasses(shared=("ant",), unseen=("bee", "cat"))
     assert sorted(_levels(retrieval_images(_dataset(both), division, "photo"))) == [2, 6, 7]

@@ -45,7 +45,7 @@ def test_every_row_runs_on_partly_known_classes(label: str, tmp_path: Path) -> N
 def test_rows_that_need_the_same_classes_say_so_and_no_others(label: str) -> None:
     method = quick(label)
     reasons = {s: method.cannot(method.config, s) for s in ("closed", "overlap", "unseen")}
-    refused = {situation for situation, reason in reasons.items() if reason is not None}
+    refused = {scenario for scenario, reason in reasons.items() if reason is not None}
     assert refused == ({"overlap"} if label in SAME_CLASSES_ONLY else set())
     assert all("\n" not in reason for reason in reasons.values() if reason)
 

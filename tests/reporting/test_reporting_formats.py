@@ -117,9 +117,9 @@ def test_captions_have_no_mathematics_as_prose() -> None:
 
 def test_json_has_the_title_and_notes_of_the_table() -> None:
     for layout in leaderboards(_records()):
-        assert layout.told["notes"] == list(layout.notes)
-        assert layout.told["title"] == layout.title
-        assert layout.told["rows"] == layout.content["rows"]
+        assert layout.json["notes"] == list(layout.notes)
+        assert layout.json["title"] == layout.title
+        assert layout.json["rows"] == layout.content["rows"]
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex on this machine")

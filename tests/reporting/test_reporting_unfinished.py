@@ -37,7 +37,7 @@ def troubled(shelf: Shelf) -> Shelf:
     folder = _leave(shelf, RunState(status="failed", reason=REASON), "crossx[bn]")
     (folder / TRACEBACK_FILE).write_text("Traceback")
     _leave(shelf, RunState(status="timeout", reason="took longer than 90 s"), seed=8)
-    _leave(shelf, RunState(status="skipped", reason="no such situation"), "mib", "overlap=0.5")
+    _leave(shelf, RunState(status="skipped", reason="no such scenario"), "mib", "overlap=0.5")
     broken_off = RunState(status="failed", reason="interrupted", interrupted=True)
     _leave(shelf, broken_off, seed=9)
     return shelf

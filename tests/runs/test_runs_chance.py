@@ -17,7 +17,7 @@ from dfbench.evaluation import evaluate
 from dfbench.evaluation.metrics import random_average_precision
 from dfbench.records.store import read_record
 from dfbench.runs.ranking import chance_levels, query_groups
-from dfbench.scenarios.division import ClassDivision
+from dfbench.scenarios.classes import ScenarioClasses
 
 RESULTS = Path(dfbench.__file__).parents[1] / "results"
 
@@ -46,7 +46,7 @@ def test_random_average_precision_is_the_mean_over_all_orders(photos: int) -> No
 
 
 def test_chance_leaves_out_queries_without_photos_and_groups_that_have_no_others() -> None:
-    division = ClassDivision(shared=("a", "d"), photo_only=("b",), sketch_only=("c",))
+    division = ScenarioClasses(shared=("a", "d"), photo_only=("b",), sketch_only=("c",))
     queries, gallery = _images([0, 0, 1, 2, 3], 4), _images([0, 1, 1, 0, 1, 3], 4)
     levels = chance_levels(queries, gallery, division)
     by_class = {name: float(_over_all_orders(r, 6)) for name, r in {"a": 2, "b": 3, "d": 1}.items()}
@@ -62,7 +62,7 @@ def test_chance_leaves_out_queries_without_photos_and_groups_that_have_no_others
 
 def test_chance_is_what_equal_embeddings_score() -> None:
     rng = np.random.default_rng(3)
-    division = ClassDivision(shared=("a", "b"), photo_only=("c",), sketch_only=("d", "e"))
+    division = ScenarioClasses(shared=("a", "b"), photo_only=("c",), sketch_only=("d", "e"))
     queries = _images(list(rng.integers(0, 5, 70)), 5)
     gallery = _images([*range(5), *rng.integers(0, 5, 300)], 5)
     found = evaluate(

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dfbench.scenarios.division import (
-    ClassDivision,
+from dfbench.scenarios.classes import (
+    ScenarioClasses,
     class_order,
     overlapping,
     overlapping_with_fixed_size,
@@ -24,7 +24,7 @@ SHARES = st.decimals(min_value="0.001", max_value=1, places=3)
 SEEDS = st.integers(0, 2**31)
 
 
-def _sides(division: ClassDivision) -> tuple[set[str], set[str]]:
+def _sides(division: ScenarioClasses) -> tuple[set[str], set[str]]:
     return set(division.known("photo")), set(division.known("sketch"))
 
 
@@ -55,8 +55,8 @@ def test_shared_classes_are_nested_and_no_class_changes_sides(
 @given(CLASSES, SEEDS)
 def test_whole_overlap_leaves_no_class_to_one_teacher(classes: tuple[str, ...], seed: int) -> None:
     division = overlapping(classes, Decimal(1), seed)
-    assert division == ClassDivision(shared=tuple(sorted(classes)))
-    assert division.situation == "closed"
+    assert division == ScenarioClasses(shared=tuple(sorted(classes)))
+    assert division.scenario_kind == "closed"
     assert list(division.groups) == ["shared"]
 
 
@@ -98,7 +98,7 @@ def test_unseen_classes_are_nested_and_disjoint_from_what_teachers_know(
         assert sorted((*division.unseen, *division.known("photo"))) == sorted(classes)
         if division.unseen:
             assert division.queried == division.unseen
-            assert division.situation == "unseen"
+            assert division.scenario_kind == "unseen"
             assert division.groups == {}
 
 

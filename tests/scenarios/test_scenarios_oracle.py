@@ -18,9 +18,9 @@ from dfbench.process.messages import embeddings_file
 from dfbench.records.record import Record
 from dfbench.reporting.roles import REFERENCE, UNTRAINED, section_of
 from dfbench.runs.ranking import keep_by_knowledge
-from dfbench.scenarios.division import ClassDivision
+from dfbench.scenarios.classes import ScenarioClasses
 
-DIVISION = ClassDivision(shared=("b",), photo_only=("c",), sketch_only=("a",))
+DIVISION = ScenarioClasses(shared=("b",), photo_only=("c",), sketch_only=("a",))
 LABELS = np.array([0, 1, 2, 2, 1, 0])
 
 
@@ -46,18 +46,18 @@ def _store(folder: Path, images: TestImages, width: int = 2) -> None:
         (DIVISION, {"photo": {"b", "c"}, "sketch": {"a", "b"}}),
         (None, {"photo": {"a", "b", "c"}, "sketch": {"a", "b", "c"}}),
         (
-            ClassDivision(shared=("x",), unseen=("a", "b", "c")),
+            ScenarioClasses(shared=("x",), unseen=("a", "b", "c")),
             {"photo": set(), "sketch": set()},
         ),
-        (ClassDivision(shared=("a", "b", "c")), {"photo": {*"abc"}, "sketch": {*"abc"}}),
+        (ScenarioClasses(shared=("a", "b", "c")), {"photo": {*"abc"}, "sketch": {*"abc"}}),
         (
-            ClassDivision(shared=(), photo_only=("a",), sketch_only=("b", "c")),
+            ScenarioClasses(shared=(), photo_only=("a",), sketch_only=("b", "c")),
             {"photo": {"a"}, "sketch": {"b", "c"}},
         ),
     ],
 )
 def test_harness_keeps_the_half_that_holds(
-    tmp_path: Path, division: ClassDivision | None, known: dict[str, set[str]]
+    tmp_path: Path, division: ScenarioClasses | None, known: dict[str, set[str]]
 ) -> None:
     images = _test_images()
     _store(tmp_path, images)

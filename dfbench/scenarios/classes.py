@@ -15,13 +15,13 @@ from dfbench.identity import derive_seed
 from dfbench.modality import Modality
 
 Classes = tuple[str, ...]
-Situation = Literal["closed", "overlap", "unseen"]
-"""The setting of a method: teachers with the same classes, teachers with partly different classes,
+ScenarioKind = Literal["closed", "overlap", "unseen"]
+"""What a method has to expect: teachers with the same classes, teachers with partly different classes,
 or queries of classes that no teacher knows."""
 
 
 @dataclass(frozen=True)
-class ClassDivision:
+class ScenarioClasses:
     """A split of classes by the teachers that know them; the lists are sorted and disjoint."""
 
     shared: Classes
@@ -39,8 +39,8 @@ class ClassDivision:
             ("to the sketch teacher only", self.sketch_only),
             ("to neither", self.unseen),
         )
-        told = [f"{len(classes)} {whom}" for whom, classes in further if classes]
-        return ", ".join([f"{len(self.shared)} classes known to both teachers", *told])
+        others = [f"{len(classes)} {whom}" for whom, classes in further if classes]
+        return ", ".join([f"{len(self.shared)} classes known to both teachers", *others])
 
     def known(self, modality: Modality) -> Classes:
         """Classes of a modality's teacher, sorted."""
@@ -69,8 +69,8 @@ class ClassDivision:
         return {} if self.unseen else {name: classes for name, classes in groups.items() if classes}
 
     @property
-    def situation(self) -> Situation:
-        """The setting of a method under this split."""
+    def scenario_kind(self) -> ScenarioKind:
+        """The kind of scenario that this split makes for a method."""
         if self.unseen:
             return "unseen"
         return "overlap" if self.photo_only or self.sketch_only else "closed"
@@ -90,7 +90,7 @@ def whole(share: Decimal, count: int) -> int:
     return int((share * count + Decimal("0.5")).to_integral_value(ROUND_FLOOR))
 
 
-def overlapping(classes: Sequence[str], o: Decimal, seed: int) -> ClassDivision:
+def overlapping(classes: Sequence[str], o: Decimal, seed: int) -> ScenarioClasses:
     """Teachers that share floor(o |U| + 1/2) classes, with a fixed union U.
 
     The shared classes are the first of the permutation, so those of a smaller o are a subset of
@@ -100,14 +100,14 @@ def overlapping(classes: Sequence[str], o: Decimal, seed: int) -> ClassDivision:
     order = class_order(classes, seed)
     k = whole(o, len(order))
     first_even = k + k % 2
-    return ClassDivision(
+    return ScenarioClasses(
         shared=_sorted(order[:k]),
         photo_only=_sorted(order[first_even::2]),
         sketch_only=_sorted(order[k + 1 - k % 2 :: 2]),
     )
 
 
-def overlapping_with_fixed_size(classes: Sequence[str], o: Decimal, seed: int) -> ClassDivision:
+def overlapping_with_fixed_size(classes: Sequence[str], o: Decimal, seed: int) -> ScenarioClasses:
     """Teachers of n = floor(|U| / 2) classes each, of which floor(o n + 1/2) are shared: a control.
 
     P is the first half of the permutation for every o. S consists of the first, shared classes of P
@@ -116,18 +116,18 @@ def overlapping_with_fixed_size(classes: Sequence[str], o: Decimal, seed: int) -
     order = class_order(classes, seed)
     n = len(order) // 2
     k = whole(o, n)
-    return ClassDivision(
+    return ScenarioClasses(
         shared=_sorted(order[:k]),
         photo_only=_sorted(order[k:n]),
         sketch_only=_sorted(order[n : 2 * n - k]),
     )
 
 
-def with_unseen_share(classes: Sequence[str], share: Decimal, seed: int) -> ClassDivision:
+def with_unseen_share(classes: Sequence[str], share: Decimal, seed: int) -> ScenarioClasses:
     """The first floor(share |U| + 1/2) classes of the permutation unseen, the others shared."""
     order = class_order(classes, seed)
     count = whole(share, len(order))
-    return ClassDivision(shared=_sorted(order[count:]), unseen=_sorted(order[:count]))
+    return ScenarioClasses(shared=_sorted(order[count:]), unseen=_sorted(order[:count]))
 
 
 def _sorted(names: Sequence[str]) -> Classes:
