@@ -114,8 +114,8 @@ def _print(label: str, verdicts: list[Verdict], *, verbose: bool) -> None:
     output().print(Text(label, style="bold"))
     output().print(table)
     counts = {status: sum(v.status == status for v in verdicts) for status in _STYLES}
-    told = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
-    output().print(f"{told} in {sum(v.seconds for v in verdicts):.0f} s", markup=False)
+    counted = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
+    output().print(f"{counted} in {sum(v.seconds for v in verdicts):.0f} s", markup=False)
     for verdict in verdicts:
         if verbose and verdict.traceback:
             messages().print(verdict.traceback, markup=False)

@@ -67,8 +67,8 @@ def plugins(
     host = _host(plugin_files, plugins_dir)
     header = ("name", "distribution", "version", "state")
     rows = tuple(tuple(str(getattr(p, name)) for name in header) for p in host.plugins)
-    told = (*header, "hooks", "methods", "datasets", "origin", "error", "place", "traceback")
-    content = [{name: getattr(plugin, name) for name in told} for plugin in host.plugins]
+    names = (*header, "hooks", "methods", "datasets", "origin", "error", "place", "traceback")
+    content = [{name: getattr(plugin, name) for name in names} for plugin in host.plugins]
     notes = [line for plugin in host.plugins for line in _notes(plugin, verbose=verbose)]
     if any(plugin.traceback for plugin in host.plugins) and not verbose:
         notes.append("tracebacks: dfbench list plugins -v")

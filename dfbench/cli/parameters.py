@@ -151,8 +151,8 @@ def _kind(option: Option, one: Declared, default: Any) -> dict[str, Any]:
     else:
         kind = OptionType(option.values)
     value = one.default if default is _UNSET else default
-    told = value is not None and not callable(value)
-    return {"type": kind, "default": value, "show_default": told}
+    known = value is not None and not callable(value)
+    return {"type": kind, "default": value, "show_default": known}
 
 
 def _pairs(ctx: click.Context, param: click.Parameter, pairs: tuple[str, ...]) -> dict[str, str]:

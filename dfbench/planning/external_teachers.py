@@ -70,10 +70,10 @@ def divided_by_knowledge(dataset: Dataset, external: ExternalTeachers) -> Scenar
     ignorant = [m for m in MODALITIES if not division.known(m)]
     if len(division.queried) < _FEWEST or ignorant:
         who = f"the {ignorant[0]} teacher knows 0" if ignorant else "the teachers know 1"
-        told = ", ".join(sorted(known_classes(external))[:5])
+        some = ", ".join(sorted(known_classes(external))[:5])
         raise InvalidInput(
             f"{who} of the {len(dataset.classes)} classes of {dataset.name!r}; allowed: images of "
-            f"two or more classes of the teachers, with some of each teacher ({told}, ...)"
+            f"two or more classes of the teachers, with some of each teacher ({some}, ...)"
         )
     return division
 
@@ -88,16 +88,16 @@ def notes_of(
     external: ExternalTeachers, dataset: Dataset, division: ScenarioClasses | None
 ) -> tuple[str, ...]:
     """Notes to the user about a run with external teachers, one line each."""
-    told = tuple(
+    lines = tuple(
         f"{modality} teacher: {facts.origin or facts.identity[:12]}, {facts.network}, "
         f"{len(facts.classes)} classes, input size {facts.image_size} px"
         for modality, facts in external.items()
     )
-    told += (f"classes of the external teachers: {_compared(external, dataset, division)}",)
+    lines += (f"classes of the external teachers: {_compared(external, dataset, division)}",)
     strange = sorted({*dataset.classes} - {*(division.queried if division else dataset.classes)})
     if strange:
-        told += (f"classes that no teacher knows, left out: {', '.join(strange)}",)
-    return told
+        lines += (f"classes that no teacher knows, left out: {', '.join(strange)}",)
+    return lines
 
 
 def _compared(

@@ -29,19 +29,19 @@ def resolve(host: PluginHost, label: str, settings: dict[str, str]) -> tuple[Met
     config = configure(cls.Config, base, settings, f"method {label!r}")
     name, variant = parse_label(label)
     offer = host.method(name)
-    with _faults_told(offer, label):
+    with _plugin_faults_of(offer, label):
         method = _built(cls, config.model_dump(mode="json"))
-        return _row(offer, cls, variant, method.config), method
+        return _info(offer, cls, variant, method.config), method
 
 
-def rebuilt(host: PluginHost, row: MethodInfo) -> Method:
+def rebuilt(host: PluginHost, info: MethodInfo) -> Method:
     """The method of a planned run, built again from the stored configuration.
 
     Raises like `resolve`.
     """
-    cls, _ = method_class(host, row.label)
-    with _faults_told(host.method(row.name), row.label):
-        return _built(cls, row.config)
+    cls, _ = method_class(host, info.label)
+    with _plugin_faults_of(host.method(info.name), info.label):
+        return _built(cls, info.config)
 
 
 def method_class(host: PluginHost, label: str) -> tuple[type[Method], Mapping[str, Any]]:
@@ -75,9 +75,9 @@ def built(cls: type[Method], config: MethodConfig) -> Method:
         raise PluginFault(f"its __init__ leaves no configuration in self.config; {remedy}")
     changed = difference(given, kept.model_dump(mode="json"))
     if changed or type(kept) is not type(config):
-        told = changed or f"a {type(kept).__name__}"
+        change = changed or f"a {type(kept).__name__}"
         raise PluginFault(
-            f"its __init__ changes the configuration that it is given: {told}; {remedy}"
+            f"its __init__ changes the configuration that it is given: {change}; {remedy}"
         )
     return method
 
@@ -104,7 +104,7 @@ def _built(cls: type[Method], content: dict[str, Any]) -> Method:
 
 
 @contextmanager
-def _faults_told(offer: Offer[MethodSpec], label: str) -> Iterator[None]:
+def _plugin_faults_of(offer: Offer[MethodSpec], label: str) -> Iterator[None]:
     try:
         with plugin_faults():
             yield
@@ -124,7 +124,7 @@ def _loaded(offer: Offer[MethodSpec]) -> type[Method]:
     return cls
 
 
-def _row(
+def _info(
     offer: Offer[MethodSpec], cls: type[Method], variant: str | None, config: MethodConfig
 ) -> MethodInfo:
     needs = tuple(sorted(cls.needs(config)))

@@ -110,11 +110,11 @@ class Plan:
         return self.fit_id if self.session.restricted else self._fit_in(CLOSED)
 
     def _fit_in(self, scenario: str) -> str:
-        session, row = self.session, self.method
+        session, method = self.session, self.method
         content: dict[str, Any] = {
-            "method": row.name,
-            "method version": row.version,
-            "config": row.config,
+            "method": method.name,
+            "method version": method.version,
+            "config": method.config,
             "budget": session.budget.model_dump(mode="json"),
             "dataset": session.dataset.fingerprint,
             "scenario": scenario,
@@ -191,14 +191,14 @@ def plan_requests(requests: Sequence[RunRequest], *, beside: bool = False) -> Pl
         kinds |= _dataset_kinds(request.data)
         asked.setdefault(_method_key(request), _method_question(request, beside=beside))
     question = PluginQuestion(
-        rows=tuple(asked.values()),
+        methods=tuple(asked.values()),
         datasets=tuple(sorted(kinds)),
         networks=tuple(sorted({_network(request) for request in requests} - {""})),
         device=requests[0].device,
         plugins=requests[0].plugins,
     )
     description = describe(question)
-    planner = _Planner(description, dict(zip(asked, description.rows, strict=True)))
+    planner = _Planner(description, dict(zip(asked, description.methods, strict=True)))
     plans = [planner.plan(request) for request in requests]
     return Planned(plans, description.device, description.gpus)
 
@@ -207,7 +207,7 @@ def open_session(request: RunRequest) -> Session:
     """The session of a request, regardless of its method. Raises `DfbenchError`."""
     requested_settings(request)
     question = PluginQuestion(
-        rows=(),
+        methods=(),
         datasets=tuple(sorted({FALLBACK.kind} | _dataset_kinds(request.data))),
         networks=tuple({_network(request)} - {""}),
         device=request.device,
@@ -222,31 +222,31 @@ def open_session(request: RunRequest) -> Session:
 class _Planner:
     """Plans requests from the descriptions of plugins."""
 
-    def __init__(self, description: Description, rows: dict[str, MethodAnswer]) -> None:
-        self._rows = rows
+    def __init__(self, description: Description, answers: dict[str, MethodAnswer]) -> None:
+        self._answers = answers
         self._networks = description.networks
         self._sessions = Sessions(description.datasets, description.device)
         self._sources: dict[tuple[int, str], Plan] = {}
 
     def plan(self, request: RunRequest) -> list[Plan] | Refusal:
-        answer = self._rows[_method_key(request)]
+        answer = self._answers[_method_key(request)]
         if answer.fault is not None:
             return Refusal("method", _error(answer.fault))
         if _network(request) in self._networks:
             return Refusal("network", _error(self._networks[_network(request)]))
         try:
-            for row in (*answer.rows, *answer.sources.values()):
-                _check_needs(row)
+            for method in (*answer.methods, *answer.sources.values()):
+                _check_needs(method)
         except CannotRun as fault:
             return Refusal("method", fault)
         try:
             session = self._sessions.open(request)
-            refusal = _refused(session, (*answer.rows, *answer.sources.values()))
+            refusal = _refused(session, (*answer.methods, *answer.sources.values()))
             if refusal is not None:
                 return refusal
             plans = [
-                Plan(session, row, self._source(session, row, answer.sources))
-                for row in answer.rows
+                Plan(session, method, self._source(session, method, answer.sources))
+                for method in answer.methods
             ]
             for plan in plans:
                 _ = plan.eval_id  # errors in an identity are reported now, not during the run
@@ -255,12 +255,12 @@ class _Planner:
         return plans
 
     def _source(
-        self, session: Session, row: MethodInfo, sources: dict[str, MethodInfo]
+        self, session: Session, method: MethodInfo, sources: dict[str, MethodInfo]
     ) -> Plan | None:
-        if row.pairs_of is None:
+        if method.pairs_of is None:
             return None
-        key = (id(session), row.pairs_of)
-        return self._sources.setdefault(key, Plan(session, sources[row.pairs_of]))
+        key = (id(session), method.pairs_of)
+        return self._sources.setdefault(key, Plan(session, sources[method.pairs_of]))
 
 
 def _method_question(request: RunRequest, *, beside: bool) -> MethodQuestion:
@@ -287,34 +287,34 @@ def _error(fault: Fault) -> DfbenchError:
     return (PluginFault if fault.of_plugin else DfbenchError)(fault.message)
 
 
-def _check_needs(row: MethodInfo) -> None:
-    missing = {*row.needs} - {*Need}
+def _check_needs(method: MethodInfo) -> None:
+    missing = {*method.needs} - {*Need}
     if missing:
         raise CannotRun(
-            f"method {row.label!r} needs {', '.join(sorted(missing))}; "
+            f"method {method.label!r} needs {', '.join(sorted(missing))}; "
             f"this version can supply: {', '.join(sorted(Need))}"
         )
 
 
-def _refused(session: Session, rows: Sequence[MethodInfo]) -> Refusal | None:
+def _refused(session: Session, methods: Sequence[MethodInfo]) -> Refusal | None:
     """Why the dataset has no such scenario, or a method cannot run in it; None if it can."""
     try:
         kind = session.scenario_kind
     except DfbenchError as fault:
         return Refusal("scenario", fault)
-    for row in rows:
-        unsupplied = [need for need in row.needs if Need(need).origin.from_training_images]
+    for method in methods:
+        unsupplied = [need for need in method.needs if Need(need).origin.from_training_images]
         if session.external and unsupplied:
-            return Refusal("method", CannotRun(_without_images(row, sorted(unsupplied))))
-        if kind in row.cannot:
-            where = f"method {row.label!r} cannot run in scenario {session.request.scenario!r}"
-            return Refusal("method", CannotRun(f"{where}: {row.cannot[kind]}"))
+            return Refusal("method", CannotRun(_without_images(method, sorted(unsupplied))))
+        if kind in method.cannot:
+            where = f"method {method.label!r} cannot run in scenario {session.request.scenario!r}"
+            return Refusal("method", CannotRun(f"{where}: {method.cannot[kind]}"))
     return None
 
 
-def _without_images(row: MethodInfo, needs: Sequence[str]) -> str:
+def _without_images(method: MethodInfo, needs: Sequence[str]) -> str:
     return (
-        f"method {row.label!r} needs {', '.join(needs)} from the training of the teachers, which "
-        "external teachers come without; choose another method (see: dfbench list methods), or "
-        "train teachers on --dataset"
+        f"method {method.label!r} needs {', '.join(needs)} from the training of the teachers, "
+        "which external teachers come without; choose another method (see: dfbench list methods), "
+        "or train teachers on --dataset"
     )

@@ -110,8 +110,8 @@ class Session:
         """Notes to the user about the data, one line each."""
         if self.external:
             return (*self.dataset.notes, *notes_of(self.external, self.dataset, self.division))
-        told = () if self.division is None else (f"{self.request.scenario}: {self.division}",)
-        return (*self.dataset.notes, *told)
+        split = () if self.division is None else (f"{self.request.scenario}: {self.division}",)
+        return (*self.dataset.notes, *split)
 
     def training_images(self, modality: Modality) -> ImageSet:
         """Training images of the teacher of a modality; labels are indices into its classes."""

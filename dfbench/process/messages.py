@@ -123,7 +123,7 @@ class PluginQuestion(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    rows: tuple[MethodQuestion, ...]
+    methods: tuple[MethodQuestion, ...]
     datasets: tuple[str, ...]
     """Registered names."""
     networks: tuple[str, ...] = ()
@@ -138,9 +138,9 @@ class MethodAnswer(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    rows: tuple[MethodInfo, ...] = ()
+    methods: tuple[MethodInfo, ...] = ()
     sources: dict[str, MethodInfo] = {}
-    """By label, the methods whose generated pairs any of `rows` needs."""
+    """By label, the methods whose generated pairs any of `methods` needs."""
     fault: Fault | None = None
 
 
@@ -158,7 +158,7 @@ class Description(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    rows: tuple[MethodAnswer, ...]
+    methods: tuple[MethodAnswer, ...]
     datasets: dict[str, DatasetAnswer]
     """By requested name."""
     networks: dict[str, Fault] = {}

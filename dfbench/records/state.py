@@ -148,8 +148,8 @@ def kept_state(folder: Path, subject: Subject | None = None) -> Iterator[Attempt
     except BaseException as fault:
         if isinstance(fault, ProcessEnded):
             attempting.peak_memory_mib = fault.peak_memory_mib
-        told = failure(fault)
-        end(told.status, reason=told.reason, interrupted=told.interrupted)
+        ended = failure(fault)
+        end(ended.status, reason=ended.reason, interrupted=ended.interrupted)
         raise
     end("done")
 

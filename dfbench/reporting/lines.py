@@ -104,12 +104,12 @@ def setting_key(record: Record) -> str:
 
 
 def _settings(record: Record) -> dict[str, Any]:
-    row = record.method
+    method = record.method
     return {
-        "label": row.label,
-        "version": row.version,
+        "label": method.label,
+        "version": method.version,
         **surroundings(record),
-        **row.config,
+        **method.config,
     }
 
 

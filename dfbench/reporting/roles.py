@@ -51,11 +51,11 @@ def remarks(records: Iterable[Record]) -> list[str]:
     return [f"{name}: {roles().remarks[name]}" for name in names if name in roles().remarks]
 
 
-def is_variant_of(row: MethodInfo, label: str) -> bool:
+def is_variant_of(method: MethodInfo, label: str) -> bool:
     """Whether a method is a named variant of the method with this label.
 
     An objective on another method's generated pairs is not a variant: it is the objective without
     real data.
     """
     name, _ = parse_label(label)
-    return row.name == name and row.variant is not None and row.pairs_of is None
+    return method.name == name and method.variant is not None and method.pairs_of is None

@@ -137,8 +137,10 @@ def embedded_test(runs: Path, record: Record, representation: str = "") -> Embed
         ) from fault
 
 
-def _read_embedded(embedded: Path, labelled: Path, told: Path, representation: str) -> EmbeddedTest:
-    rows, facts = load_file(embedded), Outcome.model_validate_json(told.read_bytes()).facts
+def _read_embedded(
+    embedded: Path, labelled: Path, outcome: Path, representation: str
+) -> EmbeddedTest:
+    rows, facts = load_file(embedded), Outcome.model_validate_json(outcome.read_bytes()).facts
     if facts is None:
         raise ValueError("its outcome is an error")
     with labelled.open("rb") as file, np.load(file, allow_pickle=False) as stored:

@@ -72,8 +72,8 @@ def refusals(
     options = {one.field: one.option for one in declared(model).values()}
     for error in fault.errors():
         option = options.get(str(error["loc"][0])) if error["loc"] else None
-        told = error.get("ctx", {}).get("error")
-        if option is not None and not isinstance(told, ValueError):  # None, where it has no sense
+        reason = error.get("ctx", {}).get("error")
+        if option is not None and not isinstance(reason, ValueError):  # None, where it has no sense
             yield error["loc"], option.values.refusal(error["input"])
         else:
-            yield error["loc"], str(told or error["msg"])
+            yield error["loc"], str(reason or error["msg"])

@@ -19,7 +19,7 @@ from dfbench.class_names import listed_names
 from dfbench.errors import LONGEST, InvalidConfig
 from dfbench.system.files import absolute
 
-_LONGEST_TOLD = 60
+_LONGEST_QUOTED = 60
 
 
 class OptionValues(ABC):
@@ -47,12 +47,12 @@ class OptionValues(ABC):
 
     def refusal(self, given: object) -> str:
         """The sentence for a value that is not allowed."""
-        return f"{_told(given)}; allowed: {self.allowed}"
+        return f"{_quoted(given)}; allowed: {self.allowed}"
 
 
-def _told(given: object) -> str:
+def _quoted(given: object) -> str:
     text = repr(given)
-    return text if len(text) <= _LONGEST_TOLD else f"{text[: _LONGEST_TOLD - 3]}..."
+    return text if len(text) <= _LONGEST_QUOTED else f"{text[: _LONGEST_QUOTED - 3]}..."
 
 
 def _number(text: str) -> object:
@@ -156,7 +156,7 @@ class Word(OptionValues):
         """The sentence, with the word that is nearest."""
         close = get_close_matches(str(given), self.words, n=1, cutoff=0.5)
         hint = f"; did you mean {close[0]!r}?" if close else ";"
-        return f"{_told(given)}{hint} allowed: {self.allowed}"
+        return f"{_quoted(given)}{hint} allowed: {self.allowed}"
 
 
 class Switch(OptionValues):

@@ -106,9 +106,9 @@ def attempt(
     try:
         run = execute(plan, force=force, pairs=pairs, supervision=supervision)
     except Exception as fault:  # noqa: BLE001  # no error of one run stops the others
-        told, stored = failure(fault), read_state(plan.folder)
-        same = stored is not None and stored.reason == told.reason
-        return Attempt(plan, stored if stored and same else told, None)
+        failed, stored = failure(fault), read_state(plan.folder)
+        same = stored is not None and stored.reason == failed.reason
+        return Attempt(plan, stored if stored and same else failed, None)
     stored = read_state(plan.folder)
     done = stored is not None and stored.status == "done"
     state = stored if stored and done else RunState(status="done", attempts=run.record.attempts)

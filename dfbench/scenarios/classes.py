@@ -16,7 +16,7 @@ from dfbench.modality import Modality
 
 Classes = tuple[str, ...]
 ScenarioKind = Literal["closed", "overlap", "unseen"]
-"""What a method has to expect: teachers with the same classes, teachers with partly different classes,
+"""What a method has to expect: teachers of the same classes, teachers of partly different ones,
 or queries of classes that no teacher knows."""
 
 

@@ -101,10 +101,10 @@ def told_faults() -> Iterator[None]:
     try:
         yield
     except OSError as fault:
-        told = file_fault(fault)
-        if told is None:
+        named = file_fault(fault)
+        if named is None:
             raise
-        raise told from fault
+        raise named from fault
 
 
 def concerns(fault: OSError, target: Path) -> bool:

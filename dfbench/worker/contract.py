@@ -19,7 +19,7 @@ from dfbench.plugins.code import describe_fault, plugin_faults
 from dfbench.plugins.method_info import MethodInfo
 
 
-def fitted(method: Method, setting: Setting, row: MethodInfo) -> Encoders:
+def fitted(method: Method, setting: Setting, info: MethodInfo) -> Encoders:
     """The encoders that a method fits. Raises `PluginFault` if it returns anything else."""
     try:
         with plugin_faults():
@@ -28,12 +28,12 @@ def fitted(method: Method, setting: Setting, row: MethodInfo) -> Encoders:
         raise
     except Exception as fault:  # whatever a plugin raises
         raise PluginFault(
-            f"method {row.label!r} of plugin {row.plugin!r} {row.plugin_version}: fit() raised "
+            f"method {info.label!r} of plugin {info.plugin!r} {info.plugin_version}: fit() raised "
             f"{describe_fault(fault)}"
         ) from fault
     if not isinstance(encoders, Encoders):
         raise PluginFault(
-            f"method {row.label!r}: fit() returned {type(encoders).__name__}; allowed: "
+            f"method {info.label!r}: fit() returned {type(encoders).__name__}; allowed: "
             "dfbench.Encoders"
         )
     for representation in (encoders, *encoders.representations.values()):
@@ -41,7 +41,7 @@ def fitted(method: Method, setting: Setting, row: MethodInfo) -> Encoders:
             encoder = getattr(representation, modality)
             if not isinstance(encoder, nn.Module):
                 raise PluginFault(
-                    f"method {row.label!r}: its {modality} encoder is {encoder!r}; allowed: a "
+                    f"method {info.label!r}: its {modality} encoder is {encoder!r}; allowed: a "
                     "torch.nn.Module"
                 )
     return encoders
@@ -61,13 +61,13 @@ def tensors_digest(module: nn.Module) -> str:
     return digest.hexdigest()
 
 
-def check_teachers(before: Mapping[Modality, str], setting: Setting, row: MethodInfo) -> None:
+def check_teachers(before: Mapping[Modality, str], setting: Setting, info: MethodInfo) -> None:
     """Raise `PluginFault` if a teacher's digest differs from `before`."""
     after = teacher_digests(setting)
     altered = [modality for modality in MODALITIES if after[modality] != before[modality]]
     if altered:
         raise PluginFault(
-            f"method {row.label!r} of plugin {row.plugin!r} {row.plugin_version}: fit() altered "
+            f"method {info.label!r} of plugin {info.plugin!r} {info.plugin_version}: fit() altered "
             f"the {' and the '.join(altered)} teacher; allowed: changes to a copy "
             "(copy.deepcopy), never to the teacher itself"
         )
@@ -77,7 +77,7 @@ def check_teachers(before: Mapping[Modality, str], setting: Setting, row: Method
 def embedded(
     encoder: nn.Module,
     images: ImageArray,
-    row: MethodInfo,
+    info: MethodInfo,
     device: torch.device,
     modality: Modality,
     rows: slice | None = None,
@@ -92,32 +92,32 @@ def embedded(
     first, end = (rows.start, rows.stop) if rows else (0, len(images))
     for start in range(first, end, size):
         batch = torch.from_numpy(images[start : min(start + size, end)].copy())
-        part = encoded(encoder, to_unit(batch.to(device)), row, modality)
+        part = encoded(encoder, to_unit(batch.to(device)), info, modality)
         # Ranking uses NumPy, which has no bfloat16.
         parts.append(part.float().cpu() if part.dtype == torch.bfloat16 else part.cpu())
     if len({part.shape[1] for part in parts}) > 1:
         widths = sorted({part.shape[1] for part in parts})
         raise PluginFault(
-            f"method {row.label!r}: its {modality} embeddings differ in width from batch to "
+            f"method {info.label!r}: its {modality} embeddings differ in width from batch to "
             f"batch: {widths}; allowed: one width D"
         )
     return torch.cat(parts).contiguous()
 
 
-def encoded(encoder: nn.Module, images: Tensor, row: MethodInfo, modality: Modality) -> Tensor:
+def encoded(encoder: nn.Module, images: Tensor, info: MethodInfo, modality: Modality) -> Tensor:
     """An encoder's output for a batch in [0, 1]. Raises `PluginFault` if it is not `[B, D]`."""
     try:
         with plugin_faults():
             part: Any = encoder(images)
     except Exception as fault:  # whatever a plugin raises
         raise PluginFault(
-            f"method {row.label!r} of plugin {row.plugin!r} {row.plugin_version}: its "
+            f"method {info.label!r} of plugin {info.plugin!r} {info.plugin_version}: its "
             f"{modality} encoder raised {describe_fault(fault)}"
         ) from fault
     if not isinstance(part, Tensor) or part.ndim != 2 or len(part) != len(images):
         shape = list(part.shape) if isinstance(part, Tensor) else type(part).__name__
         raise PluginFault(
-            f"method {row.label!r}: its {modality} encoder maps {len(images)} images to "
+            f"method {info.label!r}: its {modality} encoder maps {len(images)} images to "
             f"{shape}; allowed: [{len(images)}, D]"
         )
     return part

@@ -131,7 +131,9 @@ class _Followers:
         """The error of the first process that ended early; None if none did."""
         for place, process in zip(self._folders, self._processes, strict=True):
             if process.poll():
-                return _told(place) or _died(place, process.returncode, len(self._processes) + 1)
+                return _stored_fault(place) or _died(
+                    place, process.returncode, len(self._processes) + 1
+                )
         return None
 
 
@@ -145,7 +147,7 @@ def _started(job: Job, folder: Path) -> subprocess.Popen[bytes]:
         return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
 
-def _told(folder: Path) -> Fault | None:
+def _stored_fault(folder: Path) -> Fault | None:
     """The error that a process stored as its outcome."""
     try:
         return Outcome.model_validate_json((folder / OUTCOME_FILE).read_bytes()).fault

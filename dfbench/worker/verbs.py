@@ -109,7 +109,7 @@ def describe_plugins(question: PluginQuestion) -> Description:
     host = PluginHost.of(question.plugins, here=question.plugins.named)
     host.require(question.plugins.files, question.plugins.classes)
     return Description(
-        rows=tuple(_row_answer(host, asked) for asked in question.rows),
+        methods=tuple(_method_answer(host, asked) for asked in question.methods),
         datasets={name: _dataset_answer(host, name) for name in question.datasets},
         networks={
             name: fault for name in question.networks if (fault := _network_fault(name)) is not None
@@ -127,19 +127,21 @@ def _network_fault(name: str) -> Fault | None:
     return None
 
 
-def _row_answer(host: PluginHost, asked: MethodQuestion) -> MethodAnswer:
+def _method_answer(host: PluginHost, asked: MethodQuestion) -> MethodAnswer:
     try:
-        row = resolve(host, asked.label, asked.settings)[0]
-        beside = row.beside if asked.beside else ()
-        rows = (*(resolve(host, label, {})[0] for label in beside), row)
-        return MethodAnswer(rows=rows, sources=_sources(host, rows))
+        info = resolve(host, asked.label, asked.settings)[0]
+        beside = info.beside if asked.beside else ()
+        infos = (*(resolve(host, label, {})[0] for label in beside), info)
+        return MethodAnswer(methods=infos, sources=_sources(host, infos))
     except DfbenchError as fault:
         return MethodAnswer(fault=_fault(fault))
 
 
-def _sources(host: PluginHost, rows: tuple[MethodInfo, ...]) -> dict[str, MethodInfo]:
+def _sources(host: PluginHost, infos: tuple[MethodInfo, ...]) -> dict[str, MethodInfo]:
     sources = {
-        row.pairs_of: resolve(host, row.pairs_of, {})[0] for row in rows if row.pairs_of is not None
+        info.pairs_of: resolve(host, info.pairs_of, {})[0]
+        for info in infos
+        if info.pairs_of is not None
     }
     for label, source in sources.items():
         if source.pairs_of is not None:

@@ -224,7 +224,7 @@ def test_every_shipped_suite_names_rows_settings_and_datasets_that_exist(file: P
     assert suite.title
     answer = describe_plugins(
         PluginQuestion(
-            rows=tuple(
+            methods=tuple(
                 MethodQuestion(label=entry.method, settings=entry.config, beside=False)
                 for entry in suite.methods
             ),
@@ -233,5 +233,5 @@ def test_every_shipped_suite_names_rows_settings_and_datasets_that_exist(file: P
             plugins=PluginSources(),
         )
     )
-    faults = [part.fault for part in (*answer.rows, *answer.datasets.values()) if part.fault]
+    faults = [part.fault for part in (*answer.methods, *answer.datasets.values()) if part.fault]
     assert faults == []

@@ -48,7 +48,7 @@ def test_plugins_are_asked_once_for_all_runs(
     methods = '["classifier-only", "crossx", { method = "crossx", config = { rounds = 3 } }]'
     finished = suite(quick_bench, "plan", write_suite(methods, "[0, 1, 2, 3]"))
     assert finished.status == 0, finished.err
-    assert [[row.label for row in question.rows] for question in asked] == [
+    assert [[row.label for row in question.methods] for question in asked] == [
         ["classifier-only", "crossx", "crossx"]
     ]
 

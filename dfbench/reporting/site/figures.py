@@ -96,14 +96,14 @@ def _class_row(
     shares: NDArray[np.float32],
     values: NDArray[np.float64] | None,
 ) -> ClassRow:
-    told = values is not None and len(values) > 0
+    known = values is not None and len(values) > 0
     others = np.where(np.arange(len(classes)) == number, 0, shares)
     first = int(others.argmax())
     retrieved, confused = bool(shares.any()), bool(others.any())
     return ClassRow(
         name=classes[number],
         queries=None if values is None else len(values),
-        average_precision=float(values.mean()) if values is not None and told else None,
+        average_precision=float(values.mean()) if values is not None and known else None,
         r_precision=float(shares[number]) if retrieved else None,
         confused_with=classes[first] if confused else None,
         confused_share=float(others[first]) if confused else None,

@@ -53,15 +53,15 @@ def view(
 
     Raises `OSError`, `ValueError` or Pillow's `DecompressionBombError` for unreadable files.
     """
-    told: Any = json.loads(numbers.read_bytes()) if numbers else None
-    counts = _by_class(told) if _are_counts(told) else None
+    content: Any = json.loads(numbers.read_bytes()) if numbers else None
+    counts = _by_class(content) if _are_counts(content) else None
     title, caption = _words(name)
     if picture is None:
         return PictureView(name, title, caption, counts=counts) if counts else None
     with Image.open(picture) as sheet:
-        if _are_pairs(told) and sheet.height % len(told) == 0:
-            cells = _cells_alone(sheet, len(told))
-            return PictureView(name, title, caption, shelf.add(cells), tuple(map(_line, told)))
+        if _are_pairs(content) and sheet.height % len(content) == 0:
+            cells = _cells_alone(sheet, len(content))
+            return PictureView(name, title, caption, shelf.add(cells), tuple(map(_line, content)))
         return PictureView(name, title, caption, shelf.add(sheet), counts=counts)
 
 
@@ -75,10 +75,10 @@ def _cells_alone(sheet: Image.Image, lines: int) -> Image.Image:
     return cells
 
 
-def _line(told: Mapping[str, Mapping[str, Mapping[str, float]]]) -> PairLine:
+def _line(content: Mapping[str, Mapping[str, Mapping[str, float]]]) -> PairLine:
     return PairLine(
         {
-            modality: {who: _likeliest(told[modality][who]) for who in _OBSERVERS}
+            modality: {who: _likeliest(content[modality][who]) for who in _OBSERVERS}
             for modality in MODALITIES
         }
     )
@@ -89,9 +89,9 @@ def _likeliest(shares: Mapping[str, float]) -> str:
     return ", ".join(f"{name} {shares[name]:.0f}" for name in names)
 
 
-def _are_pairs(told: Any) -> bool:
+def _are_pairs(content: Any) -> bool:
     """Whether the content is a list of pairs: percentages of classes by modality and network."""
-    return isinstance(told, list) and bool(told) and all(map(_is_pair, told))
+    return isinstance(content, list) and bool(content) and all(map(_is_pair, content))
 
 
 def _is_pair(line: Any) -> bool:
@@ -103,12 +103,12 @@ def _is_pair(line: Any) -> bool:
     )
 
 
-def _are_counts(told: Any) -> bool:
+def _are_counts(content: Any) -> bool:
     """Whether the content is, by modality, one number per class."""
     return (
-        isinstance(told, dict)
-        and set(told) == set(MODALITIES)
-        and all(_are_numbers(counts) for counts in told.values())
+        isinstance(content, dict)
+        and set(content) == set(MODALITIES)
+        and all(_are_numbers(counts) for counts in content.values())
     )
 
 
@@ -118,9 +118,9 @@ def _are_numbers(content: Any) -> bool:
     )
 
 
-def _by_class(told: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:
-    names = dict.fromkeys(name for counts in told.values() for name in counts)
-    return {name: {m: told[m].get(name, 0) for m in MODALITIES} for name in names}
+def _by_class(content: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:
+    names = dict.fromkeys(name for counts in content.values() for name in counts)
+    return {name: {m: content[m].get(name, 0) for m in MODALITIES} for name in names}
 
 
 def _words(name: str) -> tuple[str, str]:

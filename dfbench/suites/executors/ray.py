@@ -136,11 +136,11 @@ class RayExecutor(ThreadedExecutor):
         except ray.exceptions.TaskCancelledError as fault:
             raise KeyboardInterrupt from fault
         except ray.exceptions.RayError as fault:
-            raise WorkersLost(_told(fault)) from fault
+            raise WorkersLost(_given_up(fault)) from fault
         return answer
 
 
-def _told(fault: Exception) -> str:
+def _given_up(fault: Exception) -> str:
     cause = getattr(fault, "cause", None) or fault
     text = " ".join(str(cause).split())[:_REASON_LENGTH]
     return f"Ray gave up on the task ({type(cause).__name__}: {text})"
