@@ -32,7 +32,7 @@ _BLOCK_BYTES = 32 << 20
 @contextmanager
 def shared_arrays(folder: Path, arrays: Mapping[str, MakeArray]) -> Iterator[dict[str, Path]]:
     """Write each array to `<name>.npy` in `folder`, one at a time; removed after the block."""
-    files = {name: array_file(folder, name).resolve() for name in arrays}
+    files = {name: _array_file(folder, name).resolve() for name in arrays}
     try:
         for name, file in files.items():
             with atomic_path(file) as temporary, temporary.open("wb") as stream:
@@ -56,7 +56,7 @@ def _save(stream: BinaryIO, array: NDArray[Any] | ImageArray) -> None:
 
 def shared_images(folder: Path, name: str) -> ImageArray:
     """Images of a shared array, read on access while the array is shared."""
-    file = array_file(folder, name)
+    file = _array_file(folder, name)
 
     def read(rows: NDArray[np.int64]) -> NDArray[np.uint8]:
         # Mapped anew each time: pages stay in memory as long as the map exists.
@@ -66,7 +66,7 @@ def shared_images(folder: Path, name: str) -> ImageArray:
     return LazyImages(np.load(file, mmap_mode="r").shape, read)
 
 
-def array_file(folder: Path, name: str) -> Path:
+def _array_file(folder: Path, name: str) -> Path:
     """The file of a named array in a folder."""
     return folder / f"{name}.npy"
 
@@ -83,7 +83,7 @@ def handed_over(folder: Path, arrays: Mapping[str, MakeArray]) -> Iterator[Calla
     begins. The function raises `DfbenchError` if the folder has been removed meanwhile.
     """
     request = folder / _REQUEST_FILE
-    for leftover in (request, *(array_file(folder, name) for name in arrays)):
+    for leftover in (request, *(_array_file(folder, name) for name in arrays)):
         leftover.unlink(missing_ok=True)
     begun_in = folder.stat()
     with ExitStack() as lent:
@@ -111,7 +111,7 @@ def awaited_images(folder: Path) -> dict[Modality, ImageArray]:
         request.touch()
     while True:
         waiting = request.exists()
-        if all(array_file(folder, modality).exists() for modality in MODALITIES):
+        if all(_array_file(folder, modality).exists() for modality in MODALITIES):
             return {modality: shared_images(folder, modality) for modality in MODALITIES}
         if not waiting:  # removed by another process, since the arrays are missing
             raise _removed(folder)

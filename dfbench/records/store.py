@@ -24,7 +24,7 @@ class NotARecord(DfbenchError):
     """A file that is not a record, or was changed; the text says why."""
 
 
-def record_text(record: Record) -> str:
+def _record_text(record: Record) -> str:
     """The stored text of a record."""
     content = json.loads(record.model_dump_json())
     sealed = {**content, "checksum": _checksum(content)}
@@ -136,7 +136,7 @@ class ResultStore:
         label, seed = record.method.label, record.seed
         path = record_file(self.folder, record.data.name, label, seed, record.eval_id)
         with atomic_path(path) as temporary:
-            temporary.write_text(record_text(record), encoding="utf-8")
+            temporary.write_text(_record_text(record), encoding="utf-8")
         named = self._named().setdefault(key, [])
         if path not in named:
             named.append(path)

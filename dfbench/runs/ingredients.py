@@ -55,7 +55,7 @@ def supplied_arrays(plan: Plan) -> dict[str, MakeArray]:
     }
 
 
-def source_pairs(plan: Plan, run: Callable[[Plan], object]) -> Path | None:
+def _source_pairs(plan: Plan, run: Callable[[Plan], object]) -> Path | None:
     """The file of generated pairs of a plan's source; None for a plan without a source.
 
     If the file is missing, `run` must execute the source, even if it has a record. Raises
@@ -170,7 +170,7 @@ def job_of(
             modality: resolved(network) for modality, network in ingredients.teachers.items()
         },
         supplies={name: resolved(network) for name, network in ingredients.supplies.items()},
-        pairs=source_pairs(plan, run_source),
+        pairs=_source_pairs(plan, run_source),
         arrays=arrays,
         scored=bool(session.dataset.classes),
         devices=session.request.devices,

@@ -22,7 +22,7 @@ from dfbench.system.console import note
 from dfbench.system.machine import available_cores
 
 
-def shared_threads(items: Sequence[SuiteItem], share_of_cores: int) -> list[SuiteItem]:
+def _shared_threads(items: Sequence[SuiteItem], share_of_cores: int) -> list[SuiteItem]:
     """The items, each with its share of the cores; a requested number of threads is kept."""
     share = _Share(max(1, share_of_cores))
     return [
@@ -71,7 +71,7 @@ def run_locally(
     gpus = gpu_slots(plan.gpus, devices) if plan.device == "cuda" else []
     count = jobs or len(gpus) or 1
     slots = [gpus[number % len(gpus)] if gpus else {} for number in range(count)]
-    shared = shared_threads(chosen, available_cores() // count)
+    shared = _shared_threads(chosen, available_cores() // count)
     graph = task_graph(shared)
     # Rankings run in this process, also concurrently.
     pin_numerics(max(1, available_cores() // count), seed=0)
@@ -100,7 +100,7 @@ def run_on_ray(
     asked = max((item.run.request.threads or 1 for item in chosen), default=1)
     with connected(choice.address, max(available_cores(), asked * (jobs or 1))) as cluster:
         share = min(cluster.cpus // jobs, cluster.node_cpus) if jobs else 1
-        shared = shared_threads(chosen, share)
+        shared = _shared_threads(chosen, share)
         slots = _slots(cluster, shared, gpus, jobs)
         graph = task_graph(shared)
         executor = RayExecutor(graph.plans, slots, gpus, Supervision(limits))

@@ -27,20 +27,20 @@ def of_suite(records: Iterable[Record], file: SuiteFile, host: PluginHost) -> li
     seed, precision, budget and teachers; tables separate other differences between datasets.
     Raises `UnknownName` or `InvalidConfig` for an unknown method or setting.
     """
-    rows = [resolve(host, entry.method, entry.config)[0] for entry in file.suite.methods]
+    methods = [resolve(host, entry.method, entry.config)[0] for entry in file.suite.methods]
     parts = [_Part.of(entry, file) for entry in file.suite.datasets]
     return [
         record
         for record in records
         if record.seed in file.suite.seeds
-        and any(_same_row(record.method, row) for row in rows)
+        and any(_same_method(record.method, method) for method in methods)
         and any(part.has(record) for part in parts)
     ]
 
 
-def _same_row(record: MethodInfo, row: MethodInfo) -> bool:
+def _same_method(record: MethodInfo, method: MethodInfo) -> bool:
     mine = record.label, record.version, record.config
-    return mine == (row.label, row.version, row.config)
+    return mine == (method.label, method.version, method.config)
 
 
 @dataclass(frozen=True)

@@ -25,11 +25,11 @@ from dfbench.reporting.run_folders import MissingRun, RunFolders
 
 Rows = list[list[NDArray[np.float64]]]
 """Per-query values, by line and seed."""
-RESAMPLES = 10_000
-GENERATOR_SEED = 0
+_RESAMPLES = 10_000
+_GENERATOR_SEED = 0
 
 
-def compare(wanted: Wanted, runs: RunFolders, resamples: int = RESAMPLES) -> Comparison:
+def compare(wanted: Wanted, runs: RunFolders, resamples: int = _RESAMPLES) -> Comparison:
     """Compute the statistic with its 95 % interval.
 
     With three or more paired seeds, seeds and queries are resampled; with fewer, only queries,
@@ -42,7 +42,7 @@ def compare(wanted: Wanted, runs: RunFolders, resamples: int = RESAMPLES) -> Com
         [runs.values(record, wanted.metric, side.representation) for record in records]
         for side, records in zip(wanted.sides, wanted.records, strict=True)
     ]
-    blocks, design = drawn_from(rows, wanted.records[0])
+    blocks, design = _drawn_from(rows, wanted.records[0])
     statistic, denominator = STATISTICS[wanted.statistic], DENOMINATORS.get(wanted.statistic)
     if denominator is None or _positive(_interval(blocks, design, denominator, resamples)):
         interval = _interval(blocks, design, statistic, resamples)
@@ -58,14 +58,14 @@ def compare(wanted: Wanted, runs: RunFolders, resamples: int = RESAMPLES) -> Com
         sides=wanted.stored_sides,
         seeds=wanted.seeds,
         resamples=resamples,
-        generator_seed=GENERATOR_SEED,
+        generator_seed=_GENERATOR_SEED,
         value=interval.value,
         low=interval.low,
         high=interval.high,
     )
 
 
-def drawn_from(rows: Rows, records: Sequence[Record]) -> tuple[Rows, Design]:
+def _drawn_from(rows: Rows, records: Sequence[Record]) -> tuple[Rows, Design]:
     """The values to resample: `rows[r][s]` belongs to line r and the seed of `records[s]`.
 
     Fewer than three seeds are not treated as a sample: values are averaged over the seeds if these
@@ -82,7 +82,7 @@ def _interval(
     rows: Rows, design: Design, statistic: Callable[..., Any], resamples: int
 ) -> Interval:
     spread = partial(_spread, statistic)
-    return paired_statistic(rows, spread, design=design, resamples=resamples, seed=GENERATOR_SEED)
+    return paired_statistic(rows, spread, design=design, resamples=resamples, seed=_GENERATOR_SEED)
 
 
 def _spread(statistic: Callable[..., Any], means: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -93,7 +93,7 @@ def _positive(interval: Interval) -> bool:
     return interval.low is not None and interval.low > 0
 
 
-MEAN_RESAMPLES = 2_000
+_MEAN_RESAMPLES = 2_000
 _NAMED = 3
 
 OVER_BOTH = "95 % bootstrap over seeds and queries"
@@ -194,8 +194,8 @@ def interval_lines(rows: Iterable[tuple[str, SeedMean]]) -> list[str]:
 def _bootstrapped(
     rows: list[list[NDArray[np.float64]]], records: Sequence[Record]
 ) -> list[Interval]:
-    drawn, design = drawn_from(rows, records)
-    return paired_means(drawn, design=design, resamples=MEAN_RESAMPLES, seed=GENERATOR_SEED)
+    drawn, design = _drawn_from(rows, records)
+    return paired_means(drawn, design=design, resamples=_MEAN_RESAMPLES, seed=_GENERATOR_SEED)
 
 
 def _ends(interval: Interval) -> tuple[float, float]:

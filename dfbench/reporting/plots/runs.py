@@ -84,7 +84,7 @@ _EVERY = 4
 
 
 @dataclass(frozen=True)
-class RowCurve:
+class MethodCurve:
     """The curve of one method; all arrays `[L]`."""
 
     name: str
@@ -94,7 +94,7 @@ class RowCurve:
     high: NDArray[np.float64]
 
 
-def curve_chart(curves: list[RowCurve], chance: float, title: str) -> Figure:
+def curve_chart(curves: list[MethodCurve], chance: float, title: str) -> Figure:
     """Curves with intervals as bands; a dashed line is the precision of a random ranking."""
     figure = new_figure(COLUMN * 1.25, COLUMN * 0.95)
     axes = figure.add_subplot()
@@ -120,7 +120,7 @@ def curve_chart(curves: list[RowCurve], chance: float, title: str) -> Figure:
     return figure
 
 
-def curve_of(line: Line, runs: Path, representation: str = "") -> RowCurve:
+def curve_of(line: Line, runs: Path, representation: str = "") -> MethodCurve:
     """The curve of a line, from the embeddings of its runs.
 
     Each recall level has a bootstrap interval like that of the line's mean. Raises `MissingRun` for
@@ -145,4 +145,4 @@ def curve_of(line: Line, runs: Path, representation: str = "") -> RowCurve:
     value, low, high = (
         np.array([getattr(one, part) for one in levels]) for part in ("value", "low", "high")
     )
-    return RowCurve(line.name, recall_levels(LEVELS), value, low, high)
+    return MethodCurve(line.name, recall_levels(LEVELS), value, low, high)

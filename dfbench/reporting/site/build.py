@@ -37,7 +37,7 @@ _TEMPLATE = "overview.html.j2"
 
 
 @dataclass(frozen=True)
-class TableEntry:
+class _TableEntry:
     """A dataset and scenario, and its page."""
 
     title: str
@@ -55,8 +55,8 @@ class TableEntry:
         return sum(len(line.records) for line in self.rows)
 
 
-def write_overview(
-    report: Path, entries: Sequence[TableEntry], unfinished: Sequence[UnfinishedRun], lacking: int
+def _write_overview(
+    report: Path, entries: Sequence[_TableEntry], unfinished: Sequence[UnfinishedRun], lacking: int
 ) -> None:
     """Write the first page; `lacking` is the number of runs whose page lacks something."""
     records = [record for entry in entries for line in entry.rows for record in line.records]
@@ -74,7 +74,7 @@ def write_overview(
     write_page(report, OVERVIEW, _TEMPLATE, content)
 
 
-def _rows(entries: Sequence[TableEntry]) -> Iterator[tuple[TableEntry, Line, str]]:
+def _rows(entries: Sequence[_TableEntry]) -> Iterator[tuple[_TableEntry, Line, str]]:
     for entry in entries:
         for line in entry.rows:
             yield entry, line, section_of(line.first.method)
@@ -167,11 +167,11 @@ def build(
     check_target(report)
     begin(report)
     shelf = Thumbnails(report, shown_pixels(runs, records))
-    entries: list[TableEntry] = []
+    entries: list[_TableEntry] = []
     places: dict[str, Placing] = {}
     for table in tables(records):
         rows = write_table_page(report, table, unfinished, answers, runs)
-        entry = TableEntry(table_title(table[0]), table_page(table), rows)
+        entry = _TableEntry(table_title(table[0]), table_page(table), rows)
         entries.append(entry)
         for line in rows:
             place = Placing(line, entry.title, entry.address)
@@ -185,7 +185,7 @@ def build(
             advance(1)
     comparable = [one.comparable for one in written if one.comparable]
     write_comparison(report, comparable, len(shown))
-    write_overview(report, entries, unfinished, sum(bool(one.missing) for one in written))
+    _write_overview(report, entries, unfinished, sum(bool(one.missing) for one in written))
     pages = [OVERVIEW, COMPARISON, *(e.address for e in entries), *map(run_page, shown)]
     others = [file for one in written for file in one.files]
     replace_listed(report, [*pages, *others, *shelf.written, *write_assets(report)])

@@ -44,7 +44,7 @@ def configuration(record: Record) -> list[Facts]:
     ]
 
 
-def data_facts(record: Record) -> Facts:
+def _data_facts(record: Record) -> Facts:
     """Facts of the data."""
     data = record.data
     rows = (
@@ -159,7 +159,7 @@ def write_run_page(
         "seeds": {r.seed: run_page(r) for r in place.line.records},
         "representations": {"": record.metrics, **record.representations},
         "groups": {name: record.groups[name] for name in query_groups([record])},
-        "data": data_facts(record),
+        "data": _data_facts(record),
         "cost": cost(record),
         "provenance": provenance(record),
         "configuration": configuration(record),

@@ -38,23 +38,23 @@ class UnfinishedRun:
         return traceback if traceback.is_file() else self.folder
 
     def is_of(
-        self, rows: Iterable[str] = (), dataset: str | None = None, scenario: str | None = None
+        self, methods: Iterable[str] = (), dataset: str | None = None, scenario: str | None = None
     ) -> bool:
         """Whether the run matches the methods (labels or names), the dataset and the scenario.
 
         An omitted argument matches everything. The state of an earlier version has no scenario and
         is matched by the names of its folders.
         """
-        subject, rows = self.state.subject, tuple(rows)
+        subject, methods = self.state.subject, tuple(methods)
         if subject is None:
             labels = {self.folder.name.rpartition("-s")[0]}
             here = dataset is None or file_name(dataset) == self.folder.parent.name
             right = here and scenario is None
-            rows = tuple(map(file_name, rows))
+            methods = tuple(map(file_name, methods))
         else:
             labels = {subject.method, subject.method.partition("[")[0]}
             right = dataset in (None, subject.dataset) and scenario in (None, subject.scenario)
-        return right and (not rows or bool(labels & {*rows}))
+        return right and (not methods or bool(labels & {*methods}))
 
     @property
     def names(self) -> tuple[str, str, str, str]:
