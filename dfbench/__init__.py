@@ -2,7 +2,8 @@
 
 Plugins import from here `hookimpl`, `MethodSpec`, `DatasetSpec`, `Method`, `MethodConfig`,
 `Setting`, `Need` and `Encoders`. Scripts and notebooks import `run` and `table`, like the commands
-of the same names, `load` for the encoders of a finished run, and `evaluate` for any embeddings.
+of the same names, `load` for the encoders of a finished run, and `evaluate` or `evaluate_models`
+for any embeddings.
 Names that need torch are imported on first use.
 """
 
@@ -15,7 +16,7 @@ from dfbench.hookspecs import DatasetSpec, MethodSpec, hookimpl
 from dfbench.version import __version__
 
 if TYPE_CHECKING:
-    from dfbench.evaluation import evaluate
+    from dfbench.evaluation import evaluate, evaluate_models
     from dfbench.interface import run, table
     from dfbench.method import Method, MethodConfig, Setting
     from dfbench.need import Need
@@ -32,6 +33,7 @@ __all__ = [
     "Setting",
     "__version__",
     "evaluate",
+    "evaluate_models",
     "hookimpl",
     "load",
     "run",
@@ -45,6 +47,7 @@ _LAZY = {
     "Need": "dfbench.need",
     "Setting": "dfbench.method",
     "evaluate": "dfbench.evaluation",
+    "evaluate_models": "dfbench.evaluation",
     "load": "dfbench.retrieval",
     "run": "dfbench.interface",
     "table": "dfbench.interface",

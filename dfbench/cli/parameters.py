@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import rich_click as click
 from pydantic import BaseModel
 
-from dfbench.errors import InvalidConfig
+from dfbench.errors import InvalidConfig, InvalidInput
 from dfbench.request.option import Declared, Option, declared
 from dfbench.request.values import Location, OptionValues, SettingPairs, Switch, Whole, Word
 from dfbench.system.files import absolute
@@ -67,6 +67,42 @@ class AbsolutePath(click.Path):
         found = os.fsdecode(super().convert(value, param, ctx))
         # Path.expanduser raises for a file named ~something.
         return absolute(Path(os.path.expanduser(found)))  # noqa: PTH111
+
+
+class NamedFile(AbsolutePath):
+    """A file with the name of a model, `NAME=FILE`, or a file alone, whose name is then empty."""
+
+    def convert(
+        self,
+        value: str | os.PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Any:
+        """Name and path; `=` in the path of a file that exists does not separate."""
+        given = os.fsdecode(value)
+        name, equals, file = given.partition("=")
+        if not equals or "/" in name or Path(given).exists():
+            return "", super().convert(given, param, ctx)
+        if not name.strip() or not file:
+            self.fail(f"{given!r}; allowed: FILE or NAME=FILE", param, ctx)
+        return name.strip(), super().convert(file, param, ctx)
+
+
+def named_files(option: str, given: Sequence[tuple[str, Path]]) -> dict[str, Path]:
+    """Files by name. Raises `InvalidInput` for a repeated name, and for one of several without."""
+    found: dict[str, Path] = {}
+    for name, path in given:
+        if not name and len(given) > 1:
+            raise InvalidInput(
+                f"{option} {str(path)!r} is one of {len(given)} and has no name; allowed: "
+                f"{option} NAME=FILE for each model"
+            )
+        if name in found:
+            raise InvalidInput(
+                f"{option} names {name!r} twice; allowed: one file for each model; rename one"
+            )
+        found[name] = path
+    return found
 
 
 def key_values(option: str, pairs: tuple[str, ...], example: str) -> dict[str, str]:

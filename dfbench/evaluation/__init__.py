@@ -17,7 +17,15 @@ if TYPE_CHECKING:
         Definition,
         conventions,
     )
+    from dfbench.evaluation.embedding_files import LabelledEmbeddings, read_embeddings
     from dfbench.evaluation.harness import Evaluation, Score, evaluate
+    from dfbench.evaluation.models import (
+        ModelDifference,
+        ModelEvaluations,
+        Models,
+        evaluate_models,
+        read_models,
+    )
     from dfbench.evaluation.ranking.similarity import SIMILARITIES
     from dfbench.evaluation.top import top_k
 
@@ -30,11 +38,18 @@ __all__ = [
     "Definition",
     "Evaluation",
     "Interval",
+    "LabelledEmbeddings",
+    "ModelDifference",
+    "ModelEvaluations",
+    "Models",
     "Score",
     "conventions",
     "evaluate",
+    "evaluate_models",
     "paired_difference",
     "precision_recall",
+    "read_embeddings",
+    "read_models",
     "top_k",
 ]
 
@@ -45,10 +60,17 @@ _LAZY = {
     "Curve": "curve",
     "Definition": "definitions",
     "Evaluation": "harness",
+    "LabelledEmbeddings": "embedding_files",
+    "ModelDifference": "models",
+    "ModelEvaluations": "models",
+    "Models": "models",
     "Score": "harness",
     "conventions": "definitions",
     "evaluate": "harness",
+    "evaluate_models": "models",
     "precision_recall": "curve",
+    "read_embeddings": "embedding_files",
+    "read_models": "models",
     "top_k": "top",
 }
 

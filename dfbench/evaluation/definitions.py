@@ -154,6 +154,27 @@ _TEMPLATES = (
         lambda ranked, _, __: metrics.precision(ranked.groups, 1),
     ),
     _Template(
+        "acc@{k}",
+        "share of queries with a photo of the query's class among the first {k}",
+        "Recall@K of metric learning; acc@K of instance-level SBIR means the same instance",
+        EXPECTED,
+        lambda ranked, k, _: metrics.success(ranked.groups, _k(k)),
+    ),
+    _Template(
+        "recall@{k}",
+        "mean over queries of (hits among the first {k}) / R",
+        "TREC, torchmetrics; not Recall@K of metric learning, which is acc@K",
+        EXPECTED,
+        lambda ranked, k, _: metrics.recall(ranked.groups, _k(k)),
+    ),
+    _Template(
+        "ndcg@{k}",
+        "mean over queries of sum_{{i<={k}}} rel_i / log2(i + 1), over that of a perfect ranking",
+        "TREC, scikit-learn, torchmetrics",
+        EXPECTED,
+        lambda ranked, k, _: metrics.discounted_gain(ranked.groups, _k(k)),
+    ),
+    _Template(
         "df-sbir",
         "mean over queries of mean P@i over the first min({cap}, hits) hits, 0 without hits",
         "data-free-sbir, printed as mean average precision (cap 10)",
@@ -171,7 +192,8 @@ _TEMPLATES = (
 )
 _BY_PATTERN = {template.pattern: template for template in _TEMPLATES}
 _NAME = re.compile(
-    r"(?P<family>map|prec|acc|df-sbir)(@(?P<k>all|-?\d+))?(:(?P<variant>[\w-]+))?", re.ASCII
+    r"(?P<family>map|prec|acc|recall|ndcg|df-sbir)(@(?P<k>all|-?\d+))?(:(?P<variant>[\w-]+))?",
+    re.ASCII,
 )
 
 METRIC_PATTERNS = tuple(sorted(_BY_PATTERN))
@@ -180,7 +202,7 @@ METRIC_PATTERNS = tuple(sorted(_BY_PATTERN))
 
 def conventions(k: int) -> tuple[str, ...]:
     """The names of all conventions at one k, as printed by `--metric all`."""
-    return tuple(template.pattern.format(k=k) for template in _TEMPLATES)
+    return tuple(dict.fromkeys(template.pattern.format(k=k) for template in _TEMPLATES))
 
 
 def metric(name: str) -> Metric:

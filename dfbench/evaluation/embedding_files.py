@@ -1,22 +1,27 @@
-"""Embeddings with labels from files: `.npy`, `.npz` and `.safetensors`, memory-mapped.
+"""Embeddings with labels from files: `.npy`, `.npz`, `.safetensors` and `.pt`.
 
-`.npz` and `.safetensors` contain `embeddings` [N, D] and `labels` [N]; a `.npy` contains only the
-embeddings, and a second `.npy` the labels. A compressed `.npz` cannot be mapped and is loaded.
-Pickled objects are never loaded.
+`.npz`, `.safetensors` and `.pt` contain `embeddings` [N, D] and `labels` [N]; a `.npy`, or a `.pt`
+of one tensor, contains only the embeddings, and another file the labels. Files are memory-mapped
+where the format allows it: not in a compressed `.npz`. Pickled objects are never loaded.
 """
 
 from __future__ import annotations
 
+import csv
+import pickle
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from dfbench.errors import InvalidInput
+from dfbench.evaluation.label_files import FORMATS as LABEL_FORMATS
+from dfbench.evaluation.label_files import file_and_column, label_array, read_label_file
 from dfbench.evaluation.ranking.inputs import Array
 
 _AnyArray: TypeAlias = npt.NDArray[Any]
@@ -33,35 +38,55 @@ class LabelledEmbeddings:
     labels: Array
 
 
-def read_embeddings(path: Path, labels: Path | None = None) -> LabelledEmbeddings:
-    """Open a file of embeddings; `labels` is a `.npy` that replaces the file's own labels.
+def read_embeddings(path: Path | str, labels: Path | str | None = None) -> LabelledEmbeddings:
+    """Open a file of embeddings; `labels` is a file that replaces the file's own labels.
 
-    Raises `InvalidInput` for a missing or unreadable file, another extension or missing arrays.
+    Labels are in a `.npy`, in the `labels` of a file of the other kinds, in the lines of a `.txt`,
+    or in a column: `labels.csv:class`, `labels.parquet:class`. Raises `InvalidInput` for a missing
+    or unreadable file, another extension or missing arrays, `UnknownName` for a missing column.
     """
-    arrays = _opened(path)
+    path = Path(path)
+    arrays = _opened(path, _READERS)
     if labels is not None:
-        arrays["labels"] = _opened(labels)["embeddings"]
+        arrays["labels"] = _labels(Path(labels))
     missing = [name for name in ("embeddings", "labels") if name not in arrays]
     if missing:
         raise InvalidInput(
             f"{path} has no {' and no '.join(missing)} (it has: {', '.join(sorted(arrays))});"
-            " allowed: arrays named embeddings and labels; save them so, or give the labels as a"
-            " separate .npy (--query-labels, --gallery-labels)"
+            " allowed: arrays named embeddings and labels; save them so, or give the labels in"
+            " another file (--query-labels, --gallery-labels)"
         )
     return LabelledEmbeddings(arrays["embeddings"], arrays["labels"])
 
 
-def _opened(path: Path) -> dict[str, Array]:
-    if path.suffix not in _READERS:
+def _labels(given: Path) -> Array:
+    path, column = file_and_column(given)
+    readers: dict[str, _Reader] = {
+        **_READERS,
+        **dict.fromkeys(LABEL_FORMATS, lambda file: {"labels": read_label_file(file, column)}),
+    }
+    arrays = _opened(path, readers)
+    found = arrays.get("labels", arrays.get("embeddings") if len(arrays) == 1 else None)
+    if found is None:
         raise InvalidInput(
-            f"{path} ends in {path.suffix!r}; allowed: {', '.join(sorted(_READERS))};"
-            " save the embeddings with numpy.savez(path, embeddings=..., labels=...)"
+            f"{path} has no labels (it has: {', '.join(sorted(arrays))}); allowed: an array named"
+            " labels; save it so"
+        )
+    return found
+
+
+def _opened(path: Path, readers: Mapping[str, _Reader]) -> dict[str, Array]:
+    reader = readers.get(path.suffix.lower())
+    if reader is None:
+        raise InvalidInput(
+            f"{path} ends in {path.suffix!r}; allowed: {', '.join(sorted(readers))};"
+            " save embeddings with numpy.savez(path, embeddings=..., labels=...)"
         )
     if not path.is_file():
         raise InvalidInput(f"{path} is not a file; allowed: a file of embeddings; check the path")
     try:
-        return _READERS[path.suffix](path)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as fault:
+        return reader(path)
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, csv.Error) as fault:
         reason = str(fault).splitlines()[0] if str(fault) else type(fault).__name__
         raise InvalidInput(
             f"{path} cannot be read ({reason}); allowed: numbers and strings, no pickled objects;"
@@ -122,8 +147,36 @@ def _read_safetensors(path: Path) -> dict[str, Array]:
         raise ValueError(str(fault)) from fault
 
 
-_READERS: dict[str, Callable[[Path], dict[str, Array]]] = {
+def _read_pt(path: Path) -> dict[str, Array]:
+    try:
+        content = torch.load(
+            path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path) or None
+        )
+    except pickle.UnpicklingError as fault:
+        raise ValueError(
+            "it contains Python objects other than tensors, numbers, strings, lists and dicts"
+        ) from fault
+    except RuntimeError as fault:
+        raise ValueError(str(fault)) from fault
+    if isinstance(content, torch.Tensor):
+        return {"embeddings": content.detach()}
+    if isinstance(content, list | tuple):
+        return {"labels": label_array(path, content)}
+    if not isinstance(content, dict):
+        raise ValueError(f"it contains a {type(content).__name__}")
+    found: dict[str, Array] = {
+        name: value.detach() for name, value in content.items() if isinstance(value, torch.Tensor)
+    }
+    if isinstance(content.get("labels"), list | tuple):
+        found["labels"] = label_array(path, content["labels"])
+    return found
+
+
+_Reader: TypeAlias = Callable[[Path], dict[str, Array]]
+_READERS: dict[str, _Reader] = {
     ".npy": _read_npy,
     ".npz": _read_npz,
+    ".pt": _read_pt,
+    ".pth": _read_pt,
     ".safetensors": _read_safetensors,
 }

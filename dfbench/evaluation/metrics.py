@@ -13,7 +13,13 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from dfbench.evaluation.ranking.groups import PositiveRanks, TieGroups, indices_where, segment_sum
+from dfbench.evaluation.ranking.groups import (
+    PositiveRanks,
+    TieGroups,
+    indices_where,
+    segment_sum,
+    starts_of,
+)
 
 
 @lru_cache(maxsize=2)
@@ -21,6 +27,13 @@ def _harmonic(n_photos: int, device: torch.device) -> Tensor:
     """H_0 .. H_G, [G + 1], float64."""
     steps = torch.arange(1, n_photos + 1, dtype=torch.float64, device=device)
     return torch.cat([steps.new_zeros(1), (1 / steps).cumsum(0)])
+
+
+@lru_cache(maxsize=2)
+def _discounts(n_photos: int, device: torch.device) -> Tensor:
+    """D_0 .. D_G with D_n = sum_{i<=n} 1/log2(i + 1), [G + 1], float64."""
+    steps = torch.arange(2, n_photos + 2, dtype=torch.float64, device=device)
+    return torch.cat([steps.new_zeros(1), (1 / steps.log2()).cumsum(0)])
 
 
 def expected_precision_sum(groups: TieGroups, k: int | None = None) -> Tensor:
@@ -98,6 +111,43 @@ def relevance_after(groups: TieGroups, k: int) -> Tensor:
     """rel_{k+1}, published as P@k where an array is indexed at k instead of being cut there."""
     seen = groups.reaching(k + 1)
     return expected_hits(seen, k + 1) - expected_hits(seen, k)
+
+
+def recall(groups: TieGroups, k: int) -> Tensor:
+    """Hits among the first k, over R; cannot exceed min(1, k/R)."""
+    return expected_hits(groups.reaching(k), k) / groups.relevant
+
+
+def success(groups: TieGroups, k: int) -> Tensor:
+    """Probability of a positive among the first k.
+
+    All of a query's first group has no positive above it. If k takes m of its g photos, all m are
+    negatives in C(g - r, m) of C(g, m) cases.
+    """
+    first = starts_of(groups.lengths)
+    n, g, r = (c.index_select(0, first) for c in (groups.above, groups.size, groups.positives))
+    m = (k - n).clamp(min=0).minimum(g)
+    negatives = (g - r - m).clamp(min=0)
+    logarithm = (
+        torch.lgamma(g - r + 1)
+        - torch.lgamma(negatives + 1)
+        - torch.lgamma(g + 1)
+        + torch.lgamma(g - m + 1)
+    )
+    return torch.where(m > g - r, 1.0, -torch.expm1(logarithm))
+
+
+def discounted_gain(groups: TieGroups, k: int) -> Tensor:
+    """NDCG@k with gains of 0 and 1: sum_{i<=k} rel_i/log2(i + 1), over that of a perfect ranking.
+
+    The positions of a tie group share its positives equally, as in scikit-learn.
+    """
+    seen = groups.reaching(k)
+    discounts = _discounts(groups.n_photos, seen.above.device)
+    end = (seen.above + seen.size).clamp(max=k).long()
+    span = discounts.index_select(0, end) - discounts.index_select(0, seen.above.long())
+    gain = segment_sum(seen.positives / seen.size * span, seen.lengths)
+    return gain / discounts.index_select(0, groups.relevant.clamp(max=k))
 
 
 def average_precision_over_hits(places: PositiveRanks, k: int) -> Tensor:

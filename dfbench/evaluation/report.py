@@ -1,76 +1,75 @@
-"""An evaluation as a text table and as a JSON document."""
+"""An evaluation as a JSON document, and the sentences that explain its numbers."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from dfbench.evaluation.definitions import EXPECTED, Definition
-from dfbench.evaluation.harness import Evaluation, Score
+from dfbench.evaluation.harness import Evaluation
+from dfbench.evaluation.models import ModelEvaluations
 
-SCHEMA_VERSION = 1
-"""Version of the document; incremented when a key is renamed or removed, or changes meaning."""
+SCHEMA_VERSION = 2
+"""Version of the documents; incremented when a key is renamed or removed, or changes meaning."""
 
 _MENTIONED = 1e-3
-"""Share of tied pairs from which the table mentions them; fewer do not change a printed digit."""
-_HEADERS = ("metric", "value", "95% interval", "ceiling", "macro", "ties")
+"""Share of tied pairs from which a note mentions them; fewer do not change a printed digit."""
 
 
 def as_document(result: Evaluation) -> dict[str, Any]:
-    """Scores, definitions and per-class means, ready for JSON; without per-query values."""
+    """An evaluation ready for JSON, by its field names; without per-query values and groups."""
+    return {"schema_version": SCHEMA_VERSION, **_content(result)}
+
+
+def models_document(result: ModelEvaluations) -> dict[str, Any]:
+    """The evaluations of several models and their differences, ready for JSON."""
     return {
         "schema_version": SCHEMA_VERSION,
+        "models": {name: _content(one) for name, one in result.models.items()},
+        "differences": [{**asdict(one), "verdict": one.verdict} for one in result.differences],
+    }
+
+
+def _content(result: Evaluation) -> dict[str, Any]:
+    return {
         "similarity": result.similarity,
         "photos": result.photos,
         "tied_share": result.tied_share,
-        "skipped_queries": result.skipped.tolist(),
-        "metrics": {
-            name: {
-                **asdict(score),
-                "definition": asdict(result.definitions[name]),
-                "per_class": {str(label): v for label, v in result.per_class[name].items()},
-            }
-            for name, score in result.scores.items()
+        "skipped": result.skipped.tolist(),
+        "scores": {name: asdict(score) for name, score in result.scores.items()},
+        "definitions": {name: asdict(one) for name, one in result.definitions.items()},
+        "per_class": {
+            name: {str(label): value for label, value in means.items()}
+            for name, means in result.per_class.items()
         },
     }
 
 
-def as_text(result: Evaluation) -> str:
-    """A table of all conventions, followed by their definitions."""
-    from tabulate import tabulate
-
-    rows = [_row(name, score, result.definitions[name]) for name, score in result.scores.items()]
+def size_line(result: Evaluation) -> str:
+    """How many queries and photos were ranked, and by which similarity."""
     queries = max(score.queries for score in result.scores.values())
-    lines = [
-        tabulate(rows, _HEADERS, disable_numparse=True),
-        "",
-        f"{queries} queries, {result.photos} photos, similarity {result.similarity}",
-    ]
+    return f"{queries} queries, {result.photos} photos, similarity {result.similarity}"
+
+
+def skipped_lines(result: Evaluation) -> Iterator[str]:
+    """A line on queries left out, if there are any."""
     if len(result.skipped):
-        shown = ", ".join(map(str, result.skipped[:5])) + (
-            ", ..." if len(result.skipped) > 5 else ""
-        )
-        lines.append(
-            f"{len(result.skipped)} queries without a photo of their class left out: {shown}"
-        )
+        more = ", ..." if len(result.skipped) > 5 else ""
+        shown = ", ".join(map(str, result.skipped[:5])) + more
+        yield f"{len(result.skipped)} queries without a photo of their class left out: {shown}"
+
+
+def tie_lines(result: Evaluation) -> Iterator[str]:
+    """A line on ties of different embeddings, if they are many."""
     if result.tied_share >= _MENTIONED:
-        lines.append(
+        yield (
             f"{result.tied_share:.2%} of (positive, negative) pairs tie though their embeddings"
             " differ (equal similarity, or a difference below float32 resolution); tied pairs are"
             " ranked in random order"
         )
-    lines += [
-        f"{name}: {definition.formula} [{definition.used_by}; ties: {definition.ties}]"
-        for name, definition in result.definitions.items()
-    ]
-    return "\n".join(lines)
 
 
-def _row(name: str, score: Score, definition: Definition) -> tuple[str, ...]:
-    ceiling = "" if score.ceiling is None else f"{score.ceiling:.4f}"
-    ties = "expected" if definition.ties == EXPECTED else "gallery order"
-    return name, f"{score.value:.4f}", _interval(score), ceiling, f"{score.macro:.4f}", ties
-
-
-def _interval(score: Score) -> str:
-    return "" if score.low is None else f"{score.low:.4f} to {score.high:.4f}"
+def definition_lines(result: Evaluation) -> Iterator[str]:
+    """A line for each metric: formula, publications, ties."""
+    for name, one in result.definitions.items():
+        yield f"{name}: {one.formula} [{one.used_by}; ties: {one.ties}]"

@@ -44,10 +44,13 @@ def mean_and_deviation(values: Sequence[float]) -> str:
 def metric_title(metric: str) -> str:
     """The usual spelling of a metric's name.
 
-    >>> metric_title("prec@200"), metric_title("map@all"), metric_title("acc@1")
-    ('Prec@200', 'mAP@all', 'Acc@1')
+    >>> metric_title("prec@200"), metric_title("map@all"), metric_title("ndcg@10")
+    ('Prec@200', 'mAP@all', 'nDCG@10')
     """
-    return f"mAP{metric[3:]}" if metric.startswith("map") else metric[:1].upper() + metric[1:]
+    for name, title in (("map", "mAP"), ("ndcg", "nDCG")):
+        if metric.startswith(name):
+            return title + metric.removeprefix(name)
+    return metric[:1].upper() + metric[1:]
 
 
 def span(values: Sequence[float]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import permutations
+from math import log2
 
 import numpy as np
 import numpy.typing as npt
@@ -42,14 +43,25 @@ def value(name: str, rel: list[int], total: int) -> float:
     if family == "df-sbir":
         first = at_hits[: int(variant or 10)]
         return sum(first) / len(first) if first else 0.0
-    if family in ("prec", "acc"):
-        return _precision(variant, rel, k, total)
+    if family != "map":
+        return _cut(family, variant, rel, k, total)
     if variant == "voc":
         envelope = [max(precisions[i:]) for i, one in enumerate(rel[:k]) if one]
         return sum(envelope) / min(total, k)
     if variant == "hits":
         return sum(at_hits) / hits if hits else 0.0
     return sum(at_hits) / (k if variant == "k" else min(total, k))
+
+
+def _cut(family: str, variant: str, rel: list[int], k: int, total: int) -> float:
+    if family == "acc":
+        return float(any(rel[:k]))
+    if family == "recall":
+        return sum(rel[:k]) / total
+    if family == "ndcg":
+        gain = sum(one / log2(rank + 1) for rank, one in enumerate(rel[:k], start=1))
+        return gain / sum(1 / log2(rank + 1) for rank in range(1, min(k, total) + 1))
+    return _precision(variant, rel, k, total)
 
 
 def _precision(variant: str, rel: list[int], k: int, total: int) -> float:

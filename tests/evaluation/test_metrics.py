@@ -10,7 +10,7 @@ import torchmetrics.functional.retrieval as torchmetrics
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from naive_metrics import expected_value, keys_of, ranked_relevance, value
-from sklearn.metrics import average_precision_score
+from sklearn.metrics import average_precision_score, ndcg_score
 
 from dfbench.evaluation import conventions, evaluate
 from dfbench.evaluation.definitions import EXPECTED, metric
@@ -51,6 +51,10 @@ def random_sides(
         ("prec@5:min", "0.5000"),
         ("prec@5:min-divisor", "0.7500"),
         ("prec@5:element", "0.0000"),
+        ("acc@1", "0.0000"),
+        ("acc@2", "1.0000"),
+        ("recall@5", "0.7500"),
+        ("ndcg@5", "0.5925"),
     ],
 )
 def test_worked_example_is_reproduced_to_the_printed_digits(name: str, printed: str) -> None:
@@ -132,6 +136,44 @@ def test_cut_at_hits_is_what_torchmetrics_calls_average_precision_at_k() -> None
         assert result.per_query["map@10:hits"][q] == pytest.approx(float(theirs), abs=1e-6)
         theirs = torchmetrics.retrieval_precision(scores, target, top_k=10)
         assert result.per_query["prec@10"][q] == pytest.approx(float(theirs), abs=1e-6)
+
+
+def test_recall_and_hit_rate_agree_with_torchmetrics() -> None:
+    rng = np.random.default_rng(4)
+    sides = random_sides(rng, 20, 200, 40)
+    keys = keys_of(*sides[:2])
+    result = evaluate(*sides, metrics=("recall@10", "acc@10"), bootstrap=0)
+    scored = [q for q in range(20) if (sides[3] == sides[2][q]).any()]
+    assert len(scored) > 15
+    for q in scored:
+        scores = torch.tensor(keys[q] - keys[q].min() + 1, dtype=torch.float64)
+        target = torch.tensor(sides[3] == sides[2][q])
+        theirs = torchmetrics.retrieval_recall(scores, target, top_k=10)
+        assert result.per_query["recall@10"][q] == pytest.approx(float(theirs), abs=1e-6)
+        theirs = torchmetrics.retrieval_hit_rate(scores, target, top_k=10)
+        assert result.per_query["acc@10"][q] == pytest.approx(float(theirs), abs=1e-6)
+
+
+@pytest.mark.parametrize("k", [1, 7, 60, 500])
+@pytest.mark.parametrize("distinct", [3, 60])
+def test_discounted_gain_agrees_with_scikit_learn_also_where_photos_tie(
+    k: int, distinct: int
+) -> None:
+    rng = np.random.default_rng(k)
+    steps = rng.integers(distinct, size=60) if distinct < 60 else rng.permutation(60)
+    labels = rng.integers(3, size=60)
+    gallery = np.stack([np.cos(steps / 60), np.sin(steps / 60)], axis=1)
+    result = evaluate(np.array([[1.0, 0.0]]), gallery, [1], labels, metrics=f"ndcg@{k}")
+    reference = ndcg_score([labels == 1], [-steps], k=k)
+    assert result.scores[f"ndcg@{k}"].value == pytest.approx(reference, abs=1e-12)
+
+
+def test_collapsed_encoder_hits_as_often_as_a_random_draw() -> None:
+    photos, positives, k = 20_000, 30, 500
+    labels = (np.arange(photos) < positives).astype(int)
+    result = evaluate(np.ones((1, 4)), np.ones((photos, 4)), [1], labels, metrics=f"acc@{k}")
+    miss = np.prod([1 - k / (photos - i) for i in range(positives)])
+    assert result.scores[f"acc@{k}"].value == pytest.approx(1 - miss, abs=1e-9)
 
 
 @settings(max_examples=40, deadline=None)

@@ -55,15 +55,15 @@ _UNDATED: dict[str, dict[str, None]] = {
 }
 
 
-def check_target(target: Path) -> str:
-    """The figure format given by a file name.
+def check_target(target: Path, option: str = "-o") -> str:
+    """The figure format given by the file name of an option.
 
     Raises `InvalidInput` for an unsupported format and `FileFault` for an unusable path.
     """
     form = target.suffix.lower().removeprefix(".")
     if form not in FORMATS:
         endings = ", ".join(f".{known}" for known in FORMATS)
-        raise InvalidInput(f"-o {str(target)!r}; allowed: a name that ends in {endings}")
+        raise InvalidInput(f"{option} {str(target)!r}; allowed: a name that ends in {endings}")
     check_writable(target)
     return form
 

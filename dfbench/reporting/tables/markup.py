@@ -113,12 +113,15 @@ _SPECIAL = {
 _LATEX_RANKS = {"best": r"\textbf{%s}", "second": r"\underline{%s}"}
 _TOKEN = re.compile("<=|>=|.", re.DOTALL)
 _INDEX = r"_(?:\{[^{}]*\}|[a-z])(?!\w)"
-_FACTOR = rf"(?:(?:sum|max|rel|[pq]){_INDEX}|P@[a-z]\b|min\([A-Z], \d+\)|\(1/R\))"
+_FACTOR = (
+    rf"(?:(?:sum|max|rel|[pq]){_INDEX}|P@[a-z]\b|min\([A-Z], \d+\)|\(1/R\)|log2\([a-z] \+ \d\))"
+)
 _FORMULA = re.compile(rf"(?<![\w@]){_FACTOR}(?: (?:/ )?{_FACTOR}| / \d+(?![\w.]))*")
 """Formulas as written in metric definitions and notes, e.g. `(1/R) sum_i rel_i P@i`."""
 _SYMBOLS = (
     (re.compile(r"\b(sum|max|min)(?=[_(])"), r"\\\1"),
     (re.compile(r"\brel(?=_)"), r"\\mathrm{rel}"),
+    (re.compile(r"\blog2(?=\()"), r"\\log_2"),
     (re.compile(r"\bP@"), r"\\mathrm{P@}"),
     (re.compile("<="), r" \\leq "),
     (re.compile(">="), r" \\geq "),

@@ -1,0 +1,1 @@
+"""Tables and figures of embeddings that the user brings."""
