@@ -14,6 +14,7 @@ import rich_click as click
 from dfbench.cli.check import check
 from dfbench.cli.compare import compare
 from dfbench.cli.data import data_group
+from dfbench.cli.doctor import doctor
 from dfbench.cli.draw import draw
 from dfbench.cli.evaluate import evaluate
 from dfbench.cli.export import export
@@ -65,6 +66,7 @@ for verb in (
     evaluate,
     data_group,
     teachers_group,
+    doctor,
 ):
     app.add_command(verb)
 
