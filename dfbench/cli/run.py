@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from dfbench.cli.options import format_option, plugin_options, plugin_sources
-from dfbench.cli.parameters import request_option, request_options
+from dfbench.cli.parameters import AbsolutePath, request_option, request_options
 from dfbench.hookspecs import NO_IMAGES
 from dfbench.process.supervision import Supervision
 from dfbench.reporting.cells import short
@@ -32,13 +32,35 @@ if TYPE_CHECKING:
     from dfbench.planning.plan import Plan
     from dfbench.records.record import Record, RecordedScore
     from dfbench.runs.execute import Run
+    from dfbench.suites.run_file import RunFile
 
 
 _ELSEWHERE = declared(ExternalOptions, MachineOptions, FitOptions)
 """Options that the help shows in another place than the rest of a request."""
 
 
+def _read_config(ctx: click.Context, param: click.Parameter, file: Path | None) -> RunFile | None:
+    """Read `--config`; its options take the place of defaults."""
+    del param
+    if file is None:
+        return None
+    from dfbench.suites.run_file import read_run_file
+
+    content = read_run_file(file)
+    ctx.default_map = {**(ctx.default_map or {}), **content.options}
+    return content
+
+
 @click.command()
+@click.option(
+    "--config",
+    type=AbsolutePath(dir_okay=False),
+    callback=_read_config,
+    is_eager=True,
+    metavar="FILE",
+    help="TOML file with options of this run, under the keys of a suite; the command line has "
+    "precedence.",
+)
 @request_option(RunRequest, "method", required=True, default=None)
 @request_option(DataChoice, "dataset")
 @request_options(ExternalOptions)
@@ -54,6 +76,7 @@ _ELSEWHERE = declared(ExternalOptions, MachineOptions, FitOptions)
 @format_option("text", "json")
 def run(
     *,
+    config: RunFile | None,
     alone: bool,
     force: bool,
     plugin_files: tuple[Path, ...],
@@ -66,6 +89,9 @@ def run(
     Takes teachers from the cache or trains them, fits the method in a separate process, ranks the
     test photos for every test sketch and writes a record. A finished run is not repeated.
     """
+    if config is not None:
+        options["settings"] = {**config.settings, **options["settings"]}
+        plugin_files = (*config.plugins, *plugin_files)
     request, limits = read_options(options, plugin_sources(plugin_files, plugins_dir))
     _run(request, Supervision(limits), alone=alone, force=force, form=form)
 

@@ -18,9 +18,9 @@ from dfbench.errors import DfbenchError
 from dfbench.plugins.host import Plugin, PluginHost
 from dfbench.plugins.sources import PluginSources
 from dfbench.records.environment import read_environment
-from dfbench.records.store import ResultStore
+from dfbench.records.store import BadRecord, ResultStore
 from dfbench.system.disk import DiskUse, disk_use
-from dfbench.system.files import check_writable
+from dfbench.system.files import check_writable, entries
 from dfbench.system.machine import available_cores
 
 _Result = TypeVar("_Result")
@@ -164,17 +164,17 @@ def _gpus() -> Iterator[str]:
 
 
 def _places(found: Installation, results: Path, runs: Path, cache: Path, root: Path | None) -> None:
-    records = _attempt(found, "results", lambda: ResultStore(results))
+    counted = _attempt(found, "results", lambda: _records(results))
     told = ""
-    if records is not None:
-        told = f"{len(list(records))} records"
-        found.problems += [f"results: {problem}" for problem in records.problems]
+    if counted is not None:
+        told = f"{counted[0]} records"
+        found.problems += [f"results: {problem}" for problem in counted[1]]
     found.places = [PlaceUse("results", results, disk_use(results), told)]
     found.places.append(PlaceUse("runs", runs, disk_use(runs)))
     found.places.append(PlaceUse("cache", cache, disk_use(cache)))
     found.places += [
         PlaceUse(f"cache/{folder.name}", folder, disk_use(folder))
-        for folder in sorted(cache.iterdir() if cache.is_dir() else ())
+        for folder in _attempt(found, "cache", lambda: entries(cache)) or ()
         if folder.is_dir()
     ]
     found.places.append(PlaceUse("data root", root))
@@ -184,6 +184,11 @@ def _places(found: Installation, results: Path, runs: Path, cache: Path, root: P
     )
     for name, folder in (("results", results), ("runs", runs), ("cache", cache)):
         _attempt(found, name, lambda folder=folder: check_writable(folder / "record.json"))
+
+
+def _records(results: Path) -> tuple[int, tuple[BadRecord, ...]]:
+    store = ResultStore(results)
+    return len(list(store)), store.problems
 
 
 def _datasets(found: Installation, cache: Path, root: Path | None) -> None:

@@ -49,9 +49,11 @@ def _entry(key: str) -> BeforeValidator:
     return BeforeValidator(widened)
 
 
-_Settings = dict[str, Annotated[str, BeforeValidator(SettingValue().take)]]
-_Seed = Annotated[int, declared(RunRequest)["seed"].option]
-_Name = Annotated[str, Field(min_length=1)]
+PREFIXED = "budget and teachers are not settings of a method; use [budget] steps=300"
+"""The error of a key of a method's settings with a prefix."""
+SettingTable = dict[str, Annotated[str, BeforeValidator(SettingValue().take)]]
+Seed = Annotated[int, declared(RunRequest)["seed"].option]
+Name = Annotated[str, Field(min_length=1)]
 _Count = Annotated[int, Strict(), Field(ge=1)]
 
 
@@ -72,22 +74,22 @@ class DatasetOptions(DataOptions, ExternalOptions, FitOptions):
 class MethodEntry(_Part):
     """A method of the grid."""
 
-    method: _Name
+    method: Name
     """Label, `crossx` or `crossx[bn]`."""
-    config: _Settings = Field(default_factory=dict)
+    config: SettingTable = Field(default_factory=dict)
     """Settings of the method."""
 
 
 class DatasetEntry(DatasetOptions):
     """A dataset of the grid, with its own options."""
 
-    dataset: _Name
+    dataset: Name
     """As on the command line; a path after `folder:` is relative to the suite file."""
-    budget: _Settings = Field(default_factory=dict)
+    budget: SettingTable = Field(default_factory=dict)
     """Settings of the budget, in place of the suite's."""
-    teachers: _Settings = Field(default_factory=dict)
+    teachers: SettingTable = Field(default_factory=dict)
     """Settings of the teachers, in place of the suite's."""
-    scenarios: Annotated[tuple[_Name, ...], Field(min_length=1)] | None = None
+    scenarios: Annotated[tuple[Name, ...], Field(min_length=1)] | None = None
     """Scenarios in place of the suite's."""
 
 
@@ -106,15 +108,15 @@ class Suite(DatasetOptions):
     """The content of a suite file."""
 
     title: str = ""
-    plugins: tuple[_Name, ...] = ()
+    plugins: tuple[Name, ...] = ()
     """Plugin files; paths are relative to the suite file."""
     methods: Annotated[tuple[Annotated[MethodEntry, _entry("method")], ...], Field(min_length=1)]
     datasets: Annotated[tuple[Annotated[DatasetEntry, _entry("dataset")], ...], Field(min_length=1)]
-    scenarios: Annotated[tuple[_Name, ...], Field(min_length=1)] = (CLOSED,)
-    seeds: Annotated[tuple[_Seed, ...], Field(min_length=1)]
-    budget: _Settings = Field(default_factory=dict)
+    scenarios: Annotated[tuple[Name, ...], Field(min_length=1)] = (CLOSED,)
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
+    budget: SettingTable = Field(default_factory=dict)
     """Settings of the shared budget."""
-    teachers: _Settings = Field(default_factory=dict)
+    teachers: SettingTable = Field(default_factory=dict)
     """Settings of the teacher recipe."""
     run: RunDefaults = RunDefaults()
 
@@ -134,11 +136,11 @@ class SuiteFile:
     @property
     def plugin_files(self) -> tuple[Path, ...]:
         """The plugin files it names, as absolute paths."""
-        return tuple(_plugin_file(self.path, name) for name in self.suite.plugins)
+        return tuple(plugin_file(self.path, name) for name in self.suite.plugins)
 
     def invalid(self, faults: Iterable[tuple[KeyPath, str]]) -> InvalidSuite:
         """The exception for errors of keys: one line each, with file, line and key."""
-        return _invalid(self.path, self.lines, faults)
+        return invalid(self.path, self.lines, faults)
 
 
 def read_suite(path: Path) -> SuiteFile:
@@ -147,29 +149,34 @@ def read_suite(path: Path) -> SuiteFile:
     Raises `InvalidInput` for a file that cannot be read, `InvalidSuite` with all errors, one per
     line.
     """
-    content, text = _read(path)
-    lines = key_lines(text)
+    content, lines = read_toml(path, "suite")
     try:
         suite = Suite.model_validate(content)
     except ValidationError as fault:
-        raise _invalid(path, lines, _explained(fault)) from fault
-    contradictions = [*_contradictions(suite), *_missing_plugins(path, suite)]
+        raise invalid(
+            path, lines, explained(fault, Suite, _TABLES, "dfbench suite --help")
+        ) from fault
+    contradictions = [*_contradictions(suite), *missing_plugins(path, suite.plugins)]
     if contradictions:
-        raise _invalid(path, lines, contradictions)
+        raise invalid(path, lines, contradictions)
     return SuiteFile(path, suite, lines)
 
 
-def _read(path: Path) -> tuple[dict[str, Any], str]:
+def read_toml(path: Path, kind: str) -> tuple[dict[str, Any], Mapping[KeyPath, int]]:
+    """The content of a file, with the lines of its keys; messages call it a file of this kind.
+
+    Raises `InvalidInput` for a file that cannot be read, `InvalidSuite` for one that is not TOML.
+    """
     try:
         text = read_text(path)
     except OSError as fault:
         raise InvalidInput(
-            f"cannot read the suite file {str(path)!r}: {(fault.strerror or 'error').lower()}"
+            f"cannot read the {kind} file {str(path)!r}: {(fault.strerror or 'error').lower()}"
         ) from fault
     except ValueError as fault:
         raise InvalidSuite(f"{path.name}: {fault}") from fault
     try:
-        return tomllib.loads(text), text
+        return tomllib.loads(text), key_lines(text)
     except tomllib.TOMLDecodeError as fault:
         found = _TOML_LINE.fullmatch(str(fault))
         line = (found and found["line"]) or str(text.count("\n") + 1)
@@ -177,9 +184,10 @@ def _read(path: Path) -> tuple[dict[str, Any], str]:
         raise InvalidSuite(f"{path.name} line {line}: not TOML: {reason.lower()}") from fault
 
 
-def _invalid(
+def invalid(
     path: Path, lines: Mapping[KeyPath, int], faults: Iterable[tuple[KeyPath, str]]
 ) -> InvalidSuite:
+    """The exception for errors of keys: one line each, with file, line and key."""
     placed = sorted((line_of(lines, key), _dotted(key), text) for key, text in faults)
     return InvalidSuite(
         "\n".join(f"{path.name} line {line}, key {key}: {text}" for line, key, text in placed)
@@ -192,18 +200,28 @@ def _dotted(key: KeyPath) -> str:
     return text.removeprefix(".")
 
 
-def _explained(fault: ValidationError) -> Iterator[tuple[KeyPath, str]]:
-    """Keys and messages of pydantic's errors."""
+def explained(
+    fault: ValidationError,
+    top: type[BaseModel],
+    tables: Mapping[str, type[BaseModel]],
+    remedy: str,
+) -> Iterator[tuple[KeyPath, str]]:
+    """Keys and messages of pydantic's errors, in a model of the file with models of its tables.
+
+    `remedy` is the command that lists the keys.
+    """
     for error in fault.errors():
         if error["type"] != "too_short" or not error["input"]:  # else its items are invalid
-            yield error["loc"], _meaning(error)
+            yield error["loc"], _meaning(error, top, tables, remedy)
 
 
-def _meaning(error: Any) -> str:
+def _meaning(
+    error: Any, top: type[BaseModel], tables: Mapping[str, type[BaseModel]], remedy: str
+) -> str:
     kind, key = error["type"], error["loc"]
     if kind == "extra_forbidden":
-        model = _TABLES.get(str(key[0]), Suite) if len(key) > 1 else Suite
-        return str(unknown_name("key", str(key[-1]), model.model_fields, "dfbench suite --help"))
+        model = tables.get(str(key[0]), top) if len(key) > 1 else top
+        return str(unknown_name("key", str(key[-1]), model.model_fields, remedy))
     if kind == "missing":
         return "is missing"
     if kind == "too_short":
@@ -229,23 +247,24 @@ def _contradictions(suite: Suite) -> Iterator[tuple[KeyPath, str]]:
     parts += [(("datasets", place), entry) for place, entry in enumerate(suite.datasets)]
     for owner, part in parts:
         yield from _bad_scenarios((*owner, "scenarios"), part.scenarios or ())
-        yield from _bad_settings(owner, part)
+        yield from bad_settings(owner, part.budget, part.teachers)
     for place, method in enumerate(suite.methods):
         for key in method.config:
             if "." in key:
-                text = "budget and teachers are not settings of a method; use [budget] steps=300"
-                yield ("methods", place, "config", key), text
+                yield ("methods", place, "config", key), PREFIXED
 
 
-def _missing_plugins(path: Path, suite: Suite) -> Iterator[tuple[KeyPath, str]]:
-    for place, name in enumerate(suite.plugins):
-        file = _plugin_file(path, name)
+def missing_plugins(path: Path, names: Sequence[str]) -> Iterator[tuple[KeyPath, str]]:
+    """Errors of plugin files that do not exist."""
+    for place, name in enumerate(names):
+        file = plugin_file(path, name)
         if not file.is_file():
-            text = f"no such plugin file: {str(file)!r}; allowed: a path relative to the suite"
+            text = f"no such plugin file: {str(file)!r}; allowed: a path relative to {path.name}"
             yield ("plugins", place), text
 
 
-def _plugin_file(path: Path, name: str) -> Path:
+def plugin_file(path: Path, name: str) -> Path:
+    """The plugin file of a relative path in the file `path`."""
     return (path.parent / Path(name).expanduser()).resolve()
 
 
@@ -268,9 +287,12 @@ def _bad_scenarios(axis: KeyPath, texts: Sequence[str]) -> Iterator[tuple[KeyPat
     yield from _repeated(axis, spelt)
 
 
-def _bad_settings(key: KeyPath, part: Suite | DatasetEntry) -> Iterator[tuple[KeyPath, str]]:
-    for owner, model in (("budget", Budget), ("teachers", TeacherRecipe)):
-        given: _Settings = getattr(part, owner)
+def bad_settings(
+    key: KeyPath, budget: Mapping[str, str], teachers: Mapping[str, str]
+) -> Iterator[tuple[KeyPath, str]]:
+    """Errors of settings of the budget and the teachers in the tables of these names."""
+    parts = (("budget", Budget, budget), ("teachers", TeacherRecipe, teachers))
+    for owner, model, given in parts:
         for name, value in given.items():
             try:
                 configure(model, {}, {name: value}, f"the {owner}", f"{owner}.")
