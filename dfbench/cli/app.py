@@ -13,6 +13,7 @@ import rich_click as click
 
 from dfbench.cli.check import check
 from dfbench.cli.compare import compare
+from dfbench.cli.completion import completion
 from dfbench.cli.data import data_group
 from dfbench.cli.doctor import doctor
 from dfbench.cli.draw import draw
@@ -67,6 +68,7 @@ for verb in (
     data_group,
     teachers_group,
     doctor,
+    completion,
 ):
     app.add_command(verb)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
+from dfbench.cli.completers import complete_method
 from dfbench.cli.options import (
     dataset_option,
     format_option,
@@ -30,7 +31,7 @@ _METRIC = "map@all"
 
 
 @click.command()
-@click.argument("rows", metavar="[A B]", nargs=-1)
+@click.argument("rows", metavar="[A B]", nargs=-1, shell_complete=complete_method)
 @dataset_option
 @scenario_option
 @click.option("--metric", metavar="METRIC", help=f"Metric for A and B; default: {_METRIC}.")

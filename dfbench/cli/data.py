@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
+from dfbench.cli.completers import complete_dataset
 from dfbench.cli.options import (
     cache_option,
     data_root_option,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("dataset")
+@click.argument("dataset", shell_complete=complete_dataset)
 @request_options(DataOptions, without=("alternative",))
 @data_root_option
 @click.option(
@@ -124,7 +125,7 @@ data_group.add_command(prepare)
 
 
 @data_group.command()
-@click.argument("dataset")
+@click.argument("dataset", shell_complete=complete_dataset)
 @data_root_option
 @cache_option
 def fetch(*, dataset: str, data_root: Path | None, cache: Path) -> None:
@@ -151,7 +152,7 @@ def fetch(*, dataset: str, data_root: Path | None, cache: Path) -> None:
 
 
 @data_group.command()
-@click.argument("dataset")
+@click.argument("dataset", shell_complete=complete_dataset)
 @data_root_option
 @cache_option
 @request_option(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
+from dfbench.cli.completers import complete_method
 from dfbench.cli.options import format_option, plugin_options, plugin_sources
 from dfbench.system.console import note
 
@@ -117,7 +118,7 @@ def _show(
 
 
 @click.command()
-@click.argument("method")
+@click.argument("method", shell_complete=complete_method)
 @plugin_options
 @format_option("text", "markdown", "json")
 def describe(

@@ -8,6 +8,7 @@ from typing import Any
 
 import rich_click as click
 
+from dfbench.cli.completers import complete_dataset, complete_run
 from dfbench.cli.parameters import AbsolutePath, Choice, request_option
 from dfbench.defaults import chosen_plugins
 from dfbench.plugins.sources import PluginSources
@@ -72,6 +73,7 @@ named_run_option = click.option(
     "--run",
     "named",
     required=True,
+    shell_complete=complete_run,
     metavar="ID",
     help="The beginning of a run's identity (at least four digits, as in the names of its record "
     "and folder), the folder of a run, or the folder of an export.",
@@ -107,7 +109,12 @@ def note_left_out(left_out: Mapping[Path, str]) -> None:
 
 def dataset_option(command: Command) -> Command:
     """Add `--dataset`."""
-    option = click.option("--dataset", metavar="D", help="Only this dataset, as named in tables.")
+    option = click.option(
+        "--dataset",
+        metavar="D",
+        shell_complete=complete_dataset,
+        help="Only this dataset, as named in tables.",
+    )
     return option(command)
 
 

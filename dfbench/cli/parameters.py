@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import rich_click as click
+from click.shell_completion import CompletionItem
 from pydantic import BaseModel
 
+from dfbench.cli.completers import complete_dataset, complete_method, complete_setting
 from dfbench.errors import InvalidConfig, InvalidInput
 from dfbench.request.option import Declared, Option, declared
 from dfbench.request.values import Location, OptionValues, SettingPairs, Switch, Whole, Word
@@ -120,6 +122,14 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 _UNSET: Any = object()
 
 
+_COMPLETERS = {
+    "method": complete_method,
+    "dataset": complete_dataset,
+    "alternative": complete_dataset,
+    "settings": complete_setting,
+}
+
+
 class OptionType(click.ParamType[Any]):
     """What an option of a request takes."""
 
@@ -138,6 +148,14 @@ class OptionType(click.ParamType[Any]):
         """The words, where there are only a few."""
         del param, ctx
         return f"[{'|'.join(self.values.words)}]" if isinstance(self.values, Word) else None
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """The words, where there are only a few."""
+        del ctx, param
+        words = self.values.words if isinstance(self.values, Word) else ()
+        return [CompletionItem(word) for word in words if word.startswith(incomplete)]
 
 
 def request_options(
@@ -170,6 +188,7 @@ def _option(
         "metavar": option.metavar,
         "envvar": option.environment,
         "show_envvar": option.environment is not None,
+        "shell_complete": _COMPLETERS.get(name),
         **_kind(option, one, default),
         **differently,
     }

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
+from dfbench.cli.completers import complete_method
 from dfbench.cli.options import dataset_option, results_option, runs_option, scenario_option
 from dfbench.cli.parameters import AbsolutePath
 from dfbench.errors import InvalidInput, unknown_name
@@ -82,6 +83,7 @@ def _figure_options(command: Command) -> Command:
     row = click.option(
         "--method",
         "methods",
+        shell_complete=complete_method,
         multiple=True,
         metavar="METHOD",
         help="Only this method, NAME or NAME[VARIANT]; may be repeated.",

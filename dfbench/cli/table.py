@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
+from dfbench.cli.completers import complete_method
 from dfbench.cli.options import (
     dataset_option,
     format_option,
@@ -55,6 +56,7 @@ _LACKING = {
 @click.option(
     "--method",
     "methods",
+    shell_complete=complete_method,
     multiple=True,
     metavar="M",
     help="Only this method: NAME[VARIANT], or NAME for all its variants; may be repeated.",
