@@ -22,7 +22,7 @@ FILE = "completion.json"
 _RUN = re.compile(r"(?P<title>.+)-(?P<identity>[0-9a-f]{8,})")
 
 
-class Names(BaseModel):
+class CompletionNames(BaseModel):
     """The names that plugins offer."""
 
     plugins: tuple[tuple[str, str, float], ...] = ()
@@ -36,10 +36,10 @@ class Names(BaseModel):
     datasets: tuple[str, ...] = ()
 
 
-def stored_names(cache: Path) -> Names | None:
+def stored_names(cache: Path) -> CompletionNames | None:
     """The names in the cache folder; None without a file that this version can read."""
     try:
-        return Names.model_validate_json((cache / FILE).read_bytes())
+        return CompletionNames.model_validate_json((cache / FILE).read_bytes())
     except (OSError, ValidationError):
         return None
 
@@ -99,20 +99,22 @@ def _runs(results: Path) -> Iterator[tuple[str, str]]:
             yield match["identity"], f"{file.parent.name}, {match['title']}"
 
 
-def _names() -> Names:
+def _names() -> CompletionNames:
     """What the shell can be told; nothing where a plugin or folder does not work."""
     try:
         found = stored_names(chosen_cache())
         return found or _without_code()
     except DfbenchError:
-        return Names()
+        return CompletionNames()
 
 
-def _without_code() -> Names:
+def _without_code() -> CompletionNames:
     from dfbench.plugins.host import PluginHost
 
     host = PluginHost.of(chosen_plugins((), chosen_plugins_folder()))
-    return Names(variants=dict.fromkeys(host.methods, ()), datasets=tuple(dataset_names(host)))
+    return CompletionNames(
+        variants=dict.fromkeys(host.methods, ()), datasets=tuple(dataset_names(host))
+    )
 
 
 def dataset_names(host: Any) -> Iterator[str]:

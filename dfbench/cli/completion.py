@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import rich_click as click
 from click.shell_completion import BashComplete, FishComplete, ShellComplete, ZshComplete
 
-from dfbench.cli.completers import FILE, Names, dataset_names, stored_names
+from dfbench.cli.completers import FILE, CompletionNames, dataset_names, stored_names
 from dfbench.cli.options import cache_option, plugin_options, plugin_sources
 from dfbench.cli.parameters import Choice
 from dfbench.errors import DfbenchError
@@ -44,7 +44,7 @@ def completion(
     """Print the completion script of SHELL: bash, zsh or fish.
 
     It completes commands, options, methods with their variants, datasets, settings (--set) and
-    runs. Names are read from the plugins now and kept in the cache folder; repeat the command
+    runs. CompletionNames are read from the plugins now and kept in the cache folder; repeat the command
     after installing a plugin.
 
     \b
@@ -78,7 +78,7 @@ def _changed(file: Path | None) -> float:
     return 0.0 if file is None or not file.is_file() else file.stat().st_mtime
 
 
-def _asked(host: PluginHost, plugins: tuple[tuple[str, str, float], ...]) -> Names:
+def _asked(host: PluginHost, plugins: tuple[tuple[str, str, float], ...]) -> CompletionNames:
     from dfbench.budget import Budget
     from dfbench.planning.methods import method_class
     from dfbench.teachers.recipe import TeacherRecipe
@@ -95,7 +95,7 @@ def _asked(host: PluginHost, plugins: tuple[tuple[str, str, float], ...]) -> Nam
         settings[name] = tuple(method.Config.model_fields)
     shared = [f"budget.{key}" for key in Budget.model_fields]
     shared += [f"teachers.{key}" for key in TeacherRecipe.model_fields]
-    return Names(
+    return CompletionNames(
         plugins=plugins,
         variants=dict.fromkeys(host.methods, ()) | variants,
         settings=settings,

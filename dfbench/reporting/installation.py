@@ -6,6 +6,7 @@ import os
 import platform
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, TypeVar
@@ -183,7 +184,7 @@ def _places(found: Installation, results: Path, runs: Path, cache: Path, root: P
         PlaceUse("configuration", file, note="" if file.is_file() else "no such file")
     )
     for name, folder in (("results", results), ("runs", runs), ("cache", cache)):
-        _attempt(found, name, lambda folder=folder: check_writable(folder / "record.json"))
+        _attempt(found, name, partial(check_writable, folder / "record.json"))
 
 
 def _records(results: Path) -> tuple[int, tuple[BadRecord, ...]]:
@@ -201,8 +202,6 @@ def _datasets(found: Installation, cache: Path, root: Path | None) -> None:
         if root is None:
             found.datasets[name] = "no data root is set"
             continue
-        places = _attempt(
-            found, f"dataset {name}", lambda known=variant.known: recognised(known, root)
-        )
+        places = _attempt(found, f"dataset {name}", partial(recognised, variant.known, root))
         kinds = [f"{kind} ({one.place.layout})" for kind, one in (places or {}).items()]
         found.datasets[name] = ", ".join(kinds) if kinds else f"not found in {root}"

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from dfbench.cli import completion as module
 from dfbench.cli.app import app
-from dfbench.cli.completers import FILE, Names, stored_names
+from dfbench.cli.completers import FILE, CompletionNames, stored_names
 from dfbench.cli.completion import completion
 
 PLUGIN = """
@@ -30,7 +30,7 @@ class Mine(Method):
 def dfbench_methods():
     return (MethodSpec("mine", "Mine", "{module}:Mine"),)
 """
-NAMES = Names(
+NAMES = CompletionNames(
     variants={"crossx": ("bn", "queue-only"), "mib": ()},
     settings={"crossx": ("rounds", "pair_targets"), "mib": ("weight",)},
     shared=("budget.steps", "teachers.steps"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -138,6 +139,14 @@ def test_wrong_file_is_answered_with_line_and_key(
     (tmp_path / "run.toml").write_text(text, encoding="utf-8")
     with pytest.raises(DfbenchError, match=words):
         ask("--config", RUN, "--method", "mib", "--dataset", "shapes")
+
+
+def test_file_of_the_page_on_suites_can_be_read(ask: Ask, tmp_path: Path) -> None:
+    page = Path(__file__).resolve().parents[2] / "docs" / "suites.md"
+    _, text = re.findall(r"```toml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    (tmp_path / RUN).write_text(text, encoding="utf-8")
+    request, supervision = ask("--config", RUN)
+    assert (request.method, request.seed, supervision.limits.timeout) == ("crossx", 1, 7200)
 
 
 def test_missing_file_is_named(ask: Ask) -> None:
