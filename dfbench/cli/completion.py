@@ -44,7 +44,7 @@ def completion(
     """Print the completion script of SHELL: bash, zsh or fish.
 
     It completes commands, options, methods with their variants, datasets, settings (--set) and
-    runs. CompletionNames are read from the plugins now and kept in the cache folder; repeat the command
+    runs. Names are read from the plugins now and kept in the cache folder; repeat the command
     after installing a plugin.
 
     \b

@@ -158,7 +158,7 @@ def _difference_table(differences: Iterable[ModelDifference]) -> Layout:
         for metric, found in groupby(differences, key=attrgetter("metric"))
     }
     table: Table[ModelDifference] = Table(_DIFFERENCE_COLUMNS, _DIFFERENCES_SHOWN, sections)
-    return replace(table.layout("Differences", [_READING], {}), text_columns=1)
+    return table.layout("Differences", [_READING], {})
 
 
 def _scored(result: Evaluation, metric: str, model: str | None = None) -> _Scored:
