@@ -9,14 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import rich_click as click
-from click.shell_completion import CompletionItem
 from pydantic import BaseModel, ValidationError
 
 from dfbench.defaults import chosen_cache, chosen_plugins, chosen_plugins_folder
 from dfbench.errors import DfbenchError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 FILE = "completion.json"
 _RUN = re.compile(r"(?P<title>.+)-(?P<identity>[0-9a-f]{8,})")
@@ -44,9 +46,7 @@ def stored_names(cache: Path) -> CompletionNames | None:
         return None
 
 
-def complete_method(
-    ctx: click.Context, param: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
+def complete_method(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """Methods, and after a bracket the variants of one."""
     del ctx, param
     names = _names()
@@ -56,17 +56,13 @@ def complete_method(
     return _offered(names.variants, incomplete)
 
 
-def complete_dataset(
-    ctx: click.Context, param: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
+def complete_dataset(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """Datasets."""
     del ctx, param
     return _offered(_names().datasets, incomplete)
 
 
-def complete_setting(
-    ctx: click.Context, param: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
+def complete_setting(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """Settings of the method that was named before, of the budget and of the teachers."""
     del param
     names = _names()
@@ -79,6 +75,8 @@ def complete_run(
     ctx: click.Context, param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """Identities of the records in the results folder, each with its method and seed."""
+    from click.shell_completion import CompletionItem
+
     del param
     results = Path(str(ctx.params.get("results") or "results"))
     return [
@@ -123,5 +121,5 @@ def dataset_names(host: Any) -> Iterator[str]:
         yield f"{name}:" if offer.spec.argument else name
 
 
-def _offered(names: Iterable[str], incomplete: str) -> list[CompletionItem]:
-    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+def _offered(names: Iterable[str], incomplete: str) -> list[str]:
+    return [name for name in names if name.startswith(incomplete)]

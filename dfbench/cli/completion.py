@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import rich_click as click
-from click.shell_completion import BashComplete, FishComplete, ShellComplete, ZshComplete
 
 from dfbench.cli.completers import FILE, CompletionNames, dataset_names, stored_names
 from dfbench.cli.options import cache_option, plugin_options, plugin_sources
@@ -17,11 +16,7 @@ from dfbench.system.console import note, write
 if TYPE_CHECKING:
     from dfbench.plugins.host import PluginHost
 
-_SHELLS: dict[str, type[ShellComplete]] = {
-    "bash": BashComplete,
-    "zsh": ZshComplete,
-    "fish": FishComplete,
-}
+_SHELLS = ("bash", "zsh", "fish")
 _VARIABLE = "_DFBENCH_COMPLETE"
 _NO_SPACE = """
 # No space after a setting, whose value follows, and after folder: .
@@ -35,7 +30,7 @@ complete -o nosort -F _dfbench_no_space dfbench
 
 
 @click.command()
-@click.argument("shell", type=Choice(tuple(_SHELLS)))
+@click.argument("shell", type=Choice(_SHELLS))
 @cache_option
 @plugin_options
 def completion(
@@ -52,10 +47,15 @@ def completion(
     zsh    eval "$(dfbench completion zsh)"      in ~/.zshrc, after compinit
     fish   dfbench completion fish > ~/.config/fish/completions/dfbench.fish
     """  # noqa: D301  # click keeps the lines after a backspace as they are
+    from click.shell_completion import get_completion_class
+
     from dfbench.plugins.host import PluginHost
 
     _keep_names(PluginHost.of(plugin_sources(plugin_files, plugins_dir)), cache)
-    made = _SHELLS[shell](click.Command("dfbench"), {}, "dfbench", _VARIABLE)
+    kind = get_completion_class(shell)
+    if kind is None:
+        raise RuntimeError(f"click has no completion for {shell}")
+    made = kind(click.Command("dfbench"), {}, "dfbench", _VARIABLE)
     # Not made.source(), which starts bash to look at its version.
     script = made.source_template % made.source_vars()
     write(script + (_NO_SPACE if shell == "bash" else "\n"))

@@ -7,10 +7,9 @@ import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import rich_click as click
-from click.shell_completion import CompletionItem
 from pydantic import BaseModel
 
 from dfbench.cli.completers import complete_dataset, complete_method, complete_setting
@@ -118,6 +117,9 @@ def key_values(option: str, pairs: tuple[str, ...], example: str) -> dict[str, s
     return values
 
 
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 _UNSET: Any = object()
 
@@ -153,6 +155,8 @@ class OptionType(click.ParamType[Any]):
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
         """The words, where there are only a few."""
+        from click.shell_completion import CompletionItem
+
         del ctx, param
         words = self.values.words if isinstance(self.values, Word) else ()
         return [CompletionItem(word) for word in words if word.startswith(incomplete)]
