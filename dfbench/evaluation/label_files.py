@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dfbench.errors import InvalidInput, unknown_name
-from dfbench.system.text_files import read_text
+from dfbench.system.files import read_text
 
 LabelArray: TypeAlias = npt.NDArray[Any]
 

@@ -10,7 +10,7 @@ from dfbench.evaluation.bootstrap import mean_intervals
 from dfbench.evaluation.curve import precision_by_query, recall_levels
 from dfbench.evaluation.models import Models
 from dfbench.evaluation.ranking.labels import relevance
-from dfbench.reporting.plots.precision_recall import LEVELS, MOST_CURVES, RowCurve, curve_chart
+from dfbench.reporting.plots.runs import LEVELS, MOST_CURVES, MethodCurve, curve_chart
 
 
 def check_count(models: int) -> None:
@@ -23,7 +23,7 @@ def check_count(models: int) -> None:
 
 def model_curves(
     models: Models, *, similarity: str, device: str, bootstrap: int, seed: int
-) -> list[RowCurve]:
+) -> list[MethodCurve]:
     """Interpolated precision of each model, with a bootstrap interval over queries as its band."""
     curves = []
     for name, queries in models.queries.items():
@@ -41,11 +41,11 @@ def model_curves(
         ends = [(one.value, one.value) if one.low is None else (one.low, one.high) for one in means]
         low, high = np.array(ends, dtype=np.float64).T
         value = np.array([one.value for one in means])
-        curves.append(RowCurve(name, recall_levels(LEVELS), value, low, high))
+        curves.append(MethodCurve(name, recall_levels(LEVELS), value, low, high))
     return curves
 
 
-def model_chart(models: Models, curves: list[RowCurve]) -> Figure:
+def model_chart(models: Models, curves: list[MethodCurve]) -> Figure:
     """The curves in one figure, with the precision of a random ranking."""
     queries, photos = (len(next(iter(side.values()))) for side in (models.queries, models.gallery))
     counts = relevance(models.query_labels, models.gallery_labels, queries, photos).counts
