@@ -21,7 +21,13 @@ from dfbench.records.record import (
 from dfbench.teachers.recipe import TeacherRecipe
 
 METRICS = ("map@all", "prec@200", "acc@1")
-UNTRAINED = ("averaging-weights", "classifier-only", "classifier-posterior", "open-posterior")
+UNTRAINED = (
+    "averaging-weights",
+    "classifier-only",
+    "classifier-posterior",
+    "joint-posterior",
+    "open-posterior",
+)
 """Methods whose synthetic records say by default that nothing was trained."""
 
 

@@ -36,6 +36,12 @@ def dfbench_methods() -> tuple[MethodSpec, ...]:
             trains=False,
         ),
         MethodSpec(
+            "joint-posterior",
+            "Joint Posterior (ours)",
+            "dfbench_baselines.joint_posterior:JointPosterior",
+            trains=False,
+        ),
+        MethodSpec(
             "averaging-weights",
             "Averaging Weights",
             "dfbench_baselines.averaging:AveragingWeights",

@@ -21,6 +21,7 @@ UNTRAINED = {
     "classifier-logits",
     "classifier-only",
     "classifier-posterior",
+    "joint-posterior",
     "open-posterior",
 }
 """Rows that combine teachers."""
