@@ -48,8 +48,8 @@ class JointPosterior(Method):
 
     In `open-posterior` a sketch of none of the sketch teacher's classes S has the probability u,
     divided evenly among the n classes in P but not in S. Only the photo teacher knows these
-    classes. Applied to a sketch it is outside its modality, but its choice among the n classes is
-    above chance. Its softmax r over them replaces 1 / n: q~_c = (1 - u) q_c for c in S, and u r_c
+    classes. A sketch is outside its modality, but its choice among few classes is better than none.
+    Its softmax r over the n classes replaces 1 / n: q~_c = (1 - u) q_c for c in S, and u r_c
     for the others. p~ likewise, and the score is <q~, p~>. u = 1 - max_c q_c.
 
     No training and no needs; each encoder contains both teachers. If P = S, it equals

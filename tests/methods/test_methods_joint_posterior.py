@@ -65,10 +65,10 @@ def test_with_equal_classes_it_is_the_posterior_to_the_last_digit(
 
 
 def test_with_one_class_unknown_on_each_side_it_is_the_open_posterior(tmp_path: Path) -> None:
-    classes = {"photo": PHOTO, "sketch": SKETCH}
-    joint = _rows(JointPosterior(PosteriorConfig()).fit(toy_setting(tmp_path / "a", **classes)))
-    plain = OpenPosterior(OpenPosteriorConfig()).fit(toy_setting(tmp_path / "b", **classes))
-    assert all(torch.allclose(joint[m], row) for m, row in _rows(plain).items())
+    settings = [toy_setting(tmp_path / name, photo=PHOTO, sketch=SKETCH) for name in ("a", "b")]
+    joint = _rows(JointPosterior(PosteriorConfig()).fit(settings[0]))
+    plain = _rows(OpenPosterior(OpenPosteriorConfig()).fit(settings[1]))
+    assert all(torch.allclose(joint[m], plain[m]) for m in MODALITIES)
 
 
 def test_the_other_teacher_divides_the_unknown_share_by_its_softmax() -> None:
