@@ -1,10 +1,9 @@
 """dfbench: a benchmark suite for data-free sketch-based image retrieval.
 
-Plugins import from here `hookimpl`, `MethodSpec`, `DatasetSpec`, `Method`, `MethodConfig`,
-`Setting`, `Need` and `Encoders`. Scripts and notebooks import `run` and `table`, like the commands
-of the same names, `load` for the encoders of a finished run, and `evaluate` or `evaluate_models`
-for any embeddings.
-Names that need torch are imported on first use.
+Plugins import from here `hookimpl`, `MethodSpec`, `DatasetSpec`, `NetworkSpec`, `MetricSpec`,
+`Method`, `MethodConfig`, `Setting`, `Need` and `Encoders`. Scripts and notebooks import `run` and
+`table`, like the commands of the same names, `load` for the encoders of a finished run, and
+`evaluate` or `evaluate_models` for any embeddings. Names that need torch are imported on first use.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from dfbench.hookspecs import DatasetSpec, MethodSpec, hookimpl
+from dfbench.hookspecs import DatasetSpec, MethodSpec, MetricSpec, NetworkSpec, hookimpl
 from dfbench.version import __version__
 
 if TYPE_CHECKING:
@@ -29,7 +28,9 @@ __all__ = [
     "Method",
     "MethodConfig",
     "MethodSpec",
+    "MetricSpec",
     "Need",
+    "NetworkSpec",
     "Setting",
     "__version__",
     "evaluate",

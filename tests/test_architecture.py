@@ -17,6 +17,7 @@ CHECKOUT = ROOT.parent
 ORDER = (
     # Small words of the domain and of the contract.
     *("version", "errors", "modality", "identity", "class_names", "budget", "hookspecs"),
+    "builtin",
     *("system", "numerics"),
     # Retrieval metrics, data, networks, training.
     *("evaluation.ranking", "evaluation"),

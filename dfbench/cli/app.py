@@ -24,6 +24,7 @@ from dfbench.cli.new import new_group
 from dfbench.cli.plot import plot_group
 from dfbench.cli.query import query
 from dfbench.cli.report import report
+from dfbench.cli.rescore import rescore
 from dfbench.cli.run import run
 from dfbench.cli.suite import suite_group
 from dfbench.cli.table import table
@@ -65,6 +66,7 @@ for verb in (
     query,
     draw,
     evaluate,
+    rescore,
     data_group,
     teachers_group,
     doctor,

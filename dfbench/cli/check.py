@@ -1,4 +1,4 @@
-"""`dfbench check`: the conformance checks of a method."""
+"""`dfbench check`: the conformance checks of a method, a network or a metric."""
 
 from __future__ import annotations
 
@@ -9,17 +9,20 @@ import rich_click as click
 
 from dfbench.cli.options import cache_option, format_option, plugin_options, plugin_sources
 from dfbench.cli.parameters import Choice, key_values
-from dfbench.conformance.check import CHECKS, chosen_checks
+from dfbench.conformance.check import CHECKS, chosen_checks, parts_of
+from dfbench.errors import InvalidInput
 from dfbench.request.settings import Settings
 from dfbench.system.console import messages, output, print_json, progress
 
 if TYPE_CHECKING:
     from dfbench.conformance.kit import Verdict
+    from dfbench.plugins.host import PluginHost
 
-_HELP = """Check that a method follows the benchmark's rules: the conformance kit.
+_HELP = """Check that a plugin follows the benchmark's rules: the conformance kit.
 
-TARGET is a method (NAME or NAME[VARIANT]), module:Class, or a plugin file (all of its methods).
-Each method is fitted several times on a few synthetic images of 16 px, which takes seconds to two
+TARGET is a method (NAME or NAME[VARIANT]), module:Class, a network, a metric, or a plugin file (all
+that it offers). A network is checked for shapes at several image sizes, determinism, its state dict
+and gradients; a metric for range, perfect and worst rankings, ties and batches. Each method is fitted several times on a few synthetic images of 16 px, which takes seconds to two
 minutes. Only teachers are kept, in the cache. Exit status 1 if a check fails.
 
 \b
@@ -64,6 +67,16 @@ def check(
     form: str,
 ) -> int:
     """Run the checks and return the exit status: 0 if none fails, else 1."""
+    host, parts = parts_of(target, plugin_sources(plugin_files, plugins_dir))
+    if parts:
+        if settings or only or expected:
+            raise InvalidInput(
+                f"{target!r} offers networks or metrics; allowed with methods only: --set, --only, "
+                "--expect-failure"
+            )
+    of_parts = _of_parts(host, parts)
+    if parts and not _has_methods(host, target):
+        return _reported(of_parts, form, verbose=verbose)
     checks = chosen_checks(only)
     # Imported here so that `dfbench --help` does not import torch.
     from dfbench.conformance.check import rows_of
@@ -74,7 +87,7 @@ def check(
     given = Settings(key_values("--set", settings, "KEY=VALUE, e.g. --set rounds=4"))
     expectations = key_values("--expect-failure", expected, "CHECK=REASON")
     host, labels = rows_of(target, plugin_sources(plugin_files, plugins_dir))
-    verdicts: dict[str, list[Verdict]] = {}
+    verdicts: dict[tuple[str, str], list[Verdict]] = dict(of_parts)
     for label in labels:
         examination = examined(
             host,
@@ -85,15 +98,37 @@ def check(
             device=device,
         )
         with examination as row, progress(f"checking {label}", len(checks)) as advance:
-            verdicts[label] = []
+            found = verdicts["methods", label] = []
             for one in checks:
-                verdicts[label].append(row.verdict(one))
+                found.append(row.verdict(one))
                 advance(1)
-        if form == "text":
-            _print(label, verdicts[label], verbose=verbose)
+    return _reported(verdicts, form, verbose=verbose)
+
+
+def _reported(verdicts: dict[tuple[str, str], list[Verdict]], form: str, *, verbose: bool) -> int:
+    """Print the verdicts by kind and name; the exit status."""
     if form == "json":
-        print_json([_content(label, found) for label, found in verdicts.items()])
+        print_json([_content(kind, name, found) for (kind, name), found in verdicts.items()])
+    else:
+        for (_, name), found in verdicts.items():
+            _print(name, found, verbose=verbose)
     return int(any(v.status == "failed" for found in verdicts.values() for v in found))
+
+
+def _has_methods(host: PluginHost, target: str) -> bool:
+    return any(p.offers["methods"] for p in host.plugins if p.file == Path(target).resolve())
+
+
+def _of_parts(
+    host: PluginHost, parts: list[tuple[str, str]]
+) -> dict[tuple[str, str], list[Verdict]]:
+    """The verdicts on networks and metrics, by kind and name."""
+    from dfbench.conformance.kit import part_checks, part_verdicts
+
+    return {
+        (kind, name): list(part_verdicts(host, kind, name, part_checks(kind)))
+        for kind, name in parts
+    }
 
 
 def _print(label: str, verdicts: list[Verdict], *, verbose: bool) -> None:
@@ -121,9 +156,9 @@ def _print(label: str, verdicts: list[Verdict], *, verbose: bool) -> None:
             messages().print(verdict.traceback, markup=False)
 
 
-def _content(label: str, verdicts: list[Verdict]) -> dict[str, Any]:
+def _content(kind: str, label: str, verdicts: list[Verdict]) -> dict[str, Any]:
     return {
-        "method": label,
+        kind.removesuffix("s"): label,
         "checks": [
             {
                 "name": verdict.check.name,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 import rich_click as click
 
+from dfbench.cli.options import plugin_options, plugin_sources
 from dfbench.cli.parameters import AbsolutePath, Choice, NamedFile, named_files
-from dfbench.errors import LARGEST_SEED, InvalidInput
+from dfbench.errors import LARGEST_SEED, InvalidInput, PluginFault
 from dfbench.system.console import note, print_json, write
 
 if TYPE_CHECKING:
@@ -83,6 +85,7 @@ _FORMATS = ("text", "markdown", "latex", "html", "csv", "json")
     show_default=True,
     help="Seed of the bootstrap.",
 )
+@plugin_options
 @click.option(
     "--format",
     "style",
@@ -105,6 +108,8 @@ def evaluate(
     figure: Path | None,
     bootstrap: int,
     seed: int,
+    plugin_files: tuple[Path, ...],
+    plugins_dir: Path | None,
     style: str,
 ) -> None:
     """Score the ranking of photos for sketch queries, under any convention in use.
@@ -116,6 +121,8 @@ def evaluate(
     # Imported here so that `dfbench --help` does not import torch.
     from dfbench import evaluation
     from dfbench.evaluation.models import evaluate_models, read_models
+    from dfbench.plugins.metrics import choose_metrics
+    from dfbench.process.metrics import metrics_apart
 
     sketches, photos = _sides(queries, gallery)
     if baseline is not None and len(sketches) < 2:
@@ -130,6 +137,7 @@ def evaluate(
         for given in metrics or evaluation.DEFAULT_METRICS
         for name in (evaluation.conventions(_K_OF_ALL) if given == "all" else (given,))
     ]
+    chosen = choose_metrics(names, plugin_sources(plugin_files, plugins_dir))
     result = evaluate_models(
         models.queries,
         models.gallery,
@@ -137,10 +145,11 @@ def evaluate(
         models.gallery_labels,
         baseline=baseline,
         similarity=similarity,
-        metrics=names,
+        metrics=chosen.metrics,
         device=device,
         bootstrap=bootstrap,
         seed=seed,
+        outside=partial(metrics_apart, chosen.offers) if chosen.offers else None,
     )
     _print(result, style, named=bool(queries[0][0]), per_class=per_class)
     if figure is not None:
@@ -152,6 +161,8 @@ def evaluate(
         )
         draw(figure, lambda: model_chart(models, curves))
         note(f"figure: {figure}")
+    if result.faults:
+        raise PluginFault(f"{'; '.join(result.faults)}; the other scores are above")
 
 
 def _sides(queries: _Named, gallery: _Named) -> tuple[dict[str, Path], dict[str, Path]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from dfbench.cli.options import cache_option, format_option
+from dfbench.cli.options import cache_option, format_option, plugin_options, plugin_sources
 from dfbench.cli.parameters import AbsolutePath, Choice
 from dfbench.modality import MODALITIES, Modality
 from dfbench.system.console import note, output, print_json
@@ -86,6 +86,7 @@ class Values(click.ParamType[tuple[float, ...]]):
     type=AbsolutePath(dir_okay=False),
     help="File to write; default: a file in the cache, named by identity.",
 )
+@plugin_options
 @cache_option
 @format_option("text", "json")
 def import_teacher(
@@ -100,6 +101,8 @@ def import_teacher(
     entry: str | None,
     images: Path | None,
     target: Path | None,
+    plugin_files: tuple[Path, ...],
+    plugins_dir: Path | None,
     cache: Path,
     form: str,
 ) -> None:
@@ -111,6 +114,7 @@ def import_teacher(
     """
     from dataclasses import replace
 
+    from dfbench.plugins.networks import register_networks
     from dfbench.system.files import check_writable
     from dfbench.teachers.class_list import (
         TeacherDescription,
@@ -132,6 +136,7 @@ def import_teacher(
     )
     networks = cache / "teachers"
     check_writable(target or network_file(networks, "0" * 32))
+    register_networks([network], plugin_sources(plugin_files, plugins_dir))
     teacher, facts = imported_teacher(checkpoint, said, entry)
     measurement = None if images is None else measured(teacher, images)
     if measurement is not None:

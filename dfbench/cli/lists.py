@@ -1,4 +1,4 @@
-"""`dfbench list`: methods, datasets and plugins; `dfbench describe`: one method."""
+"""`dfbench list`: plugins and everything they offer; `dfbench describe`: one of these."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import rich_click as click
 
 from dfbench.cli.completers import complete_method
 from dfbench.cli.options import format_option, plugin_options, plugin_sources
+from dfbench.hookspecs import KINDS
 from dfbench.system.console import note
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 @click.group("list")
 def list_group() -> None:
-    """List methods, datasets or plugins."""
+    """List what plugins offer, or the plugins."""
 
 
 @list_group.command()
@@ -55,6 +56,49 @@ def datasets(*, plugin_files: tuple[Path, ...], plugins_dir: Path | None, form: 
 
 
 @list_group.command()
+@plugin_options
+@format_option("text", "markdown", "json")
+def networks(*, plugin_files: tuple[Path, ...], plugins_dir: Path | None, form: str) -> None:
+    """List the networks of teachers and encoders that plugins offer."""
+    host = _host(plugin_files, plugins_dir)
+    rows = [
+        {"name": name, "title": offer.spec.title, "plugin": offer.plugin.name}
+        for name, offer in host.networks.items()
+    ]
+    _warn_of_broken(host)
+    notes = (
+        "use one: --set teachers.network=NAME; also torchvision:NAME and timm:NAME, and "
+        "NAME@128 for images resized to 128 px",
+    )
+    _show("networks", ("name", "title", "plugin"), rows, notes, form)
+
+
+@list_group.command()
+@plugin_options
+@format_option("text", "markdown", "json")
+def metrics(*, plugin_files: tuple[Path, ...], plugins_dir: Path | None, form: str) -> None:
+    """List the metrics that plugins offer, with their definitions."""
+    host = _host(plugin_files, plugins_dir)
+    rows = [
+        {
+            "name": name,
+            "formula": offer.spec.formula,
+            "ties": offer.spec.ties,
+            "version": str(offer.spec.version),
+            "used by": offer.spec.used_by,
+            "plugin": offer.plugin.name,
+        }
+        for name, offer in host.metrics.items()
+    ]
+    _warn_of_broken(host)
+    notes = (
+        "a number takes the place of what is in braces: prec@{k} is prec@50; add one to finished "
+        "runs: dfbench rescore --metric NAME",
+    )
+    _show("metrics", ("name", "formula", "ties", "plugin"), rows, notes, form)
+
+
+@list_group.command()
 @click.option("-v", "--verbose", is_flag=True, help="Show the tracebacks of broken plugins.")
 @plugin_options
 @format_option("text", "markdown", "json")
@@ -68,8 +112,12 @@ def plugins(
     host = _host(plugin_files, plugins_dir)
     header = ("name", "distribution", "version", "state")
     rows = tuple(tuple(str(getattr(p, name)) for name in header) for p in host.plugins)
-    names = (*header, "hooks", "methods", "datasets", "origin", "error", "place", "traceback")
-    content = [{name: getattr(plugin, name) for name in names} for plugin in host.plugins]
+    names = (*header, "hooks", "origin", "error", "place", "traceback")
+    content = [
+        {name: getattr(plugin, name) for name in names}
+        | {kind: plugin.offers.get(kind, ()) for kind in KINDS}
+        for plugin in host.plugins
+    ]
     notes = [line for plugin in host.plugins for line in _notes(plugin, verbose=verbose)]
     if any(plugin.traceback for plugin in host.plugins) and not verbose:
         notes.append("tracebacks: dfbench list plugins -v")
@@ -85,9 +133,9 @@ def _notes(plugin: Plugin, *, verbose: bool) -> Iterator[str]:
             yield plugin.traceback.rstrip()
         return
     yield f"{plugin.name} ({plugin.origin})"
-    for kind in ("hooks", "methods", "datasets"):
-        if getattr(plugin, kind):
-            yield f"  {kind}: {', '.join(getattr(plugin, kind))}"
+    for kind, names in {"hooks": plugin.hooks, **plugin.offers}.items():
+        if names:
+            yield f"  {kind}: {', '.join(names)}"
 
 
 def _host(files: tuple[Path, ...], folder: Path | None) -> Any:
@@ -124,12 +172,19 @@ def _show(
 def describe(
     *, method: str, plugin_files: tuple[Path, ...], plugins_dir: Path | None, form: str
 ) -> None:
-    """Show a method's settings (for --set), variants and needs."""
+    """Show a method's settings (for --set), variants and needs.
+
+    METHOD can also be a metric or a network: its definition is shown.
+    """
     from dfbench.plugins.host import PluginHost
-    from dfbench.reporting.tables.description import describe_method
+    from dfbench.reporting.tables.description import describe_method, describe_spec
     from dfbench.reporting.tables.printing import print_layouts
 
     sources = plugin_sources(plugin_files, plugins_dir)
     host = PluginHost.of(sources)
     host.require(sources.files)
+    for kind in ("metrics", "networks"):
+        if method in host.offers[kind] and method not in host.methods:
+            print_layouts([describe_spec(host.offers[kind][method])], form)
+            return
     print_layouts(describe_method(host, method), form)

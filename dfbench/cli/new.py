@@ -34,6 +34,22 @@ def dataset(*, name: str, folder: Path | None) -> None:
     _write("dataset", name, folder, f"dfbench run --method classifier-only --dataset {name}")
 
 
+@new_group.command()
+@click.argument("name")
+@_FOLDER
+def network(*, name: str, folder: Path | None) -> None:
+    """Write a package that offers the network NAME; it passes dfbench check as it is."""
+    _write("network", name, folder, f"dfbench check {name}")
+
+
+@new_group.command()
+@click.argument("name")
+@_FOLDER
+def metric(*, name: str, folder: Path | None) -> None:
+    """Write a package that offers the metric NAME; it passes dfbench check as it is."""
+    _write("metric", name, folder, f"dfbench check {name}")
+
+
 def _write(kind: Kind, name: str, folder: Path | None, trial: str) -> None:
     from dfbench.plugins.host import PluginHost
 

@@ -148,7 +148,7 @@ def _print_run(runs: list[Run]) -> None:
 
 def _layout(records: list[Record]) -> Layout:
     last = records[-1]
-    names = list(last.metrics)
+    names = [name for name in last.metrics if all(name in one.metrics for one in records)]
     rows = []
     for record in records:
         rows.append((record.method.display_title, *_cells(record.metrics, names)))

@@ -19,7 +19,7 @@ from dfbench.cli.options import (
 )
 from dfbench.cli.parameters import AbsolutePath, Choice
 from dfbench.errors import InvalidInput, unknown_name
-from dfbench.reporting.tables.selection import chosen_records, say_unfinished
+from dfbench.reporting.tables.selection import chosen_records, of_methods, say_unfinished
 from dfbench.system.console import note, write
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def table(
             note(f"runs of the suite without a record, and why: dfbench suite status {suite}")
         unfinished = []
         records = _of_suite(records, suite, plugin_sources(plugin_files, plugins_dir))
-    chosen = _of_methods(records, methods)
+    chosen = of_methods(records, methods)
     _check_metrics(chosen, metrics)
     if metrics and kind in ("data", "ablation"):
         raise InvalidInput(
@@ -229,17 +229,8 @@ def _write_page(page: Path, results: Path, records: list[Record]) -> None:
     note(f"page: {page}")
 
 
-def _of_methods(records: list[Record], methods: tuple[str, ...]) -> list[Record]:
-    names = {name for record in records for name in (record.method.name, record.method.label)}
-    for method in methods:
-        if method not in names:
-            raise unknown_name("method", method, names, "dfbench table")
-    wanted = set(methods)
-    return [r for r in records if not wanted or wanted & {r.method.name, r.method.label}]
-
-
 def _check_metrics(records: list[Record], metrics: tuple[str, ...]) -> None:
     known = {name for record in records for name in record.metrics}
     for metric in metrics:
         if metric not in known:
-            raise unknown_name("metric", metric, known, "dfbench table --format json")
+            raise unknown_name("metric", metric, known, f"dfbench rescore --metric {metric}")

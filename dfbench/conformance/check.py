@@ -78,6 +78,29 @@ def chosen_checks(only: Iterable[str] = ()) -> tuple[Check, ...]:
 
 
 Target = str | Path | type
+_PARTS = ("networks", "metrics")
+"""Kinds, besides methods, that have checks of their own."""
+
+
+def parts_of(target: str, sources: PluginSources) -> tuple[PluginHost, list[tuple[str, str]]]:
+    """The plugins, including the target, and the kind and name of its networks and metrics.
+
+    `target` is a network, a metric or a plugin file. Raises `PluginFault` for a broken file.
+    """
+    file = Path(target)
+    if file.suffix == ".py" or file.is_file():
+        sources = sources.with_files(absolute(file).resolve())
+    elif ":" in target and "@" not in target:
+        return PluginHost.of(sources), []
+    host = PluginHost.of(sources)
+    host.require(sources.files)
+    named = {absolute(file).resolve()}
+    return host, [
+        (kind, name)
+        for kind in _PARTS
+        for name, offer in host.offers[kind].items()
+        if offer.plugin.file in named or (name == target and target not in host.methods)
+    ]
 
 
 def rows_of(target: Target, sources: PluginSources) -> tuple[PluginHost, tuple[str, ...]]:
@@ -115,7 +138,7 @@ def _file_rows(file: Path, sources: PluginSources) -> tuple[PluginHost, tuple[st
     sources = sources.with_files(file)
     host = PluginHost.of(sources)
     host.require(sources.files)
-    offered = next(plugin.methods for plugin in host.plugins if plugin.file == file)
+    offered = next(p.offers["methods"] for p in host.plugins if p.file == file)
     if not offered:
         raise InvalidInput(
             f"plugin file {str(file)!r} offers no method; return a dfbench.MethodSpec from its "

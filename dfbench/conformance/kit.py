@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -91,7 +91,44 @@ def examined(
             stage.close()
 
 
-def _made(check: Check, stage: Stage) -> Verdict:
+def part_verdicts(
+    host: PluginHost, kind: str, name: str, checks: Sequence[Check]
+) -> Iterator[Verdict]:
+    """The verdicts on a network or metric of plugins, check by check."""
+    offer = host.find(kind, name)
+    stage: object = None
+    if kind == "networks":
+        from dfbench.conformance.network import NetworkStage
+
+        stage = NetworkStage(offer.load())
+    else:
+        from dfbench.conformance.metric import MetricStage
+
+        stage = MetricStage(offer.spec, offer.load())
+    passed = set()
+    for check in checks:
+        lacking = [other for other in check.after if other not in passed]
+        if lacking:
+            yield Verdict(check, "not run", f"it requires the check {lacking[0]!r} to pass")
+            continue
+        verdict = _made(check, stage)
+        if verdict.status == "passed":
+            passed.add(check.name)
+        yield verdict
+
+
+def part_checks(kind: str) -> tuple[Check, ...]:
+    """The rules for networks or metrics, in report order."""
+    if kind == "networks":
+        from dfbench.conformance.network import NETWORK_CHECKS
+
+        return NETWORK_CHECKS
+    from dfbench.conformance.metric import METRIC_CHECKS
+
+    return METRIC_CHECKS
+
+
+def _made(check: Check, stage: object) -> Verdict:
     test = load_target(f"{__package__}.{check.target}")
     started = time.monotonic()
     try:

@@ -27,10 +27,11 @@ from dfbench.networks import Encoders
 from dfbench.numerics import pinned_numerics
 from dfbench.planning.methods import difference, method_class, resolve
 from dfbench.planning.plan import Plan
-from dfbench.planning.session import Session, Sessions
+from dfbench.planning.session import Session, Sessions, requested_settings
 from dfbench.planning.settings import configure
 from dfbench.plugins.host import PluginHost
 from dfbench.plugins.method_info import MethodInfo
+from dfbench.plugins.networks import plugin_networks
 from dfbench.plugins.sources import PluginSources
 from dfbench.process.handover import shared_arrays
 from dfbench.process.messages import DatasetAnswer, DatasetOffer, Job
@@ -243,7 +244,11 @@ class Stage:
             places=places,
         )
         answer = {OFFER.name: DatasetAnswer(offer=OFFER)}
-        return self._sessions.setdefault(device, Sessions(answer, device)).open(request)
+        networks = plugin_networks(self.host, [requested_settings(request)[1].network])
+        for one in networks:
+            one.register()
+        sessions = self._sessions.setdefault(device, Sessions(answer, device, networks))
+        return sessions.open(request)
 
     def _setting(
         self, row: MethodInfo, session: Session, folder: Path, make: Callable[..., TrainingLoop]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     )
     from dfbench.evaluation.embedding_files import LabelledEmbeddings, read_embeddings
     from dfbench.evaluation.harness import Evaluation, Score, evaluate
+    from dfbench.evaluation.metrics import expected_gain, expected_hits, expected_precision_sum
     from dfbench.evaluation.models import (
         ModelDifference,
         ModelEvaluations,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
         evaluate_models,
         read_models,
     )
+    from dfbench.evaluation.ranking.groups import PositiveRanks, TieGroups
     from dfbench.evaluation.ranking.similarity import SIMILARITIES
     from dfbench.evaluation.top import top_k
 
@@ -42,10 +44,15 @@ __all__ = [
     "ModelDifference",
     "ModelEvaluations",
     "Models",
+    "PositiveRanks",
     "Score",
+    "TieGroups",
     "conventions",
     "evaluate",
     "evaluate_models",
+    "expected_gain",
+    "expected_hits",
+    "expected_precision_sum",
     "paired_difference",
     "precision_recall",
     "read_embeddings",
@@ -64,10 +71,15 @@ _LAZY = {
     "ModelDifference": "models",
     "ModelEvaluations": "models",
     "Models": "models",
+    "PositiveRanks": "ranking.groups",
     "Score": "harness",
+    "TieGroups": "ranking.groups",
     "conventions": "definitions",
     "evaluate": "harness",
     "evaluate_models": "models",
+    "expected_gain": "metrics",
+    "expected_hits": "metrics",
+    "expected_precision_sum": "metrics",
     "precision_recall": "curve",
     "read_embeddings": "embedding_files",
     "read_models": "models",

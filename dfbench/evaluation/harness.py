@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from dfbench.errors import InvalidInput, checked_seed, whole_number
+from dfbench.errors import InvalidInput, PluginFault, checked_seed, whole_number
 from dfbench.evaluation.bootstrap import MOST_RESAMPLES, mean_intervals
 from dfbench.evaluation.definitions import DEFAULT_METRICS, Definition, Metric, metric
 from dfbench.evaluation.ranking.devices import chosen_device, engine_for
@@ -65,6 +66,18 @@ class Evaluation:
     equal similarities or a difference below the resolution of float32. Scores are expectations
     over their order.
     """
+    faults: dict[str, str] = field(default_factory=dict)
+    """Errors of metrics of plugins, by name; such metrics have no score."""
+
+
+class OutsideMetrics(Protocol):
+    """Computes the metrics that have no implementation in this process."""
+
+    def keep(self, ranked: Ranked) -> None:
+        """Take a batch of the ranking."""
+
+    def values(self, metric: Metric) -> FloatArray:
+        """A metric's values [Q] for all queries kept, in their order. Raises `PluginFault`."""
 
 
 def evaluate(
@@ -74,11 +87,12 @@ def evaluate(
     gallery_labels: Labels,
     *,
     similarity: str = "cosine",
-    metrics: Sequence[str] | str = DEFAULT_METRICS,
+    metrics: Sequence[str | Metric] | str = DEFAULT_METRICS,
     device: str = "cpu",
     bootstrap: int = 1000,
     seed: int = 0,
     groups: Mapping[str, QueryMask] | None = None,
+    outside: OutsideMetrics | None = None,
 ) -> Evaluation:
     """Rank the gallery for every query and score the rankings.
 
@@ -94,7 +108,7 @@ def evaluate(
     seed = checked_seed(seed)
     bootstrap = whole_number("bootstrap", bootstrap, 0, MOST_RESAMPLES)
     names = (metrics,) if isinstance(metrics, str) else metrics
-    wanted = [metric(name) for name in dict.fromkeys(names)]
+    wanted = [one if isinstance(one, Metric) else metric(one) for one in dict.fromkeys(names)]
     if not wanted:
         raise InvalidInput(
             f"metrics are {metrics!r}; allowed: at least one; leave out for the defaults"
@@ -103,7 +117,8 @@ def evaluate(
     with full_precision(place):
         task = prepared(queries, gallery, query_labels, gallery_labels, similarity, place)
         task = replace(task, reach=max(one.reach(task.n_photos) for one in wanted))
-        values, tied = _measured(engine_for(place)(task), wanted, len(queries))
+        values, tied = _measured(engine_for(place)(task), wanted, len(queries), outside)
+    values, wanted, faults = _completed(values, wanted, outside)
     relevant = task.relevance
     per_class = [_class_means(column, relevant) for column in values.T]
     ranking = _Ranking(wanted, values, relevant, bootstrap, seed)
@@ -119,6 +134,7 @@ def evaluate(
         groups={name: ranking.scores(mask) for name, mask in scored.items()},
         group_sizes={name: int(mask.sum()) for name, mask in scored.items()},
         tied_share=_tied_share(tied, task),
+        faults=faults,
     )
 
 
@@ -162,14 +178,52 @@ class _Ranking:
 
 
 def _measured(
-    batches: Iterable[Ranked], wanted: Sequence[Metric], n_queries: int
+    batches: Iterable[Ranked],
+    wanted: Sequence[Metric],
+    n_queries: int,
+    outside: OutsideMetrics | None,
 ) -> tuple[FloatArray, FloatArray]:
-    """All metrics, [Q, M], and the tied pairs, [Q], per query; NaN for unranked queries."""
+    """All metrics, [Q, M], and the tied pairs, [Q], per query; NaN for unranked queries.
+
+    The column of a metric of `outside` has the place of each query in the order of ranking.
+    """
     values = np.full((n_queries, len(wanted) + 1), np.nan)
+    seen = 0
     for ranked in batches:
-        columns = [one.compute(ranked) for one in wanted] + [ranked.groups.tied_pairs()]
-        values[ranked.rows.numpy()] = torch.stack(columns, dim=1).cpu().numpy()
+        tied = ranked.groups.tied_pairs()
+        place = torch.arange(seen, seen + len(ranked.rows), dtype=tied.dtype, device=tied.device)
+        columns = [place if one.compute is None else one.compute(ranked) for one in wanted]
+        values[ranked.rows.numpy()] = torch.stack([*columns, tied], dim=1).cpu().numpy()
+        seen += len(ranked.rows)
+        if outside is not None:
+            outside.keep(ranked)
     return values[:, :-1], values[:, -1]
+
+
+def _completed(
+    values: FloatArray, wanted: Sequence[Metric], outside: OutsideMetrics | None
+) -> tuple[FloatArray, list[Metric], dict[str, str]]:
+    """The values with those of the metrics of `outside`, the metrics left, and errors by name.
+
+    Raises `PluginFault` if no metric is left.
+    """
+    faults: dict[str, str] = {}
+    for column, one in enumerate(wanted):
+        if one.compute is not None:
+            continue
+        if outside is None:
+            raise RuntimeError(f"metric {one.name!r} has no implementation")
+        ranked = ~np.isnan(values[:, column])
+        try:
+            found = outside.values(one)
+        except PluginFault as fault:
+            faults[one.name] = str(fault)
+            continue
+        values[ranked, column] = found[values[ranked, column].astype(np.int64)]
+    kept = [place for place, one in enumerate(wanted) if one.name not in faults]
+    if not kept:
+        raise PluginFault("; ".join(faults.values()))
+    return values[:, kept], [wanted[place] for place in kept], faults
 
 
 def _tied_share(tied: FloatArray, task: RankingTask) -> float:

@@ -96,6 +96,25 @@ def precision(groups: TieGroups, k: int) -> Tensor:
     return expected_hits(groups.reaching(k), k) / k
 
 
+def accuracy(groups: TieGroups) -> Tensor:
+    """P@1, whether the first photo is relevant."""
+    return precision(groups, 1)
+
+
+def expected_gain(groups: TieGroups, gains: Tensor) -> Tensor:
+    """E[sum_i rel_i gains_i] per query, [B], float64, for one gain per rank, `gains` [G].
+
+    Every metric that is linear in the relevance at each rank is such a sum, e.g. the DCG with gains
+    1 / log2(i + 1): each of the r positives in a group of g is at any of its ranks with probability
+    1/g.
+    """
+    total = torch.cat([gains.new_zeros(1), gains]).double().cumsum(0)
+    first, last = groups.above.long(), (groups.above + groups.size).long()
+    return segment_sum(
+        groups.positives / groups.size * (total[last] - total[first]), groups.lengths
+    )
+
+
 def precision_cut_at_relevant(groups: TieGroups, k: int) -> Tensor:
     """P@k = hits among the first min(k, R), over min(k, R) (ZSE-SBIR)."""
     cut = groups.relevant.clamp(max=k)
@@ -156,14 +175,16 @@ def average_precision_over_hits(places: PositiveRanks, k: int) -> Tensor:
     return seen.total(seen.precision) / seen.lengths.clamp(min=1)
 
 
-def average_precision_first_hits(places: PositiveRanks, k: int | None, cap: int) -> Tensor:
+def average_precision_first_hits(
+    places: PositiveRanks, k: int | None = None, cap: int = 10
+) -> Tensor:
     """Mean P@i over the first min(cap, h) hits among the first k ranks, 0 when h = 0 (DF-SBIR)."""
     seen = places if k is None else places.reaching(k)
     first = torch.where(seen.ordinal <= cap, seen.precision, 0.0)
     return seen.total(first) / seen.lengths.clamp(min=1, max=cap)
 
 
-def average_precision_interpolated(places: PositiveRanks, k: int | None) -> Tensor:
+def average_precision_interpolated(places: PositiveRanks, k: int | None = None) -> Tensor:
     """Sum over hits i <= k of max_{i<=j<=k} P@j, over min(R, k) (Pascal VOC; SAKE, ZSE-SBIR)."""
     seen = places if k is None else places.reaching(k)
     return seen.total(_best_from_here(seen)) / seen.relevant.clamp(min=1, max=k)

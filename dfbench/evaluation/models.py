@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -12,9 +13,9 @@ import numpy as np
 
 from dfbench.errors import DfbenchError, InvalidInput, unknown_name
 from dfbench.evaluation.bootstrap import mean_intervals
-from dfbench.evaluation.definitions import DEFAULT_METRICS
+from dfbench.evaluation.definitions import DEFAULT_METRICS, Metric
 from dfbench.evaluation.embedding_files import LabelledEmbeddings, read_embeddings
-from dfbench.evaluation.harness import Evaluation, evaluate
+from dfbench.evaluation.harness import Evaluation, OutsideMetrics, evaluate
 
 if TYPE_CHECKING:
     from dfbench.evaluation.ranking.inputs import Array
@@ -50,6 +51,11 @@ class ModelEvaluations:
     differences: tuple[ModelDifference, ...]
     """Metric by metric, the differences of all pairs, or of every other model and the baseline."""
 
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """Errors of metrics of plugins, each once."""
+        return tuple(dict.fromkeys(f for one in self.models.values() for f in one.faults.values()))
+
 
 @dataclass(frozen=True)
 class Models:
@@ -69,10 +75,11 @@ def evaluate_models(
     *,
     baseline: str | None = None,
     similarity: str = "cosine",
-    metrics: Sequence[str] | str = DEFAULT_METRICS,
+    metrics: Sequence[str | Metric] | str = DEFAULT_METRICS,
     device: str = "cpu",
     bootstrap: int = 1000,
     seed: int = 0,
+    outside: Callable[[], AbstractContextManager[OutsideMetrics]] | None = None,
 ) -> ModelEvaluations:
     """Evaluate several models and compare them in pairs, query by query.
 
@@ -80,7 +87,8 @@ def evaluate_models(
     the labels for all models; D may differ between models. A single gallery serves all. Differences
     are the first-named model minus the second, of all pairs, or with a `baseline` each other model
     minus it. Their intervals are over queries: they tell whether these embeddings differ, not
-    whether models that are trained anew would. The other arguments are those of `evaluate`. Raises
+    whether models that are trained anew would. The other arguments are those of `evaluate`; that
+    of `outside` is made for each model. Raises
     `InvalidInput` or `UnknownName`, with the name of the model, for invalid inputs.
     """
     galleries = gallery if isinstance(gallery, Mapping) else dict.fromkeys(queries, gallery)
@@ -88,17 +96,19 @@ def evaluate_models(
     found = {}
     for name in queries:
         try:
-            found[name] = evaluate(
-                queries[name],
-                galleries[name],
-                query_labels,
-                gallery_labels,
-                similarity=similarity,
-                metrics=metrics,
-                device=device,
-                bootstrap=bootstrap,
-                seed=seed,
-            )
+            with nullcontext() if outside is None else outside() as metrics_outside:
+                found[name] = evaluate(
+                    queries[name],
+                    galleries[name],
+                    query_labels,
+                    gallery_labels,
+                    similarity=similarity,
+                    metrics=metrics,
+                    device=device,
+                    bootstrap=bootstrap,
+                    seed=seed,
+                    outside=metrics_outside,
+                )
         except DfbenchError as fault:
             raise type(fault)(
                 f"model {name!r}: {fault}" if len(queries) > 1 else str(fault)
@@ -129,7 +139,8 @@ def _differences(
     ]
     if not pairs:
         return
-    names = list(next(iter(models.values())).scores)
+    scored = [one.scores for one in models.values()]
+    names = [name for name in scored[0] if all(name in scores for scores in scored)]
     wanted = [(metric, *pair) for metric in names for pair in pairs]
     columns = [models[a].per_query[m] - models[b].per_query[m] for m, a, b in wanted]
     values = np.stack(columns, axis=1)

@@ -72,4 +72,5 @@ def tie_lines(result: Evaluation) -> Iterator[str]:
 def definition_lines(result: Evaluation) -> Iterator[str]:
     """A line for each metric: formula, publications, ties."""
     for name, one in result.definitions.items():
-        yield f"{name}: {one.formula} [{one.used_by}; ties: {one.ties}]"
+        used_by = f"{one.used_by}; " if one.used_by else ""
+        yield f"{name}: {one.formula} [{used_by}ties: {one.ties}]"

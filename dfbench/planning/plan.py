@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -26,6 +27,7 @@ from dfbench.records.state import Subject
 from dfbench.records.store import run_folder
 from dfbench.request import DataChoice, RunRequest
 from dfbench.scenarios import CLOSED
+from dfbench.teachers.external import stored_teacher
 from dfbench.version import METRIC_VERSION
 
 FIT_VERSION = 1
@@ -125,6 +127,8 @@ class Plan:
         }
         if session.division is not None and session.division.unseen:
             content["unseen"] = session.division.unseen
+        if session.plugin_networks:
+            content["plugin networks"] = dict(session.networks.plugin_networks)
         return identify("fit", FIT_VERSION, content)
 
     @cached_property
@@ -193,7 +197,7 @@ def plan_requests(requests: Sequence[RunRequest], *, beside: bool = False) -> Pl
     question = PluginQuestion(
         methods=tuple(asked.values()),
         datasets=tuple(sorted(kinds)),
-        networks=tuple(sorted({_network(request) for request in requests} - {""})),
+        networks=tuple(sorted({name for request in requests for name in _networks(request)})),
         device=requests[0].device,
         plugins=requests[0].plugins,
     )
@@ -209,14 +213,15 @@ def open_session(request: RunRequest) -> Session:
     question = PluginQuestion(
         methods=(),
         datasets=tuple(sorted({FALLBACK.kind} | _dataset_kinds(request.data))),
-        networks=tuple({_network(request)} - {""}),
+        networks=tuple(sorted(_networks(request))),
         device=request.device,
         plugins=request.plugins,
     )
     description = describe(question)
-    for fault in description.networks.values():
-        raise _error(fault)
-    return Sessions(description.datasets, description.device).open(request)
+    for answer in description.networks.values():
+        if answer.fault is not None:
+            raise _error(answer.fault)
+    return _sessions(description).open(request)
 
 
 class _Planner:
@@ -225,20 +230,14 @@ class _Planner:
     def __init__(self, description: Description, answers: dict[str, MethodAnswer]) -> None:
         self._answers = answers
         self._networks = description.networks
-        self._sessions = Sessions(description.datasets, description.device)
+        self._sessions = _sessions(description)
         self._sources: dict[tuple[int, str], Plan] = {}
 
     def plan(self, request: RunRequest) -> list[Plan] | Refusal:
         answer = self._answers[_method_key(request)]
-        if answer.fault is not None:
-            return Refusal("method", _error(answer.fault))
-        if _network(request) in self._networks:
-            return Refusal("network", _error(self._networks[_network(request)]))
-        try:
-            for method in (*answer.methods, *answer.sources.values()):
-                _check_needs(method)
-        except CannotRun as fault:
-            return Refusal("method", fault)
+        unavailable = self._unavailable(request, answer)
+        if unavailable is not None:
+            return unavailable
         try:
             session = self._sessions.open(request)
             refusal = _refused(session, (*answer.methods, *answer.sources.values()))
@@ -253,6 +252,21 @@ class _Planner:
         except DfbenchError as fault:
             return Refusal("dataset", fault)
         return plans
+
+    def _unavailable(self, request: RunRequest, answer: MethodAnswer) -> Refusal | None:
+        """What plugins cannot provide for a request; None if all is available."""
+        if answer.fault is not None:
+            return Refusal("method", _error(answer.fault))
+        for name in sorted(_networks(request)):
+            fault = self._networks[name].fault
+            if fault is not None:
+                return Refusal("network", _error(fault))
+        try:
+            for method in (*answer.methods, *answer.sources.values()):
+                _check_needs(method)
+        except CannotRun as refused:
+            return Refusal("method", refused)
+        return None
 
     def _source(
         self, session: Session, method: MethodInfo, sources: dict[str, MethodInfo]
@@ -272,9 +286,19 @@ def _method_key(request: RunRequest) -> str:
     return repr((request.method, sorted(request.settings.method.items())))
 
 
-def _network(request: RunRequest) -> str:
-    """Name of the requested backbone; empty for the default."""
-    return request.settings.teachers.get("network", "")
+def _networks(request: RunRequest) -> set[str]:
+    """Names of the backbones of external teachers, and of the one that was requested."""
+    names = {request.settings.teachers.get("network", "")} - {""}
+    for teacher in request.teachers.values():
+        # Errors in a name are reported when the session is opened.
+        with suppress(DfbenchError):
+            names.add(stored_teacher(teacher, request.places.cache / "teachers")[1].network)
+    return names
+
+
+def _sessions(description: Description) -> Sessions:
+    networks = (one.offer for one in description.networks.values() if one.offer is not None)
+    return Sessions(description.datasets, description.device, networks)
 
 
 def _dataset_kinds(data: DataChoice) -> set[str]:

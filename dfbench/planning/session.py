@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache as once
 from functools import cached_property, partial
@@ -24,6 +24,7 @@ from dfbench.planning.external_teachers import (
     scenario_kind_of,
 )
 from dfbench.planning.settings import shared_settings
+from dfbench.plugins.networks import NetworkOffer
 from dfbench.process.messages import DatasetAnswer
 from dfbench.records.record import Arithmetic
 from dfbench.request import DataChoice, RunRequest
@@ -61,6 +62,8 @@ class Session:
     alternative_on_demand: bool = False
     """Whether alternative images are opened only for methods that need them: none were chosen, the
     dataset has no spare classes, and the teachers are external."""
+    plugin_networks: tuple[NetworkOffer, ...] = ()
+    """Networks of plugins among those of the teachers, sorted by name."""
 
     @property
     def alternative(self) -> AlternativeImages:
@@ -146,6 +149,7 @@ class Session:
             numerics=str(Arithmetic(self.device, "fp32")),
             known=self._known,
             external={modality: facts.identity for modality, facts in self.external.items()},
+            plugin_networks={one.name: one.identity for one in self.plugin_networks},
         )
 
     def network_file(self, identity: str) -> Path:
@@ -170,6 +174,7 @@ class Session:
             numerics=self.networks.numerics,
             known=self.networks.known,
             external=self.networks.external,
+            plugin_networks=self.networks.plugin_networks,
         )
 
 
@@ -181,9 +186,15 @@ def requested_settings(request: RunRequest) -> tuple[Budget, TeacherRecipe]:
 class Sessions:
     """Sessions of several requests: each dataset is opened once, equal sessions are one."""
 
-    def __init__(self, datasets: Mapping[str, DatasetAnswer], device: str) -> None:
+    def __init__(
+        self,
+        datasets: Mapping[str, DatasetAnswer],
+        device: str,
+        networks: Iterable[NetworkOffer] = (),
+    ) -> None:
         self._answers = datasets
         self._device = device
+        self._networks = {one.name: one for one in networks}
         self._opened: dict[tuple[DataChoice, Path, bool], Dataset] = {}
         self._data: dict[object, tuple[Dataset, Callable[[], AlternativeImages]]] = {}
         self._sessions: dict[str, Session] = {}
@@ -209,8 +220,16 @@ class Sessions:
             self._sessions[key] = Session(
                 *(request, dataset, alternative, budget, recipe, self._device, self._answers),
                 *(external, on_demand),
+                self._networks_of(recipe, external),
             )
         return self._sessions[key]
+
+    def _networks_of(
+        self, recipe: TeacherRecipe, external: ExternalTeachers
+    ) -> tuple[NetworkOffer, ...]:
+        names = {facts.network for facts in external.values()} or {recipe.network}
+        plain = sorted({name.partition("@")[0] for name in names})
+        return tuple(self._networks[name] for name in plain if name in self._networks)
 
     def _images(
         self, choice: DataChoice, cache: Path, external: ExternalTeachers

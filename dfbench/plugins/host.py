@@ -1,28 +1,38 @@
 """Discovery of plugins, with broken ones isolated from the rest.
 
-Each plugin found is probed for the methods and datasets it offers (`dfbench.plugins.probe`). Its
-code is imported into this process only when one of them is loaded, guarded by `plugin_code`.
+Each plugin found is probed for what it offers (`dfbench.plugins.probe`). Its code is imported into
+this process only when something of it is loaded, guarded by `plugin_code`.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, Generic
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from dfbench import hookspecs
 from dfbench.errors import PluginFault, UnknownName, unknown_name
-from dfbench.hookspecs import DatasetSpec, MethodSpec
+from dfbench.hookspecs import (
+    KINDS,
+    AnySpec,
+    DatasetSpec,
+    MethodSpec,
+    MetricSpec,
+    NetworkSpec,
+    claimed_name,
+)
 from dfbench.plugins.code import IMPORT_SECONDS, describe_fault, load_target, plugin_code
-from dfbench.plugins.probe import GROUP, Answer, PluginSource, Spec, ask_apart, ask_here
+from dfbench.plugins.probe import GROUP, Answer, PluginSource, ask_apart, ask_here
 from dfbench.version import DISTRIBUTION
 
 if TYPE_CHECKING:
     from dfbench.plugins.sources import ClassSource, PluginSources
+
+Spec = TypeVar("Spec", bound=AnySpec, covariant=True)
 
 
 @dataclass(frozen=True)
@@ -42,10 +52,8 @@ class Plugin:
     """False if `DFBENCH_PLUGINS` excludes it; it is then not imported."""
     hooks: tuple[str, ...] = ()
     """The hooks it implements, sorted."""
-    methods: tuple[str, ...] = ()
-    """Names of the methods it offers."""
-    datasets: tuple[str, ...] = ()
-    """Names of the datasets it offers."""
+    offers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Names of what it offers, by kind as in `dfbench.hookspecs.KINDS`."""
     error: str | None = None
     """Why it is broken; None if it works."""
     place: str | None = None
@@ -59,6 +67,11 @@ class Plugin:
         return PluginSource(self.name, self.origin, self.file)
 
     @property
+    def own(self) -> bool:
+        """Whether it is part of dfbench."""
+        return self.distribution == DISTRIBUTION
+
+    @property
     def state(self) -> str:
         """`works`, `broken` or `left out`."""
         if not self.wanted:
@@ -68,7 +81,7 @@ class Plugin:
 
 @dataclass(frozen=True)
 class Offer(Generic[Spec]):
-    """A method or dataset together with the plugin that offers it."""
+    """A spec together with the plugin that offers it."""
 
     spec: Spec
     plugin: Plugin
@@ -107,8 +120,7 @@ class PluginHost:
         here: Collection[str] = (),
     ) -> None:
         self.plugins: list[Plugin] = []
-        self.methods: dict[str, Offer[MethodSpec]] = {}
-        self.datasets: dict[str, Offer[DatasetSpec]] = {}
+        self.offers: dict[str, dict[str, Offer[Any]]] = {kind: {} for kind in KINDS}
         classes = tuple(classes)
         found = [*_installed(only), *_in_files(folder, tuple(files), only)]
         _check_only(only, found, classes)
@@ -122,13 +134,33 @@ class PluginHost:
         """The plugins of `sources` and those found by entry point."""
         return cls(sources.files, sources.folder, sources.only, sources.classes, here=here)
 
+    @property
+    def methods(self) -> Mapping[str, Offer[MethodSpec]]:
+        """The methods, by name."""
+        return self.offers["methods"]
+
+    @property
+    def datasets(self) -> Mapping[str, Offer[DatasetSpec]]:
+        """The datasets, by name."""
+        return self.offers["datasets"]
+
+    @property
+    def networks(self) -> Mapping[str, Offer[NetworkSpec]]:
+        """The networks, by name."""
+        return self.offers["networks"]
+
+    @property
+    def metrics(self) -> Mapping[str, Offer[MetricSpec]]:
+        """The metrics, by the pattern of their names."""
+        return self.offers["metrics"]
+
     def method(self, name: str) -> Offer[MethodSpec]:
         """The method of this name. Raises `UnknownName`."""
-        return self._find("method", name, self.methods)
+        return self.find("methods", name)
 
     def dataset(self, name: str) -> Offer[DatasetSpec]:
         """The dataset of this name. Raises `UnknownName`."""
-        return self._find("dataset", name, self.datasets)
+        return self.find("datasets", name)
 
     def require(self, files: Iterable[Path], classes: Iterable[ClassSource] = ()) -> None:
         """Raise `PluginFault` if a plugin or class that the user named is broken."""
@@ -140,17 +172,22 @@ class PluginHost:
             if plugin.error and plugin.origin in targets:
                 raise PluginFault(f"method {plugin.origin!r} does not work: {plugin.error}")
 
-    def _find(self, kind: str, name: str, offers: dict[str, Offer[Spec]]) -> Offer[Spec]:
+    def find(self, kind: str, name: str) -> Offer[Any]:
+        """What plugins offer under this name, of a kind of `KINDS`. Raises `UnknownName`."""
+        offers = self.offers[kind]
         if name not in offers:
-            unknown = unknown_name(kind, name, offers, f"dfbench list {kind}s")
-            broken = ", ".join(sorted(plugin.name for plugin in self.plugins if plugin.error))
-            if not broken:
-                raise unknown
-            raise UnknownName(
-                f"{unknown}; broken plugins, which may offer it: {broken} (see: dfbench list "
-                "plugins)"
-            )
+            raise self.unknown(kind, name, offers)
         return offers[name]
+
+    def unknown(self, kind: str, name: str, allowed: Iterable[str]) -> UnknownName:
+        """The error for a name that nothing of a kind has; it names broken plugins."""
+        error = unknown_name(kind.removesuffix("s"), name, allowed, f"dfbench list {kind}")
+        broken = ", ".join(sorted(plugin.name for plugin in self.plugins if plugin.error))
+        if not broken:
+            return error
+        return UnknownName(
+            f"{error}; broken plugins, which may offer it: {broken} (see: dfbench list plugins)"
+        )
 
     def _add_class(self, source: ClassSource) -> None:
         known = {offer.spec.target for offer in self.methods.values()}
@@ -171,26 +208,26 @@ class PluginHost:
         plugin = replace(
             plugin,
             hooks=answer.hooks,
-            methods=tuple(spec.name for spec in answer.methods),
-            datasets=tuple(spec.name for spec in answer.datasets),
+            offers={
+                kind: tuple(spec.name for spec in specs) for kind, specs in answer.specs.items()
+            },
         )
         self.plugins.append(plugin)
-        self.methods.update({spec.name: Offer(spec, plugin) for spec in answer.methods})
-        self.datasets.update({spec.name: Offer(spec, plugin) for spec in answer.datasets})
+        for kind, specs in answer.specs.items():
+            self.offers[kind] |= {spec.name: Offer(spec, plugin) for spec in specs}
 
     def _taken(self, answer: Answer) -> str | None:
         """The error if another plugin already has one of the names; None otherwise."""
-        owners = {("method", name): offer.plugin for name, offer in self.methods.items()}
-        owners |= {("dataset", name): offer.plugin for name, offer in self.datasets.items()}
-        mine = [("method", spec.name) for spec in answer.methods]
-        mine += [("dataset", spec.name) for spec in answer.datasets]
-        for kind, name in mine:
-            if owner := owners.get((kind, name)):
-                return (
-                    f"the {kind} name {name!r} is taken by plugin {owner.name!r} "
-                    f"({owner.distribution} {owner.version}, {owner.origin}); rename one, or "
-                    "exclude one: DFBENCH_PLUGINS=NAME,NAME"
-                )
+        for kind, specs in answer.specs.items():
+            offers = self.offers[kind].values()
+            owners = {claimed_name(offer.spec): offer.plugin for offer in offers}
+            for name in map(claimed_name, specs):
+                if owner := owners.get(name):
+                    return (
+                        f"the {kind.removesuffix('s')} name {name!r} is taken by plugin "
+                        f"{owner.name!r} ({owner.distribution} {owner.version}, {owner.origin}); "
+                        "rename one, or exclude one: DFBENCH_PLUGINS=NAME,NAME"
+                    )
         return None
 
 
@@ -244,7 +281,7 @@ def _answers(found: Sequence[Plugin], here: Collection[str]) -> list[Answer | No
         if plugin.file and files.setdefault(plugin.name, plugin.file) != plugin.file:
             error = f"{str(files[plugin.name])!r} has the same name; rename {plugin.origin!r}"
             answers[place] = Answer(error=error)
-        elif plugin.distribution == DISTRIBUTION or plugin.name in here:
+        elif plugin.own or plugin.name in here:
             answers[place] = ask_here(plugin.name, plugin.source.load)
         else:
             apart[place] = plugin.source

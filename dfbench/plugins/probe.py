@@ -1,10 +1,10 @@
-"""Probing plugins for the methods and datasets they offer, third-party ones in separate processes.
+"""Probing plugins for what they offer, third-party ones in separate processes.
 
 Importing a plugin may raise anything, exit or crash the process, loop forever, write to standard
 output or change global state of the interpreter. Catching exceptions covers only the first case,
 and no list of state to restore is complete. A command therefore never imports a plugin that it does
-not need. `python -m dfbench.plugins.probe` imports one plugin and returns only data: the specs of
-its methods and datasets, or its error. These processes run in parallel. dfbench's own plugins are
+not need. `python -m dfbench.plugins.probe` imports one plugin and returns only data: the specs that
+its hooks return, or its error. These processes run in parallel. dfbench's own plugins are
 imported directly, so that no process is started if no third-party plugin is installed.
 """
 
@@ -16,22 +16,22 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import EntryPoint
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryFile
 from traceback import format_exception
-from typing import Any, TypeVar
+from typing import Any
 
 import pluggy
 
 from dfbench import hookspecs
 from dfbench.errors import PluginFault
-from dfbench.hookspecs import DatasetSpec, MethodSpec
+from dfbench.hookspecs import KINDS, AnySpec, MethodSpec
 from dfbench.plugins.code import (
     IMPORT_SECONDS,
     describe_fault,
@@ -43,8 +43,6 @@ from dfbench.plugins.code import (
 )
 from dfbench.system.console import note
 from dfbench.system.machine import available_cores, check_platform
-
-Spec = TypeVar("Spec", MethodSpec, DatasetSpec)
 
 GROUP = "dfbench"
 """The entry-point group of plugins."""
@@ -68,12 +66,12 @@ class PluginSource:
 
 @dataclass(frozen=True)
 class Answer:
-    """The methods and datasets of a plugin, or its error."""
+    """What a plugin offers, or its error."""
 
     hooks: tuple[str, ...] = ()
     """The hooks it implements, sorted."""
-    methods: tuple[MethodSpec, ...] = ()
-    datasets: tuple[DatasetSpec, ...] = ()
+    specs: Mapping[str, tuple[AnySpec, ...]] = field(default_factory=dict)
+    """By kind, as in `dfbench.hookspecs.KINDS`."""
     error: str | None = None
     """One line; None if it works."""
     place: str | None = None
@@ -174,8 +172,10 @@ class _Probe:
 def _decoded(content: dict[str, Any]) -> Answer:
     return Answer(
         hooks=tuple(content.pop("hooks")),
-        methods=tuple(MethodSpec(**spec) for spec in content.pop("methods")),
-        datasets=tuple(DatasetSpec(**spec) for spec in content.pop("datasets")),
+        specs={
+            kind: tuple(KINDS[kind](**spec) for spec in specs)
+            for kind, specs in content.pop("specs").items()
+        },
         **content,
     )
 
@@ -185,13 +185,15 @@ def _offers(name: str, module: object) -> Answer:
     manager.add_hookspecs(hookspecs)
     manager.register(module, name)
     manager.check_pending()
-    methods = tuple(_specs(manager.hook.dfbench_methods(), MethodSpec))
-    datasets = tuple(_specs(manager.hook.dfbench_datasets(), DatasetSpec))
+    specs = {
+        name: tuple(_specs(getattr(manager.hook, f"{GROUP}_{name}")(), kind))
+        for name, kind in KINDS.items()
+    }
     hooks = sorted(caller.name for caller in manager.get_hookcallers(module) or ())
-    return Answer(tuple(hooks), methods, datasets)
+    return Answer(tuple(hooks), specs)
 
 
-def _specs(answers: list[Any], kind: type[Spec]) -> Iterator[Spec]:
+def _specs(answers: list[Any], kind: type[AnySpec]) -> Iterator[AnySpec]:
     names = set()
     for spec in (spec for answer in answers for spec in answer):
         if not isinstance(spec, kind):
@@ -214,8 +216,7 @@ def _answered(make: Callable[[], Answer]) -> Answer:
 
 def _with_targets(answer: Answer) -> Answer:
     """The answer, with its targets checked as far as possible without further imports."""
-    specs: tuple[MethodSpec | DatasetSpec, ...] = (*answer.methods, *answer.datasets)
-    for spec in specs:
+    for spec in (spec for specs in answer.specs.values() for spec in specs):
         module = spec.target.partition(":")[0]
         if module not in sys.modules:
             if find_spec(module) is None:

@@ -12,14 +12,14 @@ from string import Template
 from typing import TYPE_CHECKING, Literal
 
 from dfbench.errors import InvalidInput
-from dfbench.hookspecs import is_offer_name
+from dfbench.hookspecs import claimed_name, is_offer_name
 from dfbench.system.files import atomic_path, check_writable
 from dfbench.version import DISTRIBUTION, __version__
 
 if TYPE_CHECKING:
     from dfbench.plugins.host import PluginHost
 
-Kind = Literal["method", "dataset"]
+Kind = Literal["method", "dataset", "network", "metric"]
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _LAYOUT = {
     "pyproject.toml.txt": "pyproject.toml",
@@ -29,12 +29,14 @@ _LAYOUT = {
     "init.py.txt": "src/{module}/__init__.py",
     "method.py.txt": "src/{module}/method.py",
     "dataset.py.txt": "src/{module}/dataset.py",
+    "network.py.txt": "src/{module}/network.py",
+    "metric.py.txt": "src/{module}/metric.py",
     "test.py.txt": "tests/test_{module}.py",
 }
 
 
 def new_package(kind: Kind, name: str, folder: Path | None) -> Path:
-    """Write a package that offers one method or dataset, and return its folder.
+    """Write a package that offers one thing of a kind, and return its folder.
 
     `folder` defaults to the distribution's name, `dfbench-NAME`, in the current folder. Raises
     `InvalidInput` for an invalid name or a folder that is not empty, and `FileFault` for a folder
@@ -69,7 +71,7 @@ def new_package(kind: Kind, name: str, folder: Path | None) -> Path:
 def check_free(kind: Kind, name: str, host: PluginHost) -> None:
     """Raise `InvalidInput` if a name is invalid or already in use by a plugin or module."""
     _check_name(kind, name)
-    offers = host.methods if kind == "method" else host.datasets
+    offers = {claimed_name(one.spec): one for one in host.offers[f"{kind}s"].values()}
     module = f"dfbench-{name}".replace("-", "_")
     if name in offers:
         owner = offers[name].plugin

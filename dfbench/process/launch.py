@@ -30,11 +30,12 @@ from dfbench.system.console import note
 from dfbench.system.file_errors import no_space
 from dfbench.system.files import atomic_path, check_writable
 
-Verb = Literal["describe", "fit", "teach"]
+Verb = Literal["describe", "fit", "teach", "score"]
 _WORK = {
     "describe": "that loads plugins",
     "fit": "of the method",
     "teach": "that trains teachers",
+    "score": "that computes a metric",
 }
 
 
@@ -122,7 +123,7 @@ def _outcome(file: Path, verb: Verb, ending: Ending) -> Outcome:
         except ValidationError:
             fault = f"left an invalid answer ({OUTCOME_FILE})"
     raise ChildDied(
-        f"the process {_WORK[verb]} {fault}; nothing was scored",
+        f"the process {_WORK[verb]} {fault}" + ("" if verb == "score" else "; nothing was scored"),
         "repeat the same command to resume from its last checkpoint",
         ending.peak_memory_mib,
     )

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from dfbench.budget import Budget
 from dfbench.modality import Modality
 from dfbench.plugins.method_info import MethodInfo
+from dfbench.plugins.networks import NetworkOffer
 from dfbench.plugins.sources import PluginSources
 from dfbench.request import FitOptions, RunRequest
 from dfbench.system.files import atomic_path
@@ -48,6 +49,8 @@ class Job(FitOptions):
     """Stored networks and records that the method declared, by name of the supply."""
     pairs: Path | None
     """Generated pairs of another run, if declared."""
+    networks: tuple[NetworkOffer, ...] = ()
+    """Networks of plugins among those of the teachers."""
     arrays: dict[str, Path]
     """Arrays (.npy) that the method declared, by the names of `dfbench.need`."""
     scored: bool = True
@@ -127,7 +130,7 @@ class PluginQuestion(BaseModel):
     datasets: tuple[str, ...]
     """Registered names."""
     networks: tuple[str, ...] = ()
-    """Names of the requested teacher backbones."""
+    """Names of the backbones of requested and external teachers."""
     device: str
     """`auto`, `cpu` or `cuda`."""
     plugins: PluginSources
@@ -153,6 +156,15 @@ class DatasetAnswer(BaseModel):
     fault: Fault | None = None
 
 
+class NetworkAnswer(BaseModel):
+    """A plugin's network, or why a network is not available; neither for dfbench's own."""
+
+    model_config = ConfigDict(frozen=True)
+
+    offer: NetworkOffer | None = None
+    fault: Fault | None = None
+
+
 class Description(BaseModel):
     """The answer to a plugin question, in its order."""
 
@@ -161,8 +173,8 @@ class Description(BaseModel):
     methods: tuple[MethodAnswer, ...]
     datasets: dict[str, DatasetAnswer]
     """By requested name."""
-    networks: dict[str, Fault] = {}
-    """Errors of unavailable backbones, by requested name."""
+    networks: dict[str, NetworkAnswer] = {}
+    """By requested name."""
     device: str
     """`cpu` or `cuda`."""
     gpus: int
@@ -170,7 +182,7 @@ class Description(BaseModel):
 
 
 class Lesson(BaseModel):
-    """Networks to be trained by a process that runs dfbench's own code only."""
+    """Networks to be trained by a process that runs no method's code."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -178,12 +190,16 @@ class Lesson(BaseModel):
     """Data, recipe and seed; its method is ignored."""
     datasets: dict[str, DatasetAnswer]
     """Registration of the datasets of the request, by registered name."""
+    networks: tuple[NetworkOffer, ...] = ()
+    """Networks of plugins among those of the teachers."""
     device: str
     """`cpu` or `cuda`."""
     modalities: tuple[Modality, ...]
     """Modalities of the teachers to train."""
     supplies: tuple[str, ...]
     """Networks and activation records to make besides the two teachers."""
+    measured: bool = False
+    """Whether to measure the accuracy of external teachers."""
 
 
 class Outcome(BaseModel):
@@ -193,6 +209,8 @@ class Outcome(BaseModel):
 
     facts: FitFacts | None = None
     description: Description | None = None
+    accuracies: dict[Modality, float] | None = None
+    """Of external teachers, on the test images of their classes."""
     fault: Fault | None = None
 
 

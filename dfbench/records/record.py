@@ -40,6 +40,11 @@ class MetricDefinition(_Part):
 
     formula: str
     version: int
+    added: bool = False
+    """Whether it was computed in addition to the metrics of every run."""
+    plugin: str | None = None
+    """The plugin that offers it; None for a metric of dfbench."""
+    plugin_version: str | None = None
 
 
 class TeacherRecord(_Part):
@@ -51,6 +56,15 @@ class TeacherRecord(_Part):
     classes: int
     external: str | None = None
     """Network and input size of an external teacher; None if the recipe trained it."""
+
+
+class PluginNetwork(_Part):
+    """The plugin of a network that is not built in."""
+
+    plugin: str
+    plugin_version: str
+    version: int
+    """The network's version."""
 
 
 class SupplyRecord(_Part):
@@ -114,6 +128,9 @@ class Digests(_Part):
 
     embeddings: str
     metrics: str
+    """Of the metrics of every run."""
+    added: str | None = None
+    """Of the metrics that were added."""
 
 
 class Record(_Part):
@@ -131,6 +148,8 @@ class Record(_Part):
     budget: Budget
     recipe: TeacherRecipe
     teachers: dict[str, TeacherRecord]
+    plugin_networks: dict[str, PluginNetwork] = {}
+    """By name, those of the teachers and encoders that plugins offer."""
     supplies: dict[str, SupplyRecord] = {}
     """By name, for methods that declared a need."""
     metrics: dict[str, RecordedScore]
@@ -169,7 +188,12 @@ class Record(_Part):
 
     @model_validator(mode="after")
     def _scores_are_those_measured(self) -> Record:
-        if self.digests.metrics != metrics_digest(self.metrics):
+        added = {name for name, definition in self.definitions.items() if definition.added}
+        own = {name: score for name, score in self.metrics.items() if name not in added}
+        other = {name: score for name, score in self.metrics.items() if name in added}
+        if self.digests.metrics != metrics_digest(own) or self.digests.added != (
+            metrics_digest(other) if other else None
+        ):
             raise ValueError("its scores are not those recorded")
         return self
 

@@ -14,11 +14,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from torch import Tensor, nn
 
+from dfbench.defaults import chosen_plugins, chosen_plugins_folder
 from dfbench.errors import InvalidInput, UnknownName
 from dfbench.evaluation.ranking.devices import chosen_device
 from dfbench.modality import MODALITIES, Modality
 from dfbench.networks import placed
-from dfbench.networks.chain import Chain, rebuilt
+from dfbench.networks.chain import BackbonePart, Chain, rebuilt
+from dfbench.plugins.networks import register_networks
 from dfbench.process.messages import ENCODERS_FILE
 from dfbench.records.encoders_file import WRITTEN_FILE, WrittenEncoders, read_written
 from dfbench.records.record import Record
@@ -122,7 +124,8 @@ def _likeness(named: str, name: str) -> tuple[int, float]:
 def load(path: str | os.PathLike[str], *, device: str = "cpu") -> RetrievalModel:
     """The encoders in the folder of an export or a finished run, loaded without executing code.
 
-    `device` is `cpu`, `cuda` or `auto`. Neither plugin nor dataset is needed. Raises `InvalidInput`
+    `device` is `cpu`, `cuda` or `auto`. Neither dataset nor plugin is needed, except an installed
+    one whose network the encoders have. Raises `InvalidInput`
     for any other folder, for damaged encoders or encoders that do not consist of dfbench's
     networks, and for an unavailable device.
     """
@@ -134,6 +137,11 @@ def load(path: str | os.PathLike[str], *, device: str = "cpu") -> RetrievalModel
             f"run: {about.obstacle}; allowed: encoders of setting.new_encoder(), an "
             "nn.Sequential of dfbench's networks, or a module whose as_parts() returns one"
         )
+    parts = (part for chain in about.chains.values() for part in chain)
+    register_networks(
+        {part.network for part in parts if isinstance(part, BackbonePart)},
+        chosen_plugins(folder=chosen_plugins_folder()),
+    )
     place = chosen_device(device)
     encoders: dict[Modality, nn.Module] = {}
     for modality in MODALITIES:

@@ -96,6 +96,30 @@ def ensure_teachers(session: Session) -> dict[str, StoredNetwork]:
     return _ensured(session, wanted, (), None)
 
 
+def external_accuracies(session: Session) -> dict[Modality, float]:
+    """Accuracy of external teachers on the test images of their classes.
+
+    Measured in another process if their network is a plugin's. Raises the errors of
+    `dfbench.process.launch.call`.
+    """
+    if not session.external or not session.plugin_networks:
+        return session.external_accuracies
+    lesson = Lesson(
+        request=session.request,
+        datasets=dict(session.offers),
+        networks=session.plugin_networks,
+        device=session.device,
+        modalities=(),
+        supplies=(),
+        measured=True,
+    )
+    with tempfile.TemporaryDirectory(prefix="dfbench-") as folder:
+        accuracies = call("teach", lesson, Path(folder)).accuracies
+    if accuracies is None:
+        raise RuntimeError("a lesson that measures teachers has accuracies")
+    return accuracies
+
+
 def _ensured(
     session: Session,
     wanted: Mapping[str, str],
@@ -111,6 +135,7 @@ def _ensured(
     lesson = Lesson(
         request=session.request,
         datasets=dict(session.offers),
+        networks=session.plugin_networks,
         device=session.device,
         modalities=tuple(m for m in MODALITIES if f"{m} teacher" in wanted),
         supplies=supplies,

@@ -8,7 +8,6 @@ from dfbench.datasets.dataset import ImageSet
 from dfbench.evaluation import Score
 from dfbench.modality import MODALITIES, Modality
 from dfbench.planning.plan import Plan
-from dfbench.planning.session import Session
 from dfbench.process.messages import FitFacts
 from dfbench.records.environment import read_environment
 from dfbench.records.record import (
@@ -16,6 +15,7 @@ from dfbench.records.record import (
     Digests,
     Division,
     MetricDefinition,
+    PluginNetwork,
     QueryGroup,
     Record,
     RecordedScore,
@@ -24,7 +24,7 @@ from dfbench.records.record import (
     TeacherRecord,
     metrics_digest,
 )
-from dfbench.runs.ingredients import Ingredients
+from dfbench.runs.ingredients import Ingredients, external_accuracies
 from dfbench.runs.ranking import Ranking, chance_levels
 from dfbench.teachers.store import StoredNetwork
 
@@ -41,7 +41,8 @@ def make_record(
     """The record of a run; the representation with the empty name is the headline."""
     session = plan.session
     headline = rankings[""].evaluation
-    metrics = _scores(headline.scores)
+    metrics = recorded_scores(headline.scores)
+    accuracies = external_accuracies(session)
     chance = chance_levels(images["sketch"], images["photo"], session.division)
     return Record(
         fit_id=plan.fit_id,
@@ -53,7 +54,13 @@ def make_record(
         numerics=session.numerics,
         budget=session.budget,
         recipe=session.recipe.recorded,
-        teachers={m: _teacher(session, m, ingredients.teachers[m]) for m in MODALITIES},
+        teachers={m: _teacher(m, ingredients.teachers[m], accuracies) for m in MODALITIES},
+        plugin_networks={
+            one.name: PluginNetwork(
+                plugin=one.plugin, plugin_version=one.plugin_version, version=one.version
+            )
+            for one in session.plugin_networks
+        },
         supplies={
             name: SupplyRecord(
                 identity=network.facts.identity, accuracy=dict(network.facts.accuracies)
@@ -62,7 +69,7 @@ def make_record(
         },
         metrics=metrics,
         representations={
-            name: _scores(r.evaluation.scores) for name, r in rankings.items() if name
+            name: recorded_scores(r.evaluation.scores) for name, r in rankings.items() if name
         },
         definitions={
             name: MetricDefinition(formula=definition.formula, version=definition.version)
@@ -105,16 +112,18 @@ def _data(plan: Plan, images: Mapping[Modality, ImageSet]) -> DataRecord:
     )
 
 
-def _teacher(session: Session, modality: Modality, network: StoredNetwork) -> TeacherRecord:
+def _teacher(
+    modality: Modality, network: StoredNetwork, external: Mapping[Modality, float]
+) -> TeacherRecord:
     facts = network.facts
-    accuracy = session.external_accuracies[modality] if session.external else facts.accuracy
+    accuracy = external.get(modality, facts.accuracy)
     if accuracy is None:
         raise ValueError("a stored teacher has an accuracy")
     return TeacherRecord(
         identity=facts.identity,
         accuracy=accuracy,
         classes=len(facts.classes),
-        external=f"{facts.network} at {facts.image_size} px" if session.external else None,
+        external=f"{facts.network} at {facts.image_size} px" if external else None,
     )
 
 
@@ -133,7 +142,7 @@ def _division(plan: Plan) -> Division | None:
 
 def _group(name: str, queries: int, chance: float, rankings: Mapping[str, Ranking]) -> QueryGroup:
     scores = {
-        representation: _scores(ranking.evaluation.groups[name])
+        representation: recorded_scores(ranking.evaluation.groups[name])
         for representation, ranking in rankings.items()
     }
     return QueryGroup(
@@ -141,7 +150,8 @@ def _group(name: str, queries: int, chance: float, rankings: Mapping[str, Rankin
     )
 
 
-def _scores(scores: Mapping[str, Score]) -> dict[str, RecordedScore]:
+def recorded_scores(scores: Mapping[str, Score]) -> dict[str, RecordedScore]:
+    """The scores of a representation as a record holds them."""
     return {
         name: RecordedScore(
             value=score.value,

@@ -37,6 +37,8 @@ class NetworkIdentities:
     """Classes of each teacher that is not trained on all classes of the dataset."""
     external: Mapping[Modality, str] = field(default_factory=dict)
     """Identities of external teachers, both or none."""
+    plugin_networks: Mapping[str, object] = field(default_factory=dict)
+    """Plugin and version of each network that a plugin offers, by name."""
 
     @cached_property
     def photo(self) -> str:
@@ -125,5 +127,7 @@ class NetworkIdentities:
         schedule = self.recipe.model_dump(
             include={"network", "batch_size", "learning_rate", "weight_decay"}
         )
+        if self.plugin_networks:
+            parts["plugin networks"] = dict(self.plugin_networks)
         content = {**schedule, **parts, "seed": self.seed, "numerics": self.numerics}
         return identify(kind, RECIPE_VERSION, content)

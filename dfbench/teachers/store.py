@@ -65,6 +65,8 @@ class TeacherStore:
     """Classes of each teacher that is not trained on all classes of the dataset."""
     external: Mapping[Modality, str] = field(default_factory=dict)
     """Identities of external teachers in the cache, both or none."""
+    plugin_networks: Mapping[str, object] = field(default_factory=dict)
+    """As in `NetworkIdentities`."""
 
     @cached_property
     def identities(self) -> NetworkIdentities:
@@ -77,6 +79,7 @@ class TeacherStore:
             numerics=self.numerics,
             known=self.known,
             external=self.external,
+            plugin_networks=self.plugin_networks,
         )
 
     def teacher(self, modality: Modality) -> StoredNetwork:

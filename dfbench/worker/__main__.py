@@ -1,4 +1,4 @@
-"""`python -m dfbench.worker describe|fit|teach FOLDER PARENT`: the worker.
+"""`python -m dfbench.worker VERB FOLDER PARENT`: the worker.
 
 It ends silently on Ctrl-C during its imports, and ends when PARENT, the process that started it,
 is gone.

@@ -54,6 +54,8 @@ def fit(folder: Path) -> Outcome:
     sources = job.plugins.model_copy(update={"only": (job.method.plugin,)})
     host = PluginHost.of(sources, here={job.method.plugin, *sources.named})
     method = rebuilt(host, job.method)
+    for offer in job.networks:
+        offer.register()
     shared_cores = job.devices if job.device == "cpu" else 1
     pin_numerics(max(1, job.threads // shared_cores), job.seed)
     with team(job, folder) as group, compiled_networks(enabled=job.compile):
@@ -140,6 +142,7 @@ def _origin(job: Job) -> dict[str, str | int]:
     return {
         "fit": job.fit_id,
         "plugin": f"{job.method.plugin} {job.method.plugin_version}",
+        **{str(offer): offer.version for offer in job.networks},
         "dfbench": __version__,
         "torch": str(torch.__version__),
         "threads": job.threads,

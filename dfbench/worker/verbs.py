@@ -1,7 +1,7 @@
-"""The verbs of the worker process: `python -m dfbench.worker describe|fit|teach FOLDER`.
+"""The verbs of the worker process: `python -m dfbench.worker describe|fit|teach|score FOLDER`.
 
 Each reads its job from the folder and writes an outcome there. Plugin methods run in the first two,
-which see no label, class or name of a test image.
+which see no label, class or name of a test image; a plugin's metric runs in the last.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from pathlib import Path
 import torch
 
 from dfbench.errors import DfbenchError, InvalidInput, PluginFault
-from dfbench.networks.backbones.registry import builder
+from dfbench.networks.backbones.registry import available_names, builder, is_known
 from dfbench.planning.methods import resolve
 from dfbench.plugins.code import describe_fault, plugin_faults
 from dfbench.plugins.host import PluginHost
 from dfbench.plugins.method_info import MethodInfo
+from dfbench.plugins.networks import plugin_networks
 from dfbench.process.messages import (
     JOB_FILE,
     TRACEBACK_FILE,
@@ -30,6 +31,7 @@ from dfbench.process.messages import (
     Lesson,
     MethodAnswer,
     MethodQuestion,
+    NetworkAnswer,
     Outcome,
     PluginQuestion,
     leave_outcome,
@@ -51,19 +53,31 @@ def fit(folder: Path) -> Outcome:
 
 
 def teach(folder: Path) -> Outcome:
-    """Train the networks of a lesson that the cache lacks; no method's code runs here."""
+    """Train the networks of a lesson that the cache lacks, and measure external teachers.
+
+    No method's code runs here, but that of a plugin's network does.
+    """
     from dfbench.numerics import pin_numerics  # imported here: a question does not wait for them
     from dfbench.planning.session import Sessions
     from dfbench.provision import supplied
 
     lesson = Lesson.model_validate_json((folder / JOB_FILE).read_text())
-    session = Sessions(lesson.datasets, lesson.device).open(lesson.request)
+    for offer in lesson.networks:
+        offer.register()
+    session = Sessions(lesson.datasets, lesson.device, lesson.networks).open(lesson.request)
     pin_numerics(session.threads, lesson.request.seed)
     for modality in lesson.modalities:
         session.teachers.teacher(modality)
     for name in lesson.supplies:
         supplied(session.teachers, name)
-    return Outcome()
+    return Outcome(accuracies=session.external_accuracies if lesson.measured else None)
+
+
+def score(folder: Path) -> Outcome:
+    """Compute a plugin's metric."""
+    from dfbench.worker import scoring  # imported here: a fit does not wait for it
+
+    return scoring.score(folder)
 
 
 def _ran_short(cause: BaseException | None) -> bool:
@@ -78,11 +92,14 @@ def _keep_traceback(folder: Path) -> None:
         (folder / TRACEBACK_FILE).write_text(traceback.format_exc(), encoding="utf-8")
 
 
+_VERBS = {"describe": describe, "fit": fit, "teach": teach, "score": score}
+
+
 def main(verb: str, folder: Path) -> int:
     """Run one verb; the outcome file has the details, the exit status says whether it succeeded."""
     try:
         with plugin_faults():
-            outcome = {"describe": describe, "fit": fit, "teach": teach}[verb](folder)
+            outcome = _VERBS[verb](folder)
     except KeyboardInterrupt:
         outcome = Outcome(fault=Fault(message="interrupted", interrupted=True))
     except FitEnded as end:
@@ -111,20 +128,23 @@ def describe_plugins(question: PluginQuestion) -> Description:
     return Description(
         methods=tuple(_method_answer(host, asked) for asked in question.methods),
         datasets={name: _dataset_answer(host, name) for name in question.datasets},
-        networks={
-            name: fault for name in question.networks if (fault := _network_fault(name)) is not None
-        },
+        networks={name: _network_answer(host, name) for name in question.networks},
         device=_device(question.device),
         gpus=torch.cuda.device_count(),
     )
 
 
-def _network_fault(name: str) -> Fault | None:
+def _network_answer(host: PluginHost, name: str) -> NetworkAnswer:
+    offer = next(iter(plugin_networks(host, [name])), None)
     try:
+        if offer is not None:
+            offer.register()
+        if not is_known(name):
+            raise host.unknown("networks", name, available_names())
         builder(name)
     except DfbenchError as fault:
-        return _fault(fault)
-    return None
+        return NetworkAnswer(fault=_fault(fault))
+    return NetworkAnswer(offer=offer)
 
 
 def _method_answer(host: PluginHost, asked: MethodQuestion) -> MethodAnswer:

@@ -86,6 +86,13 @@ def builder(name: str) -> partial[EfficientNetLite]:
     return partial(_network, timm, name)
 
 
+def __getattr__(name: str) -> Any:
+    """The builders `lite0` and `lite2`, which need timm. Raises like `builder`."""
+    if f"efficientnet-{name}" not in NETWORKS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return builder(f"efficientnet-{name}")
+
+
 def _network(timm: Any, name: str, image_size: int) -> EfficientNetLite:
     model = timm.create_model(NETWORKS[name], pretrained=False)
     return EfficientNetLite(name, model, "classifier", stages_of(model), image_size)

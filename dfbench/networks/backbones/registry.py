@@ -3,39 +3,71 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 
-from dfbench.errors import InvalidInput, unknown_name
-from dfbench.networks.backbones import efficientnet_lite, timm_models, torchvision_models
+from dfbench.builtin import dfbench_networks
+from dfbench.errors import InvalidInput, PluginFault, unknown_name
+from dfbench.hookspecs import NetworkSpec
+from dfbench.networks.backbones import timm_models, torchvision_models
 from dfbench.networks.backbones.backbone import Backbone
 from dfbench.networks.backbones.library import LibraryBackbone
 from dfbench.networks.backbones.resizing import Resizing
-from dfbench.networks.backbones.resnet import ResNet, SmallResNet
-from dfbench.networks.backbones.torchvision_models import FITTED, fitted_network
 
 Builder = Callable[[int], Backbone]
 """Makes a network for an image size in pixels."""
 
 _FITTED = "fitted"
 _LARGEST = 1024
-_ENLARGED = 96
-"""Size in pixels to which smaller images are enlarged for EfficientNet-Lite. Among teachers trained
-at equal cost on 64 px images, those at 96 px were best: photos need the resolution, sketches the
-steps."""
-_RESNETS = ("resnet18", "resnet34", "resnet50", "wide_resnet50_2")
-_BACKBONES: dict[str, Builder] = {
-    "resnet-tiny": lambda _: SmallResNet((16, 32, 64)),
-    "resnet-mini": lambda _: SmallResNet((32, 64, 128)),
-    **{name: partial(ResNet, name) for name in _RESNETS},
-    **{name: partial(fitted_network, name) for name in FITTED},
-}
-_FROM_EXTRAS: dict[str, Callable[[str], Builder]] = dict.fromkeys(
-    efficientnet_lite.NETWORKS, efficientnet_lite.builder
-)
+
+
+@dataclass(frozen=True)
+class _Network:
+    spec: NetworkSpec
+    load: Callable[[], Builder]
+
+
+def _own(spec: NetworkSpec) -> _Network:
+    def load() -> Builder:
+        module, _, attribute = spec.target.partition(":")
+        found: Builder = getattr(import_module(module), attribute)
+        return found
+
+    return _Network(spec, load)
+
+
+_NETWORKS = {spec.name: _own(spec) for spec in dfbench_networks()}
+_BUILT_IN = frozenset(_NETWORKS)
 _LIBRARIES: dict[str, Callable[[str], Builder]] = {
     "timm": timm_models.builder,
     "torchvision": torchvision_models.builder,
 }
+
+
+def register(spec: NetworkSpec, load: Callable[[], Builder]) -> None:
+    """Add a plugin's network to those of this process; `load` imports its builder when it is used.
+
+    Raises `PluginFault` for the name of a built-in network.
+    """
+    if spec.name in _BUILT_IN:
+        raise PluginFault(f"the network name {spec.name!r} is taken by dfbench; rename it")
+    _NETWORKS[spec.name] = _Network(spec, load)
+
+
+def plain_name(name: str) -> str:
+    """The name of a network without what follows the @.
+
+    >>> plain_name("resnet18@128")
+    'resnet18'
+    """
+    return name.partition("@")[0]
+
+
+def is_known(name: str) -> bool:
+    """Whether `builder` finds the network without a further plugin."""
+    plain = plain_name(name)
+    return plain in _NETWORKS or plain.partition(":")[0] in _LIBRARIES
 
 
 def backbone_names() -> tuple[str, ...]:
@@ -43,7 +75,12 @@ def backbone_names() -> tuple[str, ...]:
 
     `new_backbone` also accepts `torchvision:NAME` and `timm:NAME`.
     """
-    return tuple(sorted((*_BACKBONES, *_FROM_EXTRAS)))
+    return tuple(sorted(_NETWORKS))
+
+
+def available_names() -> tuple[str, ...]:
+    """What the name of a network can be: `backbone_names()`, and forms such as `timm:NAME`."""
+    return (*backbone_names(), *(f"{library}:NAME" for library in _LIBRARIES))
 
 
 def builder(name: str) -> Builder:
@@ -51,16 +88,18 @@ def builder(name: str) -> Builder:
 
     `torchvision:NAME` and `timm:NAME` are the library's classifiers, unchanged for any image size.
     `NAME@fitted` is a library's network with its first strides removed for small images,
-    `NAME@128` any network on images resized to 128 px. EfficientNet-Lite without `@` enlarges
-    images below 96 px to that size. Raises `UnknownName`, and `InvalidInput` for a library that is
-    not installed or an invalid suffix after the @.
+    `NAME@128` any network on images resized to 128 px. Without `@`, some networks enlarge small
+    images (`enlarged_to` of their spec). Raises `UnknownName`, `InvalidInput` for a library that is
+    not installed or an invalid suffix after the @, and `PluginFault` for a plugin's network that
+    cannot be loaded.
     """
     plain, at, manner = name.partition("@")
     build = _plain(plain)
     if not at:
-        return partial(_at_least, build) if plain in _FROM_EXTRAS else build
+        least = _NETWORKS[plain].spec.enlarged_to if plain in _NETWORKS else 0
+        return partial(_at_least, build, least) if least else build
     if manner == _FITTED:
-        if plain in _BACKBONES:
+        if plain in _NETWORKS and not _NETWORKS[plain].spec.enlarged_to:
             raise InvalidInput(
                 f"network {name!r} already adapts to the image size; allowed: {plain}"
             )
@@ -76,7 +115,8 @@ def builder(name: str) -> Builder:
 def _fitted(name: str, build: Builder, image_size: int) -> Backbone:
     backbone = build(image_size)
     if not isinstance(backbone, LibraryBackbone):
-        own = name.partition("@")[0].partition(":")[2]
+        plain = plain_name(name)
+        own = plain.partition(":")[2] or plain
         raise InvalidInput(
             f"network {name!r} keeps its strides; allowed: {own}, which adapts to the image size"
         )
@@ -89,20 +129,17 @@ def _resizing(build: Builder, size: int, image_size: int) -> Backbone:
     return network if size == image_size else Resizing(network, size)
 
 
-def _at_least(build: Builder, image_size: int) -> Backbone:
-    return _resizing(build, max(image_size, _ENLARGED), image_size)
+def _at_least(build: Builder, least: int, image_size: int) -> Backbone:
+    return _resizing(build, max(image_size, least), image_size)
 
 
 def _plain(name: str) -> Builder:
     library, _, own_name = name.partition(":")
     if own_name and library in _LIBRARIES:
         return _LIBRARIES[library](own_name)
-    if name in _FROM_EXTRAS:
-        return _FROM_EXTRAS[name](name)
-    if name not in _BACKBONES:
-        allowed = (*backbone_names(), *(f"{library}:NAME" for library in _LIBRARIES))
-        raise unknown_name("network", name, allowed, "dfbench teachers import --help")
-    return _BACKBONES[name]
+    if name not in _NETWORKS:
+        raise unknown_name("network", name, available_names(), "dfbench list networks")
+    return _NETWORKS[name].load()
 
 
 def new_backbone(name: str, image_size: int) -> Backbone:

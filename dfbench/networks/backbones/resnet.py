@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
@@ -100,3 +101,22 @@ class SmallResNet(Backbone):
             x = stage(x)
             maps.append(x)
         return tuple(maps)
+
+
+resnet18 = partial(ResNet, "resnet18")
+"""Builds the network for an image size; so do the next three."""
+resnet34 = partial(ResNet, "resnet34")
+resnet50 = partial(ResNet, "resnet50")
+wide_resnet50_2 = partial(ResNet, "wide_resnet50_2")
+
+
+def resnet_tiny(image_size: int) -> SmallResNet:
+    """The smallest network, for tests and quick trials."""
+    del image_size
+    return SmallResNet((16, 32, 64))
+
+
+def resnet_mini(image_size: int) -> SmallResNet:
+    """The default network of teachers at 32 px."""
+    del image_size
+    return SmallResNet((32, 64, 128))

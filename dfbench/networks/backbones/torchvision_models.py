@@ -12,16 +12,19 @@ from dfbench.networks.backbones.backbone import LARGE, Backbone, fit_strides
 from dfbench.networks.backbones.library import LibraryBackbone, last_linear
 from dfbench.networks.backbones.resnet import RESIDUAL, ResNet
 
-FITTED = ("mobilenet_v3_large", "efficientnet_b0", "convnext_tiny")
-"""Networks, besides the residual ones, that can be adapted to small images."""
 _OF_SEVERAL_OUTPUTS = ("googlenet", "inception_v3")
 
 
-def fitted_network(name: str, image_size: int) -> Backbone:
-    """One of `FITTED`, with its first strides adapted to the image size."""
+def _fitted(name: str, image_size: int) -> Backbone:
     model = _new(name)
     fit_strides(model, image_size)
     return _backbone(name, model, image_size)
+
+
+mobilenet_v3_large = partial(_fitted, "mobilenet_v3_large")
+"""With its first strides adapted to the image size; so are the next two."""
+efficientnet_b0 = partial(_fitted, "efficientnet_b0")
+convnext_tiny = partial(_fitted, "convnext_tiny")
 
 
 def original_network(name: str, image_size: int) -> Backbone:

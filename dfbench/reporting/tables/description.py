@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from operator import itemgetter
 from typing import Any
 
@@ -10,8 +11,9 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from dfbench.budget import Budget
+from dfbench.hookspecs import MetricSpec, NetworkSpec
 from dfbench.planning.methods import method_class, resolve
-from dfbench.plugins.host import PluginHost
+from dfbench.plugins.host import Offer, PluginHost
 from dfbench.plugins.method_info import parse_label
 from dfbench.reporting.tables.columns import WORDS, Column, Table
 from dfbench.reporting.tables.layout import Layout
@@ -67,6 +69,15 @@ def describe_method(host: PluginHost, label: str) -> list[Layout]:
             notes,
         ),
     ]
+
+
+def describe_spec(offer: Offer[MetricSpec | NetworkSpec]) -> Layout:
+    """The definition of a metric or network as its plugin registers it."""
+    spec, plugin = offer.spec, offer.plugin
+    content = {**asdict(spec), "plugin": plugin.name, "plugin version": plugin.version}
+    rows = tuple((name, str(value)) for name, value in content.items() if value != "")
+    kind = "metric" if isinstance(spec, MetricSpec) else "network"
+    return Layout(f"{kind} {spec.name}", ("field", "value"), rows, (), {kind: content}, 2)
 
 
 def _pretrained_note() -> str:

@@ -39,6 +39,16 @@ def chosen_records(
     return _only("scenario", scenario, records, [record.scenario for record in records])
 
 
+def of_methods(records: list[Record], methods: tuple[str, ...]) -> list[Record]:
+    """The records of these methods and variants; all without any. Raises `UnknownName`."""
+    names = {name for record in records for name in (record.method.name, record.method.label)}
+    for method in methods:
+        if method not in names:
+            raise unknown_name("method", method, names, "dfbench table")
+    wanted = set(methods)
+    return [r for r in records if not wanted or wanted & {r.method.name, r.method.label}]
+
+
 def say_unfinished(unfinished: Sequence[UnfinishedRun]) -> None:
     """Note the number of unfinished runs, for outputs that cannot list them."""
     if unfinished:

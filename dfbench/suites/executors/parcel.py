@@ -20,6 +20,7 @@ from dfbench.numerics import pin_numerics
 from dfbench.planning.plan import Plan
 from dfbench.planning.session import Sessions
 from dfbench.plugins.method_info import MethodInfo
+from dfbench.plugins.networks import NetworkOffer
 from dfbench.plugins.sources import PluginSources
 from dfbench.process.messages import DatasetAnswer
 from dfbench.process.supervision import Supervision
@@ -44,6 +45,8 @@ class Parcel(BaseModel):
     """The method whose generated pairs this one needs."""
     datasets: dict[str, DatasetAnswer]
     """Registration of the datasets of the request."""
+    networks: tuple[NetworkOffer, ...] = ()
+    """Networks of plugins among those of the teachers."""
     device: str
     """`cpu` or `cuda`."""
     folder: str
@@ -72,6 +75,7 @@ def pack(task: Task, plan: Plan, supervision: Supervision) -> Parcel:
         method=plan.method,
         source=plan.source.method if plan.source else None,
         datasets={n: _with_file(answer, names.__getitem__) for n, answer in session.offers.items()},
+        networks=_moved(session.plugin_networks, names.__getitem__),
         device=session.device,
         folder=run_name(plan, plan.folder),
         limits=supervision.limits,
@@ -97,7 +101,7 @@ def unpack(parcel: Parcel, place: Path) -> tuple[Task, Plan]:
     offers = {name: _with_file(answer, here) for name, answer in parcel.datasets.items()}
     name = request.data.name
     try:
-        session = Sessions(offers, parcel.device).open(request)
+        session = Sessions(offers, parcel.device, _moved(parcel.networks, here)).open(request)
     except DfbenchError as fault:
         raise InvalidInput(
             f"dataset {name!r} cannot be opened: {fault}; a dataset that dfbench does not draw "
@@ -143,6 +147,12 @@ def _with_files(request: RunRequest, moved: Callable[[Path], Path]) -> RunReques
     if settings.weights is not None:
         settings = settings.with_weights(moved(settings.weights))
     return request.model_copy(update={"plugins": plugins, "settings": settings})
+
+
+def _moved(
+    networks: tuple[NetworkOffer, ...], moved: Callable[[Path], Path]
+) -> tuple[NetworkOffer, ...]:
+    return tuple(one.model_copy(update={"file": one.file and moved(one.file)}) for one in networks)
 
 
 def _with_file(answer: DatasetAnswer, moved: Callable[[Path], Path]) -> DatasetAnswer:
