@@ -22,8 +22,9 @@ _HELP = """Check that a plugin follows the benchmark's rules: the conformance ki
 
 TARGET is a method (NAME or NAME[VARIANT]), module:Class, a network, a metric, or a plugin file (all
 that it offers). A network is checked for shapes at several image sizes, determinism, its state dict
-and gradients; a metric for range, perfect and worst rankings, ties and batches. Each method is fitted several times on a few synthetic images of 16 px, which takes seconds to two
-minutes. Only teachers are kept, in the cache. Exit status 1 if a check fails.
+and gradients; a metric for range, perfect and worst rankings, ties and batches. Each method is
+fitted several times on a few synthetic images of 16 px, which takes seconds to two minutes. Only
+teachers are kept, in the cache. Exit status 1 if a check fails.
 
 \b
 """
@@ -68,12 +69,11 @@ def check(
 ) -> int:
     """Run the checks and return the exit status: 0 if none fails, else 1."""
     host, parts = parts_of(target, plugin_sources(plugin_files, plugins_dir))
-    if parts:
-        if settings or only or expected:
-            raise InvalidInput(
-                f"{target!r} offers networks or metrics; allowed with methods only: --set, --only, "
-                "--expect-failure"
-            )
+    if parts and (settings or only or expected):
+        raise InvalidInput(
+            f"{target!r} offers networks or metrics; allowed with methods only: --set, --only, "
+            "--expect-failure"
+        )
     of_parts = _of_parts(host, parts)
     if parts and not _has_methods(host, target):
         return _reported(of_parts, form, verbose=verbose)

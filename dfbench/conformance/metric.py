@@ -97,7 +97,8 @@ def order(stage: MetricStage) -> None:
             best = _PLACEMENTS[int(found.argmax())]
             raise CheckFailed(
                 f"relevant photos at ranks {best} score {float(found.max()):g}, more than the "
-                f"perfect ranking, {float(found[0]):g}{_told(parameters)}; allowed: higher is better"
+                f"perfect ranking, {float(found[0]):g}{_told(parameters)}; "
+                "allowed: higher is better"
             )
         if float(found[-1] - found.min()) > _TOLERANCE or not found[0] > found[-1]:
             raise CheckFailed(
