@@ -358,3 +358,45 @@ def test_list_tells_where_a_plugin_is_broken_and_with_v_its_traceback(
     assert "methods: classifier-only" in brief
     assert "Traceback" not in brief
     assert "raise ValueError('no idea')" in whole
+
+
+PART = """
+from dfbench import MetricSpec, NetworkSpec, hookimpl
+
+@hookimpl
+def dfbench_{kind}():
+    return [{spec}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec", "told"),
+    [
+        ("networks", "NetworkSpec('resnet18', 'x', 'json:loads')", "network name 'resnet18'"),
+        ("networks", "NetworkSpec('resnet-mini', 'x', 'json:loads')", "network name 'resnet-mini'"),
+        ("metrics", "MetricSpec('map@all', 'x', 'json:loads')", "metric name 'map' is taken"),
+        ("metrics", "MetricSpec('map@7', 'x', 'json:loads')", "metric name 'map' is taken"),
+        ("metrics", "MetricSpec('prec@{k}:mine', 'x', 'json:loads')", "metric name 'prec'"),
+        ("metrics", "MetricSpec('df-sbir:3', 'x', 'json:loads')", "metric name 'df-sbir'"),
+        ("metrics", "NetworkSpec('mine', 'x', 'json:loads')", "allowed: MetricSpec"),
+        ("networks", "NetworkSpec('mine', 'x', 'nowhere_at_all:X')", "no module named"),
+    ],
+)
+def test_names_of_networks_and_metrics_of_dfbench_cannot_be_taken(
+    kind: str, spec: str, told: str, tmp_path: Path
+) -> None:
+    host = PluginHost([_file(tmp_path, PART.format(kind=kind, spec=spec))])
+    assert told in _error(host)
+    assert host.networks["resnet18"].plugin.own
+    assert host.metrics["map@all"].plugin.own
+
+
+def test_registered_network_cannot_replace_one_of_dfbench() -> None:
+    from functools import partial
+
+    from dfbench.hookspecs import NetworkSpec
+    from dfbench.networks import new_backbone
+    from dfbench.networks.backbones.registry import register
+
+    with pytest.raises(PluginFault, match="'resnet-tiny' is taken by dfbench"):
+        register(NetworkSpec("resnet-tiny", "x", "a:b"), lambda: partial(new_backbone, "x"))
