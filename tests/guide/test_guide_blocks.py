@@ -47,7 +47,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def tiny(arguments: list[str], bench: Bench) -> list[str]:
     """A run of the guide in a moment, upon drawn images in the place of `shapes`."""
-    settings = [part for k, v in TINY.items() for part in ("--set", f"{k}={v}")]
+    given = {text.partition("=")[0] for text in arguments}
+    settings = [p for k, v in TINY.items() if k not in given for p in ("--set", f"{k}={v}")]
     arguments = [*arguments, *settings, "--device", "cpu", "--threads", "1"]
     arguments += ["--cache", str(bench.cache)]
     if arguments[arguments.index("--dataset") + 1] == "shapes":
@@ -62,9 +63,12 @@ def test_command_of_the_guide_does_what_it_says(command: str, quick_bench: Bench
     arguments = shlex.split(command)[1:]
     if arguments[0] == "run":
         arguments = tiny(arguments, quick_bench)
-    elif arguments[0] == "table":
+    elif arguments[0] in ("table", "rescore"):
         before = tiny(shlex.split(COMMANDS[0])[1:], quick_bench)
         assert quick_bench.call(*before).status == 0
+        if arguments[0] == "table" and "mrr" in arguments:
+            added = next(c for c in COMMANDS if c.startswith("dfbench rescore"))
+            assert quick_bench.call(*shlex.split(added)[1:]).status == 0
     finished = quick_bench.call(*arguments)
     assert finished.status == 0, finished.err
     assert finished.out
@@ -72,13 +76,22 @@ def test_command_of_the_guide_does_what_it_says(command: str, quick_bench: Bench
 
 @pytest.mark.usefixtures("here")
 def test_check_of_the_guide_finds_the_one_fault_that_it_tells(bench: Bench) -> None:
-    (command,) = [c for c in COMMANDS if c.split()[1] == "check"]
+    command = next(c for c in COMMANDS if c.split()[1] == "check")
     quick = ("--set", "teachers.steps=2", "--set", "teachers.alternative_steps=2")
     finished = bench.call(*shlex.split(command)[1:], "--cache", str(bench.cache), *quick)
     assert finished.status == 1, finished.err
     verdicts = dict(re.findall(r"^(passed|failed|not run) +([a-z-]+)", finished.out, re.MULTILINE))
     assert verdicts["failed"] == "chance"
     assert finished.out.count("failed  ") == 1
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("name", ["two_layers.py", "reciprocal.py"])
+def test_network_and_metric_of_the_guide_pass_their_checks(name: str, bench: Bench) -> None:
+    assert f"dfbench check {name}" in COMMANDS
+    finished = bench.call("check", name)
+    assert finished.status == 0, finished.out
+    assert "6 passed" in finished.out
 
 
 def test_dataset_of_the_guide_keeps_the_rules(here: Path, tmp_path: Path) -> None:
@@ -159,14 +172,14 @@ def test_public_names_are_those_of_the_package_and_all_of_them_exist() -> None:
     public = {name for name in dfbench.__all__ if not name.startswith("_")}
     assert all(hasattr(dfbench, name) for name in public)
     used = set(re.findall(r"\bdfbench\.([A-Za-z]\w*)", "".join(BLOCKS.values())))
-    modules = {"datasets", "learning", "conformance"}
+    modules = {"datasets", "learning", "conformance", "networks", "evaluation"}
     assert used - modules <= public, "the guide uses what is not public"
     assert public - {"DfbenchError"} <= set(re.findall(r"\b\w+\b", TEXT)), "the guide leaves out"
 
 
 def test_specifications_tell_every_hook_that_the_guide_names() -> None:
     hooks = {name for name in vars(hookspecs) if name.startswith("dfbench_")}
-    assert hooks == set(re.findall(r"\bdfbench_(?:methods|datasets)\b", TEXT))
+    assert hooks == set(re.findall(r"\bdfbench_(?:methods|datasets|networks|metrics)\b", TEXT))
     named = set(re.findall(r"def (dfbench_\w+)\(", "".join(BLOCKS.values())))
     assert named == hooks
 

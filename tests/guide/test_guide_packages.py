@@ -36,7 +36,7 @@ def test_every_package_and_template_of_dfbench_is_installed() -> None:
     assert "templates/*/*.txt" in tools["setuptools"]["package-data"]["dfbench"]
 
 
-@pytest.mark.parametrize("kind", ["method", "dataset"])
+@pytest.mark.parametrize("kind", ["method", "dataset", "network", "metric"])
 def test_new_package_has_all_its_files_and_no_gap(
     kind: str, bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -239,11 +239,12 @@ def _notes(
         + ", ".join(f"{m} {span(values)}" for m, values in sorted(accuracies.items()))
     ]
     for name in metrics:
-        if name in first.metrics:
-            ceiling = first.metrics[name].ceiling
+        scored = next((record for record in records if name in record.metrics), None)
+        if scored is not None:
+            ceiling = scored.metrics[name].ceiling
             limited = ceiling is not None and ceiling < 1
             limit = f" (at most {short(ceiling)} here)" if ceiling is not None and limited else ""
-            notes.append(f"{metric_title(name)}: {first.definitions[name].formula}{limit}")
+            notes.append(f"{metric_title(name)}: {scored.definitions[name].formula}{limit}")
     notes.append("mean ± standard deviation over seeds")
     notes += remarks(records)
     notes.append(

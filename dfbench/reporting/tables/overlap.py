@@ -180,7 +180,8 @@ def _means(
 
 
 def _notes(sweep: Sweep, metric: str) -> Iterator[str]:
-    definition = sweep.series[0].first.definitions[metric]
+    definitions = (one.first.definitions for one in sweep.series)
+    definition = next(known[metric] for known in definitions if metric in known)
     yield _PROTOCOLS[sweep.protocol]
     yield (
         "every query ranks the whole gallery; mean over seeds, (n) marks a mean over only n seeds "
