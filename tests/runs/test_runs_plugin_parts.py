@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from bench import Bench
 
+from dfbench.networks.backbones import registry
+
 NETWORK = """
 import dfbench
 
@@ -105,8 +107,9 @@ ODD = {
 
 
 @pytest.fixture(autouse=True)
-def forgotten() -> None:
-    """Plugin files are imported again in every test."""
+def forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plugin files are imported, and their networks registered, again in every test."""
+    monkeypatch.setattr(registry, "_NETWORKS", dict(registry._NETWORKS))
     for name in ("stripplugin", "metricplugin"):
         sys.modules.pop(name, None)
 
@@ -135,27 +138,27 @@ STRIP = ("--set", "teachers.network=strip")
 
 
 def test_network_of_a_plugin_trains_teachers_and_encoders_and_is_in_the_identity(
-    quick_bench: Bench, monkeypatch: pytest.MonkeyPatch
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plugin = _network(quick_bench)
-    method = "unimodal-distillation"
-    record = quick_bench.record(method, "--plugin", plugin, *STRIP)
+    plugin = _network(bench)
+    method = "classifier-only"
+    record = bench.record(method, "--plugin", plugin, *STRIP)
     assert record["recipe"]["network"] == "strip"
     assert record["plugin_networks"]["strip"]["plugin"] == "stripplugin"
     assert record["plugin_networks"]["strip"]["version"] == 1
-    again = quick_bench.run(method, "--plugin", plugin, *STRIP)
+    again = bench.run(method, "--plugin", plugin, *STRIP)
     assert "already done" in again.err
-    newer = quick_bench.record(method, "--plugin", _network(quick_bench, version=2), *STRIP)
+    newer = bench.record(method, "--plugin", _network(bench, version=2), *STRIP)
     assert newer["fit_id"] != record["fit_id"]
     assert newer["teachers"]["photo"]["identity"] != record["teachers"]["photo"]["identity"]
-    query = next(quick_bench.pictures.rglob("sketch/*/*.png"))
-    photos = str(quick_bench.pictures / "photo")
-    places = ("--results", str(quick_bench.results), "--runs", str(quick_bench.runs))
+    query = next(bench.pictures.rglob("sketch/*/*.png"))
+    photos = str(bench.pictures / "photo")
+    places = ("--results", str(bench.results), "--runs", str(bench.runs))
     asked = ("query", str(query), "--run", record["fit_id"][:12], "--gallery", photos, *places)
-    cached = (*asked, "--cache", str(quick_bench.cache))
-    assert "unknown network 'strip'" in quick_bench.call(*cached).refused()
+    cached = (*asked, "--cache", str(bench.cache))
+    assert "unknown network 'strip'" in bench.call(*cached).refused()
     monkeypatch.setenv("DFBENCH_PLUGINS_DIR", str(Path(plugin).parent))
-    assert quick_bench.call(*cached).status == 0
+    assert bench.call(*cached).status == 0
 
 
 def test_imported_teachers_can_have_the_network_of_a_plugin(
@@ -246,23 +249,21 @@ def test_metric_is_added_to_finished_runs_without_a_fit(quick_bench: Bench) -> N
     assert "0 records have new metrics" in repeated.out
 
 
-def test_metric_that_misbehaves_is_named_and_the_scores_are_kept(quick_bench: Bench) -> None:
-    before = quick_bench.record("classifier-only")
+def test_metric_that_misbehaves_is_named_and_the_scores_are_kept(bench: Bench) -> None:
+    before = bench.record("classifier-only")
     asked = [part for name in (*ODD, "reciprocal") for part in ("--metric", name)]
-    line = quick_bench.call(*_rescore(quick_bench, *asked)).refused()
+    line = bench.call(*_rescore(bench, *asked)).refused()
     for name, told in ODD.items():
         assert f"metric {name!r} of plugin 'metricplugin'" in line
         assert told in line
-    after = _stored(quick_bench)
+    after = _stored(bench)
     assert set(after["metrics"]) == {*before["metrics"], "reciprocal"}  # type: ignore[call-overload]  # JSON
 
 
-def test_metric_that_never_ends_is_stopped(
-    quick_bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    quick_bench.record("classifier-only")
+def test_metric_that_never_ends_is_stopped(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.record("classifier-only")
     monkeypatch.setattr("dfbench.process.metrics.METRIC_SECONDS", 8.0)
-    line = quick_bench.call(*_rescore(quick_bench, "--metric", "endless")).refused()
+    line = bench.call(*_rescore(bench, "--metric", "endless")).refused()
     assert "metric 'endless' of plugin 'metricplugin': not done after 8 s" in line
 
 
