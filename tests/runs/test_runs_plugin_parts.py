@@ -154,7 +154,16 @@ def test_network_of_a_plugin_trains_teachers_and_encoders_and_is_in_the_identity
     query = next(bench.pictures.rglob("sketch/*/*.png"))
     photos = str(bench.pictures / "photo")
     places = ("--results", str(bench.results), "--runs", str(bench.runs))
-    asked = ("query", str(query), "--run", record["fit_id"][:12], "--gallery", photos, *places)
+    asked = (
+        "query",
+        "--sketch",
+        str(query),
+        "--run",
+        record["fit_id"][:12],
+        "--gallery",
+        photos,
+        *places,
+    )
     cached = (*asked, "--cache", str(bench.cache))
     assert "unknown network 'strip'" in bench.call(*cached).refused()
     monkeypatch.setenv("DFBENCH_PLUGINS_DIR", str(Path(plugin).parent))
