@@ -19,7 +19,7 @@ from dfbench.records.store import run_folder
 from dfbench.reporting.run_folders import EmbeddedTest, embedded_test, repeat_command
 from dfbench.runs.ranking import embeddings_digest
 from dfbench.runs.recording import recorded_scores
-from dfbench.scenarios.classes import ClassDivision
+from dfbench.scenarios.classes import ScenarioClasses
 from dfbench.system.files import atomic_path
 
 _CONTROL = "map@all"
@@ -115,7 +115,7 @@ def _groups(record: Record, test: EmbeddedTest) -> dict[str, NDArray[np.bool_]]:
     if record.division is None:
         return {}
     split = record.division
-    groups = ClassDivision(split.shared, split.photo_only, split.sketch_only, split.unseen).groups
+    groups = ScenarioClasses(split.shared, split.photo_only, split.sketch_only, split.unseen).groups
     places = {name: place for place, name in enumerate(record.data.classes)}
     return {
         name: np.isin(test.labels["sketch"], [places[one] for one in classes if one in places])
