@@ -33,6 +33,7 @@ _METRIC = re.compile(
 
 Ties = Literal["expected", "gallery"]
 """How a metric resolves ties: in expectation over their orders, or in the gallery's order."""
+_FOLDER = re.compile(r"[^:/]+:[^:./]+")
 
 
 def is_offer_name(text: object) -> bool:
@@ -79,6 +80,12 @@ class DatasetSpec:
     """Import path of the opening function, e.g. `my_package.my_data:open_dataset`."""
     argument: str | None = None
     """What follows the colon in `--dataset NAME:ARGUMENT`, e.g. `PATH`; None if nothing does."""
+    teachers: str | None = None
+    """Folder of trained networks in the folder of a module, e.g. `my_package.my_data:teachers`.
+
+    `dfbench teachers train --out` writes it. Runs whose recipe, data and seed are those of a
+    network there use it instead of training one.
+    """
 
     def __post_init__(self) -> None:
         _check_fields(self)
@@ -86,6 +93,9 @@ class DatasetSpec:
             raise _wrong(self, "name", "another: this one means no dataset")
         if self.argument is not None and not _is_line(self.argument):
             raise _wrong(self, "argument", "None, or one line of text, e.g. 'PATH'")
+        folder = self.teachers
+        if folder is not None and not (_is_line(folder) and _FOLDER.fullmatch(folder)):
+            raise _wrong(self, "teachers", "None, or 'module:folder', e.g. 'my_data:teachers'")
 
 
 @dataclass(frozen=True)

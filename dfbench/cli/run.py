@@ -99,6 +99,8 @@ def run(
 def _run(
     request: RunRequest, supervision: Supervision, *, alone: bool, force: bool, form: str
 ) -> None:
+    # Before anything that takes time, so that the user sees at once that it runs.
+    note(f"{request.method} on {request.data.name}: loading plugins and data")
     from dfbench.planning.plan import plan_methods
 
     unscored = request.data.name == NO_IMAGES
@@ -157,10 +159,11 @@ def _layout(records: list[Record]) -> Layout:
             for representation, scores in record.representations.items()
         )
     accuracies = ", ".join(f"{m} {short(t.accuracy)}" for m, t in sorted(last.teachers.items()))
+    origin = " (official)" if all(record.official for record in records) else ""
     title = f"{last.data.name}, {last.scenario_title}, seed {last.seed}"
     notes = [
         f"{last.data.queries} queries, {last.data.gallery} photos, {len(last.data.classes)} "
-        f"classes; chance mAP@all {short(last.chance)}; teacher accuracy: {accuracies}",
+        f"classes; chance mAP@all {short(last.chance)}; teacher accuracy: {accuracies}{origin}",
         "[95 % bootstrap interval over queries] of map@all",
     ]
     if last.skipped_queries:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,14 +31,18 @@ from dfbench.request import (
 from dfbench.system.console import note, print_json
 
 if TYPE_CHECKING:
+    from dfbench.planning.session import Session
     from dfbench.teachers.facts import CachedNetwork
+    from dfbench.teachers.store import StoredNetwork
 
 _HEADER = ("identity", "kind", "network", "classes", "px", "accuracy", "MiB", "age")
 _TEXTS = 3
+_NONE = "none; train some: dfbench teachers train --dataset shapes"
 _OF_A_FIT = {
     "method",
     "settings",
     "devices",
+    "train_teachers",  # here: --force
     *FitOptions.model_fields,
     *ExternalOptions.model_fields,
 }
@@ -58,60 +64,138 @@ def teachers_group() -> None:
 )
 @request_options(DataOptions)
 @data_root_option
+@click.option(
+    "--need",
+    "needs",
+    metavar="NEED",
+    multiple=True,
+    help="Also train what methods with this need use, e.g. 'modality classifier'; may be repeated.",
+)
+@click.option(
+    "--force", is_flag=True, help="Train even if the dataset or the cache has the teachers."
+)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Also copy the networks, with those they start from, into this folder, e.g. of a dataset "
+    "plugin that provides them.",
+)
 @plugin_options
 @cache_option
 @format_option("text", "json")
 def train(
     *,
+    needs: tuple[str, ...],
+    force: bool,
+    out: Path | None,
     plugin_files: tuple[Path, ...],
     plugins_dir: Path | None,
     form: str,
     **options: Any,
 ) -> None:
-    """Train both teachers of a dataset, unless they are in the cache.
+    """Train both teachers of a dataset, unless the dataset provides them or they are in the cache.
 
-    A run with the same data, seed and settings takes them from the cache.
+    A run with the same data, seed and settings takes them from there. With --force they are trained
+    anew; runs use those instead of official teachers with --train-teachers.
     """
     from dfbench.planning.plan import open_session
     from dfbench.runs.ingredients import ensure_teachers
     from dfbench.teachers.facts import entry_of
 
+    _check_needs(needs)
     request, _ = read_options(options, plugin_sources(plugin_files, plugins_dir))
+    request = request.model_copy(update={"train_teachers": force})
     if request.settings.method:
         raise InvalidConfig(
             f"--set {next(iter(request.settings.method))!r} is a setting of a method; allowed: "
             "teachers.KEY=VALUE, e.g. --set teachers.network=resnet18"
         )
     session = open_session(request)
-    trained = [entry_of(network.path) for network in ensure_teachers(session).values()]
-    _print("teachers", [entry for entry in trained if entry], form)
+    networks = ensure_teachers(session, needs, again=force)
+    if out is not None:
+        _copy(session, networks, out)
+    files = {network.path: network.facts.identity for network in networks.values()}
+    provided = session.request.data.kind
+    found = [entry_of(f, provided if i in session.official else None) for f, i in files.items()]
+    _print("teachers", [entry for entry in found if entry], form)
+
+
+def _check_needs(needs: tuple[str, ...]) -> None:
+    from dfbench.errors import unknown_name
+    from dfbench.need import Need
+
+    known = [need.value for need in Need if need.origin.supplies]
+    for name in needs:
+        if name not in known:
+            raise unknown_name("need", name, known, "dfbench teachers train --need")
+
+
+def _copy(session: Session, networks: Mapping[str, StoredNetwork], target: Path) -> None:
+    """Copy networks, and those that they are made from, into a folder."""
+    from dfbench.need import lineage
+    from dfbench.system.files import atomic_path
+    from dfbench.teachers.identities import network_file
+
+    wanted = {i: None for name in networks for i in lineage(session.networks, name)}
+    for identity in wanted:
+        file = session.network_file(identity)
+        with atomic_path(network_file(target, identity)) as temporary:
+            shutil.copyfile(file, temporary)
 
 
 @teachers_group.command("list")
+@plugin_options
 @cache_option
 @format_option("text", "markdown", "json")
-def list_(*, cache: Path, form: str) -> None:
-    """List the networks in the cache, newest first."""
+def list_(
+    *, plugin_files: tuple[Path, ...], plugins_dir: Path | None, cache: Path, form: str
+) -> None:
+    """List the networks in the cache, newest first, and those that datasets provide."""
     from dfbench.teachers.facts import entries
 
     found, strange = entries(_folder(cache))
+    for provider, folder in _provided(plugin_files, plugins_dir).items():
+        theirs, damaged = entries(folder, provider)
+        found += sorted(theirs, key=lambda entry: entry.facts.identity)
+        strange += damaged
     for path in strange:
         note(f"left out: '{path}' is not a network stored by dfbench, or is damaged")
     _print("networks", found, form)
 
 
+def _provided(plugin_files: tuple[Path, ...], plugins_dir: Path | None) -> dict[str, Path]:
+    """The folders of networks that datasets provide, by dataset."""
+    from dfbench.plugins.code import folder_of
+    from dfbench.plugins.host import PluginHost
+
+    host = PluginHost.of(plugin_sources(plugin_files, plugins_dir))
+    offers = ((name, o.spec.teachers, o.plugin.file) for name, o in host.datasets.items())
+    return {name: folder_of(teachers, file) for name, teachers, file in offers if teachers}
+
+
 @teachers_group.command()
 @click.argument("teacher")
+@plugin_options
 @cache_option
 @format_option("text", "json")
-def show(*, teacher: str, cache: Path, form: str) -> None:
+def show(
+    *,
+    teacher: str,
+    plugin_files: tuple[Path, ...],
+    plugins_dir: Path | None,
+    cache: Path,
+    form: str,
+) -> None:
     """Show everything stored about a network: TEACHER is a file or the start of an identity."""
     from dfbench.reporting.tables.layout import Layout
     from dfbench.reporting.tables.printing import print_layouts
     from dfbench.teachers.external import stored_teacher
+    from dfbench.teachers.facts import official_files
     from dfbench.teachers.stored import shown
 
-    path, _ = stored_teacher(teacher, _folder(cache))
+    folders = _provided(plugin_files, plugins_dir).values()
+    official = {i: file for folder in folders for i, file in official_files(folder).items()}
+    path, _ = stored_teacher(teacher, _folder(cache), official)
     content = shown(path)
     if form == "json":
         print_json(content)
@@ -135,8 +219,23 @@ def _print(title: str, entries: list[CachedNetwork], form: str) -> None:
         print_json([entry.content for entry in entries])
         return
     rows = tuple(_row(entry) for entry in entries)
-    notes = () if rows else ("none; train some: dfbench teachers train --dataset shapes",)
+    notes = tuple(_provenances(entries)) if rows else (_NONE,)
     print_layouts([Layout(title, _HEADER, rows, notes, {}, _TEXTS)], form)
+
+
+def _provenances(entries: list[CachedNetwork]) -> Iterator[str]:
+    """What trained the networks that datasets provide, one line for each command."""
+    official: dict[tuple[str, ...], list[str]] = {}
+    for entry in entries:
+        if entry.provider is not None:
+            made = entry.facts.provenance
+            told = (made.get(name, "unknown") for name in ("command", "commit", "torch"))
+            official.setdefault((entry.provider, *told), []).append(entry.facts.identity[:12])
+    for (provider, command, commit, torch), identities in official.items():
+        yield (
+            f"official, provided by {provider} ({', '.join(identities)}): {command}, commit "
+            f"{commit[:12]}, torch {torch}"
+        )
 
 
 def _row(entry: CachedNetwork) -> tuple[str, ...]:
@@ -152,7 +251,7 @@ def _row(entry: CachedNetwork) -> tuple[str, ...]:
         str(facts.image_size or "any"),
         accuracy or "-",
         f"{entry.bytes / 2**20:.1f}",
-        _age(time.time() - entry.changed),
+        _age(time.time() - entry.changed) if entry.provider is None else "official",
     )
 
 

@@ -23,6 +23,7 @@ def dfbench_datasets() -> tuple[DatasetSpec, ...]:
             "shapes",
             "drawn figures, 20 + 10 classes, 32 px or any other size, no download",
             "dfbench.datasets.shapes:open_shapes",
+            teachers="dfbench.datasets.shapes:teachers",
         ),
         DatasetSpec(
             "folder",

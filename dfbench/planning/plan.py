@@ -292,7 +292,7 @@ def _networks(request: RunRequest) -> set[str]:
     for teacher in request.teachers.values():
         # Errors in a name are reported when the session is opened.
         with suppress(DfbenchError):
-            names.add(stored_teacher(teacher, request.places.cache / "teachers")[1].network)
+            names.add(stored_teacher(teacher, request.places.cache / "teachers", {})[1].network)
     return names
 
 

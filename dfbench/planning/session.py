@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache as once
@@ -15,6 +16,7 @@ from dfbench.datasets.dataset import Dataset, ImageSet, NoImages
 from dfbench.errors import DfbenchError
 from dfbench.hookspecs import NO_IMAGES
 from dfbench.modality import MODALITIES, Modality
+from dfbench.need import Need, supplies_of
 from dfbench.planning.data import divided, open_choice, retrieval_images
 from dfbench.planning.external_teachers import (
     accuracies,
@@ -24,14 +26,17 @@ from dfbench.planning.external_teachers import (
     scenario_kind_of,
 )
 from dfbench.planning.settings import shared_settings
+from dfbench.plugins.code import folder_of
 from dfbench.plugins.networks import NetworkOffer
 from dfbench.process.messages import DatasetAnswer
+from dfbench.records.environment import read_environment
 from dfbench.records.record import Arithmetic
 from dfbench.request import DataChoice, RunRequest
-from dfbench.scenarios import parse_scenario
+from dfbench.scenarios import CLOSED, parse_scenario
 from dfbench.scenarios.classes import ScenarioClasses, ScenarioKind
 from dfbench.system.machine import available_cores
 from dfbench.teachers.external import ExternalTeachers, external_teachers, known_classes
+from dfbench.teachers.facts import official_files
 from dfbench.teachers.identities import NetworkIdentities, network_file
 from dfbench.teachers.recipe import PRETRAINED_IMAGE_SIZE, TeacherRecipe
 
@@ -59,6 +64,8 @@ class Session:
     """Registration of its datasets, for a process that opens them again."""
     external: ExternalTeachers = field(default_factory=dict)
     """External teachers, both or none."""
+    official: Mapping[str, Path] = field(default_factory=dict)
+    """Files of the networks that its datasets provide, by identity."""
     alternative_on_demand: bool = False
     """Whether alternative images are opened only for methods that need them: none were chosen, the
     dataset has no spare classes, and the teachers are external."""
@@ -150,15 +157,45 @@ class Session:
             known=self._known,
             external={modality: facts.identity for modality, facts in self.external.items()},
             plugin_networks={one.name: one.identity for one in self.plugin_networks},
+            official=self.official.keys(),
+            anew=self.request.train_teachers,
         )
 
     def network_file(self, identity: str) -> Path:
-        """The file in the cache of the network of an identity."""
-        return network_file(self.request.places.cache / "teachers", identity)
+        """The file of the network of an identity: a dataset's, or in the cache."""
+        cache = self.request.places.cache / "teachers"
+        return self.official.get(identity) or network_file(cache, identity)
+
+    @property
+    def _teaching(self) -> list[str]:
+        """The command that trains the teachers, free of paths."""
+        request = self.request
+        words = ["dfbench", "teachers", "train", "--dataset", self.dataset.name]
+        words += [] if request.scenario == CLOSED else ["--scenario", request.scenario]
+        words += ["--seed", str(request.seed), "--threads", str(self.threads), "--force"]
+        usual = TeacherRecipe()
+        for name, value in self.recipe.recorded.model_dump(mode="json").items():
+            if value != getattr(usual, name):
+                words += ["--set", f"teachers.{name}={value}"]
+        return words
+
+    def _provenance(self, kind: str) -> dict[str, str]:
+        environment = read_environment(self.device, self.threads)
+        needs = [need.value for need in Need if kind in supplies_of((need,))]
+        return {
+            "command": shlex.join([*self._teaching, *(w for n in needs for w in ("--need", n))]),
+            "commit": f"{environment.commit or 'unknown'}{' (changed)' * bool(environment.dirty)}",
+            "torch": environment.packages["torch"],
+            "processor": environment.device,
+        }
 
     @cached_property
     def teachers(self) -> TeacherStore:
         """The teachers that all methods share."""
+        return self.teacher_store()
+
+    def teacher_store(self, *, again: bool = False) -> TeacherStore:
+        """The same; with `again`, they are trained even if they are in the cache."""
         # Imported here, so that looking up a finished run does not wait for torch.
         import torch
 
@@ -175,6 +212,10 @@ class Session:
             known=self.networks.known,
             external=self.networks.external,
             plugin_networks=self.networks.plugin_networks,
+            official=self.official,
+            anew=self.networks.anew,
+            again=again,
+            provenance=self._provenance,
         )
 
 
@@ -208,7 +249,9 @@ class Sessions:
         key = request.model_copy(update=of_any_method).model_dump_json()
         if key not in self._sessions:
             budget, recipe = requested_settings(request)
-            external = external_teachers(request.teachers, request.places.cache / "teachers")
+            official = _official(self._answers.values())
+            cache = request.places.cache / "teachers"
+            external = external_teachers(request.teachers, cache, official)
             choice = checked_choice(request, external)
             if recipe.pretrained and choice.image_size is None:
                 choice = choice.model_copy(update={"image_size": PRETRAINED_IMAGE_SIZE})
@@ -219,7 +262,7 @@ class Sessions:
                 alternative()  # errors in them are reported here
             self._sessions[key] = Session(
                 *(request, dataset, alternative, budget, recipe, self._device, self._answers),
-                *(external, on_demand),
+                *(external, official, on_demand),
                 self._networks_of(recipe, external),
             )
         return self._sessions[key]
@@ -269,6 +312,15 @@ class Sessions:
             sized = key[0].model_copy(update={"image_size": opened.image_size})
             self._opened[key] = self._opened[(sized, cache, alternative_only)] = opened
         return self._opened[key]
+
+
+def _official(answers: Iterable[DatasetAnswer]) -> dict[str, Path]:
+    """Files of the networks that datasets provide, by identity. Raises `PluginFault`."""
+    offers = [answer.offer for answer in answers if answer.offer is not None]
+    folders = [folder_of(one.teachers, one.file) for one in offers if one.teachers is not None]
+    return {
+        identity: file for folder in folders for identity, file in official_files(folder).items()
+    }
 
 
 def _same_data(choice: DataChoice) -> DataChoice:

@@ -23,7 +23,7 @@ from typing import Any
 
 import pluggy
 
-from dfbench.errors import DfbenchError, InvalidInput
+from dfbench.errors import DfbenchError, InvalidInput, PluginFault
 
 IMPORT_SECONDS = 120.0
 """Time limit for importing a plugin: importing torch from a cold network disk takes a minute."""
@@ -78,6 +78,23 @@ def load_target(target: str, file: Path | None = None) -> Any:
     for part in attribute.split("."):
         found = getattr(found, part)
     return found
+
+
+def folder_of(target: str, file: Path | None = None) -> Path:
+    """The folder that `"module:folder"` names; the folder of a plugin's `file`, if it is one.
+
+    The module is not imported. Raises `PluginFault` if there is no such folder.
+    """
+    module, _, name = target.partition(":")
+    if file is None:
+        try:
+            spec = find_spec(module)
+        except (ImportError, ValueError):  # no such package around it
+            spec = None
+        file = Path(spec.origin) if spec is not None and spec.origin is not None else None
+    if file is None or not (file.parent / name).is_dir():
+        raise PluginFault(f"teachers={target!r} names no folder; allowed: 'module:folder'")
+    return file.parent / name
 
 
 def import_file(file: Path) -> ModuleType:

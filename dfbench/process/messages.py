@@ -107,6 +107,8 @@ class DatasetOffer(BaseModel):
     argument: str | None
     file: Path | None
     """The plugin file to import first, if the plugin is a file."""
+    teachers: str | None = None
+    """Folder of its trained networks, `"module:folder"`, if it provides any."""
 
 
 class MethodQuestion(BaseModel):
@@ -200,6 +202,8 @@ class Lesson(BaseModel):
     """Networks and activation records to make besides the two teachers."""
     measured: bool = False
     """Whether to measure the accuracy of external teachers."""
+    again: bool = False
+    """Whether to train networks that are in the cache again."""
 
 
 class Outcome(BaseModel):

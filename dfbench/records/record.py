@@ -47,6 +47,15 @@ class MetricDefinition(_Part):
     plugin_version: str | None = None
 
 
+class OfficialNetwork(_Part):
+    """What a record says of a network that the dataset provides."""
+
+    checksum: str
+    """Of its file: facts and weights."""
+    provenance: dict[str, str]
+    """What trained it: `command`, `commit`, `torch` and `processor`."""
+
+
 class TeacherRecord(_Part):
     """A teacher of the run."""
 
@@ -56,6 +65,8 @@ class TeacherRecord(_Part):
     classes: int
     external: str | None = None
     """Network and input size of an external teacher; None if the recipe trained it."""
+    official: OfficialNetwork | None = None
+    """None if the dataset does not provide it."""
 
 
 class PluginNetwork(_Part):
@@ -73,6 +84,8 @@ class SupplyRecord(_Part):
     identity: str
     accuracy: dict[str, float] = {}
     """Accuracy of a unified teacher on the test images by modality, in [0, 1]."""
+    official: OfficialNetwork | None = None
+    """None if the dataset does not provide it."""
 
 
 class Division(_Part):
@@ -152,6 +165,8 @@ class Record(_Part):
     """By name, those of the teachers and encoders that plugins offer."""
     supplies: dict[str, SupplyRecord] = {}
     """By name, for methods that declared a need."""
+    train_teachers: bool = False
+    """Whether the user had teachers trained in place of official ones."""
     metrics: dict[str, RecordedScore]
     """Scores of the headline representation, the method's embeddings."""
     representations: dict[str, dict[str, RecordedScore]]
@@ -172,6 +187,11 @@ class Record(_Part):
     peak_memory_mib: float
     parameters: int
     environment: Environment
+
+    @property
+    def official(self) -> bool:
+        """Whether all teachers are those that the dataset provides."""
+        return all(teacher.official for teacher in self.teachers.values())
 
     @property
     def scenario_title(self) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from dfbench.identity import canonical_json
 from dfbench.records.record import Record
+from dfbench.reporting.cells import short
 
 DEFAULT_METRIC = "map@all"
 
@@ -77,6 +78,19 @@ def lines(records: Iterable[Record], metric: str = DEFAULT_METRIC) -> list[Line]
     return sorted(found, key=lambda line: -fmean(line.values(metric) or [-1.0]))
 
 
+def official_notes(records: Iterable[Record]) -> list[str]:
+    """Identity, accuracy and provenance of official teachers, one line a seed."""
+    found = {}
+    for record in records:
+        parts = [(m, t, t.official) for m, t in sorted(record.teachers.items())]
+        if record.official:
+            told = ", ".join(f"{m} {t.identity[:12]} ({short(t.accuracy)})" for m, t, _ in parts)
+            made = next(official.provenance for *_, official in parts if official)
+            by = f"{made.get('command', 'unknown')}, commit {made.get('commit', 'unknown')[:8]}"
+            found[record.seed] = f"official teachers of seed {record.seed}: {told}; {by}"
+    return [found[seed] for seed in sorted(found)]
+
+
 def surroundings(record: Record) -> dict[str, Any]:
     """The settings besides data and seed that methods must share to be comparable."""
     return {
@@ -89,6 +103,7 @@ def surroundings(record: Record) -> dict[str, Any]:
             for modality, teacher in record.teachers.items()
             if teacher.external
         },
+        **({"teachers": "trained in place of official ones"} if record.train_teachers else {}),
     }
 
 

@@ -83,6 +83,7 @@ def run_command(record: Record) -> str:
     words += ["--threads", str(record.environment.threads)]
     for modality, teacher in record.teachers.items():
         words += [f"--{modality}-teacher", teacher.identity] if teacher.external else []
+    words += ["--train-teachers"] if record.train_teachers else []
     for key, value in changed_settings(record.budget, record.recipe).items():
         words += ["--set", f"{key}={value}"]
     return shlex.join([*words, "--alone"])

@@ -273,6 +273,9 @@ class RunRequest(ExternalOptions, FitOptions, MachineOptions):
             metavar="N",
         ),
     ] = 0
+    train_teachers: Annotated[
+        bool, Option(Switch(), "Train teachers even if the dataset provides official ones.")
+    ] = False
     plugins: PluginSources = PluginSources()
     places: Places
 
@@ -302,6 +305,7 @@ class RunOptions(TypedDict, total=False):
     data_root: StrPath | None
     photo_teacher: StrPath | None
     sketch_teacher: StrPath | None
+    train_teachers: bool
     device: Device
     threads: int | None
     devices: int

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from dfbench.errors import InvalidInput, PluginFault
 from dfbench.modality import MODALITIES, Modality
-from dfbench.need import ImageSource, Need, supplies_of
+from dfbench.need import ImageSource, Need, supplies_of, supply_identity
 from dfbench.planning.plan import Plan
 from dfbench.planning.session import Session
 from dfbench.process.handover import MakeArray
@@ -90,10 +90,17 @@ def ensure_networks(
     return _ensured(plan.session, wanted, supplies, supervision)
 
 
-def ensure_teachers(session: Session) -> dict[str, StoredNetwork]:
-    """The two teachers of a session, by name, from the cache; like `ensure_networks`."""
-    wanted = {f"{modality} teacher": session.networks.teacher(modality) for modality in MODALITIES}
-    return _ensured(session, wanted, (), None)
+def ensure_teachers(
+    session: Session, needs: Collection[str] = (), *, again: bool = False
+) -> dict[str, StoredNetwork]:
+    """The two teachers of a session and the networks of needs, by name; like `ensure_networks`.
+
+    With `again`, they are trained even if they are in the cache.
+    """
+    networks, supplies = session.networks, supplies_of(needs)
+    wanted = {f"{modality} teacher": networks.teacher(modality) for modality in MODALITIES}
+    wanted |= {name: supply_identity(networks, name) for name in supplies}
+    return _ensured(session, wanted, supplies, None, again=again)
 
 
 def external_accuracies(session: Session) -> dict[Modality, float]:
@@ -125,8 +132,10 @@ def _ensured(
     wanted: Mapping[str, str],
     supplies: tuple[str, ...],
     supervision: Supervision | None,
+    *,
+    again: bool = False,
 ) -> dict[str, StoredNetwork]:
-    found = _stored(session, wanted)
+    found = {} if again else _stored(session, wanted)
     if len(found) == len(wanted):
         return found
     for name, identity in wanted.items():
@@ -139,6 +148,7 @@ def _ensured(
         device=session.device,
         modalities=tuple(m for m in MODALITIES if f"{m} teacher" in wanted),
         supplies=supplies,
+        again=again,
     )
     watched = (supervision or Supervision()).untimed
     with tempfile.TemporaryDirectory(prefix="dfbench-") as folder:

@@ -8,6 +8,7 @@ from dfbench.datasets.dataset import ImageSet
 from dfbench.evaluation import Score
 from dfbench.modality import MODALITIES, Modality
 from dfbench.planning.plan import Plan
+from dfbench.planning.session import Session
 from dfbench.process.messages import FitFacts
 from dfbench.records.environment import read_environment
 from dfbench.records.record import (
@@ -15,6 +16,7 @@ from dfbench.records.record import (
     Digests,
     Division,
     MetricDefinition,
+    OfficialNetwork,
     PluginNetwork,
     QueryGroup,
     Record,
@@ -54,7 +56,7 @@ def make_record(
         numerics=session.numerics,
         budget=session.budget,
         recipe=session.recipe.recorded,
-        teachers={m: _teacher(m, ingredients.teachers[m], accuracies) for m in MODALITIES},
+        teachers={m: _teacher(session, m, ingredients.teachers[m], accuracies) for m in MODALITIES},
         plugin_networks={
             one.name: PluginNetwork(
                 plugin=one.plugin, plugin_version=one.plugin_version, version=one.version
@@ -63,10 +65,13 @@ def make_record(
         },
         supplies={
             name: SupplyRecord(
-                identity=network.facts.identity, accuracy=dict(network.facts.accuracies)
+                identity=network.facts.identity,
+                accuracy=dict(network.facts.accuracies),
+                official=_official(session, network),
             )
             for name, network in ingredients.supplies.items()
         },
+        train_teachers=session.request.train_teachers,
         metrics=metrics,
         representations={
             name: recorded_scores(r.evaluation.scores) for name, r in rankings.items() if name
@@ -113,7 +118,10 @@ def _data(plan: Plan, images: Mapping[Modality, ImageSet]) -> DataRecord:
 
 
 def _teacher(
-    modality: Modality, network: StoredNetwork, external: Mapping[Modality, float]
+    session: Session,
+    modality: Modality,
+    network: StoredNetwork,
+    external: Mapping[Modality, float],
 ) -> TeacherRecord:
     facts = network.facts
     accuracy = external.get(modality, facts.accuracy)
@@ -124,7 +132,15 @@ def _teacher(
         accuracy=accuracy,
         classes=len(facts.classes),
         external=f"{facts.network} at {facts.image_size} px" if external else None,
+        official=_official(session, network),
     )
+
+
+def _official(session: Session, network: StoredNetwork) -> OfficialNetwork | None:
+    facts = network.facts
+    if facts.identity not in session.official:
+        return None
+    return OfficialNetwork(checksum=network.checksum, provenance=dict(facts.provenance))
 
 
 def _division(plan: Plan) -> Division | None:

@@ -99,7 +99,7 @@ class _Part:
 def _identity(teacher: str, folder: Path) -> str:
     """Identity of an external teacher that a suite names, or what it says of that."""
     file = folder / Path(teacher).expanduser()
-    return stored_teacher(str(file), folder)[1].identity if file.is_file() else teacher
+    return stored_teacher(str(file), folder, {})[1].identity if file.is_file() else teacher
 
 
 def _names(entry: DatasetEntry) -> Iterator[str]:

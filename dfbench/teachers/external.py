@@ -21,11 +21,14 @@ _MOST = 4
 _PREFIX = re.compile(r"[0-9a-f]{4,32}")
 
 
-def external_teachers(named: Mapping[Modality, str], folder: Path) -> ExternalTeachers:
+def external_teachers(
+    named: Mapping[Modality, str], folder: Path, official: Mapping[str, Path]
+) -> ExternalTeachers:
     """The named teachers, copied into the cache folder; an empty mapping if none is named.
 
-    Raises `InvalidInput` for one teacher without the other, for a network that is not a teacher of
-    its modality, and for teachers without a common class.
+    `official` has the networks that datasets provide, by identity. Raises `InvalidInput` for one
+    teacher without the other, for a network that is not a teacher of its modality, and for teachers
+    without a common class.
     """
     if not named:
         return {}
@@ -36,7 +39,7 @@ def external_teachers(named: Mapping[Modality, str], folder: Path) -> ExternalTe
             f"--{there}-teacher {named[there]!r} without --{missing[0]}-teacher; allowed: both, or "
             "neither (then both are trained on the dataset)"
         )
-    external = {modality: _given(modality, named[modality], folder) for modality in MODALITIES}
+    external = {m: _given(m, named[m], folder, official) for m in MODALITIES}
     _check_common(external)
     return external
 
@@ -52,17 +55,22 @@ def working_size(external: ExternalTeachers) -> int | None:
     return max(sizes, default=None)
 
 
-def stored_teacher(name: str, folder: Path) -> tuple[Path, NetworkFacts]:
+def stored_teacher(
+    name: str, folder: Path, official: Mapping[str, Path]
+) -> tuple[Path, NetworkFacts]:
     """The file and facts of a stored network, by file or by a prefix of its identity.
 
-    Its tensors are not read. Raises `InvalidInput` if there is no such network, or more than one.
+    `official` has the networks that datasets provide, by identity; others are in the cache
+    `folder`. Its tensors are not read. Raises `InvalidInput` if there is no such network, or more
+    than one.
     """
     path = Path(name)
     if path.is_file():
         return path, _facts(path)
     found = []
     if _PREFIX.fullmatch(name):
-        found = [file for file in networks_in(folder) if file.name.startswith(name)]
+        known = {**{file.stem: file for file in networks_in(folder)}, **official}
+        found = [file for identity, file in sorted(known.items()) if identity.startswith(name)]
     if len(found) > 1:
         told = "; ".join(_told(path) for path in found[:_MOST])
         raise InvalidInput(
@@ -77,8 +85,10 @@ def stored_teacher(name: str, folder: Path) -> tuple[Path, NetworkFacts]:
     return found[0], _facts(found[0])
 
 
-def _given(modality: Modality, name: str, folder: Path) -> NetworkFacts:
-    path, facts = stored_teacher(name, folder)
+def _given(
+    modality: Modality, name: str, folder: Path, official: Mapping[str, Path]
+) -> NetworkFacts:
+    path, facts = stored_teacher(name, folder, official)
     if facts.kind not in (TEACHER, IMPORTED) or facts.modality != modality:
         what = f"{facts.modality} teacher" if facts.kind in (TEACHER, IMPORTED) else facts.kind
         raise InvalidInput(

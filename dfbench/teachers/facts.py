@@ -44,6 +44,8 @@ class NetworkFacts:
     modalities."""
     origin: str | None = None
     """File name of an imported teacher."""
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    """What trained it: `command`, `commit`, `torch` and `processor`."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,10 @@ class CachedNetwork:
     bytes: int
     changed: float
     """Time of writing, in seconds since the epoch."""
+    checksum: str
+    """Checksum of facts and tensors at the time of writing."""
+    provider: str | None = None
+    """Name of the dataset that provides it; None for a network in the cache."""
 
     @property
     def content(self) -> dict[str, Any]:
@@ -95,6 +101,9 @@ class CachedNetwork:
             "image_size": facts.image_size,
             "accuracy": dict(facts.accuracies) or facts.accuracy,
             "origin": facts.origin,
+            "provider": self.provider,
+            "provenance": dict(facts.provenance),
+            "checksum": self.checksum,
             "seconds": facts.seconds,
             "bytes": self.bytes,
             "changed": datetime.fromtimestamp(self.changed, UTC).isoformat(timespec="seconds"),
@@ -102,13 +111,16 @@ class CachedNetwork:
         }
 
 
-def entry_of(path: Path) -> CachedNetwork | None:
+def entry_of(path: Path, provider: str | None = None) -> CachedNetwork | None:
     """The network stored in a file; None if dfbench did not write it or it is missing."""
     try:
         header, status = read_header(path), path.stat()
     except OSError:
         return None
-    return CachedNetwork(path, header.facts, status.st_size, status.st_mtime) if header else None
+    if header is None:
+        return None
+    size, changed = status.st_size, status.st_mtime
+    return CachedNetwork(path, header.facts, size, changed, header.checksum, provider)
 
 
 def networks_in(folder: Path) -> list[Path]:
@@ -116,11 +128,16 @@ def networks_in(folder: Path) -> list[Path]:
     return [path for path in files.entries(folder) if path.suffix == ".safetensors"]
 
 
-def entries(folder: Path) -> tuple[list[CachedNetwork], list[Path]]:
+def official_files(folder: Path) -> Mapping[str, Path]:
+    """The networks in the folder of a dataset that provides them, by identity."""
+    return {path.stem: path for path in networks_in(folder)}
+
+
+def entries(folder: Path, provider: str | None = None) -> tuple[list[CachedNetwork], list[Path]]:
     """The networks in a folder, newest first, and the files that are not networks."""
     found, strange = [], []
     for path in networks_in(folder):
-        entry = entry_of(path)
+        entry = entry_of(path, provider)
         if entry is None:
             strange.append(path)
         else:

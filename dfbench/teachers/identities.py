@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +14,8 @@ from dfbench.teachers.imagenet import imagenet_checksum
 from dfbench.teachers.recipe import RECIPE_VERSION, RECORDS_VERSION, TeacherRecipe
 
 _Parts = dict[str, object]
+_OFFICIAL_NUMERICS = "cpu-fp32"
+"""Numerics of the networks that datasets provide, which are used with any other too."""
 
 
 def network_file(folder: Path, identity: str) -> Path:
@@ -39,6 +41,10 @@ class NetworkIdentities:
     """Identities of external teachers, both or none."""
     plugin_networks: Mapping[str, object] = field(default_factory=dict)
     """Plugin and version of each network that a plugin offers, by name."""
+    official: Collection[str] = ()
+    """Identities of the networks that a dataset provides."""
+    anew: bool = False
+    """Whether networks are trained even if a dataset provides them, under another identity."""
 
     @cached_property
     def photo(self) -> str:
@@ -130,4 +136,10 @@ class NetworkIdentities:
         if self.plugin_networks:
             parts["plugin networks"] = dict(self.plugin_networks)
         content = {**schedule, **parts, "seed": self.seed, "numerics": self.numerics}
-        return identify(kind, RECIPE_VERSION, content)
+        own = identify(kind, RECIPE_VERSION, content)
+        as_provided = {**content, "numerics": _OFFICIAL_NUMERICS}
+        provided = identify(kind, RECIPE_VERSION, as_provided)
+        if provided not in self.official:
+            return own
+        # On another machine, the same recipe gives weights that differ from those provided.
+        return identify(kind, RECIPE_VERSION, {**content, "anew": True}) if self.anew else provided

@@ -27,7 +27,7 @@ from dfbench.teachers.pretrained import PretrainedWeights, imagenet_weights
 from dfbench.teachers.recipe import TeacherRecipe
 from dfbench.teachers.stored import (
     load_backbone,
-    read_facts,
+    read_whole,
     save_tensors,
 )
 from dfbench.teachers.training import (
@@ -46,6 +46,8 @@ class StoredNetwork:
 
     path: Path
     facts: NetworkFacts
+    checksum: str
+    """Checksum of the file's facts and tensors."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,16 @@ class TeacherStore:
     """Identities of external teachers in the cache, both or none."""
     plugin_networks: Mapping[str, object] = field(default_factory=dict)
     """As in `NetworkIdentities`."""
+    official: Mapping[str, Path] = field(default_factory=dict)
+    """Files of the networks that a dataset provides, by identity."""
+    anew: bool = False
+    """Whether networks are trained even if a dataset provides them."""
+    again: bool = False
+    """Whether networks are trained even if they are in the cache."""
+    provenance: Callable[[str], Mapping[str, str]] = lambda _: {}
+    """Returns the provenance of a network that is trained now, by its kind."""
+    _made: set[str] = field(default_factory=set)
+    """Identities of the networks trained by this process."""
 
     @cached_property
     def identities(self) -> NetworkIdentities:
@@ -80,6 +92,8 @@ class TeacherStore:
             known=self.known,
             external=self.external,
             plugin_networks=self.plugin_networks,
+            official=self.official.keys(),
+            anew=self.anew,
         )
 
     def teacher(self, modality: Modality) -> StoredNetwork:
@@ -130,11 +144,20 @@ class TeacherStore:
         return network, weights
 
     def stored(self, identity: str) -> StoredNetwork | None:
-        """The network of an identity, if the cache has an undamaged copy."""
-        path = network_file(self.folder, identity)
-        facts = read_facts(path)
-        whole = facts is not None and facts.identity == identity
-        return StoredNetwork(path, facts) if facts and whole else None
+        """The network of an identity, if a dataset provides it or the cache has an undamaged copy.
+
+        Raises `InvalidInput` for a damaged file that a dataset provides.
+        """
+        path = self.official.get(identity) or network_file(self.folder, identity)
+        header = read_whole(path)
+        if header is not None and header.facts.identity == identity:
+            return StoredNetwork(path, header.facts, header.checksum)
+        if identity in self.official:
+            raise InvalidInput(
+                f"{str(path)!r}, an official network of the dataset, is damaged; install the "
+                "dataset's package again, or train your own: --train-teachers"
+            )
+        return None
 
     def _kept(self, identity: str) -> StoredNetwork:
         found = self.stored(identity)
@@ -149,20 +172,22 @@ class TeacherStore:
         """The network of an identity from the cache, made by one process if it is not there."""
         path = network_file(self.folder, identity)
         waiting = f"another process is training network {identity[:12]}: waiting"
-        found = self.stored(identity)
+        again = self.again and identity not in self._made
+        found = None if again else self.stored(identity)
         if found is not None:
             return found
         with FileLock(path.with_suffix(".lock"), waiting):
-            found = self.stored(identity)  # if another process trained it meanwhile
+            # Another process may have trained it meanwhile.
+            found = None if again else self.stored(identity)
             if found is not None:
                 return found
-            if path.exists():
+            if path.exists() and not again:
                 note(f"{path} is damaged and not used: training it again")
             started = time.monotonic()
             tensors, facts = make()
             facts = replace(facts, seconds=round(time.monotonic() - started, 1))
-            save_tensors(path, tensors, facts)
-            return StoredNetwork(path, facts)
+            self._made.add(identity)
+            return StoredNetwork(path, facts, save_tensors(path, tensors, facts))
 
     def facts(self, kind: str, identity: str, **more: Any) -> NetworkFacts:
         """What is stored with a network of this store."""
@@ -173,6 +198,7 @@ class TeacherStore:
             0.0,
             image_size=self.dataset.image_size,
             pretrained=self.recipe.pretrained,
+            provenance=self.provenance(kind),
             **more,
         )
 

@@ -21,24 +21,31 @@ from dfbench.modality import MODALITIES, Modality
 from dfbench.networks import Backbone, Classifier, ModalityNet, Normaliser, new_backbone, placed
 from dfbench.system.files import atomic_path
 from dfbench.teachers.activations import ActivationRecords
-from dfbench.teachers.facts import IMPORTED, TEACHER, NetworkFacts, entry_of, read_header
+from dfbench.teachers.facts import IMPORTED, TEACHER, Header, NetworkFacts, entry_of, read_header
 from dfbench.teachers.teacher import Teacher
 
 _ANY_SIZE = 32
 """Placeholder image size for networks that do not depend on it."""
 
 
-def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: NetworkFacts) -> None:
-    """Write named tensors and facts as one safetensors file with a checksum, atomically."""
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: NetworkFacts) -> str:
+    """Write named tensors and facts as one safetensors file, atomically; return its checksum."""
     content = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     header = json.dumps(asdict(facts))
     with atomic_path(path) as temporary:
-        metadata = {"dfbench": header, "checksum": checksum(header, content)}
-        temporary.write_bytes(save(content, metadata))
+        found = checksum(header, content)
+        temporary.write_bytes(save(content, {"dfbench": header, "checksum": found}))
+    return found
 
 
 def read_facts(path: Path) -> NetworkFacts | None:
     """The facts of a stored network; None if the file is missing, damaged or not dfbench's."""
+    header = read_whole(path)
+    return None if header is None else header.facts
+
+
+def read_whole(path: Path) -> Header | None:
+    """The verified header of a stored network; None like `read_facts`."""
     header = read_header(path) if path.is_file() else None
     if header is None:
         return None
@@ -46,7 +53,7 @@ def read_facts(path: Path) -> NetworkFacts | None:
         whole = header.checksum == checksum(header.text, _tensors(path))
     except SafetensorError:
         return None
-    return header.facts if whole else None
+    return header if whole else None
 
 
 def checksum(header: str, tensors: Mapping[str, Tensor]) -> str:

@@ -66,10 +66,11 @@ def teach(folder: Path) -> Outcome:
         offer.register()
     session = Sessions(lesson.datasets, lesson.device, lesson.networks).open(lesson.request)
     pin_numerics(session.threads, lesson.request.seed)
+    teachers = session.teacher_store(again=lesson.again)
     for modality in lesson.modalities:
-        session.teachers.teacher(modality)
+        teachers.teacher(modality)
     for name in lesson.supplies:
-        supplied(session.teachers, name)
+        supplied(teachers, name)
     return Outcome(accuracies=session.external_accuracies if lesson.measured else None)
 
 
@@ -182,6 +183,7 @@ def _dataset_answer(host: PluginHost, name: str) -> DatasetAnswer:
         target=found.spec.target,
         argument=found.spec.argument,
         file=found.plugin.file,
+        teachers=found.spec.teachers,
     )
     return DatasetAnswer(offer=offer)
 

@@ -13,7 +13,7 @@ from statistics import fmean
 
 from dfbench.records.record import Record
 from dfbench.reporting.cells import NONE, metric_title, short, signed, span
-from dfbench.reporting.lines import Line, lines, tables
+from dfbench.reporting.lines import Line, lines, official_notes, tables
 from dfbench.reporting.overlap import group_notes, group_values, query_groups
 from dfbench.reporting.published import (
     ZERO_SHOT,
@@ -238,6 +238,7 @@ def _notes(
         f"{short(first.chance)}; teacher accuracy "
         + ", ".join(f"{m} {span(values)}" for m, values in sorted(accuracies.items()))
     ]
+    notes += official_notes(records)
     for name in metrics:
         scored = next((record for record in records if name in record.metrics), None)
         if scored is not None:

@@ -159,7 +159,9 @@ def _with_file(answer: DatasetAnswer, moved: Callable[[Path], Path]) -> DatasetA
     offer = answer.offer
     if offer is None or offer.file is None:
         return answer
-    return answer.model_copy(update={"offer": offer.model_copy(update={"file": moved(offer.file)})})
+    # Networks beside a plugin file stay at home; a task is sent those that it needs.
+    update = {"file": moved(offer.file), "teachers": None}
+    return answer.model_copy(update={"offer": offer.model_copy(update=update)})
 
 
 Files = Mapping[str, bytes]
