@@ -99,6 +99,7 @@ def train(
     anew; runs use those instead of official teachers with --train-teachers.
     """
     from dfbench.planning.plan import open_session
+    from dfbench.plugins.code import folder_of
     from dfbench.runs.ingredients import ensure_teachers
     from dfbench.teachers.facts import entry_of
 
@@ -114,9 +115,13 @@ def train(
     networks = ensure_teachers(session, needs, again=force)
     if out is not None:
         _copy(session, networks, out)
-    files = {network.path: network.facts.identity for network in networks.values()}
-    provided = session.request.data.kind
-    found = [entry_of(f, provided if i in session.official else None) for f, i in files.items()]
+    owners = {
+        folder_of(answer.offer.teachers, answer.offer.file): name
+        for name, answer in session.offers.items()
+        if answer.offer is not None and answer.offer.teachers is not None
+    }
+    files = [network.path for network in networks.values()]
+    found = [entry_of(file, owners.get(file.parent)) for file in files]
     _print("teachers", [entry for entry in found if entry], form)
 
 

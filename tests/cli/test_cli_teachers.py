@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -48,9 +49,10 @@ def test_list_tells_what_the_cache_holds_and_what_it_cannot_read(trained: Bench)
     cache = trained.place / "cache"
     (cache / "teachers" / "broken.safetensors").write_bytes(b"nonsense")
     listed = trained.call("teachers", "list", "--cache", str(cache), "--format", "json")
-    kinds = sorted(entry["kind"] for entry in listed.json)
+    cached = [entry for entry in listed.json if entry["provider"] is None]
+    kinds = sorted(entry["kind"] for entry in cached)
     assert kinds == ["initialisation", "teacher", "teacher"]
-    teacher = next(entry for entry in listed.json if entry["modality"] == "photo")
+    teacher = next(entry for entry in cached if entry["modality"] == "photo")
     assert teacher["classes"] == list(BENCHMARK)
     assert 0 <= teacher["accuracy"] <= 1
     assert "broken.safetensors" in listed.err
@@ -62,7 +64,7 @@ def test_list_tells_what_the_cache_holds_and_what_it_cannot_read(trained: Bench)
 def test_show_tells_one_network_whole(trained: Bench) -> None:
     cache = str(trained.place / "cache")
     listed = trained.call("teachers", "list", "--cache", cache, "--format", "json").json
-    teacher = next(entry for entry in listed if entry["modality"] == "sketch")
+    teacher = next(one for one in listed if (one["modality"], one["provider"]) == ("sketch", None))
     by_identity = trained.call(
         *("teachers", "show", teacher["identity"][:8], "--cache", cache, "--format", "json")
     ).json
@@ -90,10 +92,17 @@ def test_show_refuses_what_is_no_network_or_damaged(trained: Bench) -> None:
     assert "is damaged" in trained.call("teachers", "show", str(file)).refused()
 
 
-def test_empty_cache_lists_nothing_and_says_what_to_do(bench: Bench, tmp_path: Path) -> None:
-    done = bench.call("teachers", "list", "--cache", str(tmp_path / "nothing"))
-    assert done.status == 0
-    assert "dfbench teachers train" in done.out
+def test_empty_cache_lists_official_networks_only(bench: Bench, tmp_path: Path) -> None:
+    nothing = ("--cache", str(tmp_path / "nothing"))
+    listed = bench.call("teachers", "list", *nothing, "--format", "json").json
+    assert {entry["provider"] for entry in listed} == {"shapes"}
+    kinds = Counter(entry["modality"] or entry["kind"] for entry in listed)
+    assert kinds == dict.fromkeys(("photo", "sketch", "initialisation", "modality classifier"), 3)
+    told = bench.call("teachers", "list", *nothing).out
+    assert "official, provided by shapes" in told
+    photo = next(entry for entry in listed if entry["modality"] == "photo")
+    shown = bench.call("teachers", "show", photo["identity"][:8], *nothing, "--format", "json").json
+    assert shown["provenance"]["command"].startswith("dfbench teachers train --dataset shapes")
 
 
 def test_numbers_of_a_normaliser_that_are_none_are_refused(bench: Bench) -> None:
