@@ -42,7 +42,6 @@ _OF_A_FIT = {
     "method",
     "settings",
     "devices",
-    "train_teachers",  # here: --force
     *FitOptions.model_fields,
     *ExternalOptions.model_fields,
 }

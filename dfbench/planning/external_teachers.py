@@ -36,6 +36,11 @@ def checked_choice(request: RunRequest, external: ExternalTeachers) -> DataChoic
                 "and --sketch-teacher only"
             )
         return choice.model_copy(update={"holdout": choice.holdout or "fifth"})
+    if request.train_teachers:
+        raise InvalidInput(
+            "--train-teachers cannot be combined with --photo-teacher and --sketch-teacher, which "
+            "are already trained; allowed: either"
+        )
     if request.scenario != CLOSED:
         raise InvalidInput(
             f"--scenario {request.scenario} cannot be combined with --photo-teacher and "

@@ -29,7 +29,7 @@ from dfbench.errors import (
     unknown_name,
 )
 from dfbench.hookspecs import NO_IMAGES
-from dfbench.modality import Modality
+from dfbench.modality import MODALITIES, Modality
 from dfbench.plugins.sources import PluginSources
 from dfbench.request.option import Option, declared, refusals
 from dfbench.request.settings import Settings
@@ -158,7 +158,7 @@ class DataChoice(DataOptions):
 
 
 class ExternalOptions(_Options):
-    """External teachers; without them both teachers are trained."""
+    """External teachers; without them the dataset provides both, or they are trained."""
 
     photo_teacher: Annotated[
         str | None,
@@ -172,6 +172,9 @@ class ExternalOptions(_Options):
     sketch_teacher: Annotated[
         str | None, Option(Text(), "The same for sketches; give both or neither.", metavar="T")
     ] = None
+    train_teachers: Annotated[
+        bool, Option(Switch(), "Train teachers even if the dataset provides official ones.")
+    ] = False
 
 
 class FitOptions(_Options):
@@ -273,9 +276,6 @@ class RunRequest(ExternalOptions, FitOptions, MachineOptions):
             metavar="N",
         ),
     ] = 0
-    train_teachers: Annotated[
-        bool, Option(Switch(), "Train teachers even if the dataset provides official ones.")
-    ] = False
     plugins: PluginSources = PluginSources()
     places: Places
 
@@ -333,7 +333,7 @@ def read_options(
             raise unknown_name("option", key, known, "dfbench run --help")
     base = absolute(base or Path())
     dataset = options.get("dataset")
-    external = any(options.get(key) is not None for key in ExternalOptions.model_fields)
+    external = any(options.get(f"{modality}_teacher") is not None for modality in MODALITIES)
     if dataset is None and not external:
         raise InvalidConfig(
             "no --dataset; allowed without it: --photo-teacher T --sketch-teacher T (see: dfbench "

@@ -203,6 +203,8 @@ def test_official_teacher_may_be_named_like_any_other(hues: Hues) -> None:
     record = hues.record("fresh", "--force", *named)
     assert _identities(record) == {teacher["identity"] for teacher in official.values()}
     assert record["teachers"]["photo"]["external"]
+    line = hues.run("fresh", "--train-teachers", *named).refused()
+    assert "--train-teachers cannot be combined with --photo-teacher" in line
 
 
 def test_dataset_without_its_folder_of_teachers_is_refused(hues: Hues) -> None:

@@ -177,6 +177,7 @@ GIVEN: dict[str, Any] = {
     "skip_unreadable": True,
     "photo_teacher": "p.safetensors",
     "sketch_teacher": "abcdef",
+    "train_teachers": True,
     "device": "cpu",
     "threads": 3,
     "devices": 2,
@@ -253,6 +254,7 @@ def test_options_mean_the_same_request_everywhere(
         'alternative_classes = "key"\nalternative = "shapes"\nimage_size = 48\n'
         'holdout = "literature"\nduplicate_photos = true\nskip_unreadable = true\ncompile = true\n'
         'photo_teacher = "p.safetensors"\nsketch_teacher = "abcdef"\n'
+        "train_teachers = true\n"
         '[run]\ndevice = "cuda"\nthreads = 3\ndevices = 2\ntimeout = "30m"\n'
     )
     places = {name: tmp_path / GIVEN[name] for name in ("results", "runs", "cache", "data_root")}
