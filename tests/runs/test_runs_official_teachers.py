@@ -12,6 +12,9 @@ from typing import Any
 import pytest
 from bench import TINY, Bench, Finished
 
+from dfbench import DatasetSpec
+from dfbench.errors import PluginFault
+
 DATASET = """
 from pathlib import Path
 
@@ -212,6 +215,14 @@ def test_dataset_without_its_folder_of_teachers_is_refused(hues: Hues) -> None:
         file.unlink()
     hues.provided.rmdir()
     assert "'hues:teachers' names no folder" in hues.run("fresh").refused()
+
+
+@pytest.mark.parametrize(
+    "folder", ["teachers", "", "hues:", ":teachers", "a:b:c", "hues:../other", "hues:a/b", 3]
+)
+def test_folder_of_teachers_that_is_no_folder_of_a_module_is_refused(folder: Any) -> None:
+    with pytest.raises(PluginFault, match="teachers=.*allowed: None, or 'module:folder'"):
+        DatasetSpec("hues", "plain colours", "hues:Hues", teachers=folder)
 
 
 def test_unknown_need_is_named_with_the_nearest(bench: Bench) -> None:
