@@ -116,14 +116,15 @@ def test_official_teachers_are_used_and_recorded(hues: Hues) -> None:
         *("teachers", "list", "--plugin", str(hues.plugin), "--format", "json"),
         *("--cache", str(hues.bench.place / "fresh")),
     ).json
-    checksums = {one["identity"]: one["checksum"] for one in listed if one["provider"] == "hues"}
+    theirs = [one for one in listed if one["provider"] == "hues"]
+    checksums = {one["identity"]: one["checksum"] for one in theirs}
     assert checksums.keys() == provided
     for teacher in record["teachers"].values():
         assert teacher["official"]["checksum"] == checksums[teacher["identity"]]
         command = teacher["official"]["provenance"]["command"]
         assert command.startswith("dfbench teachers train --dataset hues --seed 0 --threads 1")
         assert str(hues.bench.place) not in command
-    (classifier,) = (one for one in listed if one["kind"] == "modality classifier")
+    (classifier,) = (one for one in theirs if one["kind"] == "modality classifier")
     assert classifier["provenance"]["command"].endswith("--need 'modality classifier'")
 
 
@@ -221,7 +222,7 @@ def test_dataset_without_its_folder_of_teachers_is_refused(hues: Hues) -> None:
     "folder", ["teachers", "", "hues:", ":teachers", "a:b:c", "hues:../other", "hues:a/b", 3]
 )
 def test_folder_of_teachers_that_is_no_folder_of_a_module_is_refused(folder: Any) -> None:
-    with pytest.raises(PluginFault, match="teachers=.*allowed: None, or 'module:folder'"):
+    with pytest.raises(PluginFault, match=r"teachers=.*allowed: None, or 'module:folder'"):
         DatasetSpec("hues", "plain colours", "hues:Hues", teachers=folder)
 
 
