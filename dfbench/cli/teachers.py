@@ -19,7 +19,7 @@ from dfbench.cli.options import (
     plugin_sources,
 )
 from dfbench.cli.parameters import request_option, request_options
-from dfbench.errors import InvalidConfig
+from dfbench.errors import InvalidConfig, PluginFault
 from dfbench.request import (
     DataChoice,
     DataOptions,
@@ -103,6 +103,11 @@ def train(
     from dfbench.teachers.facts import entry_of
 
     _check_needs(needs)
+    if force and out is not None:
+        raise InvalidConfig(
+            "--out with --force; allowed: either, because networks trained in place of official "
+            f"ones are not official (to replace those in {str(out)!r}, empty it first)"
+        )
     request, _ = read_options(options, plugin_sources(plugin_files, plugins_dir))
     request = request.model_copy(update={"train_teachers": force})
     if request.settings.method:
@@ -173,8 +178,14 @@ def _provided(plugin_files: tuple[Path, ...], plugins_dir: Path | None) -> dict[
     from dfbench.plugins.host import PluginHost
 
     host = PluginHost.of(plugin_sources(plugin_files, plugins_dir))
-    offers = ((name, o.spec.teachers, o.plugin.file) for name, o in host.datasets.items())
-    return {name: folder_of(teachers, file) for name, teachers, file in offers if teachers}
+    found = {}
+    for name, offer in host.datasets.items():
+        if offer.spec.teachers is not None:
+            try:
+                found[name] = folder_of(offer.spec.teachers, offer.plugin.file)
+            except PluginFault as fault:  # it does not affect other datasets
+                note(f"left out: dataset {name!r}: {fault}")
+    return found
 
 
 @teachers_group.command()

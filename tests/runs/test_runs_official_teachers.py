@@ -216,6 +216,18 @@ def test_dataset_without_its_folder_of_teachers_is_refused(hues: Hues) -> None:
         file.unlink()
     hues.provided.rmdir()
     assert "'hues:teachers' names no folder" in hues.run("fresh").refused()
+    cache = ("--cache", str(hues.bench.place / "fresh"))
+    listed = hues.bench.call("teachers", "list", "--plugin", str(hues.plugin), *cache)
+    assert "left out: dataset 'hues'" in listed.err
+    assert "provided by shapes" in listed.out
+
+
+def test_official_folder_is_not_filled_with_networks_trained_in_place_of_its_own(
+    hues: Hues,
+) -> None:
+    options = hues.options("fresh", "--force", "--out", str(hues.provided))
+    line = hues.bench.call("teachers", "train", *options).refused()
+    assert "--out with --force; allowed: either" in line
 
 
 @pytest.mark.parametrize(
