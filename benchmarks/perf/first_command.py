@@ -66,8 +66,6 @@ class Stages:
 
 def imported() -> Any:
     """The modules of the command, imported."""
-    import dfbench.reporting.tables.summary
-
     import dfbench.cli.run
     import dfbench.runs.execute
 
@@ -77,8 +75,7 @@ def imported() -> Any:
 def run(stages: Stages, place: Path, steps: int, *, train: bool) -> None:
     """The command, stage by stage, with all files in one folder."""
     stages.measure("import of torch and dfbench", imported)
-    from dfbench.reporting.tables.summary import print_run
-
+    from dfbench.cli.run import print_run
     from dfbench.modality import MODALITIES
     from dfbench.numerics import pin_numerics
     from dfbench.planning.plan import plan_methods

@@ -121,7 +121,7 @@ def _run(
     if form == "json":
         print_json(finished[-1].record.model_dump(mode="json"))
     else:
-        _print_run(finished)
+        print_run(finished)
 
 
 def _fit(plan: Plan, supervision: Supervision, *, force: bool, form: str) -> None:
@@ -135,7 +135,7 @@ def _fit(plan: Plan, supervision: Supervision, *, force: bool, form: str) -> Non
         output().print(f"encoders (not scored: no test images): {file}", markup=False)
 
 
-def _print_run(runs: list[Run]) -> None:
+def print_run(runs: list[Run]) -> None:
     """Print the scores of a command's runs, the requested one last, and the paths of the files."""
     for run in runs:
         if run.reused:

@@ -206,6 +206,7 @@ def job_of(
         },
         supplies={name: resolved(network) for name, network in ingredients.supplies.items()},
         pairs=_source_pairs(plan, run_source),
+        networks=session.plugin_networks,
         arrays=arrays,
         scored=bool(session.dataset.classes),
         devices=session.request.devices,
