@@ -13,7 +13,11 @@ class Budget(BaseModel):
     """Initialisation and training of the encoders; their backbones are those of the teachers."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
+        frozen=True,
+        extra="forbid",
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+        defer_build=True,
     )
 
     encoder_init: Literal["teacher", "random"] = "teacher"

@@ -5,20 +5,42 @@ from __future__ import annotations
 import errno
 import io
 import os
+import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 import torch
 from bench import ALTERNATIVE, BENCHMARK, Bench
+from filelock import FileLock
 from PIL import Image, ImageDraw
+from preloaded import Workers
 
 if not torch.cuda.is_available():
     # Triton's interpreter stands in for a GPU; it is chosen when Triton is first imported.
     os.environ.setdefault("TRITON_INTERPRET", "1")
+
+
+MOST_WORKERS = 8
+"""Workers of pytest-xdist by `-n auto`: each holds about half a gigabyte."""
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """As many workers as this process may use cores, within memory."""
+    gibibytes = psutil.virtual_memory().available / 2**30
+    return max(1, min(MOST_WORKERS, len(os.sched_getaffinity(0)), int(gibibytes)))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interruptible() -> None:
+    """Ctrl-C interrupts, here and in children, even if a shell started this in its background."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -43,9 +65,28 @@ def one_thread(wide_terminal: None) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def session_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of this session that the workers of pytest-xdist share."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "shared"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def pictures(session_folder: Path) -> Path:
     """A folder of five drawn classes, twelve photos and twelve sketches each, 32 px."""
-    root = tmp_path_factory.mktemp("data") / "pictures"
+    root = session_folder / "data" / "pictures"
+    with FileLock(session_folder / "pictures.lock"):
+        if not root.exists():
+            made = session_folder / "half done"
+            _draw(made)
+            root.parent.mkdir()
+            made.rename(root)
+    return root
+
+
+def _draw(root: Path) -> None:
     rng = np.random.RandomState(0)
     for modality in ("photo", "sketch"):
         for number, name in enumerate(sorted((*BENCHMARK, *ALTERNATIVE))):
@@ -53,7 +94,6 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
             folder.mkdir(parents=True)
             for i in range(12):
                 _drawn(modality, number, rng).save(folder / f"{i}.png")
-    return root
 
 
 def _drawn(modality: str, number: int, rng: np.random.RandomState) -> Image.Image:
@@ -74,9 +114,9 @@ def _drawn(modality: str, number: int, rng: np.random.RandomState) -> Image.Imag
 
 
 @pytest.fixture(scope="session")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def cache(session_folder: Path) -> Path:
     """Decoded images and trained teachers that all tests share."""
-    return tmp_path_factory.mktemp("cache")
+    return session_folder / "cache"
 
 
 @pytest.fixture
@@ -89,6 +129,31 @@ def bench(
 ) -> Bench:
     """The command line with folders of its own; children are real processes."""
     return Bench(tmp_path, monkeypatch, capsys, pictures, cache)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def preloaded(one_thread: None) -> Iterator[None]:
+    """Workers are copies of a process that has torch: seconds less for each."""
+    from dfbench.process import supervision
+
+    del one_thread
+    workers = Workers()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(supervision, "subprocess", workers.subprocess())
+        yield
+    workers.close()
+
+
+@pytest.fixture(autouse=True)
+def as_users_start_them(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, preloaded: None
+) -> None:
+    """Workers of a test marked `new_process` are new processes."""
+    from dfbench.process import supervision
+
+    del preloaded
+    if request.node.get_closest_marker("new_process") is not None:
+        monkeypatch.setattr(supervision, "subprocess", subprocess)
 
 
 @pytest.fixture

@@ -5,30 +5,13 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Set
+from collections.abc import Iterator, MutableMapping, Set
 from contextlib import suppress
-from typing import NoReturn
+from importlib import import_module
+from typing import Any, NoReturn
 
 import rich_click as click
 
-from dfbench.cli.check import check
-from dfbench.cli.compare import compare
-from dfbench.cli.completion import completion
-from dfbench.cli.data import data_group
-from dfbench.cli.doctor import doctor
-from dfbench.cli.draw import draw
-from dfbench.cli.evaluate import evaluate
-from dfbench.cli.export import export
-from dfbench.cli.lists import describe, list_group
-from dfbench.cli.new import new_group
-from dfbench.cli.plot import plot_group
-from dfbench.cli.query import query
-from dfbench.cli.report import report
-from dfbench.cli.rescore import rescore
-from dfbench.cli.run import run
-from dfbench.cli.suite import suite_group
-from dfbench.cli.table import table
-from dfbench.cli.teachers import teachers_group
 from dfbench.errors import DfbenchError
 from dfbench.system.console import error, note
 from dfbench.system.file_errors import told_faults
@@ -41,7 +24,111 @@ UNREAD = 141
 """Exit status when the reader closes the output early, as in shells."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+_COMMANDS = {
+    "run": ("run:run", "Train one method and score it."),
+    "suite": (
+        "suite:suite_group",
+        "Run a grid of methods, datasets, scenarios and seeds from a TOML file.",
+    ),
+    "table": ("table:table", "Compare methods, mean and deviation over seeds."),
+    "compare": (
+        "compare:compare",
+        "Compare methods A and B; without arguments, make all comparisons of the results page.",
+    ),
+    "plot": (
+        "plot:plot_group",
+        "Draw figures of finished runs as PNG, PDF or SVG, according to the file name.",
+    ),
+    "report": (
+        "report:report",
+        "Make a static site of all results that opens in any browser, without a server.",
+    ),
+    "list": ("lists:list_group", "List what plugins offer, or the plugins."),
+    "describe": ("lists:describe", "Show a method's settings (for --set), variants and needs."),
+    "check": (
+        "check:check",
+        "Check that a plugin follows the benchmark's rules: the conformance kit.",
+    ),
+    "new": ("new:new_group", "Write a small, tested plugin package to start from."),
+    "export": ("export:export", "Export the encoders of a finished run."),
+    "query": (
+        "query:query",
+        "Rank your own photos for a sketch, with the encoders of a finished run.",
+    ),
+    "draw": (
+        "draw:draw",
+        "Draw a sketch in the browser and see your nearest photos after every stroke.",
+    ),
+    "evaluate": (
+        "evaluate:evaluate",
+        "Score the ranking of photos for sketch queries, under any convention in use.",
+    ),
+    "rescore": (
+        "rescore:rescore",
+        "Add metrics to the records of finished runs, from their stored embeddings.",
+    ),
+    "data": ("data:data_group", "Fetch, verify and prepare the images of a dataset."),
+    "teachers": ("teachers:teachers_group", "Train, inspect and import teachers."),
+    "doctor": (
+        "doctor:doctor",
+        "Show versions, devices, folders, datasets and plugins, and what is wrong with them.",
+    ),
+    "completion": (
+        "completion:completion",
+        "Print the completion script of SHELL: bash, zsh or fish.",
+    ),
+}
+"""Module and name of each command in `dfbench.cli`, and the first sentence of its help."""
+
+
+class _Commands(MutableMapping[str, click.Command]):
+    """The commands by name, each imported when it is first asked for."""
+
+    def __init__(self) -> None:
+        self._imported: dict[str, click.Command] = {}
+
+    def __getitem__(self, name: str) -> click.Command:
+        if name not in self._imported:
+            module, attribute = _COMMANDS[name][0].split(":")
+            self[name] = getattr(import_module(f"dfbench.cli.{module}"), attribute)
+        return self._imported[name]
+
+    def __setitem__(self, name: str, command: click.Command) -> None:
+        self._imported[name] = command
+
+    def __delitem__(self, name: str) -> None:
+        del self._imported[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_COMMANDS)
+
+    def __len__(self) -> int:
+        return len(_COMMANDS)
+
+    def __contains__(self, name: object) -> bool:
+        return name in _COMMANDS
+
+
+class _App(click.RichGroup):
+    """The group of all commands; its help imports none of them."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands = _Commands()
+
+    def get_help(self, ctx: click.Context) -> str:
+        told: dict[str, click.Command] = {
+            name: click.RichCommand(name=name, short_help=text)
+            for name, (_, text) in _COMMANDS.items()
+        }
+        group = click.RichGroup(name=self.name, commands=told, help=self.help, params=self.params)
+        with click.RichContext(
+            group, info_name=ctx.info_name, parent=ctx.parent, **self.context_settings
+        ) as context:
+            return group.get_help(context)
+
+
+@click.group(cls=_App, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="dfbench")
 def app() -> None:
     """Benchmark of data-free sketch-based image retrieval.
@@ -49,30 +136,6 @@ def app() -> None:
     A method turns two frozen classifiers, one of photos and one of sketches, into a photo and a
     sketch encoder with a shared embedding space, without training images.
     """
-
-
-for verb in (
-    run,
-    suite_group,
-    table,
-    compare,
-    plot_group,
-    report,
-    list_group,
-    describe,
-    check,
-    new_group,
-    export,
-    query,
-    draw,
-    evaluate,
-    rescore,
-    data_group,
-    teachers_group,
-    doctor,
-    completion,
-):
-    app.add_command(verb)
 
 
 def main() -> None:

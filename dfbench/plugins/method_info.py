@@ -15,7 +15,7 @@ _LABEL = re.compile(r"(?P<name>[^\[\]]+)(\[(?P<variant>[^\[\]]+)\])?")
 class MethodInfo(BaseModel):
     """A method or variant as its plugin describes it; plain data that can cross processes."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     name: str
     variant: str | None

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class MetricOffer(BaseModel):
     """A plugin's metric, with the numbers in its name, as plain data."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     name: str
     """The name as it was asked for, e.g. `ndcg@10`."""

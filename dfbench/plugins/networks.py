@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class NetworkOffer(BaseModel):
     """A plugin's network as plain data; a process that is to build it registers it first."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     name: str
     title: str

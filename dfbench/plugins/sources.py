@@ -13,7 +13,7 @@ from dfbench.errors import InvalidInput
 class ClassSource(BaseModel):
     """A method class named directly, without a plugin."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     target: str
     """`module:Class`."""
@@ -26,7 +26,7 @@ class ClassSource(BaseModel):
 class PluginSources(BaseModel):
     """Sources of plugins other than entry points."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     files: tuple[Path, ...] = ()
     folder: Path | None = None

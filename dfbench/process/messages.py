@@ -68,7 +68,7 @@ class Job(FitOptions):
 class FitFacts(BaseModel):
     """The facts of a finished fit; its embeddings are in the same folder."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     similarities: dict[str, str]
     """Similarity of each representation; the name of the headline is empty."""
@@ -86,7 +86,7 @@ class FitFacts(BaseModel):
 class Fault(BaseModel):
     """Why a child process did not finish."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     message: str
     """One line."""
@@ -100,7 +100,7 @@ class Fault(BaseModel):
 class DatasetOffer(BaseModel):
     """Import path of a dataset's opening function; the parent imports nothing else."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     name: str
     target: str
@@ -114,7 +114,7 @@ class DatasetOffer(BaseModel):
 class MethodQuestion(BaseModel):
     """A question about a method."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     label: str
     settings: dict[str, str]
@@ -126,7 +126,7 @@ class MethodQuestion(BaseModel):
 class PluginQuestion(BaseModel):
     """A question to a child process about the methods and datasets of plugins, and the device."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     methods: tuple[MethodQuestion, ...]
     datasets: tuple[str, ...]
@@ -141,7 +141,7 @@ class PluginQuestion(BaseModel):
 class MethodAnswer(BaseModel):
     """The methods that answer a question, the requested one last; or why there are none."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     methods: tuple[MethodInfo, ...] = ()
     sources: dict[str, MethodInfo] = {}
@@ -152,7 +152,7 @@ class MethodAnswer(BaseModel):
 class DatasetAnswer(BaseModel):
     """The registration of a dataset, or why there is none."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     offer: DatasetOffer | None = None
     fault: Fault | None = None
@@ -161,7 +161,7 @@ class DatasetAnswer(BaseModel):
 class NetworkAnswer(BaseModel):
     """A plugin's network, or why a network is not available; neither for dfbench's own."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     offer: NetworkOffer | None = None
     fault: Fault | None = None
@@ -170,7 +170,7 @@ class NetworkAnswer(BaseModel):
 class Description(BaseModel):
     """The answer to a plugin question, in its order."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     methods: tuple[MethodAnswer, ...]
     datasets: dict[str, DatasetAnswer]
@@ -186,7 +186,7 @@ class Description(BaseModel):
 class Lesson(BaseModel):
     """Networks to be trained by a process that runs no method's code."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     request: RunRequest
     """Data, recipe and seed; its method is ignored."""
@@ -209,7 +209,7 @@ class Lesson(BaseModel):
 class Outcome(BaseModel):
     """The answer of a child process: facts, a description, or an error."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     facts: FitFacts | None = None
     description: Description | None = None

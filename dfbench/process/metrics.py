@@ -40,7 +40,7 @@ _PLACES = ("rank", "lengths", "relevant")
 class ScoringJob(BaseModel):
     """A metric to be computed for ranked batches in files."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     metric: MetricOffer
     batches: list[Path]

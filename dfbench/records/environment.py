@@ -17,7 +17,7 @@ _PACKAGES = ("torch", "torchvision", "numpy", "pillow")
 class Environment(BaseModel):
     """Hardware, versions and commit of a run."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     dfbench: str
     python: str

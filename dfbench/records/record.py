@@ -18,7 +18,7 @@ SCHEMA_VERSION = 4
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class RecordedScore(_Part):

@@ -50,7 +50,7 @@ _INTERRUPTED = "interrupted; repeat the same command to resume from its last che
 class Subject(BaseModel):
     """The run that a state belongs to."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     method: str
     """Label of the method."""
@@ -62,7 +62,7 @@ class Subject(BaseModel):
 class RunState(BaseModel):
     """The state of a run, apart from its record."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     schema_version: Literal[1] = 1
     status: Status

@@ -59,7 +59,7 @@ _Model = TypeVar("_Model", bound=BaseModel)
 
 
 class _Options(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class Places(_Options):
@@ -255,7 +255,7 @@ class RunRequest(ExternalOptions, FitOptions, MachineOptions):
             metavar="KEY=VALUE",
             flag="--set",
         ),
-    ] = Settings({})
+    ] = Field(default_factory=lambda: Settings({}))
     scenario: Annotated[
         str,
         AfterValidator(canonical),
@@ -276,7 +276,7 @@ class RunRequest(ExternalOptions, FitOptions, MachineOptions):
             metavar="N",
         ),
     ] = 0
-    plugins: PluginSources = PluginSources()
+    plugins: PluginSources = Field(default_factory=PluginSources)
     places: Places
 
     @property

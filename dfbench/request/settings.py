@@ -17,7 +17,7 @@ WEIGHTS = "teachers.weights"
 class Settings(RootModel[dict[str, str]]):
     """Settings as given by `--set`, divided among those they belong to."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     @model_validator(mode="before")
     @classmethod

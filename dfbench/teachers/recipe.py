@@ -33,7 +33,11 @@ class TeacherRecipe(BaseModel):
     """Network, initialisation and schedule of the two teachers and of the modality classifier."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
+        frozen=True,
+        extra="forbid",
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+        defer_build=True,
     )
 
     network: str = "resnet-mini"

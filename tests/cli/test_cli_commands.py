@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 from bench import Bench
+from click.testing import CliRunner
+
+from dfbench.cli.app import app
 
 IMPORTS = """
 import json
@@ -18,32 +21,48 @@ try:
     main()
 except SystemExit as ended:
     status = ended.code
-heavy = {"torch", "torchvision", "numpy", "scipy", "matplotlib"} & set(sys.modules)
-print(json.dumps({"status": status, "heavy": sorted(heavy)}), file=sys.stderr)
+print(json.dumps({"status": status, "modules": sorted(sys.modules)}), file=sys.stderr)
 """
+HEAVY = {
+    *("torch", "torchvision", "numpy", "scipy", "matplotlib", "pandas", "PIL"),
+    *("jinja2", "requests", "safetensors", "tabulate", "dfbench_baselines.classifiers"),
+}
+"""What no light command needs."""
+MODELS = {"psutil", "dfbench.records", "dfbench.planning", "dfbench.process"}
+"""What those need that read records or plan runs."""
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    ("command", "heavy"),
     [
-        ("--help",),
-        ("run", "--help"),
-        ("list", "methods"),
-        ("list", "datasets"),
-        ("list", "plugins"),
-        ("table", "--results", "RESULTS"),
+        ("--help", HEAVY | MODELS | {"pydantic", "dfbench.request"}),
+        ("--version", HEAVY | MODELS | {"pydantic", "dfbench.request"}),
+        ("list --help", HEAVY | MODELS),
+        ("describe --help", HEAVY | MODELS),
+        ("run --help", HEAVY),
+        ("list methods", HEAVY | MODELS),
+        ("list datasets", HEAVY | MODELS),
+        ("list plugins", HEAVY | MODELS),
+        ("table --results RESULTS", HEAVY),
     ],
-    ids=" ".join,
 )
-def test_light_command_imports_no_torch(
-    arguments: tuple[str, ...], recorded: Path, shell: dict[str, str]
+def test_light_command_imports_nothing_heavy(
+    command: str, heavy: set[str], recorded: Path, shell: dict[str, str]
 ) -> None:
-    command = [str(recorded) if part == "RESULTS" else part for part in arguments]
+    arguments = [str(recorded) if part == "RESULTS" else part for part in command.split()]
     ended = subprocess.run(
-        [sys.executable, "-c", IMPORTS, *command], env=shell, capture_output=True, text=True
+        [sys.executable, "-c", IMPORTS, *arguments], env=shell, capture_output=True, text=True
     )
-    assert json.loads(ended.stderr.splitlines()[-1]) == {"status": 0, "heavy": []}
+    told = json.loads(ended.stderr.splitlines()[-1])
+    assert told["status"] == 0
+    assert heavy & set(told["modules"]) == set()
     assert ended.stdout
+
+
+def test_help_of_the_program_says_of_each_command_what_its_own_help_does() -> None:
+    shown = " ".join(CliRunner().invoke(app, ["--help"], terminal_width=200).output.split())
+    for name, command in app.commands.items():
+        assert f"{name} {command.get_short_help_str(200)}" in shown
 
 
 @pytest.fixture

@@ -101,4 +101,5 @@ def test_readme_shows_a_result_within_one_screen_and_the_two_commands_that_do_ev
     lines = PAGES["README.md"].splitlines()
     assert lines.index("pip install -e . && dfbench run --method crossx --dataset shapes") < 10
     assert next(i for i, line in enumerate(lines) if line.startswith(" CrossX-DFL  ")) < 30
-    assert "pip install -e '.[test]' && pytest" in lines
+    (tests,) = (line for line in lines if line.startswith("pip install -e '.[test]' && pytest"))
+    assert (ROOT / ".ci" / "run").read_text().splitlines()[-1] == tests.partition(" && ")[2]

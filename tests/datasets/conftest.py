@@ -16,8 +16,8 @@ Maker = Callable[..., Path]
 
 
 @pytest.fixture(scope="session")
-def shapes_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("shapes")
+def shapes_cache(cache: Path) -> Path:
+    return cache
 
 
 @pytest.fixture(scope="session")
