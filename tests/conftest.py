@@ -19,12 +19,14 @@ import torch
 from bench import ALTERNATIVE, BENCHMARK, Bench
 from filelock import FileLock
 from PIL import Image, ImageDraw
-from preloaded import Workers
+from preloaded import Popen, Source
 
 if not torch.cuda.is_available():
     # Triton's interpreter stands in for a GPU; it is chosen when Triton is first imported.
     os.environ.setdefault("TRITON_INTERPRET", "1")
 
+
+REAL = subprocess.Popen
 
 MOST_WORKERS = 8
 """Workers of pytest-xdist by `-n auto`: each holds about half a gigabyte."""
@@ -132,28 +134,24 @@ def bench(
 
 
 @pytest.fixture(scope="session", autouse=True)
-def preloaded(one_thread: None) -> Iterator[None]:
-    """Workers are copies of a process that has torch: seconds less for each."""
-    from dfbench.process import supervision
-
-    del one_thread
-    workers = Workers()
+def copies(one_thread: None, interruptible: None) -> Iterator[None]:
+    """Commands and workers that tests start are copies of a process that has torch."""
+    del one_thread, interruptible
+    Popen.source = Source()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(supervision, "subprocess", workers.subprocess())
+        patch.setattr(subprocess, "Popen", Popen)
         yield
-    workers.close()
+    Popen.source.close()
 
 
 @pytest.fixture(autouse=True)
-def as_users_start_them(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, preloaded: None
+def started_anew(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, copies: None
 ) -> None:
-    """Workers of a test marked `new_process` are new processes."""
-    from dfbench.process import supervision
-
-    del preloaded
+    """Processes of a test marked `new_process` start as users' do."""
+    del copies
     if request.node.get_closest_marker("new_process") is not None:
-        monkeypatch.setattr(supervision, "subprocess", subprocess)
+        monkeypatch.setattr(subprocess, "Popen", REAL)
 
 
 @pytest.fixture
@@ -189,7 +187,8 @@ def own_numerics() -> Iterator[None]:
     yield
     torch.set_num_threads(1)
     torch.set_flush_denormal(False)
-    torch.use_deterministic_algorithms(False)
+    if torch.are_deterministic_algorithms_enabled():
+        torch.use_deterministic_algorithms(False)
 
 
 @pytest.fixture(scope="session")

@@ -1,133 +1,242 @@
-"""Real worker processes without the seconds in which each would import torch anew.
+"""Real processes of dfbench without the seconds in which each would import torch anew.
 
-They are copies of one process per session that has imported the worker and nothing of the tests:
-children of the caller, in a process group of their own, with its environment and descriptors.
+Commands and workers that tests start are copies of one process, which has imported torch and
+dfbench and nothing of the tests. They are children of the caller with its environment, folder and
+descriptors, take signals and end as any process does.
 """
 
 from __future__ import annotations
 
 import ctypes
+import fcntl
+import gc
+import io
 import json
 import os
+import runpy
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import SimpleNamespace
-from typing import IO, Any
+from typing import Any
 
-_SERVER = Path(__file__).with_name("preloaded_worker.py")
+WORKER = ("-P", "-m", "dfbench.worker")
+COMMAND = ("-c", "from dfbench.cli import main; main()")
 _START = ("PYTHON", "LD_", "OMP_", "MKL_", "KMP_")
-"""Variables that act while Python and torch start: with others of these, a new process starts."""
+"""Variables that act while Python and torch start: a copy comes too late for others of these."""
 _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER
-_POLL_SECONDS = 0.005
+_ORDER_BYTES = 2**17
+_DESCRIPTORS = 16
+_ABOVE = 200
+"""Received descriptors are moved above this number, out of the way of those they become."""
 
 
-class Worker:
-    """What supervision uses of `subprocess.Popen`."""
+class Popen(subprocess.Popen[Any]):
+    """`subprocess.Popen`, which starts commands and workers of dfbench as copies."""
 
-    def __init__(self, pid: int, command: Sequence[str]) -> None:
-        self.pid = pid
-        self.args = command
-        self.returncode: int | None = None
+    source: Source
 
-    def poll(self) -> int | None:
-        """The exit status, negative for a signal; None while it runs."""
-        if self.returncode is None:
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
-            if pid:
-                self.returncode = os.waitstatus_to_exitcode(status)
-        return self.returncode
+    def _execute_child(self, args: Any, executable: Any, *more: Any) -> None:
+        preexec_fn, _, pass_fds, cwd, env, _, _, _, *rest = more
+        pipes, (*_, start_new_session, process_group) = rest[:6], rest[6:]
+        environment = dict(os.environ if env is None else env)
+        if preexec_fn is not None or not self.source.makes(args, environment):
+            super()._execute_child(args, executable, *more)  # type: ignore[misc]
+            return
+        p2cread, _, _, c2pwrite, _, errwrite = pipes
+        streams = [own if p == -1 else p for own, p in enumerate((p2cread, c2pwrite, errwrite))]
+        os.umask(umask := os.umask(0))
+        self.pid = self.source.copy(
+            {
+                "arguments": [*args[1:]],
+                "environment": environment,
+                "place": str(cwd or Path.cwd()),
+                "umask": umask,
+                "session": start_new_session,
+                "group": process_group,
+                "descriptors": [0, 1, 2, *pass_fds],
+            },
+            [*streams, *pass_fds],
+        )
+        self._child_created = True
+        self._close_pipe_fds(*pipes)  # type: ignore[attr-defined]
 
-    def wait(self, timeout: float | None = None) -> int:
-        """The exit status. Raises `subprocess.TimeoutExpired`."""
-        deadline = None if timeout is None else time.monotonic() + timeout
-        while (status := self.poll()) is None:
-            if deadline is not None and time.monotonic() > deadline:
-                raise subprocess.TimeoutExpired(self.args, timeout or 0)
-            time.sleep(_POLL_SECONDS)
-        return status
 
-    def send_signal(self, number: signal.Signals) -> None:
-        """Send a signal, unless it has ended."""
-        if self.poll() is None:
-            os.kill(self.pid, number)
-
-
-class Workers:
-    """Starts workers; `close` ends the process that they are copies of."""
+class Source:
+    """The process that is copied: started when it is first needed, or a copy of this one."""
 
     def __init__(self) -> None:
         self._one_at_a_time = threading.Lock()
-        self._process: subprocess.Popen[bytes] | None = None
-        self._environment: dict[str, str] = {}
+        self._connection: socket.socket | None = None
+        self._environment = _starting(os.environ)
+
+    def makes(self, command: Any, environment: Mapping[str, str]) -> bool:
+        """Whether a copy would be what the command starts."""
+        return (
+            isinstance(command, Sequence)
+            and command[0] == sys.executable
+            and (tuple(command[1:4]) == WORKER or tuple(command[1:3]) == COMMAND)
+            and _starting(environment) == self._environment
+        )
+
+    def copy(self, order: Mapping[str, Any], descriptors: Sequence[int]) -> int:
+        """The number of a new process, this one's child."""
+        content = json.dumps({**order, "parent": os.getpid()}).encode()
+        libc = ctypes.CDLL(None)
+        with self._one_at_a_time:
+            connection = self._connection or self.open()
+            libc.prctl(_SUBREAPER, 1, 0, 0, 0)
+            try:
+                socket.send_fds(connection, [content], descriptors)
+                return int(connection.recv(64))
+            finally:
+                libc.prctl(_SUBREAPER, 0, 0, 0, 0)
+
+    def open(self) -> socket.socket:
+        """Start the process that is copied."""
+        self._connection, other = _pair()
+        with other:
+            command = [sys.executable, "-P", __file__, str(other.fileno())]
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, pass_fds=(other.fileno(),)
+            )
+        return self._connection
+
+    def fork(self) -> None:
+        """Copy this process, as long as it is as it started."""
+        self._connection, other = _pair()
+        if os.fork():
+            other.close()
+            return
+        self._connection.close()
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        silent = os.open(os.devnull, os.O_RDWR)
+        for fd in range(3):
+            os.dup2(silent, fd)
+        _serve(other)
+        os._exit(0)
 
     def close(self) -> None:
-        """End the process that workers are copies of."""
-        if self._process is not None:
+        """End the process that is copied."""
+        if self._connection is not None:
             self._connection.close()
             self._process.wait()
 
-    def subprocess(self) -> SimpleNamespace:
-        """The module `subprocess`, whose `Popen` starts workers by `start`."""
-        return SimpleNamespace(**{**vars(subprocess), "Popen": self.start})
 
-    def start(
-        self,
-        command: Sequence[str],
-        *,
-        stdout: int | IO[bytes],
-        stderr: int | IO[bytes] | None,
-        env: Mapping[str, str],
-        pass_fds: tuple[int, ...],
-        **more: Any,
-    ) -> Worker | subprocess.Popen[bytes]:
-        """A worker by the arguments of supervision."""
-        options = {"stdout": stdout, "stderr": stderr, "env": env, "pass_fds": pass_fds, **more}
-        with self._one_at_a_time:
-            if command[:4] != [sys.executable, "-P", "-m", "dfbench.worker"]:
-                return subprocess.Popen(command, **options)
-            if self._process is None:
-                self._open()
-            if _starting(env) != _starting(self._environment):
-                return subprocess.Popen(command, **options)
-            streams = [2 if s is None else s if isinstance(s, int) else s.fileno()
-                       for s in (stdout, stderr)]  # fmt: skip
-            os.umask(umask := os.umask(0))
-            order = {
-                "arguments": command[3:],
-                "environment": dict(env),
-                "place": str(Path.cwd()),
-                "umask": umask,
-                "parent": os.getpid(),
-                "descriptors": [1, 2, *pass_fds],
-            }
-            return Worker(self._ask(order, [*streams, *pass_fds]), command)
-
-    def _open(self) -> None:
-        self._connection, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with other:
-            self._environment = dict(os.environ)
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", str(_SERVER), str(other.fileno())],
-                stdin=subprocess.DEVNULL,
-                pass_fds=(other.fileno(),),
-            )
-
-    def _ask(self, order: Mapping[str, Any], descriptors: Sequence[int]) -> int:
-        """The number of a new worker, which becomes this process's child as its parent ends."""
-        libc = ctypes.CDLL(None)
-        libc.prctl(_SUBREAPER, 1, 0, 0, 0)
-        try:
-            socket.send_fds(self._connection, [json.dumps(order).encode()], descriptors)
-            return int(self._connection.recv(64))
-        finally:
-            libc.prctl(_SUBREAPER, 0, 0, 0, 0)
+def _pair() -> tuple[socket.socket, socket.socket]:
+    return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 
 
 def _starting(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if name.startswith(_START)}
+
+
+def _serve(connection: socket.socket) -> None:
+    """Start copies until the other side is gone."""
+    while True:
+        content, received, *_ = socket.recv_fds(connection, _ORDER_BYTES, _DESCRIPTORS)
+        if not content:
+            return
+        connection.send(str(_copied(json.loads(content), received)).encode())
+        for fd in received:
+            os.close(fd)
+
+
+def _copied(order: Mapping[str, Any], received: list[int]) -> int:
+    """The number of a copy whose own parent has ended, so that the caller adopts it."""
+    reading, writing = os.pipe()
+    between = os.fork()
+    if between:
+        os.close(writing)
+        with os.fdopen(reading, "rb") as pipe:
+            number = int(pipe.read())
+        os.waitpid(between, 0)
+        return number
+    copy = os.fork()
+    if copy:
+        os.write(writing, str(copy).encode())
+        os._exit(0)
+    _become(order, received)
+    return 0
+
+
+def _become(order: Mapping[str, Any], received: list[int]) -> None:
+    """Be what the order asks for, from its start to its end."""
+    if order["session"]:
+        os.setsid()
+    elif order["group"] == 0:
+        os.setpgid(0, 0)
+    moved = [fcntl.fcntl(fd, fcntl.F_DUPFD, _ABOVE) for fd in received]
+    os.closerange(3, _ABOVE)
+    for fd, number in zip(moved, order["descriptors"], strict=True):
+        os.dup2(fd, number, inheritable=True)
+    os.closerange(_ABOVE, _ABOVE + _DESCRIPTORS)
+    _open_streams()
+    os.chdir(order["place"])
+    os.umask(order["umask"])
+    os.environ.clear()
+    os.environ.update(order["environment"])
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    sys.modules["numpy"].random.seed()  # as unlike other processes as a new one
+    while os.getppid() != order["parent"]:
+        if os.getppid() == 1:
+            os._exit(1)
+        time.sleep(0.001)
+    status = 1
+    try:
+        _run(order["arguments"])
+        status = 0
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:  # as Python reports what ends it
+        traceback.print_exc()
+        raise
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+
+def _open_streams() -> None:
+    """Standard streams upon the descriptors there are now."""
+    buffers = [io.FileIO(fd, mode, closefd=False) for fd, mode in enumerate(("r", "w", "w"))]
+    sys.stdin = sys.__stdin__ = io.TextIOWrapper(io.BufferedReader(buffers[0]))
+    sys.stdout = sys.__stdout__ = io.TextIOWrapper(io.BufferedWriter(buffers[1]))
+    sys.stderr = sys.__stderr__ = io.TextIOWrapper(
+        io.BufferedWriter(buffers[2]), errors="backslashreplace", line_buffering=True
+    )
+
+
+def _run(arguments: Sequence[str]) -> None:
+    """What Python does with its command line."""
+    if tuple(arguments[:3]) == WORKER:
+        sys.argv = ["", *arguments[3:]]
+        runpy.run_module("dfbench.worker", run_name="__main__", alter_sys=True)
+        return
+    sys.argv = ["-c", *arguments[2:]]
+    sys.path.insert(0, "")
+    Popen.source = Source()
+    Popen.source.fork()
+    subprocess.Popen = Popen  # type: ignore[misc]
+    exec(arguments[1], {"__name__": "__main__"})  # noqa: S102  # the command of a test
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    import torch  # noqa: F401  # the two seconds that each copy is spared
+
+    import dfbench.cli.run
+    import dfbench.cli.suite
+    import dfbench.planning.plan
+    import dfbench.runs.execute
+    import dfbench.worker.describing
+    import dfbench.worker.fit
+    import dfbench.worker.verbs  # noqa: F401
+
+    gc.freeze()
+    _serve(socket.socket(fileno=int(sys.argv[1])))
