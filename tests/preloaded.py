@@ -1,8 +1,8 @@
 """Real processes of dfbench without the seconds in which each would import torch anew.
 
-Commands and workers that tests start are copies of one process, which has imported torch and
-dfbench and nothing of the tests. They are children of the caller with its environment, folder and
-descriptors, take signals and end as any process does.
+Commands, workers and probes of plugins that tests start are copies of one process, which has
+imported torch and dfbench and nothing of the tests. They are children of the caller with its
+environment, folder and descriptors, take signals and end as any process does.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-WORKER = ("-P", "-m", "dfbench.worker")
+MODULES = {("-P", "-m", "dfbench.worker"), ("-P", "-m", "dfbench.plugins.probe")}
 COMMAND = ("-c", "from dfbench.cli import main; main()")
 _START = ("PYTHON", "LD_", "OMP_", "MKL_", "KMP_")
 """Variables that act while Python and torch start: a copy comes too late for others of these."""
@@ -37,7 +37,7 @@ _ABOVE = 200
 
 
 class Popen(subprocess.Popen[Any]):
-    """`subprocess.Popen`, which starts commands and workers of dfbench as copies."""
+    """`subprocess.Popen`, which starts commands, workers and probes of plugins as copies."""
 
     source: Source
 
@@ -80,7 +80,7 @@ class Source:
         return (
             isinstance(command, Sequence)
             and command[0] == sys.executable
-            and (tuple(command[1:4]) == WORKER or tuple(command[1:3]) == COMMAND)
+            and (tuple(command[1:4]) in MODULES or tuple(command[1:3]) == COMMAND)
             and _starting(environment) == self._environment
         )
 
@@ -214,9 +214,11 @@ def _open_streams() -> None:
 
 def _run(arguments: Sequence[str]) -> None:
     """What Python does with its command line."""
-    if tuple(arguments[:3]) == WORKER:
-        sys.argv = ["", *arguments[3:]]
-        runpy.run_module("dfbench.worker", run_name="__main__", alter_sys=True)
+    if tuple(arguments[:3]) in MODULES:
+        _, _, name, *sys.argv[1:] = arguments
+        if name == "dfbench.plugins.probe":
+            del sys.modules[name]  # runpy warns of a module that it would load twice
+        runpy.run_module(name, run_name="__main__", alter_sys=True)
         return
     sys.argv = ["-c", *arguments[2:]]
     sys.path.insert(0, "")

@@ -192,6 +192,8 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., No
 OBJECT = f"""
 from dfbench import MethodSpec, hookimpl
 
+pytestmark = pytest.mark.new_process  # what a plugin meets in a process without torch
+
 class Offers:
     @hookimpl
     def dfbench_methods(self):

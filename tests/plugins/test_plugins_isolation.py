@@ -21,6 +21,8 @@ from dfbench.plugins.code import load_target, plugin_code
 from dfbench.plugins.host import Plugin, PluginHost
 from dfbench.plugins.probe import PluginSource, ask_apart
 
+pytestmark = pytest.mark.new_process  # what a plugin meets in a process without torch
+
 SPEC = """
 import dfbench
 @dfbench.hookimpl
