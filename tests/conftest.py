@@ -32,6 +32,7 @@ MOST_WORKERS = 8
 """Workers of pytest-xdist by `-n auto`: each holds about half a gigabyte."""
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """As many workers as this process may use cores, within memory."""
     gibibytes = psutil.virtual_memory().available / 2**30

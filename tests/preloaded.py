@@ -25,8 +25,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-MODULES = {("-P", "-m", "dfbench.worker"), ("-P", "-m", "dfbench.plugins.probe")}
-COMMAND = ("-c", "from dfbench.cli import main; main()")
+LEAVES = {("-P", "-m", "dfbench.worker"), ("-P", "-m", "dfbench.plugins.probe")}
+"""Beginnings of commands that start none of these."""
+BRANCHES = {
+    ("-c", "from dfbench.cli import main; main()"),
+    ("-m", "dfbench"),
+    ("-m", "benchmarks.perf.gpu"),
+}
+"""Beginnings of commands that start others of these."""
 _START = ("PYTHON", "LD_", "OMP_", "MKL_", "KMP_")
 """Variables that act while Python and torch start: a copy comes too late for others of these."""
 _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER
@@ -80,7 +86,7 @@ class Source:
         return (
             isinstance(command, Sequence)
             and command[0] == sys.executable
-            and (tuple(command[1:4]) in MODULES or tuple(command[1:3]) == COMMAND)
+            and (tuple(command[1:4]) in LEAVES or tuple(command[1:3]) in BRANCHES)
             and _starting(environment) == self._environment
         )
 
@@ -214,18 +220,23 @@ def _open_streams() -> None:
 
 def _run(arguments: Sequence[str]) -> None:
     """What Python does with its command line."""
-    if tuple(arguments[:3]) in MODULES:
+    if tuple(arguments[:3]) in LEAVES:
         _, _, name, *sys.argv[1:] = arguments
         if name == "dfbench.plugins.probe":
             del sys.modules[name]  # runpy warns of a module that it would load twice
         runpy.run_module(name, run_name="__main__", alter_sys=True)
         return
-    sys.argv = ["-c", *arguments[2:]]
-    sys.path.insert(0, "")
     Popen.source = Source()
     Popen.source.fork()
     subprocess.Popen = Popen  # type: ignore[misc]
-    exec(arguments[1], {"__name__": "__main__"})  # noqa: S102  # the command of a test
+    option, what, *sys.argv[1:] = arguments
+    if option == "-c":
+        sys.argv[0] = "-c"
+        sys.path.insert(0, "")
+        exec(what, {"__name__": "__main__"})  # noqa: S102  # the command of a test
+    else:
+        sys.path.insert(0, os.getcwd())  # noqa: PTH109  # as Python does
+        runpy.run_module(what, run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":
