@@ -222,8 +222,9 @@ def _run(arguments: Sequence[str]) -> None:
     """What Python does with its command line."""
     if tuple(arguments[:3]) in LEAVES:
         _, _, name, *sys.argv[1:] = arguments
-        if name == "dfbench.plugins.probe":
-            del sys.modules[name]  # runpy warns of a module that it would load twice
+        if name == "dfbench.plugins.probe":  # it looks at which modules of dfbench are loaded
+            for loaded in [known for known in sys.modules if known.startswith("dfbench")]:
+                del sys.modules[loaded]
         runpy.run_module(name, run_name="__main__", alter_sys=True)
         return
     Popen.source = Source()

@@ -16,6 +16,8 @@ from dfbench.plugins.host import PluginHost
 from dfbench.plugins.sources import ClassSource
 from dfbench.version import DISTRIBUTION
 
+pytestmark = pytest.mark.new_process  # what a plugin meets in a process without torch
+
 METHOD = """
 from dfbench import MethodSpec, hookimpl
 
@@ -191,8 +193,6 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., No
 
 OBJECT = f"""
 from dfbench import MethodSpec, hookimpl
-
-pytestmark = pytest.mark.new_process  # what a plugin meets in a process without torch
 
 class Offers:
     @hookimpl

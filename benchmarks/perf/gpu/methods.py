@@ -21,6 +21,7 @@ from dfbench.system.files import write_json
 SUITE = Path("benchmarks/gpu.toml")
 TINY = """
 methods = ["averaging-weights"]
+seeds = [0]
 [[datasets]]
 dataset = "shapes"
 classes = ["airplane", "cat"]
