@@ -135,24 +135,20 @@ def bench(
 
 
 @pytest.fixture(scope="session", autouse=True)
-def copies(one_thread: None, interruptible: None) -> Iterator[None]:
-    """Commands and workers that tests start are copies of a process that has torch."""
+def copied(one_thread: None, interruptible: None) -> Iterator[None]:
+    """The process that `preloaded` copies, started when it is first needed."""
     del one_thread, interruptible
     Popen.source = Source()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(subprocess, "Popen", Popen)
-        yield
+    yield
+    subprocess.Popen = REAL  # type: ignore[misc]
     Popen.source.close()
 
 
-@pytest.fixture(autouse=True)
-def started_anew(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, copies: None
-) -> None:
-    """Processes of a test marked `new_process` start as users' do."""
-    del copies
-    if request.node.get_closest_marker("new_process") is not None:
-        monkeypatch.setattr(subprocess, "Popen", REAL)
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Processes of a test marked `new_process`, and of its fixtures, start as users' do."""
+    anew = item.get_closest_marker("new_process") is not None
+    subprocess.Popen = REAL if anew else Popen  # type: ignore[misc]
 
 
 @pytest.fixture
