@@ -104,6 +104,7 @@ def test_step_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.new_process
 def test_step_beyond_its_time_is_stopped_and_reported(tmp_path: Path) -> None:
     process = _start(tmp_path, "--minutes", "0.01")
     output, _ = process.communicate()
