@@ -54,6 +54,7 @@ def _attempt_killed_when(ready: Callable[[], object], faulty: Any) -> Attempt:
     return ended[0]
 
 
+@pytest.mark.new_process  # of its own hash seed
 def test_killed_fit_goes_on_from_its_last_checkpoint_and_ends_with_the_same_numbers(
     faulty: Any, undisturbed: dict[str, str]
 ) -> None:
