@@ -248,7 +248,6 @@ if __name__ == "__main__":
     import dfbench.cli.suite
     import dfbench.planning.plan
     import dfbench.runs.execute
-    import dfbench.worker.describing
     import dfbench.worker.fit
     import dfbench.worker.verbs  # noqa: F401
 
