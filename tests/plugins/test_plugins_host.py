@@ -280,8 +280,8 @@ def test_own_plugin_tells_distribution_hooks_and_offers() -> None:
     own = found["baselines"]
     assert own.distribution == DISTRIBUTION
     assert (own.hooks, own.state) == (("dfbench_methods",), "works")
-    assert "crossx" in own.methods
-    assert "shapes" in found["datasets"].datasets
+    assert "crossx" in own.offers["methods"]
+    assert "shapes" in found["datasets"].offers["datasets"]
 
 
 def test_own_names_are_kept_from_a_distribution_that_sorts_before(

@@ -117,7 +117,7 @@ def test_harmful_plugin_is_listed_as_broken_with_its_cause(
 @pytest.mark.parametrize("name", HARMLESS)
 def test_plugin_that_alters_only_its_own_process_works(name: str, found: dict[str, Plugin]) -> None:
     assert found[name].error is None
-    assert len(found[name].methods) == 1
+    assert len(found[name].offers["methods"]) == 1
 
 
 @pytest.mark.parametrize(
