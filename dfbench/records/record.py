@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from hashlib import blake2b
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from dfbench.budget import Budget
 from dfbench.identity import canonical_json
@@ -45,6 +52,15 @@ class MetricDefinition(_Part):
     plugin: str | None = None
     """The plugin that offers it; None for a metric of dfbench."""
     plugin_version: str | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_defaults(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Formula and version, and what else is set."""
+        return {
+            name: value
+            for name, value in dump(self).items()
+            if value != type(self).model_fields[name].default
+        }
 
 
 class OfficialNetwork(_Part):
