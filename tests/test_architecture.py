@@ -20,7 +20,7 @@ ORDER = (
     "builtin",
     *("system", "numerics"),
     # Retrieval metrics, data, networks, training.
-    *("evaluation.ranking", "evaluation"),
+    *("evaluation.ranking", "evaluation.reranking", "evaluation"),
     *("datasets", "datasets.images", "datasets.folder", "datasets.known"),
     *("datasets.shapes.figures", "datasets.shapes", "datasets.cifar_quickdraw"),
     *("datasets.condition", "scenarios"),

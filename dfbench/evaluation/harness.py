@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Protocol
 
@@ -105,37 +105,90 @@ def evaluate(
     variants keep tied photos in gallery order. Raises `InvalidInput` or `UnknownName` for invalid
     inputs.
     """
-    seed = checked_seed(seed)
-    bootstrap = whole_number("bootstrap", bootstrap, 0, MOST_RESAMPLES)
+    place = chosen_device(device)
+    wanted = chosen_metrics(metrics)
+    with full_precision(place):
+        task = prepared(queries, gallery, query_labels, gallery_labels, similarity, place)
+        task = replace(task, reach=max(one.reach(task.n_photos) for one in wanted))
+        tally = Tally(task, wanted, similarity, bootstrap, seed, groups or {}, outside)
+        for ranked in engine_for(place)(task):
+            tally.add(ranked)
+    return tally.evaluation()
+
+
+def chosen_metrics(metrics: Sequence[str | Metric] | str) -> list[Metric]:
+    """The metrics of these names, each once. Raises `InvalidInput` or `UnknownName`."""
     names = (metrics,) if isinstance(metrics, str) else metrics
     wanted = [one if isinstance(one, Metric) else metric(one) for one in dict.fromkeys(names)]
     if not wanted:
         raise InvalidInput(
             f"metrics are {metrics!r}; allowed: at least one; leave out for the defaults"
         )
-    place = chosen_device(device)
-    with full_precision(place):
-        task = prepared(queries, gallery, query_labels, gallery_labels, similarity, place)
-        task = replace(task, reach=max(one.reach(task.n_photos) for one in wanted))
-        values, tied = _measured(engine_for(place)(task), wanted, len(queries), outside)
-    values, wanted, faults = _completed(values, wanted, outside)
-    relevant = task.relevance
-    per_class = [_class_means(column, relevant) for column in values.T]
-    ranking = _Ranking(wanted, values, relevant, bootstrap, seed)
-    scored = _scored(groups or {}, relevant)
-    return Evaluation(
-        scores=ranking.scores(relevant.counts > 0),
-        per_query={one.name: column for one, column in zip(wanted, values.T, strict=True)},
-        per_class={one.name: means for one, means in zip(wanted, per_class, strict=True)},
-        definitions={one.name: one.definition for one in wanted},
-        skipped=np.flatnonzero(relevant.counts == 0),
-        similarity=similarity,
-        photos=len(gallery),
-        groups={name: ranking.scores(mask) for name, mask in scored.items()},
-        group_sizes={name: int(mask.sum()) for name, mask in scored.items()},
-        tied_share=_tied_share(tied, task),
-        faults=faults,
-    )
+    return wanted
+
+
+class Tally:
+    """Values of metrics for each query of a task, collected batch by batch.
+
+    Raises `InvalidInput` for an invalid number of resamples, seed or query group.
+    """
+
+    def __init__(
+        self,
+        task: RankingTask,
+        wanted: Sequence[Metric],
+        similarity: str,
+        bootstrap: int,
+        seed: int,
+        groups: Mapping[str, QueryMask],
+        outside: OutsideMetrics | None = None,
+    ) -> None:
+        self._task = task
+        self._wanted = wanted
+        self._similarity = similarity
+        self._seed = checked_seed(seed)
+        self._bootstrap = whole_number("bootstrap", bootstrap, 0, MOST_RESAMPLES)
+        self._groups = _scored(groups, task.relevance)
+        self._outside = outside
+        self._values = np.full((len(task.relevance.queries), len(wanted) + 1), np.nan)
+        self._seen = 0
+
+    def add(self, ranked: Ranked) -> None:
+        """Add a batch of ranked queries.
+
+        The column of a metric of `outside` has the place of each query in the order of ranking.
+        """
+        tied = ranked.groups.tied_pairs()
+        seen = self._seen + len(ranked.rows)
+        place = torch.arange(self._seen, seen, dtype=tied.dtype, device=tied.device)
+        columns = [place if one.compute is None else one.compute(ranked) for one in self._wanted]
+        self._values[ranked.rows.numpy()] = torch.stack([*columns, tied], dim=1).cpu().numpy()
+        self._seen = seen
+        if self._outside is not None:
+            self._outside.keep(ranked)
+
+    def evaluation(self) -> Evaluation:
+        """All results, once every query with a relevant photo was added.
+
+        Raises `PluginFault` if no metric is left.
+        """
+        relevant, tied = self._task.relevance, self._values[:, -1]
+        values, wanted, faults = _completed(self._values[:, :-1], self._wanted, self._outside)
+        per_class = [_class_means(column, relevant) for column in values.T]
+        ranking = _Ranking(wanted, values, relevant, self._bootstrap, self._seed)
+        return Evaluation(
+            scores=ranking.scores(relevant.counts > 0),
+            per_query={one.name: column for one, column in zip(wanted, values.T, strict=True)},
+            per_class={one.name: means for one, means in zip(wanted, per_class, strict=True)},
+            definitions={one.name: one.definition for one in wanted},
+            skipped=np.flatnonzero(relevant.counts == 0),
+            similarity=self._similarity,
+            photos=self._task.n_photos,
+            groups={name: ranking.scores(mask) for name, mask in self._groups.items()},
+            group_sizes={name: int(mask.sum()) for name, mask in self._groups.items()},
+            tied_share=_tied_share(tied, self._task),
+            faults=faults,
+        )
 
 
 def _scored(groups: Mapping[str, QueryMask], relevant: Relevance) -> dict[str, QueryMask]:
@@ -175,29 +228,6 @@ class _Ranking:
             )
             for one, interval, column in zip(self.wanted, intervals, values.T, strict=True)
         }
-
-
-def _measured(
-    batches: Iterable[Ranked],
-    wanted: Sequence[Metric],
-    n_queries: int,
-    outside: OutsideMetrics | None,
-) -> tuple[FloatArray, FloatArray]:
-    """All metrics, [Q, M], and the tied pairs, [Q], per query; NaN for unranked queries.
-
-    The column of a metric of `outside` has the place of each query in the order of ranking.
-    """
-    values = np.full((n_queries, len(wanted) + 1), np.nan)
-    seen = 0
-    for ranked in batches:
-        tied = ranked.groups.tied_pairs()
-        place = torch.arange(seen, seen + len(ranked.rows), dtype=tied.dtype, device=tied.device)
-        columns = [place if one.compute is None else one.compute(ranked) for one in wanted]
-        values[ranked.rows.numpy()] = torch.stack([*columns, tied], dim=1).cpu().numpy()
-        seen += len(ranked.rows)
-        if outside is not None:
-            outside.keep(ranked)
-    return values[:, :-1], values[:, -1]
 
 
 def _completed(

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from dfbench.evaluation.ranking.groups import PositiveRanks, Ranked, tie_groups
+from dfbench.evaluation.ranking.similarity import ordered_bits
 from dfbench.evaluation.ranking.task import RankingTask
 
 _KEY_BITS = 32
@@ -28,6 +29,29 @@ def rank_in_plain_torch(task: RankingTask) -> Iterator[Ranked]:
         products = task.scoring.products(rows, out=buffer[: len(rows)])
         keys = _unique_keys(task.scoring.keys(rows, products), photo_bits)
         yield _rank_tile(task, rows, keys, photo_bits)
+
+
+def rank_scores(task: RankingTask, rows: Tensor, scores: Tensor) -> Iterator[Ranked]:
+    """Rank queries of `task`, `rows` [B], by given scores [B, G]; larger is better.
+
+    Scores are compared as float32, without rounding; photos with equal embeddings tie. Queries
+    without a positive are left out.
+    """
+    kept = task.positives_of(rows) > 0
+    rows, scores = rows[kept], scores[kept]
+    photo_bits = task.n_photos.bit_length()
+    step = min(
+        max(1, task.tile_bytes // (_BYTES_PER_PAIR * task.n_photos)),
+        2 ** (62 - _KEY_BITS - photo_bits),
+    )
+    for some, part in zip(torch.split(rows, step), torch.split(scores, step), strict=True):
+        if not len(some):
+            continue
+        values = 0.0 - part.float()  # negated, and without negative zeros
+        twins = task.scoring.twins
+        if twins is not None:
+            values[:, twins.copies] = values[:, twins.originals]
+        yield _rank_tile(task, some, _unique_keys(ordered_bits(values), photo_bits), photo_bits)
 
 
 def _unique_keys(keys: Tensor, photo_bits: int) -> Tensor:
