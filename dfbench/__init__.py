@@ -1,9 +1,10 @@
 """dfbench: a benchmark suite for data-free sketch-based image retrieval.
 
 Plugins import from here `hookimpl`, `MethodSpec`, `DatasetSpec`, `NetworkSpec`, `MetricSpec`,
-`Method`, `MethodConfig`, `Setting`, `Need` and `Encoders`. Scripts and notebooks import `run` and
-`table`, like the commands of the same names, `load` for the encoders of a finished run, and
-`evaluate` or `evaluate_models` for any embeddings. Names that need torch are imported on first use.
+`RerankerSpec`, `Method`, `MethodConfig`, `Setting`, `Need`, `Encoders`, `Reranker` and
+`RerankerConfig`. Scripts and notebooks import `run` and `table`, like the commands of the same
+names, `load` for the encoders of a finished run, and `evaluate` or `evaluate_models` for any
+embeddings. Names that need torch are imported on first use.
 """
 
 from __future__ import annotations
@@ -11,11 +12,19 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from dfbench.hookspecs import DatasetSpec, MethodSpec, MetricSpec, NetworkSpec, hookimpl
+from dfbench.hookspecs import (
+    DatasetSpec,
+    MethodSpec,
+    MetricSpec,
+    NetworkSpec,
+    RerankerSpec,
+    hookimpl,
+)
 from dfbench.version import __version__
 
 if TYPE_CHECKING:
     from dfbench.evaluation import evaluate, evaluate_models
+    from dfbench.evaluation.reranking.reranker import Reranker, RerankerConfig
     from dfbench.interface import run, table
     from dfbench.method import Method, MethodConfig, Setting
     from dfbench.need import Need
@@ -31,6 +40,9 @@ __all__ = [
     "MetricSpec",
     "Need",
     "NetworkSpec",
+    "Reranker",
+    "RerankerConfig",
+    "RerankerSpec",
     "Setting",
     "__version__",
     "evaluate",
@@ -46,6 +58,8 @@ _LAZY = {
     "Method": "dfbench.method",
     "MethodConfig": "dfbench.method",
     "Need": "dfbench.need",
+    "Reranker": "dfbench.evaluation.reranking.reranker",
+    "RerankerConfig": "dfbench.evaluation.reranking.reranker",
     "Setting": "dfbench.method",
     "evaluate": "dfbench.evaluation",
     "evaluate_models": "dfbench.evaluation",

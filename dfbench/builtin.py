@@ -1,8 +1,8 @@
-"""The plugin that offers the built-in networks and metrics, without importing them."""
+"""The plugin that offers the built-in networks, metrics and re-rankers, without importing them."""
 
 from __future__ import annotations
 
-from dfbench.hookspecs import MetricSpec, NetworkSpec, Ties, hookimpl
+from dfbench.hookspecs import MetricSpec, NetworkSpec, RerankerSpec, Ties, hookimpl
 
 _BACKBONES = "dfbench.networks.backbones"
 _ENLARGED = 96
@@ -170,4 +170,44 @@ def _first_hits(name: str, formula: str, used_by: str) -> tuple[MetricSpec, Metr
     return (
         _metric(name, formula.replace("{cap}", "10"), function, used_by, ties="gallery"),
         _metric(f"{name}:{{cap}}", formula, function, used_by, ties="gallery"),
+    )
+
+
+_RERANKING = "dfbench.evaluation.reranking"
+
+
+@hookimpl
+def dfbench_rerankers() -> tuple[RerankerSpec, ...]:
+    """Return the built-in re-rankers."""
+    return (
+        RerankerSpec(
+            "query-expansion",
+            "Average query expansion (Chum et al. 2007)",
+            f"{_RERANKING}.expansion:QueryExpansion",
+        ),
+        RerankerSpec(
+            "alpha-query-expansion",
+            "Alpha-weighted query expansion (Radenovic et al. 2018)",
+            f"{_RERANKING}.expansion:AlphaQueryExpansion",
+        ),
+        RerankerSpec(
+            "database-augmentation",
+            "Database-side augmentation (Turcot & Lowe 2009)",
+            f"{_RERANKING}.expansion:DatabaseAugmentation",
+        ),
+        RerankerSpec(
+            "k-reciprocal",
+            "k-reciprocal re-ranking (Zhong et al. 2017)",
+            f"{_RERANKING}.reciprocal:KReciprocal",
+        ),
+        RerankerSpec(
+            "diffusion",
+            "Diffusion on the gallery's graph (Iscen et al. 2017)",
+            f"{_RERANKING}.diffusion:Diffusion",
+        ),
+        RerankerSpec(
+            "cluster-free",
+            "Iterative cluster-free re-ranking (Hudson & Smith 2023)",
+            f"{_RERANKING}.cluster_free:ClusterFree",
+        ),
     )

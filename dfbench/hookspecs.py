@@ -166,12 +166,28 @@ class MetricSpec:
         return self.formula
 
 
-AnySpec = MethodSpec | DatasetSpec | NetworkSpec | MetricSpec
+@dataclass(frozen=True)
+class RerankerSpec:
+    """A re-ranker a plugin offers: `target` names a subclass of `dfbench.Reranker`."""
+
+    name: str
+    """Name for `--rerank`."""
+    title: str
+    """One-line description for `dfbench list rerankers`."""
+    target: str
+    """Import path of the class, e.g. `my_package.my_reranker:MyReranker`."""
+
+    def __post_init__(self) -> None:
+        _check_fields(self)
+
+
+AnySpec = MethodSpec | DatasetSpec | NetworkSpec | MetricSpec | RerankerSpec
 KINDS: dict[str, type[AnySpec]] = {
     "methods": MethodSpec,
     "datasets": DatasetSpec,
     "networks": NetworkSpec,
     "metrics": MetricSpec,
+    "rerankers": RerankerSpec,
 }
 """What plugins offer; the hook of each kind is `dfbench_` and its name."""
 
@@ -185,7 +201,7 @@ def claimed_name(spec: AnySpec) -> str:
     return re.split("[@:]", spec.name)[0] if isinstance(spec, MetricSpec) else spec.name
 
 
-def _check_fields(spec: MethodSpec | DatasetSpec | NetworkSpec) -> None:
+def _check_fields(spec: MethodSpec | DatasetSpec | NetworkSpec | RerankerSpec) -> None:
     if not is_offer_name(spec.name):
         allowed = "lower case and digits with single hyphens or underscores between them, e.g. "
         raise _wrong(spec, "name", f"{allowed}'my-method', at most {_NAME_LENGTH} characters")
@@ -236,3 +252,8 @@ def dfbench_networks() -> Iterable[NetworkSpec]:  # type: ignore[empty-body]  # 
 @hookspec
 def dfbench_metrics() -> Iterable[MetricSpec]:  # type: ignore[empty-body]  # a specification
     """Return the metrics this plugin offers."""
+
+
+@hookspec
+def dfbench_rerankers() -> Iterable[RerankerSpec]:  # type: ignore[empty-body]  # a specification
+    """Return the re-rankers this plugin offers."""

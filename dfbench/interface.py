@@ -27,7 +27,7 @@ from dfbench.request import (
     read_options,
 )
 from dfbench.request.option import declared
-from dfbench.runs.execute import Run, execute
+from dfbench.runs.execute import Run, execute, with_rerankings
 from dfbench.system.file_errors import told_faults
 
 if TYPE_CHECKING:
@@ -94,7 +94,9 @@ def run(
         )
     (plan,) = plan_methods(request, beside=False)
     with pinned_numerics(plan.session.threads, request.seed):
-        return execute(plan, force=force, supervision=Supervision(limits))
+        supervision = Supervision(limits)
+        run = execute(plan, force=force, supervision=supervision)
+        return with_rerankings(plan, run, supervision)
 
 
 @told_faults()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import rich_click as click
 
-from dfbench.cli.options import plugin_options, plugin_sources
+from dfbench.cli.options import plugin_sources
 from dfbench.cli.parameters import AbsolutePath, Choice, NamedFile, named_files
+from dfbench.cli.rerank import RerankChoice, RerankedResults, rerank_options
 from dfbench.errors import LARGEST_SEED, InvalidInput, PluginFault
 from dfbench.system.console import note, print_json, write
 
@@ -85,7 +86,7 @@ _FORMATS = ("text", "markdown", "latex", "html", "csv", "json")
     show_default=True,
     help="Seed of the bootstrap.",
 )
-@plugin_options
+@rerank_options
 @click.option(
     "--format",
     "style",
@@ -111,6 +112,7 @@ def evaluate(
     plugin_files: tuple[Path, ...],
     plugins_dir: Path | None,
     style: str,
+    **rerank: Any,
 ) -> None:
     """Score the ranking of photos for sketch queries, under any convention in use.
 
@@ -137,7 +139,14 @@ def evaluate(
         for given in metrics or evaluation.DEFAULT_METRICS
         for name in (evaluation.conventions(_K_OF_ALL) if given == "all" else (given,))
     ]
-    chosen = choose_metrics(names, plugin_sources(plugin_files, plugins_dir))
+    plugins = plugin_sources(plugin_files, plugins_dir)
+    second = RerankChoice.of(plugins, **rerank)
+    if second.rerankers and len(sketches) > 1:
+        raise InvalidInput(
+            f"--rerank with {len(sketches)} models; allowed: with one, as --queries FILE"
+        )
+    chosen = choose_metrics(names, plugins)
+    outside = partial(metrics_apart, chosen.offers) if chosen.offers else None
     result = evaluate_models(
         models.queries,
         models.gallery,
@@ -149,9 +158,21 @@ def evaluate(
         device=device,
         bootstrap=bootstrap,
         seed=seed,
-        outside=partial(metrics_apart, chosen.offers) if chosen.offers else None,
+        outside=outside,
     )
-    _print(result, style, named=bool(queries[0][0]), per_class=per_class)
+    (model, *_) = models.queries
+    reranked = second.evaluated(
+        models.queries[model],
+        models.gallery[model],
+        models.query_labels,
+        models.gallery_labels,
+        similarity=similarity,
+        metrics=chosen.metrics,
+        bootstrap=bootstrap,
+        seed=seed,
+        outside=outside,
+    )
+    _print(result, reranked, style, named=bool(queries[0][0]), per_class=per_class)
     if figure is not None:
         from dfbench.reporting.evaluations.recall_curves import model_chart, model_curves
         from dfbench.reporting.plots.style import draw
@@ -161,8 +182,10 @@ def evaluate(
         )
         draw(figure, lambda: model_chart(models, curves))
         note(f"figure: {figure}")
-    if result.faults:
-        raise PluginFault(f"{'; '.join(result.faults)}; the other scores are above")
+    faults = dict.fromkeys((*result.faults, *reranked.metric_faults))
+    if faults:
+        raise PluginFault(f"{'; '.join(faults)}; the other scores are above")
+    reranked.raise_fault()
 
 
 def _sides(queries: _Named, gallery: _Named) -> tuple[dict[str, Path], dict[str, Path]]:
@@ -183,14 +206,22 @@ def _check_figure(figure: Path, models: int) -> None:
     check_target(figure, "--plot")
 
 
-def _print(result: ModelEvaluations, style: str, *, named: bool, per_class: bool) -> None:
+def _print(
+    result: ModelEvaluations,
+    reranked: RerankedResults,
+    style: str,
+    *,
+    named: bool,
+    per_class: bool,
+) -> None:
     from dfbench.evaluation.report import as_document, models_document
 
     if style == "json":
         (first, *_) = result.models.values()
-        print_json(models_document(result) if named else as_document(first))
+        plain = models_document(result) if named else as_document(first)
+        print_json(plain | reranked.document)
         return
-    layouts = _layouts(result, named=named, per_class=per_class)
+    layouts = [*_layouts(result, named=named, per_class=per_class), *reranked.layouts]
     if style == "csv":
         from dfbench.reporting.tables.columns import csv_text
 

@@ -99,6 +99,21 @@ def metrics(*, plugin_files: tuple[Path, ...], plugins_dir: Path | None, form: s
 
 
 @list_group.command()
+@plugin_options
+@format_option("text", "markdown", "json")
+def rerankers(*, plugin_files: tuple[Path, ...], plugins_dir: Path | None, form: str) -> None:
+    """List the re-rankers that plugins offer."""
+    host = _host(plugin_files, plugins_dir)
+    rows = [
+        {"name": name, "title": offer.spec.title, "plugin": offer.plugin.name}
+        for name, offer in host.rerankers.items()
+    ]
+    _warn_of_broken(host)
+    notes = ("use one: dfbench run ... --rerank NAME, or dfbench evaluate ... --rerank NAME",)
+    _show("rerankers", ("name", "title", "plugin"), rows, notes, form)
+
+
+@list_group.command()
 @click.option("-v", "--verbose", is_flag=True, help="Show the tracebacks of broken plugins.")
 @plugin_options
 @format_option("text", "markdown", "json")
@@ -174,7 +189,7 @@ def describe(
 ) -> None:
     """Show a method's settings (for --set), variants and needs.
 
-    METHOD can also be a metric or a network: its definition is shown.
+    METHOD can also be a metric, a network or a re-ranker: its definition is shown.
     """
     from dfbench.plugins.host import PluginHost
     from dfbench.reporting.tables.description import describe_method, describe_spec
@@ -183,8 +198,8 @@ def describe(
     sources = plugin_sources(plugin_files, plugins_dir)
     host = PluginHost.of(sources)
     host.require(sources.files)
-    for kind in ("metrics", "networks"):
+    for kind in ("metrics", "networks", "rerankers"):
         if method in host.offers[kind] and method not in host.methods:
-            print_layouts([describe_spec(host.offers[kind][method])], form)
+            print_layouts([describe_spec(kind.removesuffix("s"), host.offers[kind][method])], form)
             return
     print_layouts(describe_method(host, method), form)

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from dfbench.cli.completers import complete_dataset, complete_method, complete_setting
 from dfbench.errors import InvalidConfig, InvalidInput
 from dfbench.request.option import Declared, Option, declared
-from dfbench.request.values import Location, OptionValues, SettingPairs, Switch, Whole, Word
+from dfbench.request.values import Location, OptionValues, SettingPairs, Switch, Texts, Whole, Word
 from dfbench.system.files import absolute
 
 
@@ -203,6 +203,8 @@ def _kind(option: Option, one: Declared, default: Any) -> dict[str, Any]:
     """Type and default."""
     if isinstance(option.values, SettingPairs):
         return {"multiple": True, "callback": _pairs}
+    if isinstance(option.values, Texts):
+        return {"multiple": True}
     if isinstance(option.values, Switch) and default is _UNSET:
         return {"is_flag": True}
     if isinstance(option.values, Location):

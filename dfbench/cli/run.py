@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,9 +10,11 @@ import rich_click as click
 
 from dfbench.cli.options import format_option, plugin_options, plugin_sources
 from dfbench.cli.parameters import AbsolutePath, request_option, request_options
+from dfbench.errors import InvalidInput
 from dfbench.hookspecs import NO_IMAGES
 from dfbench.process.supervision import Supervision
 from dfbench.reporting.cells import short
+from dfbench.reporting.rerankings import reranking_notes
 from dfbench.reporting.tables.layout import Layout
 from dfbench.reporting.tables.printing import print_layouts
 from dfbench.request import (
@@ -104,10 +107,16 @@ def _run(
     from dfbench.planning.plan import plan_methods
 
     unscored = request.data.name == NO_IMAGES
+    if unscored and request.rerank:
+        raise InvalidInput(
+            f"--rerank {request.rerank[0]} without --dataset; allowed: with the test images of a "
+            "dataset, e.g. --dataset folder:PATH (see: dfbench list datasets)"
+        )
     plans = plan_methods(request, beside=not alone and not unscored)
     # Imported here because they load torch: errors in a request are reported before that.
     from dfbench.numerics import pin_numerics
     from dfbench.runs.execute import execute
+    from dfbench.runs.reranking import add_rerankings
 
     pin_numerics(plans[-1].session.threads, request.seed)
     for line in plans[-1].notes:
@@ -118,10 +127,20 @@ def _run(
     finished = [
         execute(plan, force=force and plan is plans[-1], supervision=supervision) for plan in plans
     ]
+    rerankings = [
+        add_rerankings(plan, run.record, run.folder, supervision)
+        for plan, run in zip(plans, finished, strict=True)
+    ]
+    finished = [
+        replace(run, record=record) for run, (record, _) in zip(finished, rerankings, strict=True)
+    ]
     if form == "json":
         print_json(finished[-1].record.model_dump(mode="json"))
     else:
         print_run(finished)
+    for _, fault in rerankings:
+        if fault is not None:
+            raise fault
 
 
 def _fit(plan: Plan, supervision: Supervision, *, force: bool, form: str) -> None:
@@ -158,6 +177,10 @@ def _layout(records: list[Record]) -> Layout:
             (f"  {representation}", *_cells(scores, names))
             for representation, scores in record.representations.items()
         )
+        rows.extend(
+            (f"  + {label} *", *_cells(one.metrics, names))
+            for label, one in record.reranked.items()
+        )
     accuracies = ", ".join(f"{m} {short(t.accuracy)}" for m, t in sorted(last.teachers.items()))
     origin = " (official)" if all(record.official for record in records) else ""
     title = f"{last.data.name}, {last.scenario_title}, seed {last.seed}"
@@ -166,6 +189,7 @@ def _layout(records: list[Record]) -> Layout:
         f"classes; chance mAP@all {short(last.chance)}; teacher accuracy: {accuracies}{origin}",
         "[95 % bootstrap interval over queries] of map@all",
     ]
+    notes += reranking_notes(records)
     if last.skipped_queries:
         notes.append(f"{last.skipped_queries} queries have no relevant photo and are left out")
     return Layout(title, ("method", *names), tuple(rows), tuple(notes), last.model_dump())

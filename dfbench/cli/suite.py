@@ -20,6 +20,7 @@ from dfbench.request import (
     Limits,
     MachineOptions,
     Places,
+    RerankOptions,
 )
 from dfbench.request.option import declared
 from dfbench.system.console import note, print_json
@@ -57,7 +58,7 @@ also takes scenarios, budget and teachers in place of the suite's. Paths start a
     "suite",
     help=_HELP.format(
         run=", ".join(declared(MachineOptions, Limits)),
-        options=", ".join(declared(DataOptions, ExternalOptions, FitOptions)),
+        options=", ".join(declared(DataOptions, ExternalOptions, FitOptions, RerankOptions)),
     ),
 )
 def suite_group() -> None:

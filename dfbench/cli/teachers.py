@@ -42,6 +42,7 @@ _OF_A_FIT = {
     "method",
     "settings",
     "devices",
+    "rerank",
     *FitOptions.model_fields,
     *ExternalOptions.model_fields,
 }

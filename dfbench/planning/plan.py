@@ -13,8 +13,10 @@ from dfbench.errors import DfbenchError, PluginFault
 from dfbench.identity import identify
 from dfbench.modality import MODALITIES
 from dfbench.need import PAIRS_FILE, Need, supplies_of, supply_identity
+from dfbench.planning.rerankers import chosen_rerankers
 from dfbench.planning.session import FALLBACK, Session, Sessions, requested_settings
 from dfbench.plugins.method_info import MethodInfo
+from dfbench.plugins.reranker_info import RerankerInfo
 from dfbench.process.launch import describe
 from dfbench.process.messages import (
     Description,
@@ -23,6 +25,7 @@ from dfbench.process.messages import (
     MethodQuestion,
     PluginQuestion,
 )
+from dfbench.records.record import Record
 from dfbench.records.state import Subject
 from dfbench.records.store import run_folder
 from dfbench.request import DataChoice, RunRequest
@@ -46,6 +49,8 @@ class Plan:
     method: MethodInfo
     source: Plan | None = None
     """The run whose generated pairs this one needs; it is executed first."""
+    rerankers: tuple[RerankerInfo, ...] = ()
+    """Second rankings of its embeddings; they change neither the fit nor the plain scores."""
 
     @property
     def scenario(self) -> str:
@@ -136,6 +141,21 @@ class Plan:
         """Identity of the record: the fit and the version of the metrics."""
         return identify("evaluation", METRIC_VERSION, {"fit": self.fit_id})
 
+    def rerank_id(self, reranker: RerankerInfo) -> str:
+        """Identity of a re-ranking: the fit, the re-ranker, and the version of the metrics."""
+        content = {
+            "fit": self.fit_id,
+            "reranker": reranker.name,
+            "reranker version": reranker.version,
+            "config": reranker.config,
+        }
+        return identify("re-ranking", METRIC_VERSION, content)
+
+    def missing_rerankers(self, record: Record) -> list[RerankerInfo]:
+        """The re-rankers that a record of this run has no scores of."""
+        known = {one.identity for one in record.reranked.values()}
+        return [one for one in self.rerankers if self.rerank_id(one) not in known]
+
     def _supplies(self, scenario: str) -> dict[str, str]:
         supplies = self._supplied_networks()
         for need in self.method.needs:
@@ -153,7 +173,7 @@ class Plan:
 class Refusal:
     """Why a request has no plan."""
 
-    part: Literal["method", "dataset", "scenario", "network"]
+    part: Literal["method", "dataset", "scenario", "network", "rerank"]
     """The part of the request that is wrong."""
     fault: DfbenchError
 
@@ -198,6 +218,7 @@ def plan_requests(requests: Sequence[RunRequest], *, beside: bool = False) -> Pl
         methods=tuple(asked.values()),
         datasets=tuple(sorted(kinds)),
         networks=tuple(sorted({name for request in requests for name in _networks(request)})),
+        rerankers=tuple(sorted({text for request in requests for text in request.rerank})),
         device=requests[0].device,
         plugins=requests[0].plugins,
     )
@@ -230,6 +251,7 @@ class _Planner:
     def __init__(self, description: Description, answers: dict[str, MethodAnswer]) -> None:
         self._answers = answers
         self._networks = description.networks
+        self._rerankers = description.rerankers
         self._sessions = _sessions(description)
         self._sources: dict[tuple[int, str], Plan] = {}
 
@@ -238,13 +260,14 @@ class _Planner:
         unavailable = self._unavailable(request, answer)
         if unavailable is not None:
             return unavailable
+        rerankers = tuple(chosen_rerankers([self._rerankers[text] for text in request.rerank]))
         try:
             session = self._sessions.open(request)
             refusal = _refused(session, (*answer.methods, *answer.sources.values()))
             if refusal is not None:
                 return refusal
             plans = [
-                Plan(session, method, self._source(session, method, answer.sources))
+                Plan(session, method, self._source(session, method, answer.sources), rerankers)
                 for method in answer.methods
             ]
             for plan in plans:
@@ -261,6 +284,10 @@ class _Planner:
             fault = self._networks[name].fault
             if fault is not None:
                 return Refusal("network", _error(fault))
+        try:
+            chosen_rerankers([self._rerankers[text] for text in request.rerank])
+        except DfbenchError as refused:
+            return Refusal("rerank", refused)
         try:
             for method in (*answer.methods, *answer.sources.values()):
                 _check_needs(method)

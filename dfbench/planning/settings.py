@@ -20,22 +20,25 @@ def configure(
     given: Mapping[str, str],
     owner: str,
     prefix: str = "",
+    *,
+    use: str = "--set {key}=VALUE",
+    see: str = "dfbench describe",
 ) -> Model:
     """`model` with the values of `base`, overridden by the texts of `given`.
 
     Raises `InvalidConfig` for a value of the wrong type or range and `UnknownName` for a key that
     the model does not have. `owner` names the model in the messages; `prefix` precedes its keys on
-    the command line.
+    the command line, `use` is how they are given there, and `see` the command that lists them.
     """
     for key in given:
         if key not in model.model_fields:
-            raise unknown_name(f"setting of {owner}", key, model.model_fields, "dfbench describe")
+            raise unknown_name(f"setting of {owner}", key, model.model_fields, see)
     try:
         typed = model.model_validate_strings({**_required(model, base), **given})
         values = {key: getattr(typed, key) for key in given}
         return model.model_validate({**base, **values})
     except ValidationError as fault:
-        raise InvalidConfig(_explain(fault, given, owner, prefix)) from fault
+        raise InvalidConfig(_explain(fault, given, owner, prefix, use)) from fault
 
 
 def shared_settings(
@@ -74,15 +77,19 @@ def _required(model: type[BaseModel], base: Mapping[str, Any]) -> dict[str, str]
     return {name: str(value) for name, value in base.items() if name in required}
 
 
-def _explain(fault: ValidationError, given: Mapping[str, str], owner: str, prefix: str) -> str:
+def _explain(
+    fault: ValidationError, given: Mapping[str, str], owner: str, prefix: str, use: str
+) -> str:
     missing = [str(error["loc"][0]) for error in fault.errors() if error["type"] == "missing"]
     if missing:
         names = " and ".join(f"{prefix}{name}" for name in missing)
-        give = " ".join(f"--set {prefix}{name}=VALUE" for name in missing)
+        give = " ".join(use.format(key=f"{prefix}{name}") for name in missing)
         return f"{owner} has no default for {names}; give {give} (see: dfbench describe)"
     first = fault.errors()[0]
     key = ".".join(str(part) for part in first["loc"])
     value = given.get(key, first["input"])
     rule = first["msg"][0].lower() + first["msg"][1:]
     name = prefix + key
-    return f"setting {name}={value!r} of {owner}: {rule}; try --set {name}=VALUE with such a value"
+    return (
+        f"setting {name}={value!r} of {owner}: {rule}; try {use.format(key=name)} with such a value"
+    )

@@ -23,6 +23,7 @@ from dfbench.hookspecs import (
     MethodSpec,
     MetricSpec,
     NetworkSpec,
+    RerankerSpec,
     claimed_name,
 )
 from dfbench.plugins.code import IMPORT_SECONDS, describe_fault, load_target, plugin_code
@@ -154,6 +155,11 @@ class PluginHost:
         """The metrics, by the pattern of their names."""
         return self.offers["metrics"]
 
+    @property
+    def rerankers(self) -> Mapping[str, Offer[RerankerSpec]]:
+        """The re-rankers, by name."""
+        return self.offers["rerankers"]
+
     def method(self, name: str) -> Offer[MethodSpec]:
         """The method of this name. Raises `UnknownName`."""
         return self.find("methods", name)
@@ -161,6 +167,10 @@ class PluginHost:
     def dataset(self, name: str) -> Offer[DatasetSpec]:
         """The dataset of this name. Raises `UnknownName`."""
         return self.find("datasets", name)
+
+    def reranker(self, name: str) -> Offer[RerankerSpec]:
+        """The re-ranker of this name. Raises `UnknownName`."""
+        return self.find("rerankers", name)
 
     def require(self, files: Iterable[Path], classes: Iterable[ClassSource] = ()) -> None:
         """Raise `PluginFault` if a plugin or class that the user named is broken."""

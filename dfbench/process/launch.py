@@ -30,12 +30,13 @@ from dfbench.system.console import note
 from dfbench.system.file_errors import no_space
 from dfbench.system.files import atomic_path, check_writable
 
-Verb = Literal["describe", "fit", "teach", "score"]
+Verb = Literal["describe", "fit", "teach", "rerank", "score"]
 _WORK = {
     "describe": "that loads plugins",
     "fit": "of the method",
     "teach": "that trains teachers",
     "score": "that computes a metric",
+    "rerank": "of the re-ranker",
 }
 
 
@@ -123,7 +124,8 @@ def _outcome(file: Path, verb: Verb, ending: Ending) -> Outcome:
         except ValidationError:
             fault = f"left an invalid answer ({OUTCOME_FILE})"
     raise ChildDied(
-        f"the process {_WORK[verb]} {fault}" + ("" if verb == "score" else "; nothing was scored"),
+        f"the process {_WORK[verb]} {fault}"
+        + ("" if verb in ("rerank", "score") else "; nothing was scored"),
         "repeat the same command to resume from its last checkpoint",
         ending.peak_memory_mib,
     )

@@ -14,6 +14,7 @@ from dfbench.budget import Budget
 from dfbench.modality import Modality
 from dfbench.plugins.method_info import MethodInfo
 from dfbench.plugins.networks import NetworkOffer
+from dfbench.plugins.reranker_info import RerankerInfo
 from dfbench.plugins.sources import PluginSources
 from dfbench.request import FitOptions, RunRequest
 from dfbench.system.files import atomic_path
@@ -133,6 +134,8 @@ class PluginQuestion(BaseModel):
     """Registered names."""
     networks: tuple[str, ...] = ()
     """Names of the backbones of requested and external teachers."""
+    rerankers: tuple[str, ...] = ()
+    """Requested re-rankers, `NAME` or `NAME:KEY=VALUE,...`."""
     device: str
     """`auto`, `cpu` or `cuda`."""
     plugins: PluginSources
@@ -146,6 +149,15 @@ class MethodAnswer(BaseModel):
     methods: tuple[MethodInfo, ...] = ()
     sources: dict[str, MethodInfo] = {}
     """By label, the methods whose generated pairs any of `methods` needs."""
+    fault: Fault | None = None
+
+
+class RerankerAnswer(BaseModel):
+    """The re-ranker that answers a question; or why there is none."""
+
+    model_config = ConfigDict(frozen=True)
+
+    info: RerankerInfo | None = None
     fault: Fault | None = None
 
 
@@ -177,6 +189,8 @@ class Description(BaseModel):
     """By requested name."""
     networks: dict[str, NetworkAnswer] = {}
     """By requested name."""
+    rerankers: dict[str, RerankerAnswer] = {}
+    """By requested text."""
     device: str
     """`cpu` or `cuda`."""
     gpus: int
@@ -206,12 +220,33 @@ class Lesson(BaseModel):
     """Whether to train networks that are in the cache again."""
 
 
+class RerankJob(BaseModel):
+    """A re-ranking, to be done in a folder with the embeddings; labels never reach it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    reranker: RerankerInfo
+    plugins: PluginSources
+    similarity: str
+    threads: int
+
+
+class RerankFacts(BaseModel):
+    """The facts of a re-ranking; its scores were handed over block by block."""
+
+    model_config = ConfigDict(frozen=True)
+
+    seconds: float
+    peak_memory_mib: float
+
+
 class Outcome(BaseModel):
     """The answer of a child process: facts, a description, or an error."""
 
     model_config = ConfigDict(frozen=True, defer_build=True)
 
     facts: FitFacts | None = None
+    reranked: RerankFacts | None = None
     description: Description | None = None
     accuracies: dict[Modality, float] | None = None
     """Of external teachers, on the test images of their classes."""

@@ -17,6 +17,7 @@ from pydantic import (
 from dfbench.budget import Budget
 from dfbench.identity import canonical_json
 from dfbench.plugins.method_info import MethodInfo
+from dfbench.plugins.reranker_info import RerankerInfo
 from dfbench.records.environment import Environment
 from dfbench.teachers.recipe import TeacherRecipe
 
@@ -128,6 +129,21 @@ class QueryGroup(_Part):
     """Further representations, as in the record."""
 
 
+class Reranking(_Part):
+    """Scores of the same embeddings after a re-ranker, which uses the whole gallery at once."""
+
+    identity: str
+    reranker: RerankerInfo
+    metrics: dict[str, RecordedScore]
+    representations: dict[str, dict[str, RecordedScore]]
+    """Further representations, as in the record."""
+    groups: dict[str, dict[str, RecordedScore]] = {}
+    """By query group, of the headline representation."""
+    seconds: float
+    """Wall time over all representations."""
+    peak_memory_mib: float
+
+
 class DataRecord(_Part):
     """The data of the run."""
 
@@ -194,6 +210,8 @@ class Record(_Part):
     """None if both teachers know all classes, as in `closed`."""
     groups: dict[str, QueryGroup] = {}
     """`shared`, `photo-only` and `sketch-only` queries, if the teachers' classes differ."""
+    reranked: dict[str, Reranking] = {}
+    """By label of the re-ranker; transductive, and never in place of the scores above."""
     skipped_queries: int
     """Queries without a relevant photo, left out of every mean."""
     digests: Digests

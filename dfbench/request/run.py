@@ -42,6 +42,7 @@ from dfbench.request.values import (
     SettingPairs,
     Switch,
     Text,
+    Texts,
     Whole,
     Word,
 )
@@ -198,6 +199,21 @@ class FitOptions(_Options):
     ] = False
 
 
+class RerankOptions(_Options):
+    """Second rankings of the same embeddings."""
+
+    rerank: Annotated[
+        tuple[str, ...],
+        Option(
+            Texts(),
+            "Also score a re-ranking of the gallery, which uses all its photos at once: NAME or "
+            "NAME:KEY=VALUE,... (see: dfbench list rerankers). May be repeated; a finished run is "
+            "not fitted again.",
+            metavar="NAME",
+        ),
+    ] = ()
+
+
 class MachineOptions(_Options):
     """The devices and threads that a run uses."""
 
@@ -238,7 +254,7 @@ class Limits(_Options):
     ] = 30.0
 
 
-class RunRequest(ExternalOptions, FitOptions, MachineOptions):
+class RunRequest(ExternalOptions, FitOptions, RerankOptions, MachineOptions):
     """One method on one dataset with one seed."""
 
     method: Annotated[
@@ -311,6 +327,7 @@ class RunOptions(TypedDict, total=False):
     devices: int
     precision: Precision
     compile: bool
+    rerank: Iterable[str]
     timeout: float | str | None
     memory_limit: float | None
     checkpoint_seconds: float

@@ -205,6 +205,22 @@ class Names(OptionValues):
         return names if all(isinstance(name, str) and name for name in names) else None
 
 
+class Texts(OptionValues):
+    """Several texts, one option each."""
+
+    allowed = "a text that is not empty, or a list of them"
+
+    def find(self, given: object) -> object:
+        """The texts, each once."""
+        if isinstance(given, str):
+            given = (given,)
+        if not isinstance(given, Iterable) or isinstance(given, bytes | dict):
+            return None
+        texts = tuple(given)
+        good = all(isinstance(text, str) and text.strip() for text in texts)
+        return tuple(dict.fromkeys(text.strip() for text in texts)) if good else None
+
+
 class Location(OptionValues):
     """Paths of files or folders; they become absolute, and `~` the user's home."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -39,6 +39,7 @@ from dfbench.runs.ranking import (
     read_embeddings,
 )
 from dfbench.runs.recording import make_record
+from dfbench.runs.reranking import add_rerankings
 from dfbench.system.console import note
 from dfbench.system.file_errors import FileFault
 from dfbench.system.files import check_writable, drop_leftovers
@@ -103,8 +104,10 @@ def attempt(
 
     Raises only `KeyboardInterrupt`.
     """
+    supervision = supervision or Supervision()
     try:
         run = execute(plan, force=force, pairs=pairs, supervision=supervision)
+        run = with_rerankings(plan, run, supervision)
     except Exception as fault:  # noqa: BLE001  # no error of one run stops the others
         failed, stored = failure(fault), read_state(plan.folder)
         same = stored is not None and stored.reason == failed.reason
@@ -143,6 +146,14 @@ def execute(
             _clear(plan.folder)
         drop_leftovers(plan.folder)
         return _done(plan, found.record if found else None, supervision, lock)
+
+
+def with_rerankings(plan: Plan, run: Run, supervision: Supervision) -> Run:
+    """The run with the re-rankings that its plan asks for. Raises the first error of one."""
+    record, fault = add_rerankings(plan, run.record, run.folder, supervision)
+    if fault is not None:
+        raise fault
+    return replace(run, record=record)
 
 
 def _complete(plan: Plan, record: Record, supervision: Supervision) -> None:
@@ -199,6 +210,8 @@ def _done(plan: Plan, earlier: Record | None, supervision: Supervision, lock: Ru
         except PluginFault:
             drop_checkpoints(folder / TRAINING_FOLDER)  # a fixed plugin starts afresh
             raise
+        if earlier is not None and earlier.digests.embeddings == record.digests.embeddings:
+            record = record.model_copy(update={"reranked": earlier.reranked})
         path = ResultStore(request.places.results).write(record)
         attempting.peak_memory_mib = record.peak_memory_mib
     drop_checkpoints(folder / TRAINING_FOLDER)

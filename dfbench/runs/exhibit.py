@@ -118,7 +118,7 @@ def exhibit_later(plan: Plan, record: Record) -> None:
             raise ValueError("its outcome is an error")
         with (folder / VALUES_FILE).open("rb") as file, np.load(file) as stored:
             average_precision = stored[_METRIC]
-        images = _in_its_order(plan)
+        images = stored_images(plan, folder)
         embeddings = read_embeddings(folder, "", images, label)
         if embeddings_digest(embeddings) != record.digests.embeddings:
             raise ValueError("the order of its test images was not stored")
@@ -130,11 +130,14 @@ def exhibit_later(plan: Plan, record: Record) -> None:
         note(f"{label}: best and worst queries and confused classes are now stored ({folder})")
 
 
-def _in_its_order(plan: Plan) -> TestImages:
-    """The test images in the order of a run's stored embeddings."""
+def stored_images(plan: Plan, folder: Path) -> TestImages:
+    """The test images in the order of the embeddings stored in a run's folder.
+
+    Raises like `TestImages.stored`.
+    """
     sets = plan.session.test_images()
-    if (plan.folder / LABELS_FILE).is_file():
-        return TestImages.stored(sets, plan.folder)
+    if (folder / LABELS_FILE).is_file():
+        return TestImages.stored(sets, folder)
     return TestImages.of_identity(sets, plan.computation)
 
 

@@ -20,6 +20,7 @@ from dfbench.request import (
     FitOptions,
     Limits,
     MachineOptions,
+    RerankOptions,
     RunRequest,
 )
 from dfbench.request.option import declared
@@ -61,7 +62,7 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class DatasetOptions(DataOptions, ExternalOptions, FitOptions):
+class DatasetOptions(DataOptions, ExternalOptions, FitOptions, RerankOptions):
     """Options of the runs on a dataset: in its entry, or in the suite for all of them."""
 
     @property

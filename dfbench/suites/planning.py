@@ -85,6 +85,9 @@ def _key(cell: Cell, refusal: Refusal, lines: Mapping[KeyPath, int]) -> KeyPath:
         return cell.scenario_key
     if refusal.part == "dataset":
         return cell.dataset_key
+    if refusal.part == "rerank":
+        own = (*cell.dataset_key, "rerank")
+        return own if own in lines else ("rerank",)
     network: KeyPath = ("teachers", "network")
     return (*cell.dataset_key, *network) if (*cell.dataset_key, *network) in lines else network
 
@@ -151,6 +154,11 @@ class SuiteItem:
         return self.status in ("planned", "running") or interrupted
 
     @property
+    def fitted(self) -> bool:
+        """Whether it has a record, so that at most re-rankings are missing."""
+        return self.record is not None
+
+    @property
     def seconds(self) -> float | None:
         """Wall time of a finished run."""
         return _cost(self.record) if self.record else None
@@ -170,7 +178,7 @@ def networks_to_train(items: Iterable[SuiteItem]) -> dict[str, str]:
     return {
         identity: name
         for item in items
-        if item.missing and item.run.plan
+        if item.missing and item.run.plan and not item.fitted
         for name, identity in missing_networks(item.run.plan).items()
     }
 
@@ -193,7 +201,9 @@ def _item(run: SuiteRun, store: ResultStore) -> SuiteItem:
     except InvalidInput as fault:  # not a record, or one that was edited
         return SuiteItem(run, "failed", str(fault))
     if found is not None:
-        return SuiteItem(run, "done", record=found[1])
+        lacking = [one.label for one in run.plan.missing_rerankers(found[1])]
+        reason = f"re-rankings to do: {', '.join(lacking)}" if lacking else None
+        return SuiteItem(run, "planned" if lacking else "done", reason, record=found[1])
     state = read_state(run.plan.folder)
     if state is None or state.status == "done":  # done, but its record is gone: to be repeated
         return SuiteItem(run, "planned")

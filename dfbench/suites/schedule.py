@@ -32,17 +32,24 @@ def task_graph(items: Iterable[SuiteItem]) -> TaskGraph:
     graph = TaskGraph()
     for item in items:
         if item.run.plan is not None:
-            _add_run(graph, item.run.plan, item.run.request)
+            _add_run(graph, item.run.plan, item.run.request, fitted=item.fitted)
     for key, plan in graph.plans.items():
         if plan.source is not None and plan.source.eval_id in graph.tasks:
             graph.before[key].add(plan.source.eval_id)
     return graph
 
 
-def _add_run(graph: TaskGraph, plan: Plan, request: RunRequest, *, pairs: bool = False) -> None:
+def _add_run(
+    graph: TaskGraph,
+    plan: Plan,
+    request: RunRequest,
+    *,
+    pairs: bool = False,
+    fitted: bool = False,
+) -> None:
     if plan.eval_id in graph.tasks:
         return
-    if plan.source is not None and not plan.source.pairs_file.is_file():
+    if plan.source is not None and not fitted and not plan.source.pairs_file.is_file():
         _add_run(graph, plan.source, request_of(plan.source, request), pairs=True)
     task = Task(
         request=request,
@@ -52,7 +59,7 @@ def _add_run(graph: TaskGraph, plan: Plan, request: RunRequest, *, pairs: bool =
         eval_id=plan.eval_id,
         pairs=pairs,
     )
-    networks = missing_networks(plan)
+    networks = {} if fitted else missing_networks(plan)
     for name, identity in networks.items():
         graph.tasks.setdefault(identity, task.model_copy(update={"network": name}))
         graph.before.setdefault(identity, set())

@@ -1,7 +1,8 @@
-"""The verbs of the worker process: `python -m dfbench.worker describe|fit|teach|score FOLDER`.
+"""The verbs of the worker: `python -m dfbench.worker describe|fit|teach|score|rerank FOLDER`.
 
 Each reads its job from the folder and writes an outcome there. Plugin methods run in the first two,
-which see no label, class or name of a test image; a plugin's metric runs in the last.
+which see no label, class or name of a test image; a plugin's metric runs in `score`, a re-ranker,
+which sees embeddings alone, in `rerank`.
 """
 
 from __future__ import annotations
@@ -34,9 +35,11 @@ from dfbench.process.messages import (
     NetworkAnswer,
     Outcome,
     PluginQuestion,
+    RerankerAnswer,
     leave_outcome,
 )
 from dfbench.system.file_errors import OUT_OF_SPACE, FileFault
+from dfbench.worker.rerankers import resolve_reranker
 
 
 def describe(folder: Path) -> Outcome:
@@ -50,6 +53,13 @@ def fit(folder: Path) -> Outcome:
     from dfbench.worker import fit as fit_job  # imported here: a question does not wait for it
 
     return fit_job.fit(folder)
+
+
+def rerank(folder: Path) -> Outcome:
+    """Score a gallery by the re-ranker of a job."""
+    from dfbench.worker import reranking  # imported here: a question does not wait for it
+
+    return reranking.rerank(folder)
 
 
 def teach(folder: Path) -> Outcome:
@@ -93,7 +103,7 @@ def _keep_traceback(folder: Path) -> None:
         (folder / TRACEBACK_FILE).write_text(traceback.format_exc(), encoding="utf-8")
 
 
-_VERBS = {"describe": describe, "fit": fit, "teach": teach, "score": score}
+_VERBS = {"describe": describe, "fit": fit, "teach": teach, "score": score, "rerank": rerank}
 
 
 def main(verb: str, folder: Path) -> int:
@@ -130,6 +140,7 @@ def describe_plugins(question: PluginQuestion) -> Description:
         methods=tuple(_method_answer(host, asked) for asked in question.methods),
         datasets={name: _dataset_answer(host, name) for name in question.datasets},
         networks={name: _network_answer(host, name) for name in question.networks},
+        rerankers={text: _reranker_answer(host, text) for text in question.rerankers},
         device=_device(question.device),
         gpus=torch.cuda.device_count(),
     )
@@ -146,6 +157,13 @@ def _network_answer(host: PluginHost, name: str) -> NetworkAnswer:
     except DfbenchError as fault:
         return NetworkAnswer(fault=_fault(fault))
     return NetworkAnswer(offer=offer)
+
+
+def _reranker_answer(host: PluginHost, text: str) -> RerankerAnswer:
+    try:
+        return RerankerAnswer(info=resolve_reranker(host, text)[0])
+    except DfbenchError as fault:
+        return RerankerAnswer(fault=_fault(fault))
 
 
 def _method_answer(host: PluginHost, asked: MethodQuestion) -> MethodAnswer:

@@ -7,7 +7,8 @@ import pytest
 from synthetic import synthetic_record
 
 from dfbench.budget import Budget
-from dfbench.records.record import Record
+from dfbench.plugins.reranker_info import RerankerInfo
+from dfbench.records.record import Record, RecordedScore, Reranking
 from dfbench.reporting.cells import mean_and_deviation, short, signed
 from dfbench.reporting.published import published
 from dfbench.reporting.tables.layout import Layout
@@ -189,7 +190,8 @@ def test_json_holds_every_seed_and_parses(capsys: pytest.CaptureFixture[str]) ->
     assert row["metrics"]["map@all"] == [0.5, 0.6]
     assert row["representations"]["posterior"]["map@all"] == [0.5, 0.6]
     assert row["records"] == [records[1].eval_id, records[0].eval_id]
-    assert table["definitions"]["map@all"] == {"formula": "formula of map@all", "version": 1}
+    definition = table["definitions"]["map@all"]
+    assert (definition["formula"], definition["version"]) == ("formula of map@all", 1)
 
 
 def test_markdown_is_a_table_with_its_notes(capsys: pytest.CaptureFixture[str]) -> None:
@@ -220,3 +222,53 @@ def test_markdown_shows_brackets_and_colons_as_they_are(capsys: pytest.CaptureFi
     assert "### a [b] :cat:" in out
     assert "crossx[red]:dog:" in out
     assert "- [dim] :fire:" in out
+
+
+def _reranked(record: Record, value: float) -> Record:
+    """The record with a re-ranking of which every metric has one value."""
+    score = RecordedScore(value=value, low=value, high=value, macro=value)
+    info = RerankerInfo(
+        name="diffusion",
+        title="Diffusion",
+        version=1,
+        plugin="rerankers",
+        plugin_version="1",
+        definition="f on a graph",
+        config={"k": 20},
+        changed={"k": 20},
+    )
+    added = Reranking(
+        identity="r",
+        reranker=info,
+        metrics=dict.fromkeys(record.metrics, score),
+        representations={"posterior": dict.fromkeys(record.metrics, score)},
+        seconds=1.0,
+        peak_memory_mib=1.0,
+    )
+    return record.model_copy(update={"reranked": {info.label: added}})
+
+
+def test_reranked_scores_have_marked_columns_and_leave_the_plain_ones_as_they_are() -> None:
+    plain = synthetic_record(value=0.5, posterior=0.6)
+    layout = _one([_reranked(plain, 0.75), synthetic_record("siamese", value=0.4)])
+    cells = _cells(layout)
+    assert cells["mAP@all"] == ".500"
+    assert cells["diffusion:k=20 *"] == ".750"
+    assert any("transductive" in note for note in layout.notes)
+    assert any("f on a graph; k 20" in note for note in layout.notes)
+    row, other = layout.content["rows"]
+    if row["method"] != "crossx":
+        row, other = other, row
+    assert row["metrics"]["map@all"] == [0.5]
+    assert row["reranked"]["diffusion:k=20"]["metrics"]["map@all"] == [0.75]
+    assert row["reranked"]["diffusion:k=20"]["representations"]["posterior"]["acc@1"] == [0.75]
+    assert "reranked" not in other
+    fields = next(fields for fields in layout.fields if "diffusion:k=20 * map@all" in fields)
+    assert fields["diffusion:k=20 * map@all"].value == 0.75
+    assert fields["diffusion:k=20 * posterior map@all"].value == 0.75
+
+
+def test_table_without_rerankings_has_no_column_for_them() -> None:
+    layout = _one([synthetic_record()])
+    assert not any("*" in title for title in layout.header)
+    assert not any("transductive" in note for note in layout.notes)

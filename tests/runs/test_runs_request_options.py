@@ -26,6 +26,7 @@ from dfbench.request import (
     Limits,
     MachineOptions,
     Places,
+    RerankOptions,
     RunOptions,
     RunRequest,
     read_options,
@@ -40,7 +41,7 @@ OPTIONS = declared(DataChoice, RunRequest, Limits, Places)
 POSITIONAL = {"method", "dataset"}
 """What `dfbench.run` takes by position."""
 LOOSER = {
-    *("settings", "classes", "alternative_classes", "timeout", "data_root"),
+    *("settings", "classes", "alternative_classes", "timeout", "data_root", "rerank"),
     *("photo_teacher", "sketch_teacher", "results", "runs", "cache"),
 }
 """What may be given as something else than it is kept as: paths, iterables, texts."""
@@ -70,7 +71,7 @@ def test_every_option_is_one_of_the_command_line() -> None:
 
 
 def test_teachers_are_trained_on_data_chosen_as_those_of_a_run() -> None:
-    of_a_fit = declared(ExternalOptions, FitOptions).keys() | {"method", "devices"}
+    of_a_fit = declared(ExternalOptions, FitOptions, RerankOptions).keys() | {"method", "devices"}
     wanted = declared(DataChoice, RunRequest).keys() - of_a_fit
     assert _parameters("teachers", "train") >= wanted
     assert not _parameters("teachers", "train") & of_a_fit
@@ -82,7 +83,7 @@ def test_data_are_prepared_with_all_options_of_data() -> None:
 
 
 def test_suites_take_every_option_in_one_place() -> None:
-    of_data = declared(DataOptions, ExternalOptions, FitOptions).keys()
+    of_data = declared(DataOptions, ExternalOptions, FitOptions, RerankOptions).keys()
     assert DatasetEntry.model_fields.keys() >= of_data
     assert Suite.model_fields.keys() >= of_data
     of_runs = declared(MachineOptions, Limits).keys()
@@ -183,6 +184,7 @@ GIVEN: dict[str, Any] = {
     "devices": 2,
     "precision": "bf16",
     "compile": True,
+    "rerank": ("diffusion:k=3,alpha=0.5", "k-reciprocal"),
     "timeout": 1800.0,
     "memory_limit": 2.5,
     "checkpoint_seconds": 0.0,
@@ -199,6 +201,9 @@ def _texts(name: str, value: object) -> list[str]:
         assert isinstance(value, dict)
         return [part for k, v in value.items() for part in ("--set", f"{k}={v}")]
     flag = f"--{name.replace('_', '-')}"
+    if name == "rerank":
+        assert isinstance(value, tuple)
+        return [part for one in value for part in (flag, one)]
     if value is True:
         return [flag]
     return [flag, ",".join(value) if isinstance(value, tuple) else str(value)]
@@ -253,6 +258,7 @@ def test_options_mean_the_same_request_everywhere(
         '[[datasets]]\ndataset = "folder:pictures"\nclasses = ["boat", "cup"]\n'
         'alternative_classes = "key"\nalternative = "shapes"\nimage_size = 48\n'
         'holdout = "literature"\nduplicate_photos = true\nskip_unreadable = true\ncompile = true\n'
+        'rerank = ["diffusion:k=3,alpha=0.5", "k-reciprocal"]\n'
         'photo_teacher = "p.safetensors"\nsketch_teacher = "abcdef"\n'
         "train_teachers = true\n"
         '[run]\ndevice = "cuda"\nthreads = 3\ndevices = 2\ntimeout = "30m"\n'

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from dfbench.budget import Budget
-from dfbench.hookspecs import MetricSpec, NetworkSpec
+from dfbench.hookspecs import MetricSpec, NetworkSpec, RerankerSpec
 from dfbench.planning.methods import method_class, resolve
 from dfbench.plugins.host import Offer, PluginHost
 from dfbench.plugins.method_info import parse_label
@@ -71,12 +71,11 @@ def describe_method(host: PluginHost, label: str) -> list[Layout]:
     ]
 
 
-def describe_spec(offer: Offer[MetricSpec | NetworkSpec]) -> Layout:
-    """The definition of a metric or network as its plugin registers it."""
+def describe_spec(kind: str, offer: Offer[MetricSpec | NetworkSpec | RerankerSpec]) -> Layout:
+    """The definition of a metric, network or re-ranker as its plugin registers it."""
     spec, plugin = offer.spec, offer.plugin
     content = {**asdict(spec), "plugin": plugin.name, "plugin version": plugin.version}
     rows = tuple((name, str(value)) for name, value in content.items() if value != "")
-    kind = "metric" if isinstance(spec, MetricSpec) else "network"
     return Layout(f"{kind} {spec.name}", ("field", "value"), rows, (), {kind: content}, 2)
 
 

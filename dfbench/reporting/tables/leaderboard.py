@@ -23,6 +23,7 @@ from dfbench.reporting.published import (
     printed_notes,
     published,
 )
+from dfbench.reporting.rerankings import MARK, reranked_values, reranker_labels, reranking_notes
 from dfbench.reporting.roles import SECTIONS, remarks, section_of
 from dfbench.reporting.tables.columns import (
     NAMES,
@@ -90,6 +91,12 @@ class _Entry:
             return None
         return group_values(self.line, group, metric)
 
+    def reranked(self, label: str, metric: str, representation: str = "") -> list[float] | None:
+        """The metric after a re-ranking on each seed; None where there is none."""
+        if self.line is None:
+            return None
+        return reranked_values(self.line, label, metric, representation) or None
+
     def differences(self, metrics: Sequence[str]) -> dict[str, float] | None:
         """Mean over seeds less the printed number, by metric; None without printed numbers."""
         if self.line is None or self.printed is None:
@@ -138,6 +145,7 @@ def _columns(records: list[Record], metrics: Sequence[str]) -> tuple[_Columns, _
     )
     scores = dict(_score_columns(records, metrics))
     groups = dict(_group_columns(records, metrics))
+    reranked = dict(_reranked_columns(records, metrics))
     published_ones: _Columns = [
         Column(lambda e: e.printed, _printed(metrics), "published", ("published",), "published"),
         Column(lambda e: e.differences(metrics), _DIFFERENCES, "difference", ("difference",)),
@@ -147,6 +155,7 @@ def _columns(records: list[Record], metrics: Sequence[str]) -> tuple[_Columns, _
         *(scores["", metric] for metric in metrics),
         scores[_POSTERIOR, metrics[0]],
         *(groups[group, metrics[0]] for group in query_groups(records)),
+        *(reranked[label, "", metrics[0]] for label in reranker_labels(records)),
         *(seeds, needs, *published_ones),
     ]
     columns: _Columns = [
@@ -156,7 +165,7 @@ def _columns(records: list[Record], metrics: Sequence[str]) -> tuple[_Columns, _
         Column(lambda e: e.method, WORDS, key=("method",), field="method"),
         *(name, needs, seeds),
         *(family("metrics"), family("representations"), *scores.values()),
-        *(family("groups"), *groups.values(), *published_ones),
+        *(family("groups"), *groups.values(), *reranked.values(), *published_ones),
         Column(_splits, NAMES, key=("splits",), optional=True),
         Column(lambda e: [r.eval_id for r in e.records], NAMES, key=("records",)),
     ]
@@ -194,6 +203,33 @@ def _group_columns(
             value = partial(_Entry.group_scores, group=group, metric=metric)
             key = ("groups", group, metric)
             yield (group, metric), Column(value, SCORES, group, key, f"{group} {metric}")
+
+
+def _reranked_columns(
+    records: Sequence[Record], metrics: Sequence[str]
+) -> Iterator[tuple[tuple[str, str, str], Column[_Entry]]]:
+    """By re-ranker, representation and metric."""
+    for label in reranker_labels(records):
+        found = [r.reranked[label] for r in records if label in r.reranked]
+        for representation in ("", *dict.fromkeys(n for one in found for n in one.representations)):
+            place = ("representations", representation) if representation else ("metrics",)
+            for metric in _all_metrics(records, metrics):
+                name = f"{label} {MARK} {representation}".strip()
+                yield (
+                    (label, representation, metric),
+                    Column(
+                        partial(
+                            _Entry.reranked,
+                            label=label,
+                            metric=metric,
+                            representation=representation,
+                        ),
+                        SCORES,
+                        f"{label} {MARK}",
+                        ("reranked", label, *place, metric),
+                        f"{name} {metric}",
+                    ),
+                )
 
 
 def _all_metrics(records: Iterable[Record], metrics: Sequence[str]) -> list[str]:
@@ -251,6 +287,7 @@ def _notes(
     notes.append(
         f"posterior: {metric_title(metrics[0])} with the encoders' posteriors, sum_c p_c q_c"
     )
+    notes += reranking_notes(records)
     if reported:
         sources = "; ".join(sorted({p.source for p in reported.values()}))
         notes.append(f"published: {sources}")
