@@ -179,7 +179,9 @@ def test_public_names_are_those_of_the_package_and_all_of_them_exist() -> None:
 
 def test_specifications_tell_every_hook_that_the_guide_names() -> None:
     hooks = {name for name in vars(hookspecs) if name.startswith("dfbench_")}
-    assert hooks == set(re.findall(r"\bdfbench_(?:methods|datasets|networks|metrics)\b", TEXT))
+    assert hooks == set(
+        re.findall(r"\bdfbench_(?:methods|datasets|networks|metrics|rerankers)\b", TEXT)
+    )
     named = set(re.findall(r"def (dfbench_\w+)\(", "".join(BLOCKS.values())))
     assert named == hooks
 

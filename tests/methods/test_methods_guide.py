@@ -16,7 +16,10 @@ GUIDE = Path(__file__).resolve().parents[2] / "docs" / "plugins.md"
 TEXT = GUIDE.read_text(encoding="utf-8")
 BLOCKS = dict(re.findall(r"```python\n# (\w+\.py)\n(.*?)```", TEXT, re.DOTALL))
 PLUGINS = {name: text for name, text in BLOCKS.items() if "dfbench_methods" in text}
-RUN_ELSEWHERE = {"test_untrained.py", "use.py", "stripes.py"}
+RUN_ELSEWHERE = {
+    *("test_untrained.py", "use.py", "stripes.py"),
+    *("two_layers.py", "reciprocal.py", "centred.py"),
+}
 """Blocks that are no methods: tests/guide runs them."""
 
 
