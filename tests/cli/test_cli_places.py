@@ -71,7 +71,7 @@ WRITERS = {
     "plot": ["plot", "bars", "--results", RESULTS, "--dataset", "shapes", "-o", "{}.pdf"],
     "new method": ["new", "method", "my-own", "{}"],
     "new dataset": ["new", "dataset", "my-own", "{}"],
-    "train": ["teachers", "train", "--dataset", "shapes", "--cache", "{}"],
+    "train": ["teachers", "train", "--dataset", "shapes", "--force", "--cache", "{}"],
     "prepare": ["data", "prepare", "shapes", "--cache", "{}"],
     "fetch": ["data", "fetch", "cifar-quickdraw", "--cache", "{}"],
 }
