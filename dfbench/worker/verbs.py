@@ -103,14 +103,14 @@ def _keep_traceback(folder: Path) -> None:
         (folder / TRACEBACK_FILE).write_text(traceback.format_exc(), encoding="utf-8")
 
 
-_VERBS = {"describe": describe, "fit": fit, "teach": teach, "score": score, "rerank": rerank}
+VERBS = {"describe": describe, "fit": fit, "teach": teach, "score": score, "rerank": rerank}
 
 
 def main(verb: str, folder: Path) -> int:
     """Run one verb; the outcome file has the details, the exit status says whether it succeeded."""
     try:
         with plugin_faults():
-            outcome = _VERBS[verb](folder)
+            outcome = VERBS[verb](folder)
     except KeyboardInterrupt:
         outcome = Outcome(fault=Fault(message="interrupted", interrupted=True))
     except FitEnded as end:
