@@ -21,6 +21,8 @@ from filelock import FileLock
 from PIL import Image, ImageDraw
 from preloaded import Popen, Source
 
+from dfbench.system.machine import available_cores
+
 if not torch.cuda.is_available():
     # Triton's interpreter stands in for a GPU; it is chosen when Triton is first imported.
     os.environ.setdefault("TRITON_INTERPRET", "1")
@@ -36,7 +38,7 @@ MOST_WORKERS = 8
 def pytest_xdist_auto_num_workers() -> int:
     """As many workers as this process may use cores, within memory."""
     gibibytes = psutil.virtual_memory().available / 2**30
-    return max(1, min(MOST_WORKERS, len(os.sched_getaffinity(0)), int(gibibytes)))
+    return max(1, min(MOST_WORKERS, available_cores(), int(gibibytes)))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -146,9 +148,16 @@ def copied(one_thread: None, interruptible: None) -> Iterator[None]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Processes of a test marked `new_process`, and of its fixtures, start as users' do."""
-    anew = item.get_closest_marker("new_process") is not None
-    subprocess.Popen = REAL if anew else Popen  # type: ignore[misc]
+    """Fork the child processes of a test from the preloaded process, on Linux.
+
+    Not those of a test marked `new_process`, nor any with DFBENCH_TEST_NEW_PROCESSES=1.
+    """
+    new = (
+        sys.platform != "linux"
+        or os.environ.get("DFBENCH_TEST_NEW_PROCESSES") == "1"
+        or item.get_closest_marker("new_process") is not None
+    )
+    subprocess.Popen = REAL if new else Popen  # type: ignore[misc]
 
 
 @pytest.fixture

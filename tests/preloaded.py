@@ -1,8 +1,8 @@
-"""Real processes of dfbench without the seconds in which each would import torch anew.
+"""Child processes of tests, forked from one process that has imported torch and dfbench.
 
-Commands, workers and probes of plugins that tests start are copies of one process, which has
-imported torch and dfbench and nothing of the tests. They are children of the caller with its
-environment, folder and descriptors, take signals and end as any process does.
+Importing torch takes two seconds, and the tests start over a thousand commands, workers and plugin
+probes. Each is a real process: a child of the caller with the caller's environment, folder and
+descriptors, which receives signals and exits like any other. Linux only.
 """
 
 from __future__ import annotations
