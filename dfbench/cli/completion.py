@@ -89,7 +89,7 @@ def _asked(host: PluginHost, plugins: tuple[tuple[str, str, float], ...]) -> Com
         try:
             method, _ = method_class(host, name)
         except DfbenchError as fault:
-            note(f"no completion of the variants and settings of {name!r}: {fault}")
+            note(f"cannot complete variants and settings of {name!r}: {fault}")
             continue
         variants[name] = tuple(method.variants)
         settings[name] = tuple(method.Config.model_fields)

@@ -40,7 +40,7 @@ _FORMATS = ("text", "markdown", "latex", "html", "csv", "json")
     multiple=True,
     required=True,
     metavar="[NAME=]FILE",
-    help="Photos, in the same formats, by the same names; one without a name serves all models.",
+    help="Photos, in the same formats, and with the same names; without a name, for all models.",
 )
 @click.option(
     "--query-labels",
@@ -116,9 +116,9 @@ def evaluate(
 ) -> None:
     """Score the ranking of photos for sketch queries, under any convention in use.
 
-    Exact and tie-aware. Queries without a photo of their class are reported and left out. Several
-    models of the same images, named on both sides, are also compared query by query: a difference
-    has a 95 % interval from a paired bootstrap over queries.
+    Exact and tie-aware. Queries without a photo of their class are reported and left out. To
+    compare several models on the same images, name each in --queries and --gallery; differences
+    have 95 % intervals from a paired bootstrap over queries.
     """
     # Imported here so that `dfbench --help` does not import torch.
     from dfbench import evaluation
@@ -184,7 +184,7 @@ def evaluate(
         note(f"figure: {figure}")
     faults = dict.fromkeys((*result.faults, *reranked.metric_faults))
     if faults:
-        raise PluginFault(f"{'; '.join(faults)}; the other scores are above")
+        raise PluginFault(f"{'; '.join(faults)}; all other scores are printed above")
     reranked.raise_fault()
 
 

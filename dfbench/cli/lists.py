@@ -92,8 +92,8 @@ def metrics(*, plugin_files: tuple[Path, ...], plugins_dir: Path | None, form: s
     ]
     _warn_of_broken(host)
     notes = (
-        "a number takes the place of what is in braces: prec@{k} is prec@50; add one to finished "
-        "runs: dfbench rescore --metric NAME",
+        "replace {k} by a number, e.g. prec@50 for prec@{k}; to add a metric to finished runs: "
+        "dfbench rescore --metric NAME",
     )
     _show("metrics", ("name", "formula", "ties", "plugin"), rows, notes, form)
 

@@ -32,9 +32,9 @@ def rerank_options(command: Command) -> Command:
         help="Also score a re-ranking, which uses all photos of the gallery at once: NAME or "
         "NAME:KEY=VALUE,... (see: dfbench list rerankers). May be repeated.",
     )
-    timeout = request_option(Limits, "timeout", help="End a re-ranking after 90, 30m or 2h.")
+    timeout = request_option(Limits, "timeout", help="Time limit of a re-ranking, e.g. 90, 30m.")
     memory = request_option(
-        Limits, "memory_limit", help="End a re-ranking that holds more memory than this."
+        Limits, "memory_limit", help="Stop a re-ranking that uses more memory than this."
     )
     return rerank(timeout(memory(plugin_options(command))))
 

@@ -55,8 +55,8 @@ def rescore(
 ) -> None:
     """Add metrics to the records of finished runs, from their stored embeddings.
 
-    Nothing is trained, and no other score changes. A run whose folder is gone is named and left as
-    it is; so is a metric of a plugin that fails.
+    Nothing is trained, and no other score changes. Runs whose folder is missing and plugin metrics
+    that fail are reported and skipped.
     """
     # Imported here so that `dfbench --help` does not import torch.
     from dfbench.plugins.metrics import ChosenMetrics, choose_metrics
@@ -99,8 +99,8 @@ def rescore(
     else:
         changed = sum(bool(one["added"]) for one in told)
         output().print(
-            f"{changed} records have new metrics, {len(told) - changed} had them or kept their "
-            f"own, {missing} have no embeddings here",
+            f"{changed} records have new metrics, {len(told) - changed} are unchanged, "
+            f"{missing} have no stored embeddings here",
             markup=False,
         )
     if faults:

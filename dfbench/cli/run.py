@@ -71,7 +71,7 @@ def _read_config(ctx: click.Context, param: click.Parameter, file: Path | None) 
 @request_options(MachineOptions, FitOptions)
 @request_options(DataOptions)
 @request_option(DataChoice, "data_root")
-@click.option("--alone", is_flag=True, help="Run only this method, without those for context.")
+@click.option("--alone", is_flag=True, help="Run only this method, without the context methods.")
 @click.option("--force", is_flag=True, help="Repeat a run that is already recorded.")
 @request_options(Limits)
 @plugin_options

@@ -49,8 +49,8 @@ plugins = ["mine.py"]  # plugin files, as by --plugin
 [teachers]    # settings of the teachers, e.g. steps = 400
 [run]         # {run}, jobs
 
-Options of the runs are {options}: in the suite for all datasets, or in the entry of one. An entry
-also takes scenarios, budget and teachers in place of the suite's. Paths start at the file.
+Run options are {options}: at the top level for all datasets, or in a dataset's entry. An entry
+can also override the suite's scenarios, budget and teachers. Paths are relative to the file.
 """
 
 

@@ -71,9 +71,7 @@ def teachers_group() -> None:
     multiple=True,
     help="Also train what methods with this need use, e.g. 'modality classifier'; may be repeated.",
 )
-@click.option(
-    "--force", is_flag=True, help="Train even if the dataset or the cache has the teachers."
-)
+@click.option("--force", is_flag=True, help="Train even if official or cached teachers exist.")
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
@@ -95,8 +93,8 @@ def train(
 ) -> None:
     """Train both teachers of a dataset, unless the dataset provides them or they are in the cache.
 
-    A run with the same data, seed and settings takes them from there. With --force they are trained
-    anew; runs use those instead of official teachers with --train-teachers.
+    A run with the same data, seed and settings uses these teachers. --force trains them again; with
+    --train-teachers, runs use the result instead of official teachers.
     """
     from dfbench.planning.plan import open_session
     from dfbench.plugins.code import folder_of

@@ -29,7 +29,7 @@ METRIC_CHECKS = (
     Check("ties", "tied photos count as its spec says", "metric:ties", ("values",)),
     Check("batches", "a value does not depend on other queries", "metric:batches", ("values",)),
     Check("purity", "its input is unchanged, and repeats agree", "metric:purity", ("values",)),
-    Check("extremes", "one photo, or only relevant photos, give a value", "metric:extremes"),
+    Check("extremes", "it handles one photo, and only relevant photos", "metric:extremes"),
 )
 """The rules for metrics, in report order."""
 
@@ -144,9 +144,9 @@ def purity(stage: MetricStage) -> None:
         for one, other in ((ranked.groups, fresh.groups), (ranked.places, fresh.places)):
             for name, tensor in vars(other).items():
                 if isinstance(tensor, Tensor) and not torch.equal(tensor, vars(one)[name]):
-                    raise CheckFailed(f"it changes {name!r} of the ranking that it is given")
+                    raise CheckFailed(f"it modifies {name!r} of its input ranking")
         if not torch.equal(first, second):
-            raise CheckFailed("the same ranking has other values the second time")
+            raise CheckFailed("scoring the same ranking twice gives different values")
 
 
 def extremes(stage: MetricStage) -> None:

@@ -98,7 +98,7 @@ def determinism(stage: NetworkStage) -> None:
         before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
         whole = network(images)
         if not torch.equal(whole, network(images)):
-            raise CheckFailed(f"at {size} px it gives other features for the same images")
+            raise CheckFailed(f"at {size} px repeating the same images changes the features")
         if not _same(whole[:1], network(images[:1])):
             raise CheckFailed(f"at {size} px features depend on the other images of a batch")
         after = network.state_dict()

@@ -80,8 +80,8 @@ def _text_column(path: Path, column: str | None) -> list[str]:
     for number, row in enumerate(rows[1:], start=1):
         if row and len(row) != len(names):
             raise InvalidInput(
-                f"{path}: row {number} has {len(row)} fields and the header {len(names)}; allowed:"
-                " as many; quote fields that contain the separator"
+                f"{path}: row {number} has {len(row)} fields, the header {len(names)}; allowed: the"
+                " same number; quote fields that contain the separator"
             )
         # A blank line is an empty label, except where a file has several columns.
         if row or len(names) == 1:

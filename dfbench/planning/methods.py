@@ -76,9 +76,7 @@ def built(cls: type[Method], config: MethodConfig) -> Method:
     changed = difference(given, kept.model_dump(mode="json"))
     if changed or type(kept) is not type(config):
         change = changed or f"a {type(kept).__name__}"
-        raise PluginFault(
-            f"its __init__ changes the configuration that it is given: {change}; {remedy}"
-        )
+        raise PluginFault(f"its __init__ modifies its configuration: {change}; {remedy}")
     return method
 
 

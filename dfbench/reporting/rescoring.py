@@ -97,8 +97,8 @@ def _evaluated(
     if not abs(evaluation.scores[_CONTROL].value - scores[_CONTROL].value) <= _TOLERANCE:
         raise _changed(
             record,
-            f"its stored embeddings have {_CONTROL} {evaluation.scores[_CONTROL].value:.6f}, "
-            f"recorded is {scores[_CONTROL].value:.6f}",
+            f"its stored embeddings give {_CONTROL} {evaluation.scores[_CONTROL].value:.6f}, the "
+            f"record has {scores[_CONTROL].value:.6f}",
         )
     return evaluation
 

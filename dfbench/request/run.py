@@ -238,17 +238,17 @@ class Limits(_Options):
     """Limits of a fit's process; none of them affects a score."""
 
     timeout: Annotated[
-        float | None, Option(Duration(), "End a fit after 90, 30m or 2h.", metavar="TIME")
+        float | None, Option(Duration(), "Time limit of a fit, e.g. 90, 30m.", metavar="TIME")
     ] = None
     memory_limit: Annotated[
         float | None,
-        Option(Amount(), "End a fit whose process holds more memory than this.", metavar="GIB"),
+        Option(Amount(), "Stop a fit whose process uses more memory than this.", metavar="GIB"),
     ] = None
     checkpoint_seconds: Annotated[
         float,
         Option(
             Amount(zero=True),
-            "Time between checkpoints: the most that a killed run loses.",
+            "Time between checkpoints: a killed run loses at most this.",
             metavar="SECONDS",
         ),
     ] = 30.0

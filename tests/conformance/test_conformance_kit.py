@@ -67,7 +67,7 @@ FAULTS: dict[str, tuple[str, str, str]] = {
     "construction": (
         DEF,
         "    def __init__(self, config):\n        super().__init__(Config())\n\n" + DEF,
-        "with steps=5: its __init__ changes the configuration that it is given: steps=4",
+        "with steps=5: its __init__ modifies its configuration: steps=4",
     ),
     "configuration": (
         FIT,
@@ -132,7 +132,7 @@ CONSTRUCTIONS = {
     ),
     "doubles a setting": (
         "super().__init__(Config(steps=2 * config.steps))",
-        "changes the configuration that it is given: steps=8 where 4 was given",
+        "modifies its configuration: steps=8 where 4 was given",
     ),
     "keeps none": ("self.steps = 3", "leaves no configuration in self.config"),
     "keeps its values only": (

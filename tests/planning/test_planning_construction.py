@@ -100,7 +100,7 @@ FAULTS = {
     ),
     "keeps the defaults": (
         "    def __init__(self, config):\n        super().__init__(Config())",
-        "changes the configuration that it is given: width=2 where 3 was given",
+        "modifies its configuration: width=2 where 3 was given",
     ),
     "keeps nothing": (
         "    def __init__(self, config):\n        self.twice = 2",
@@ -109,7 +109,7 @@ FAULTS = {
     "keeps another copy": (
         "    def __init__(self, config):\n"
         "        super().__init__(config.model_copy(update={'width': config.width + 1}))",
-        "changes the configuration that it is given: width=4 where 3 was given",
+        "modifies its configuration: width=4 where 3 was given",
     ),
 }
 INIT = "    def __init__(self, config):\n        super().__init__(config)\n"
