@@ -11,11 +11,15 @@ import pytest
 import torch
 from pretended_gpu import pretended_gpu
 
-from benchmarks.perf.gpu import training
-from benchmarks.perf.gpu.journal import Journal, Request
 from dfbench.evaluation.ranking import devices
 
 ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def repository_on_the_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The benchmarks are no part of the installed package."""
+    monkeypatch.syspath_prepend(ROOT)
 
 
 def _measured(step: str, out: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[dict[str, Any], int]:
@@ -33,10 +37,11 @@ def _measured(step: str, out: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[di
         monkeypatch.setattr(torch.cuda, name, value)
     monkeypatch.setattr(devices, "find_spec", lambda _: None)  # no fused kernels without a GPU
     monkeypatch.chdir(ROOT)
-    request = Request(step, "cuda", "tiny", 600, out)
+    journals = import_module("benchmarks.perf.gpu.journal")
+    request = journals.Request(step, "cuda", "tiny", 600, out)
     with pretended_gpu():
         monkeypatch.setattr(torch.cuda, "mem_get_info", lambda *_: (2**36, 2**36))
-        journal = Journal(request)
+        journal = journals.Journal(request)
         import_module(f"benchmarks.perf.gpu.{step}").measure(request, journal)
     results: dict[str, Any] = json.loads(request.file.read_text(encoding="utf-8"))["results"]
     return results, len(waits)
@@ -59,6 +64,7 @@ def test_ranking_is_timed_on_the_device(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_training_is_timed_on_the_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # torch has no autocast for a GPU that is not there
+    training = import_module("benchmarks.perf.gpu.training")
     monkeypatch.setattr(training, "TINY", [("resnet-tiny", 16, "fp32")])
     results, waits = _measured("training", tmp_path, monkeypatch)
     found = results["resnet-tiny, 16 px, fp32"]
