@@ -71,7 +71,7 @@ WRONG: dict[str, tuple[Callable[[Any], Any], str]] = {
         "tied photos score",
     ),
     "of the batch": (_first_of_batch, "alone"),
-    "altering its input": (_altering, "changes 'positives_above'"),
+    "altering its input": (_altering, "modifies 'positives_above'"),
 }
 
 
