@@ -56,7 +56,7 @@ def test_whole_numbers_become_integers_and_other_digits_stay_names(tmp_path: Pat
         ("l.csv", "file,class\na,owl\n", "clas", "unknown column 'clas'; did you mean 'class'?"),
         ("l.csv", "file,class\na,owl\n", "", "has the columns file, class; .* name it: l.csv:file"),
         ("l.csv", "class,class\na,owl\n", "class", "has 2 columns 'class'"),
-        ("l.csv", "file,class\na,owl\nb\n", "class", "row 2 has 1 fields and the header 2"),
+        ("l.csv", "file,class\na,owl\nb\n", "class", "row 2 has 1 fields, the header 2"),
         ("l.csv", "file,class\na,owl\nb,\n", "class", "label 2 is empty"),
         ("l.csv", "class\nowl\n\nbee\n", "", "label 2 is empty"),
         ("l.csv", 'class\n"owl', "", "cannot be read"),
