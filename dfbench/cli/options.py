@@ -8,7 +8,7 @@ from typing import Any
 
 import rich_click as click
 
-from dfbench.cli.completers import complete_dataset, complete_run
+from dfbench.cli.completers import complete_dataset, complete_method, complete_run
 from dfbench.cli.parameters import AbsolutePath, Choice, request_option
 from dfbench.defaults import chosen_plugins
 from dfbench.plugins.sources import PluginSources
@@ -105,6 +105,19 @@ def note_left_out(left_out: Mapping[Path, str]) -> None:
     if left_out:
         further = f", {more} of them not listed" if more > 0 else ""
         note(f"{len(left_out)} unreadable files left out{further}")
+
+
+def methods_option(command: Command) -> Command:
+    """Add `--method`, as `methods`."""
+    option = click.option(
+        "--method",
+        "methods",
+        shell_complete=complete_method,
+        multiple=True,
+        metavar="M",
+        help="Only this method: NAME[VARIANT], or NAME for all its variants; may be repeated.",
+    )
+    return option(command)
 
 
 def dataset_option(command: Command) -> Command:

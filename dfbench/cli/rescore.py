@@ -9,6 +9,7 @@ import rich_click as click
 from dfbench.cli.options import (
     dataset_option,
     format_option,
+    methods_option,
     plugin_options,
     plugin_sources,
     results_option,
@@ -28,13 +29,7 @@ from dfbench.system.console import note, output, print_json
     metavar="METRIC",
     help="A metric (dfbench list metrics), e.g. prec@50; may be repeated.",
 )
-@click.option(
-    "--method",
-    "methods",
-    multiple=True,
-    metavar="M",
-    help="Only runs of this method: NAME[VARIANT], or NAME for all its variants; may be repeated.",
-)
+@methods_option
 @dataset_option
 @scenario_option
 @plugin_options

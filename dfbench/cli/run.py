@@ -13,8 +13,8 @@ from dfbench.cli.parameters import AbsolutePath, request_option, request_options
 from dfbench.errors import InvalidInput
 from dfbench.hookspecs import NO_IMAGES
 from dfbench.process.supervision import Supervision
-from dfbench.reporting.cells import short
-from dfbench.reporting.rerankings import reranking_notes
+from dfbench.reporting.cells import NONE, short
+from dfbench.reporting.rerankings import MARK, reranking_notes
 from dfbench.reporting.tables.layout import Layout
 from dfbench.reporting.tables.printing import print_layouts
 from dfbench.request import (
@@ -173,14 +173,13 @@ def _layout(records: list[Record]) -> Layout:
     rows = []
     for record in records:
         rows.append((record.method.display_title, *_cells(record.metrics, names)))
-        rows.extend(
-            (f"  {representation}", *_cells(scores, names))
-            for representation, scores in record.representations.items()
-        )
-        rows.extend(
-            (f"  + {label} *", *_cells(one.metrics, names))
-            for label, one in record.reranked.items()
-        )
+        for label, one in record.reranked.items():
+            rows.append((f"  + {label} {MARK}", *_cells(one.metrics, names)))
+        for representation, scores in record.representations.items():
+            rows.append((f"  {representation}", *_cells(scores, names)))
+            for label, one in record.reranked.items():
+                again = one.representations.get(representation, {})
+                rows.append((f"    + {label} {MARK}", *_cells(again, names)))
     accuracies = ", ".join(f"{m} {short(t.accuracy)}" for m, t in sorted(last.teachers.items()))
     origin = " (official)" if all(record.official for record in records) else ""
     title = f"{last.data.name}, {last.scenario_title}, seed {last.seed}"
@@ -196,9 +195,16 @@ def _layout(records: list[Record]) -> Layout:
 
 
 def _cells(scores: dict[str, RecordedScore], names: list[str]) -> list[str]:
-    first, *others = (scores[name] for name in names)
-    interval = f"{short(first.value)} [{short(first.low)}, {short(first.high)}]"
-    return [interval, *(short(score.value) for score in others)]
+    """Scores by name, the first with its interval; those added since a re-ranking are missing."""
+    first, *others = names
+    return [
+        _interval(scores[first]) if first in scores else NONE,
+        *(short(scores[name].value) if name in scores else NONE for name in others),
+    ]
+
+
+def _interval(score: RecordedScore) -> str:
+    return f"{short(score.value)} [{short(score.low)}, {short(score.high)}]"
 
 
 def _repetition(run: Run) -> str:

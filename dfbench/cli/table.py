@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
-from dfbench.cli.completers import complete_method
 from dfbench.cli.options import (
     dataset_option,
     format_option,
+    methods_option,
     plugin_options,
     plugin_sources,
     results_option,
@@ -53,14 +53,7 @@ _LACKING = {
     metavar="FILE",
     help="Only records of the runs in this suite file.",
 )
-@click.option(
-    "--method",
-    "methods",
-    shell_complete=complete_method,
-    multiple=True,
-    metavar="M",
-    help="Only this method: NAME[VARIANT], or NAME for all its variants; may be repeated.",
-)
+@methods_option
 @click.option(
     "--metric",
     "metrics",
@@ -233,4 +226,5 @@ def _check_metrics(records: list[Record], metrics: tuple[str, ...]) -> None:
     known = {name for record in records for name in record.metrics}
     for metric in metrics:
         if metric not in known:
-            raise unknown_name("metric", metric, known, f"dfbench rescore --metric {metric}")
+            remedy = f"dfbench list metrics; to add one: dfbench rescore --metric {metric}"
+            raise unknown_name("metric", metric, known, remedy)

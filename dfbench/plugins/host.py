@@ -191,7 +191,8 @@ class PluginHost:
 
     def unknown(self, kind: str, name: str, allowed: Iterable[str]) -> UnknownName:
         """The error for a name that nothing of a kind has; it names broken plugins."""
-        error = unknown_name(kind.removesuffix("s"), name, allowed, f"dfbench list {kind}")
+        singular = kind.removesuffix("s").replace("rerank", "re-rank")
+        error = unknown_name(singular, name, allowed, f"dfbench list {kind}")
         broken = ", ".join(sorted(plugin.name for plugin in self.plugins if plugin.error))
         if not broken:
             return error

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationError
 
@@ -105,6 +105,9 @@ class RunDefaults(MachineOptions, Limits):
         return {name: getattr(self, name) for name in self.model_fields_set - {"jobs"}}
 
 
+Keys = TypeVar("Keys", bound=BaseModel)
+
+
 class Suite(DatasetOptions):
     """The content of a suite file."""
 
@@ -150,20 +153,40 @@ def read_suite(path: Path) -> SuiteFile:
     Raises `InvalidInput` for a file that cannot be read, `InvalidSuite` with all errors, one per
     line.
     """
-    content, lines = read_toml(path, "suite")
-    try:
-        suite = Suite.model_validate(content)
-    except ValidationError as fault:
-        raise invalid(
-            path, lines, explained(fault, Suite, _TABLES, "dfbench suite --help")
-        ) from fault
-    contradictions = [*_contradictions(suite), *missing_plugins(path, suite.plugins)]
-    if contradictions:
-        raise invalid(path, lines, contradictions)
+    suite, lines = checked_file(
+        path,
+        Suite,
+        "suite",
+        _TABLES,
+        lambda suite: [*_contradictions(suite), *missing_plugins(path, suite.plugins)],
+    )
     return SuiteFile(path, suite, lines)
 
 
-def read_toml(path: Path, kind: str) -> tuple[dict[str, Any], Mapping[KeyPath, int]]:
+def checked_file(
+    path: Path,
+    model: type[Keys],
+    kind: Literal["suite", "run"],
+    tables: Mapping[str, type[BaseModel]],
+    contradictions: Callable[[Keys], Iterable[tuple[KeyPath, str]]],
+) -> tuple[Keys, Mapping[KeyPath, int]]:
+    """The keys of a file in their model, free of contradictions, and their lines.
+
+    `tables` are the models of its tables. Raises like `read_suite`.
+    """
+    content, lines = _read_toml(path, kind)
+    try:
+        keys = model.model_validate(content)
+    except ValidationError as fault:
+        errors = _explained(fault, model, tables, f"dfbench {kind} --help")
+        raise invalid(path, lines, errors) from fault
+    found = list(contradictions(keys))
+    if found:
+        raise invalid(path, lines, found)
+    return keys, lines
+
+
+def _read_toml(path: Path, kind: str) -> tuple[dict[str, Any], Mapping[KeyPath, int]]:
     """The content of a file, with the lines of its keys; messages call it a file of this kind.
 
     Raises `InvalidInput` for a file that cannot be read, `InvalidSuite` for one that is not TOML.
@@ -201,7 +224,7 @@ def _dotted(key: KeyPath) -> str:
     return text.removeprefix(".")
 
 
-def explained(
+def _explained(
     fault: ValidationError,
     top: type[BaseModel],
     tables: Mapping[str, type[BaseModel]],

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
 from dfbench.request import ExternalOptions, Limits, MachineOptions, Settings
 from dfbench.suites.file import (
@@ -17,11 +18,9 @@ from dfbench.suites.file import (
     Seed,
     SettingTable,
     bad_settings,
-    explained,
-    invalid,
+    checked_file,
     missing_plugins,
     plugin_file,
-    read_toml,
 )
 from dfbench.suites.positions import KeyPath
 from dfbench.system.files import absolute
@@ -68,15 +67,7 @@ def read_run_file(path: Path) -> RunFile:
     Raises `InvalidInput` for a file that cannot be read, `InvalidSuite` with all errors, one per
     line.
     """
-    content, lines = read_toml(path, "run")
-    try:
-        keys = _RunKeys.model_validate(content)
-    except ValidationError as fault:
-        told = explained(fault, _RunKeys, _TABLES, "dfbench run --help")
-        raise invalid(path, lines, told) from fault
-    contradictions = list(_contradictions(path, keys))
-    if contradictions:
-        raise invalid(path, lines, contradictions)
+    keys, _ = checked_file(path, _RunKeys, "run", _TABLES, partial(_contradictions, path))
     owned = {"budget": keys.budget, "teachers": keys.teachers}
     prefixed = {f"{owner}.{k}": v for owner, table in owned.items() for k, v in table.items()}
     return RunFile(

@@ -97,7 +97,7 @@ def test_record_without_reranking_stays_valid(quick_bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("difusion", "unknown reranker 'difusion'; did you mean 'diffusion'?"),
+        ("difusion", "unknown re-ranker 'difusion'; did you mean 'diffusion'?"),
         ("diffusion:q=1", "unknown setting of re-ranker 'diffusion' 'q'"),
         ("diffusion:alfa=1", "did you mean 'alpha'?"),
         ("diffusion:alpha=1", "try --rerank diffusion:alpha=VALUE"),
@@ -188,3 +188,21 @@ def test_evaluate_marks_reranked_tables_of_one_model(quick_bench: Bench, tmp_pat
     both = [text for name in "ab" for text in ("--queries", f"{name}={file}")]
     refused = quick_bench.call("evaluate", *both, "--gallery", str(file), *rerank).refused()
     assert "--rerank with 2 models; allowed: with one" in refused
+
+
+def test_summary_puts_a_reranking_below_the_representation_it_reranks(quick_bench: Bench) -> None:
+    quick_bench.record("averaging-weights")
+    places = "--results", str(quick_bench.results), "--runs", str(quick_bench.runs)
+    assert quick_bench.call("rescore", "--metric", "prec@3", *places).status == 0
+    chosen = ("--alone", "--rerank", "query-expansion:k=3")
+    lines = quick_bench.run("averaging-weights", *chosen).out.splitlines()
+    names = [line[:31].rstrip() for line in lines]
+    first = next(i for i, name in enumerate(names) if name.strip() == "Averaging Weights")
+    assert [name.strip() for name in names[first + 1 : first + 4]] == [
+        "+ query-expansion:k=3 *",
+        "posterior",
+        "+ query-expansion:k=3 *",
+    ]
+    indents = [len(name) - len(name.lstrip()) for name in names[first : first + 4]]
+    assert indents == [1, 3, 3, 5]
+    assert any("prec@3" in line for line in lines)  # recorded, but not of the re-ranking

@@ -30,7 +30,7 @@ def test_suite_adds_rerankings_to_finished_runs(
 @pytest.mark.parametrize(
     ("value", "told"),
     [
-        ('["difusion"]', "key rerank: unknown reranker 'difusion'; did you mean 'diffusion'?"),
+        ('["difusion"]', "key rerank: unknown re-ranker 'difusion'; did you mean 'diffusion'?"),
         ('["diffusion:k=x"]', "key rerank: setting k='x' of re-ranker 'diffusion'"),
         ("3", "key rerank: 3; allowed: a text that is not empty, or a list of them"),
         ('[""]', "key rerank: ['']; allowed: a text"),
