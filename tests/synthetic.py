@@ -7,6 +7,7 @@ from typing import Any
 from dfbench.budget import Budget
 from dfbench.identity import identify
 from dfbench.plugins.method_info import MethodInfo, parse_label
+from dfbench.plugins.reranker_info import RerankerInfo
 from dfbench.records.environment import Environment
 from dfbench.records.record import (
     DataRecord,
@@ -14,6 +15,7 @@ from dfbench.records.record import (
     MetricDefinition,
     Record,
     RecordedScore,
+    Reranking,
     Seconds,
     TeacherRecord,
     metrics_digest,
@@ -128,3 +130,27 @@ def synthetic_record(
             dirty=None,
         ),
     )
+
+
+def reranked(record: Record, value: float) -> Record:
+    """The record with a re-ranking of which every metric has one value."""
+    score = RecordedScore(value=value, low=value, high=value, macro=value)
+    info = RerankerInfo(
+        name="diffusion",
+        title="Diffusion",
+        version=1,
+        plugin="rerankers",
+        plugin_version="1",
+        definition="f on a graph",
+        config={"k": 20},
+        changed={"k": 20},
+    )
+    added = Reranking(
+        identity="r",
+        reranker=info,
+        metrics=dict.fromkeys(record.metrics, score),
+        representations={"posterior": dict.fromkeys(record.metrics, score)},
+        seconds=1.0,
+        peak_memory_mib=1.0,
+    )
+    return record.model_copy(update={"reranked": {info.label: added}})

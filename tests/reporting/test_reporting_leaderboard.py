@@ -4,11 +4,10 @@ import json
 from statistics import fmean, stdev
 
 import pytest
-from synthetic import synthetic_record
+from synthetic import reranked, synthetic_record
 
 from dfbench.budget import Budget
-from dfbench.plugins.reranker_info import RerankerInfo
-from dfbench.records.record import Record, RecordedScore, Reranking
+from dfbench.records.record import Record
 from dfbench.reporting.cells import mean_and_deviation, short, signed
 from dfbench.reporting.published import published
 from dfbench.reporting.tables.layout import Layout
@@ -224,33 +223,9 @@ def test_markdown_shows_brackets_and_colons_as_they_are(capsys: pytest.CaptureFi
     assert "- [dim] :fire:" in out
 
 
-def _reranked(record: Record, value: float) -> Record:
-    """The record with a re-ranking of which every metric has one value."""
-    score = RecordedScore(value=value, low=value, high=value, macro=value)
-    info = RerankerInfo(
-        name="diffusion",
-        title="Diffusion",
-        version=1,
-        plugin="rerankers",
-        plugin_version="1",
-        definition="f on a graph",
-        config={"k": 20},
-        changed={"k": 20},
-    )
-    added = Reranking(
-        identity="r",
-        reranker=info,
-        metrics=dict.fromkeys(record.metrics, score),
-        representations={"posterior": dict.fromkeys(record.metrics, score)},
-        seconds=1.0,
-        peak_memory_mib=1.0,
-    )
-    return record.model_copy(update={"reranked": {info.label: added}})
-
-
 def test_reranked_scores_have_marked_columns_and_leave_the_plain_ones_as_they_are() -> None:
     plain = synthetic_record(value=0.5, posterior=0.6)
-    layout = _one([_reranked(plain, 0.75), synthetic_record("siamese", value=0.4)])
+    layout = _one([reranked(plain, 0.75), synthetic_record("siamese", value=0.4)])
     cells = _cells(layout)
     assert cells["mAP@all"] == ".500"
     assert cells["diffusion:k=20 *"] == ".750"

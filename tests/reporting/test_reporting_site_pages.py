@@ -10,8 +10,10 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from shelf import Shelf
 from site_shelf import furnish, page_of, pages, words
+from synthetic import reranked
 
-from dfbench.records.record import Record
+from dfbench.records.record import OfficialNetwork, Record
+from dfbench.records.store import ResultStore
 
 MARKUP = "<script>alert('x')</script>"
 EVERY_LINK = re.compile(r"""(?:href|src)="([^"]+)"|url\("([^"]+)"\)""")
@@ -196,3 +198,26 @@ def test_seeds_of_a_row_lead_to_each_other(shelf: Shelf) -> None:
         page = page_of(report, record)
         assert all(f"-{key}.html" in page for key in others)
         assert f'aria-current="page">{record.seed}<' in page
+
+
+def test_reranked_scores_of_a_run_are_marked_on_its_page(shelf: Shelf) -> None:
+    record = reranked(shelf.add("crossx", 0.2, posterior=0.3), 0.75)
+    ResultStore(shelf.results).write(record)
+    text = words(page_of(_report(shelf), record))
+    assert "re-ranked by diffusion:k=20 * metric" in text
+    assert "posterior representation, re-ranked by diffusion:k=20 * metric" in text
+    assert "transductive" in text
+    assert "f on a graph; k 20" in text
+
+
+def test_training_of_official_teachers_is_no_cost_of_a_run(shelf: Shelf) -> None:
+    record = shelf.add("crossx", 0.2)
+    assert "training of the teachers" in words(page_of(_report(shelf), record))
+    official = OfficialNetwork(checksum="c", provenance={})
+    teachers = {m: t.model_copy(update={"official": official}) for m, t in record.teachers.items()}
+    record = record.model_copy(update={"teachers": teachers})
+    ResultStore(shelf.results).write(record)
+    text = words(page_of(_report(shelf), record))
+    assert "training of the teachers" not in text
+    assert "official teacher of the dataset, made by unknown" in text
+    assert "together 9" in text

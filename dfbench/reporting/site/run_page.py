@@ -15,6 +15,7 @@ from dfbench.reporting.cells import duration, short
 from dfbench.reporting.comparisons.comparison import count
 from dfbench.reporting.lines import Line
 from dfbench.reporting.overlap import query_groups
+from dfbench.reporting.rerankings import MARK, reranking_notes
 from dfbench.reporting.run_folders import repeat_command
 from dfbench.reporting.site.figures import HEIGHT, WIDTH, Chart, class_rows, heatmap
 from dfbench.reporting.site.files import Missing, RunFiles
@@ -62,18 +63,14 @@ def _data_facts(record: Record) -> Facts:
 
 
 def cost(record: Record) -> Facts:
-    """Time, memory and model size."""
+    """Time, memory and model size; without the training of official teachers."""
     seconds = record.seconds
-    parts = (
-        ("training of the teachers", seconds.teachers),
-        ("fit", seconds.fit),
-        ("embedding", seconds.embed),
-        ("ranking", seconds.rank),
-    )
-    total = sum(value for _, value in parts)
+    parts = [("fit", seconds.fit), ("embedding", seconds.embed), ("ranking", seconds.rank)]
+    if not record.official:
+        parts.insert(0, ("training of the teachers", seconds.teachers))
     rows = (
         *((name, duration(value)) for name, value in parts),
-        ("together", duration(total)),
+        ("together", duration(sum(value for _, value in parts))),
         ("peak memory", f"{record.peak_memory_mib:,.0f} MiB"),
         ("parameters of both encoders", f"{record.parameters:,}"),
         ("attempts", str(record.attempts)),
@@ -158,6 +155,11 @@ def write_run_page(
         "name": place.line.name,
         "seeds": {r.seed: run_page(r) for r in place.line.records},
         "representations": {"": record.metrics, **record.representations},
+        "reranked": {
+            f"{label} {MARK}": {"": one.metrics, **one.representations}
+            for label, one in record.reranked.items()
+        },
+        "reranking_notes": list(reranking_notes([record])),
         "groups": {name: record.groups[name] for name in query_groups([record])},
         "data": _data_facts(record),
         "cost": cost(record),
