@@ -1,4 +1,4 @@
-"""CPU, plain torch and fused engines: one result, whatever the tile, the order or the threads."""
+"""CPU, plain torch and counting engines: one result for any tile, order or number of threads."""
 
 from dataclasses import replace
 from typing import Any
@@ -55,21 +55,21 @@ def measured(engine: Engine, task: RankingTask) -> Side:
 @pytest.mark.parametrize("similarity", ["cosine", "inner", "euclidean"])
 def test_every_engine_gives_the_same_metrics(similarity: str, kind: str) -> None:
     pytest.importorskip("triton")
-    from dfbench.evaluation.ranking.gpu_engine import rank_fused
+    from dfbench.evaluation.ranking.gpu_engine import rank_by_counting
 
     task = with_duplicates(similarity, kind)
     expected = measured(rank_on_cpu, task)
     assert measured(rank_in_plain_torch, task) == pytest.approx(expected, abs=1e-9, nan_ok=True)
-    assert measured(rank_fused, task) == pytest.approx(expected, abs=1e-9, nan_ok=True)
+    assert measured(rank_by_counting, task) == pytest.approx(expected, abs=1e-9, nan_ok=True)
 
 
 @pytest.mark.parametrize("rows", [1, 7, 60])
-@pytest.mark.parametrize("name", ["cpu", "plain", "fused"])
+@pytest.mark.parametrize("name", ["cpu", "plain", "counting"])
 def test_tile_size_does_not_change_any_metric(name: str, rows: int) -> None:
     pytest.importorskip("triton")
-    from dfbench.evaluation.ranking.gpu_engine import rank_fused
+    from dfbench.evaluation.ranking.gpu_engine import rank_by_counting
 
-    engine = {"cpu": rank_on_cpu, "plain": rank_in_plain_torch, "fused": rank_fused}[name]
+    engine = {"cpu": rank_on_cpu, "plain": rank_in_plain_torch, "counting": rank_by_counting}[name]
     task = with_duplicates()
     tiled = replace(task, tile_bytes=rows * 403 * 4)
     assert measured(engine, tiled) == pytest.approx(measured(engine, task), abs=1e-9, nan_ok=True)

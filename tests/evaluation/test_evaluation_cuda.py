@@ -35,10 +35,10 @@ def embeddings(kind: str) -> tuple[Array, Array]:
     return queries.astype(np.float32), gallery.astype(np.float32)
 
 
-@pytest.fixture(params=["fused", "plain torch"])
+@pytest.fixture(params=["counting", "plain torch"])
 def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """The engine that a GPU is given."""
-    if request.param == "fused":
+    if request.param == "counting":
         pytest.importorskip("triton")
     else:
         monkeypatch.setattr(engines, "find_spec", lambda _: None)

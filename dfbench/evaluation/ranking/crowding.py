@@ -31,7 +31,8 @@ def crowd_centre(gallery: Vectors) -> Tensor | None:
     sample = gallery.exact(drawn)
     if sample.mean(0).norm() < sample.norm(dim=1).median() / 2:
         return None
-    centre = sample.median(0).values
+    # The lower median; `Tensor.median` along a dimension is not deterministic on a GPU.
+    centre = sample.sort(0).values[(len(sample) - 1) // 2]
     spread = (sample - centre).norm(dim=1).median() / centre.norm()
     return centre if _COLLAPSED < spread < _CROWDED else None
 

@@ -18,14 +18,14 @@ Engine: TypeAlias = Callable[[RankingTask], Iterator[Ranked]]
 
 
 def engine_for(device: torch.device) -> Engine:
-    """The fastest engine for a device; on a GPU the fused engine if Triton is installed."""
+    """The fastest engine for a device; on a GPU the counting engine if Triton is installed."""
     if device.type == "cpu":
         return rank_on_cpu
     if find_spec("triton") is None:
         return rank_in_plain_torch
-    from dfbench.evaluation.ranking.gpu_engine import rank_fused
+    from dfbench.evaluation.ranking.gpu_engine import rank_by_counting
 
-    return rank_fused
+    return rank_by_counting
 
 
 DEVICES = ("auto", "cpu", "cuda")

@@ -1,12 +1,12 @@
-"""The exact ranking engine on a GPU: products are counted on chip and never written to memory.
+"""The exact ranking engine on a GPU: a matrix product, and a count instead of a sort.
 
-First, the sorted keys of every query's positives are computed as thresholds. Then, for tiles of
-queries x photos, each key finds its place among its query's thresholds by bisection and increments
-a counter there. A running sum of the counters is the number of photos above each positive. Both
-steps compute keys with the same kernel code and order of additions, so a positive always finds its
-own key.
+For tiles of queries against the whole gallery, the products become integer keys in place. The keys
+of each query's positives, sorted, are its thresholds. Every photo finds its place among the
+thresholds of the query by bisection and increments a counter there; a running sum of the counters
+is the number of photos above each positive.
 
-Memory: about 64 bytes per positive in a batch of queries, bounded by the task.
+Queries are ranked in the order of their number of positives, so that the thresholds of a tile are a
+matrix with little padding.
 """
 
 from __future__ import annotations
@@ -20,131 +20,149 @@ from torch import Tensor
 
 from dfbench.evaluation.ranking.bins import MAGIC
 from dfbench.evaluation.ranking.gpu_kernels import count_keys, write_keys
-from dfbench.evaluation.ranking.groups import PositiveRanks, Ranked, starts_of, tie_groups
+from dfbench.evaluation.ranking.groups import PositiveRanks, Ranked, tie_groups
 from dfbench.evaluation.ranking.similarity import Scoring
 from dfbench.evaluation.ranking.task import RankingTask
 
-_BYTES_PER_POSITIVE = 64
-_PHOTOS_AT_ONCE = 2**16
+_BYTES_PER_PAIR = 4
+_BYTES_PER_POSITIVE = 96
+_MOST_ROWS = 2**16 - 1
+"""Limit of CUDA on the second dimension of a grid."""
 _PHOTO_BITS = 28
-_BLOCK_Q, _BLOCK_G, _BLOCK_D = 64, 128, 32
+_BLOCK = 1024
+_COUNTED, _BLOCKS = 2048, 8
+"""Photos that a program counts at once, and how often."""
+_MOST_ON_CHIP = 12
+"""Levels of a search tree up to which a histogram of its intervals fits a program's registers."""
 
 
 @dataclass(frozen=True)
-class _Factors:
-    """A scoring as arrays for the kernels; absent parts are neutral."""
+class _Classes:
+    """The photos of every class on the device, sorted by class and ascending within one."""
 
-    scale: Tensor
-    slope: Tensor
-    square: Tensor
-    magic: Tensor
+    photos: Tensor
+    """Gallery indices, [G], int64."""
+    start: Tensor
+    """Index in `photos` of the first photo of each class, int64."""
+    of_query: Tensor
+    """Class of each query, [Q], int64."""
+    sizes: Tensor
+    """Number of positives of each query, [Q], int64."""
 
     @classmethod
-    def of(cls, scoring: Scoring) -> _Factors:
-        queries = scoring.query_scale
-        photos = torch.ones(len(scoring.gallery), device=queries.device)
-        penalty = scoring.penalty
+    def of(cls, task: RankingTask, device: torch.device) -> _Classes:
+        classes = torch.from_numpy(task.relevance.gallery).to(device)
+        sizes = torch.bincount(classes, minlength=len(task.relevance.names))
         return cls(
-            photos if scoring.photo_scale is None else scoring.photo_scale,
-            torch.zeros_like(queries) if penalty is None else penalty.slope,
-            torch.zeros_like(photos) if penalty is None else penalty.square,
-            photos * MAGIC if scoring.magic is None else scoring.magic,
+            photos=classes.argsort(stable=True),
+            start=sizes.cumsum(0) - sizes,
+            of_query=torch.from_numpy(task.relevance.queries).to(device),
+            sizes=torch.from_numpy(task.relevance.counts).to(device),
         )
 
-
-@dataclass(frozen=True)
-class _Batch:
-    """Queries that are ranked together, grouped by class."""
-
-    task: RankingTask
-    factors: _Factors
-    rows: Tensor
-    left: Tensor
-    """Scaled queries, [B, D]."""
-
-    def arguments(self, part: slice, photos: Tensor, at: Tensor | slice) -> tuple[object, ...]:
-        """Arguments of `_tile_keys` for some of the queries and photos."""
-        rows = self.rows[part].to(photos.device)
-        left = self.left[part]
-        f = self.factors
-        arrays = (left, photos, f.scale[at], f.slope[rows], f.square[at], f.magic[at])
-        return (*arrays, len(left), len(photos), left.shape[1])
+    def positives(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Gallery indices of the positives of some queries, [B, most], and which are padding."""
+        sizes = self.sizes[rows]
+        ordinal = torch.arange(int(sizes.max()), device=rows.device)
+        padding = ordinal >= sizes[:, None]
+        at = self.start[self.of_query[rows]][:, None] + ordinal
+        return self.photos[at.masked_fill_(padding, 0)], padding
 
 
-def rank_fused(task: RankingTask) -> Iterator[Ranked]:
-    """Rank the queries of `task` in batches, sorted by class."""
-    factors = _Factors.of(task.scoring)
-    classes = torch.from_numpy(task.relevance.queries)[task.rows]
-    rows = task.rows[classes.argsort(stable=True)]
-    most = max(1, task.tile_bytes // _BYTES_PER_POSITIVE)
-    batch = (task.positives_of(rows).cumsum(0) - 1) // most
-    sizes = torch.unique_consecutive(batch, return_counts=True)[1].tolist()
-    for part in torch.split(rows, sizes):
-        left = task.scoring.scaled_queries(part).contiguous()
-        yield _rank_batch(_Batch(task, factors, part, left))
+def rank_by_counting(task: RankingTask) -> Iterator[Ranked]:
+    """Rank the queries of `task` in tiles, by ascending number of positives."""
+    device = task.scoring.gallery.device
+    classes = _Classes.of(task, device)
+    sizes = task.positives_of(task.rows)
+    rows = task.rows[sizes.argsort(stable=True)]
+    bytes_per_row = _BYTES_PER_PAIR * task.n_photos + _BYTES_PER_POSITIVE * int(sizes.max())
+    step = min(max(1, task.tile_bytes // bytes_per_row), _MOST_ROWS)
+    buffer = torch.empty((min(step, len(rows)), task.n_photos), device=device)
+    for part in torch.split(rows, step):
+        yield _rank_tile(task, classes, part, _keys(task.scoring, part, buffer[: len(part)]))
 
 
-def _rank_batch(batch: _Batch) -> Ranked:
-    device = batch.left.device
-    relevant = batch.task.positives_of(batch.rows).to(device)
-    begin = starts_of(relevant)
-    row = torch.arange(len(relevant), device=device).repeat_interleave(relevant)
-    thresholds, owners = _thresholds(batch)
-    below, equal, before = torch.zeros((3, len(row)), dtype=torch.int32, device=device)
-    steps = int(relevant.max()).bit_length()
-    for start in range(0, batch.task.n_photos, _PHOTOS_AT_ONCE):
-        stop = min(start + _PHOTOS_AT_ONCE, batch.task.n_photos)
-        photos = batch.task.scoring.gallery.rows(start, stop).contiguous()
-        grid = (triton.cdiv(len(photos), _BLOCK_G), triton.cdiv(len(relevant), _BLOCK_Q))
-        count_keys[grid](
-            *batch.arguments(slice(None), photos, slice(start, stop)),
-            thresholds, owners, begin, begin + relevant, start, below, equal, before,
-            steps=steps, ordered=batch.task.reach > 0, relative=batch.task.scoring.relative,
-            bq=_BLOCK_Q, bg=_BLOCK_G, bd=_BLOCK_D,
-        )  # fmt: skip
-    above = _running_sum(below, begin, row)
-    size = _last_of_run(thresholds, row, equal)
-    groups = tie_groups(above, above + size, relevant, batch.task.n_photos)
-    rank = (_running_sum(before, begin, row) + 1).double()
-    return Ranked(
-        batch.rows, groups, PositiveRanks(rank, relevant, relevant) if batch.task.reach else None
+def _keys(scoring: Scoring, rows: Tensor, out: Tensor) -> Tensor:
+    """Keys of queries against the gallery, [B, G], int32, in the memory of `out`."""
+    values = scoring.products(rows, out)
+    if scoring.twins is not None:
+        values[:, scoring.twins.copies] = values[:, scoring.twins.originals]
+    photos = torch.ones(values.shape[1], device=values.device)
+    penalty = scoring.penalty
+    keys = values.view(torch.int32)
+    write_keys[(triton.cdiv(values.shape[1], _BLOCK), len(values))](
+        values,
+        photos if scoring.photo_scale is None else scoring.photo_scale,
+        photos if penalty is None else penalty.slope[rows.to(values.device)],
+        torch.zeros_like(photos) if penalty is None else penalty.square,
+        photos * MAGIC if scoring.magic is None else scoring.magic,
+        keys, values.shape[1], relative=scoring.relative, block=_BLOCK,
+    )  # fmt: skip
+    return keys
+
+
+def _rank_tile(task: RankingTask, classes: _Classes, rows: Tensor, keys: Tensor) -> Ranked:
+    here = rows.to(keys.device)
+    relevant = classes.sizes[here]
+    positives, padding = classes.positives(here)
+    pairs = _sorted_pairs(keys, positives, padding)
+    thresholds = (pairs.bitwise_right_shift(_PHOTO_BITS) - 2**31).int()
+    most = thresholds.shape[1]
+    levels = most.bit_length()
+    order = _tree_order(levels, keys.device)
+    ordered = task.reach > 0
+    below, equal, before = torch.zeros(
+        (3, *thresholds.shape), dtype=torch.int32, device=keys.device
     )
+    count_keys[(triton.cdiv(task.n_photos, _COUNTED * _BLOCKS), len(rows))](
+        keys, _as_trees(thresholds, order), _as_trees(pairs, order) if ordered else keys, relevant,
+        below, equal, before, task.n_photos, most,
+        levels=levels, photo_bits=_PHOTO_BITS, ordered=ordered,
+        on_chip=levels <= _MOST_ON_CHIP, block=_COUNTED, blocks=_BLOCKS,
+    )  # fmt: skip
+    real = ~padding
+    above = below.cumsum(1)[real]
+    groups = tie_groups(
+        above, above + _at_last_of_run(thresholds, equal)[real], relevant, task.n_photos
+    )
+    if not ordered:
+        return Ranked(rows, groups)
+    rank = (before.cumsum(1)[real] + 1).double()
+    return Ranked(rows, groups, PositiveRanks(rank, relevant, relevant))
 
 
-def _thresholds(batch: _Batch) -> tuple[Tensor, Tensor]:
-    """Keys of all positives with their photos, in ranking order within a query."""
-    task, parts = batch.task, []
-    classes = torch.from_numpy(task.relevance.queries)[batch.rows]
-    numbers, sizes = torch.unique_consecutive(classes, return_counts=True)
-    start = 0
-    for number, size in zip(numbers.tolist(), sizes.tolist(), strict=True):
-        index = torch.from_numpy(task.relevance.photos[number])
-        photos = task.scoring.gallery.take(index).contiguous()
-        out = torch.empty((size, len(index)), dtype=torch.int32, device=photos.device)
-        grid = (triton.cdiv(size, _BLOCK_Q), triton.cdiv(len(index), _BLOCK_G))
-        at = index.to(photos.device)
-        arguments = batch.arguments(slice(start, start + size), photos, at)
-        write_keys[grid](
-            *arguments, out, relative=task.scoring.relative, bq=_BLOCK_Q, bg=_BLOCK_G, bd=_BLOCK_D
-        )
-        packed = (out.long() + 2**31 << _PHOTO_BITS) + at
-        parts.append(packed.sort(dim=1).values.view(-1))
-        start += size
-    flat = torch.cat(parts)
-    keys = (flat >> _PHOTO_BITS) - 2**31
-    return keys.int(), (flat & (1 << _PHOTO_BITS) - 1).int()
+def _sorted_pairs(keys: Tensor, positives: Tensor, padding: Tensor) -> Tensor:
+    """(key, photo) of the positives in ranking order, [B, most], packed into int64.
+
+    Padding is larger than any pair, and its upper bits are a key larger than any other.
+    """
+    pairs = keys.gather(1, positives).long().add_(2**31).bitwise_left_shift_(_PHOTO_BITS)
+    largest = (1 << 32 + _PHOTO_BITS) - 1
+    return pairs.add_(positives).masked_fill_(padding, largest).sort(dim=1).values
 
 
-def _running_sum(counters: Tensor, begin: Tensor, row: Tensor) -> Tensor:
-    """Inclusive running sum of the counters within each query, int64."""
-    total = counters.cumsum(0)
-    return total - (total - counters)[begin][row]
+def _tree_order(levels: int, device: torch.device) -> Tensor:
+    """Ranks of the nodes of a complete search tree, level by level from index 1, [2^levels].
+
+    Neighbouring threads of a GPU then read neighbouring nodes, whatever their keys.
+    """
+    ranks = [torch.zeros(1, dtype=torch.int64, device=device)]
+    for level in range(levels):
+        node = torch.arange(2**level, device=device)
+        ranks.append((2 * node + 1) * 2 ** (levels - 1 - level) - 1)
+    return torch.cat(ranks)
 
 
-def _last_of_run(thresholds: Tensor, row: Tensor, counters: Tensor) -> Tensor:
-    """For each entry, the counter at the last threshold equal to its own."""
-    change = torch.ones(len(row), dtype=torch.bool, device=row.device)
-    change[:-1] = (thresholds[1:] != thresholds[:-1]) | (row[1:] != row[:-1])
-    last = change.nonzero().squeeze(1)
-    run = change.long().cumsum(0) - change.long()
+def _as_trees(rows: Tensor, order: Tensor) -> Tensor:
+    """Each ascending row as a search tree, [B, 2^levels]."""
+    padded = rows.new_full((len(rows), len(order)), torch.iinfo(rows.dtype).max)
+    padded[:, : rows.shape[1]] = rows
+    return padded[:, order]
+
+
+def _at_last_of_run(thresholds: Tensor, counters: Tensor) -> Tensor:
+    """For each entry, the counter at the last threshold of its row that equals its own."""
+    last = torch.ones_like(thresholds, dtype=torch.bool)
+    last[:, :-1] = thresholds[:, 1:] != thresholds[:, :-1]
+    run = last.view(-1).cumsum(0).view(last.shape) - last.long()
     return counters[last][run]

@@ -1,7 +1,6 @@
-"""The Triton kernels of the fused engine: keys of a tile, written out or counted in place.
+"""The Triton kernels of the engine on a GPU: products to keys, and the count of keys.
 
-All take queries [n_q, dim], photos [n_g, dim] and the factors of a scoring (see
-`dfbench.evaluation.ranking.similarity`); tile sizes are powers of two.
+Both run over a grid (blocks of photos, queries) and take matrices [queries, photos], row by row.
 """
 
 # Triton compiles these functions and gives annotations its own meaning; it ships no types.
@@ -18,108 +17,99 @@ _RELATIVE_MASK = tl.constexpr(RELATIVE_MASK)
 
 
 @triton.jit
-def _tile_keys(
-    queries, photos, scale, slope, square, magic, n_q, n_g, dim,
-    first_q, first_g, relative: tl.constexpr, bq: tl.constexpr, bg: tl.constexpr, bd: tl.constexpr,
-):  # fmt: skip
-    """Keys of a tile, [bq, bg]: integers in the order of the rounded values."""
-    at_q = first_q + tl.arange(0, bq)
-    at_g = first_g + tl.arange(0, bg)
-    products = tl.zeros((bq, bg), dtype=tl.float32)
-    for start in range(0, dim, bd):
-        at_d = start + tl.arange(0, bd)
-        left = tl.load(
-            queries + at_q[:, None].to(tl.int64) * dim + at_d[None, :],
-            mask=(at_q < n_q)[:, None] & (at_d < dim)[None, :],
-            other=0.0,
-        )
-        right = tl.load(
-            photos + at_g[None, :].to(tl.int64) * dim + at_d[:, None],
-            mask=(at_g < n_g)[None, :] & (at_d < dim)[:, None],
-            other=0.0,
-        )
-        products = tl.dot(left, right, products, input_precision="ieee")
-    of_q = at_q < n_q
-    of_g = at_g < n_g
-    values = products * tl.load(scale + at_g, mask=of_g, other=0.0)[None, :]
-    values += (
-        tl.load(slope + at_q, mask=of_q, other=0.0)[:, None]
-        * tl.load(square + at_g, mask=of_g, other=0.0)[None, :]
-    )
+def write_keys(
+    products,
+    scale,
+    slope,
+    square,
+    magic,
+    out,
+    n_photos,
+    relative: tl.constexpr,
+    block: tl.constexpr,
+):
+    """Write the keys of products: integers in the order of the rounded values.
+
+    The factors are those of `dfbench.evaluation.ranking.similarity`; `out` may be the memory of
+    `products`.
+    """
+    query = tl.program_id(1).to(tl.int64)
+    photo = tl.program_id(0) * block + tl.arange(0, block)
+    real = photo < n_photos
+    values = tl.load(products + query * n_photos + photo, mask=real, other=0.0)
+    values *= tl.load(scale + photo, mask=real, other=0.0)
+    values += tl.load(slope + query) * tl.load(square + photo, mask=real, other=0.0)
     if relative:
-        return (_RELATIVE_START - values.to(tl.int32, bitcast=True)) | _RELATIVE_MASK
-    rounding = tl.load(magic + at_g, mask=of_g, other=0.0)[None, :]
-    values = (values + rounding) - rounding
-    bits = values.to(tl.int32, bitcast=True)
-    return bits ^ ((bits >> 31) & 0x7FFFFFFF)
+        keys = (_RELATIVE_START - values.to(tl.int32, bitcast=True)) | _RELATIVE_MASK
+    else:
+        rounding = tl.load(magic + photo, mask=real, other=0.0)
+        bits = ((values + rounding) - rounding).to(tl.int32, bitcast=True)
+        keys = bits ^ ((bits >> 31) & 0x7FFFFFFF)
+    tl.store(out + query * n_photos + photo, keys, mask=real)
 
 
 @triton.jit
-def write_keys(
-    queries, photos, scale, slope, square, magic, n_q, n_g, dim, out,
-    relative: tl.constexpr, bq: tl.constexpr, bg: tl.constexpr, bd: tl.constexpr,
-):  # fmt: skip
-    """Write the keys of all pairs into `out` [n_q, n_g], int32."""
-    first_q = tl.program_id(0) * bq
-    first_g = tl.program_id(1) * bg
-    keys = _tile_keys(
-        queries, photos, scale, slope, square, magic, n_q, n_g, dim, first_q, first_g,
-        relative, bq, bg, bd,
-    )  # fmt: skip
-    at_q = (first_q + tl.arange(0, bq))[:, None]
-    at_g = (first_g + tl.arange(0, bg))[None, :]
-    tl.store(out + at_q.to(tl.int64) * n_g + at_g, keys, mask=(at_q < n_q) & (at_g < n_g))
+def _count_at_most(trees, first, values, levels: tl.constexpr):
+    """Number of entries of a search tree that are at most each value, and the largest of them."""
+    node = values.to(tl.int32) * 0 + 1
+    largest = values - 1
+    for _ in range(levels):
+        entry = tl.load(trees + first + node)
+        right = entry <= values
+        largest = tl.where(right, entry, largest)
+        node = 2 * node + right.to(tl.int32)
+    return node - (1 << levels), largest
+
+
+@triton.jit
+def _add_counts(counters, counts, high, levels: tl.constexpr):
+    """Add the counts of a block to the counters of its query."""
+    place = tl.arange(0, 1 << levels)
+    tl.atomic_add(counters + place, counts, mask=(place < high) & (counts > 0), sem="relaxed")
 
 
 @triton.jit
 def count_keys(
-    queries, photos, scale, slope, square, magic, n_q, n_g, dim,
-    thresholds, owners, begin, end, first_photo, below, equal, before,
-    steps: tl.constexpr, ordered: tl.constexpr, relative: tl.constexpr,
-    bq: tl.constexpr, bg: tl.constexpr, bd: tl.constexpr,
+    keys, trees, pair_trees, relevant, below, equal, before, n_photos, most,
+    levels: tl.constexpr, photo_bits: tl.constexpr, ordered: tl.constexpr, on_chip: tl.constexpr,
+    block: tl.constexpr, blocks: tl.constexpr,
 ):  # fmt: skip
     """Count, for each of a query's ascending thresholds, the photos on either side.
 
-    `thresholds` and their photos, `owners`, are flat over queries; those of a query lie between
-    `begin` and `end`. `below[t]` counts keys whose first larger threshold is t; `equal[t]` keys
-    equal to t, at the last of equal thresholds; `before[t]`, if `ordered`, pairs (key, photo)
-    whose first larger (threshold, owner) is t.
+    `trees` [queries, 2^levels] are the thresholds as search trees, and `pair_trees` those packed
+    with their photos; `relevant` is the number of thresholds of each query. The counters are
+    matrices [queries, most]: `below[t]` counts keys whose first larger threshold is t; `equal[t]`
+    keys equal to t, at the last of equal thresholds; `before[t]`, if `ordered`, pairs (key, photo)
+    whose first larger pair is t. A program counts `blocks * block` photos of a query, if `on_chip`
+    in a histogram that it adds to the counters at its end.
     """
-    first_q = tl.program_id(1) * bq
-    first_g = tl.program_id(0) * bg
-    keys = _tile_keys(
-        queries, photos, scale, slope, square, magic, n_q, n_g, dim, first_q, first_g,
-        relative, bq, bg, bd,
-    )  # fmt: skip
-    at_q = first_q + tl.arange(0, bq)
-    at_g = first_g + tl.arange(0, bg)
-    real = (at_q < n_q)[:, None] & (at_g < n_g)[None, :]
-    low = tl.load(begin + at_q, mask=at_q < n_q, other=0)[:, None]
-    high = tl.load(end + at_q, mask=at_q < n_q, other=0)[:, None]
-    photo = (first_photo + at_g)[None, :]
-    # The first threshold beyond each key.
-    left = tl.zeros((bq, bg), dtype=tl.int64) + low
-    right = tl.zeros((bq, bg), dtype=tl.int64) + high
-    for _ in range(steps):
-        middle = (left + right) // 2
-        open_ = real & (left < right)
-        beyond = tl.load(thresholds + middle, mask=open_, other=0) > keys
-        right = tl.where(open_ & beyond, middle, right)
-        left = tl.where(open_ & (beyond == 0), middle + 1, left)
-    tl.atomic_add(below + left, 1, mask=real & (left < high))
-    tied = real & (left > low)
-    tied = tied & (tl.load(thresholds + left - 1, mask=tied, other=0) == keys)
-    tl.atomic_add(equal + left - 1, 1, mask=tied)
-    if ordered:
-        # The first threshold beyond each (key, photo).
-        left = tl.zeros((bq, bg), dtype=tl.int64) + low
-        right = tl.zeros((bq, bg), dtype=tl.int64) + high
-        for _ in range(steps):
-            middle = (left + right) // 2
-            open_ = real & (left < right)
-            key = tl.load(thresholds + middle, mask=open_, other=0)
-            owner = tl.load(owners + middle, mask=open_, other=0)
-            beyond = (key > keys) | ((key == keys) & (owner > photo))
-            right = tl.where(open_ & beyond, middle, right)
-            left = tl.where(open_ & (beyond == 0), middle + 1, left)
-        tl.atomic_add(before + left, 1, mask=real & (left < high))
+    query = tl.program_id(1).to(tl.int64)
+    high = tl.load(relevant + query).to(tl.int32)
+    row = query * most
+    first = query << levels
+    if on_chip:
+        counts = tl.zeros((1 << levels,), dtype=tl.int32)
+        pair_counts = tl.zeros((1 << levels,), dtype=tl.int32)
+    for number in range(blocks):
+        photo = (tl.program_id(0) * blocks + number) * block + tl.arange(0, block)
+        real = photo < n_photos
+        key = tl.load(keys + query * n_photos + photo, mask=real, other=0)
+        place, largest = _count_at_most(trees, first, key, levels)
+        tl.atomic_add(equal + row + place - 1, 1, mask=real & (largest == key), sem="relaxed")
+        place = tl.where(real, place, high)
+        if on_chip:
+            counts += tl.histogram(place, 1 << levels)
+        else:
+            tl.atomic_add(below + row + place, 1, mask=place < high, sem="relaxed")
+        if ordered:
+            pair = ((key.to(tl.int64) + (1 << 31)) << photo_bits) + photo
+            place, _ = _count_at_most(pair_trees, first, pair, levels)
+            place = tl.where(real, place, high)
+            if on_chip:
+                pair_counts += tl.histogram(place, 1 << levels)
+            else:
+                tl.atomic_add(before + row + place, 1, mask=place < high, sem="relaxed")
+    if on_chip:
+        _add_counts(below + row, counts, high, levels)
+        if ordered:
+            _add_counts(before + row, pair_counts, high, levels)

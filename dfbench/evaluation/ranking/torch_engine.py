@@ -1,4 +1,4 @@
-"""The exact ranking engine in plain torch, for any device without the fused kernels.
+"""The exact ranking engine in plain torch, for any device without Triton's kernels.
 
 The keys of a tile become unique 62-bit integers (query in the tile, key, gallery index), sorted at
 once into an ascending list; all counts of all positives are three searches in it.
