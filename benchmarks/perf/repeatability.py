@@ -13,14 +13,15 @@ import argparse
 import json
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from safetensors.torch import load_file
-from torch import Tensor
-
 from dfbench.planning.plan import plan_methods
+from dfbench.records.record import Record
 from dfbench.request import DataChoice, Places, RunRequest
-from dfbench.runs.execute import Run, execute
+from dfbench.runs.execute import execute
+from dfbench.runs.exhibit import stored_images
+from dfbench.runs.ranking import Embeddings, read_embeddings
 
 SMALL = {
     "budget.steps": "60",
@@ -34,11 +35,20 @@ SMALL = {
 CLASSES = ("airplane", "butterfly", "cat", "house", "tree", "umbrella")
 
 
+@dataclass(frozen=True)
+class Fit:
+    """One of several fits of a run."""
+
+    record: Record
+    embeddings: Embeddings
+    """Of the test images, in the dataset's order."""
+
+
 def repeated(
     place: Path, device: str, threads: int, times: int, settings: Mapping[str, str] = SMALL
-) -> list[Run]:
+) -> list[Fit]:
     """The same run, fitted several times, in separate folders but with a common cache."""
-    runs = []
+    fits = []
     for number in range(times):
         request = RunRequest(
             method="crossx",
@@ -53,21 +63,20 @@ def repeated(
             ),
         )
         (plan,) = plan_methods(request, beside=False)
-        runs.append(execute(plan))
-    return runs
+        run = execute(plan)
+        # The images were embedded in a random order.
+        images = stored_images(plan, run.folder)
+        embeddings = read_embeddings(run.folder, "", images, plan.method.label)
+        fits.append(Fit(run.record, embeddings))
+    return fits
 
 
-def embeddings(run: Run) -> dict[str, Tensor]:
-    """A run's embeddings of the test images."""
-    return load_file(run.folder / "embeddings.safetensors")
-
-
-def deviation(first: Run, other: Run) -> dict[str, float]:
-    """Largest differences between two runs: in a coordinate of an embedding, and in mAP@all."""
-    one, two = embeddings(first), embeddings(other)
-    scores = [run.record.metrics["map@all"].value for run in (first, other)]
+def deviation(first: Fit, other: Fit) -> dict[str, float]:
+    """Largest differences between two fits: in a coordinate of an embedding, and in mAP@all."""
+    one, two = first.embeddings, other.embeddings
+    scores = [fit.record.metrics["map@all"].value for fit in (first, other)]
     return {
-        "embedding": max(float((one[m] - two[m]).abs().max()) for m in one),
+        "embedding": max(float(abs(one[m] - two[m]).max()) for m in one),
         "map@all": abs(scores[0] - scores[1]),
     }
 
@@ -81,17 +90,17 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        runs = repeated(Path(folder), arguments.device, arguments.threads, arguments.times)
-        differences = [deviation(runs[0], run) for run in runs[1:]]
-    environment = runs[0].record.environment
+        fits = repeated(Path(folder), arguments.device, arguments.threads, arguments.times)
+        differences = [deviation(fits[0], fit) for fit in fits[1:]]
+    environment = fits[0].record.environment
     result = {
         "schema_version": 1,
         "device": environment.device,
-        "numerics": runs[0].record.numerics,
+        "numerics": fits[0].record.numerics,
         "threads": environment.threads,
         "torch": environment.packages["torch"],
-        "times": len(runs),
-        "equal digests": len({run.record.digests.embeddings for run in runs}) == 1,
+        "times": len(fits),
+        "equal digests": len({fit.record.digests.embeddings for fit in fits}) == 1,
         "largest difference": {
             name: max(difference[name] for difference in differences) for name in differences[0]
         },

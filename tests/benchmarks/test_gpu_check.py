@@ -81,6 +81,7 @@ def test_every_step_measures(resumed: tuple[Path, str, set[str]]) -> None:
     assert results["ranking"]["tiny: plain torch"]["times the product"] > 0
     assert results["training"]["resnet-tiny, 16 px, bf16"]["estimator"]["ratio"] > 0
     assert results["repeatability"]["equal digests"] is True
+    assert results["repeatability"]["difference"] == {"embedding": 0, "map@all": 0}
     for step in STEPS:
         assert f"\n  {step} " in output
 

@@ -15,7 +15,7 @@ def measure(request: Request, journal: Journal) -> None:
     """Record the largest differences of embeddings and map@all between two fits of one run."""
     with TemporaryDirectory() as folder:
         settings = _TINY if request.tiny else SMALL
-        runs = repeated(Path(folder), request.device, threads=1, times=2, settings=settings)
-        journal.write("difference", deviation(*runs))
-        digests = {run.record.digests.embeddings for run in runs}
+        fits = repeated(Path(folder), request.device, threads=1, times=2, settings=settings)
+        journal.write("difference", deviation(*fits))
+        digests = {fit.record.digests.embeddings for fit in fits}
         journal.write("equal digests", len(digests) == 1)
