@@ -9,12 +9,19 @@ from torch import Tensor
 from dfbench.networks import Encoder, Normaliser
 from dfbench.networks.placement import bfloat16_convolutions
 from dfbench.networks.portions import Portions, in_portions
+from dfbench.numerics import pin_numerics
 
 pytestmark = [
     pytest.mark.cuda,
     pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU"),
 ]
 SIZE = 32
+
+
+@pytest.fixture(autouse=True)
+def pinned() -> None:
+    """As in a run: convolutions of float32 do not fall back to TF32."""
+    pin_numerics(threads=1, seed=0)
 
 
 def _encoder() -> Encoder:
@@ -39,7 +46,8 @@ def test_gradients_of_micro_batches_are_those_of_the_whole_batch() -> None:
     whole = _gradients(_encoder(), None)
     portioned = _gradients(_encoder(), Portions(micro_batch=7))
     for one, other in zip(whole, portioned, strict=True):
-        torch.testing.assert_close(other, one, rtol=1e-3, atol=1e-5)
+        # Convolutions of another batch size add in another order.
+        assert (other - one).norm() <= 1e-3 * one.norm()
 
 
 def test_micro_batches_need_less_memory() -> None:
