@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.perf.gpu.journal import Journal, Request
-from benchmarks.perf.gpu.suites import SuiteRun, label, score
+from benchmarks.perf.gpu.suites import SuiteRun, jobs, label, score
 from dfbench.system.files import write_json
 
 SUITE = Path("benchmarks/gpu.toml")
@@ -41,7 +41,6 @@ SPREADS = 3.0
 """Allowed distance of a GPU's score from the mean over the CPU's seeds, in standard deviations."""
 LEAST = 0.02
 """Least allowed distance in map@all, for methods whose seeds hardly differ."""
-_JOBS = {"cuda": 4, "cpu": 1}
 
 
 def measure(request: Request, journal: Journal) -> None:
@@ -54,8 +53,8 @@ def measure(request: Request, journal: Journal) -> None:
             tiny if request.tiny else SUITE,
             Path(folder),
             request.device,
-            jobs=_JOBS[request.device],
-            options=("--threads", "2"),
+            jobs=jobs(request.device),
+            options=("--threads", "1"),
         )
 
         def look() -> None:
@@ -76,6 +75,9 @@ def compared(record: dict[str, Any], scores: list[float] | None) -> dict[str, An
         "map@all": score(record),
         "fit seconds": record["seconds"]["fit"],
         "peak memory MiB": record["peak_memory_mib"],
+        "teacher accuracy": {
+            modality: teacher["accuracy"] for modality, teacher in record["teachers"].items()
+        },
     }
     if scores is None:
         return found

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from benchmarks.perf.gpu.journal import Journal, Request
-from benchmarks.perf.gpu.timing import once, peak_memory_mib, timed
+from benchmarks.perf.gpu.timing import once, once_with_memory, timed
 from dfbench.evaluation.definitions import DEFAULT_METRICS, metric
 from dfbench.evaluation.ranking.devices import Engine, chosen_device, engine_for
 from dfbench.evaluation.ranking.similarity import full_precision
@@ -17,8 +17,8 @@ from dfbench.evaluation.ranking.task import prepared
 from dfbench.evaluation.ranking.torch_engine import rank_in_plain_torch
 
 _PRODUCT_BYTES = 2**30
-_ARGSORT_QUERIES = 20_000
-"""Queries for which the argsort is timed; the time for more is extrapolated linearly."""
+_COMPARED_QUERIES = 20_000
+"""Queries for which other ways are timed; the time for more is extrapolated linearly."""
 _ARGSORT_TILE = 256
 
 
@@ -49,35 +49,43 @@ class Sides:
     query_labels: Tensor
     gallery_labels: Tensor
 
+    def part(self, queries: int) -> tuple[Sides, float]:
+        """The first so many queries with the whole gallery, and their share of all queries."""
+        some = replace(
+            self, queries=self.queries[:queries], query_labels=self.query_labels[:queries]
+        )
+        return some, len(some.queries) / len(self.queries)
+
 
 def measure(request: Request, journal: Journal) -> None:
     """Record seconds of each engine and of an argsort, and of the product, by dataset size."""
     device = chosen_device(request.device)
-    engines: dict[str, Engine] = {"plain torch": rank_in_plain_torch}
     chosen = engine_for(device)
-    if chosen is not rank_in_plain_torch:
-        engines = {"chosen engine": chosen, **engines}
     for name, size in (TINY if request.tiny else FULL).items():
         sides = made_up(size, device)
         product = timed(lambda s=sides: bare_product(s), request.device)
         journal.write(f"{name}: bare product", {"seconds": product})
-        for engine_name, engine in engines.items():
-            ranking = _ranking(sides, engine, device)
-            first = once(ranking, request.device)
-            again = once(ranking, request.device)
-            result = {
-                "seconds": again,
-                "times the product": again / product,
-                "first call seconds": first,
-                "goal seconds": size.goal_seconds,
-            }
-            journal.write(f"{name}: {engine_name}", result)
-            memory = peak_memory_mib(ranking, request.device)
-            journal.write(f"{name}: {engine_name}", {**result, "peak memory MiB": memory})
-        seconds = argsort_seconds(sides, request.device)
-        result = {"seconds": seconds, "times the product": seconds / product}
-        journal.write(f"{name}: argsort", result)
-        del sides
+        ranking = _ranking(sides, chosen, device)
+        first = once(ranking, request.device)
+        seconds, memory = once_with_memory(ranking, request.device)
+        result = {
+            "engine": chosen.__name__,
+            "seconds": seconds,
+            "times the product": seconds / product,
+            "first call seconds": first,
+            "goal seconds": size.goal_seconds,
+            "peak memory MiB": memory,
+        }
+        journal.write(f"{name}: dfbench", result)
+        part, share = sides.part(_COMPARED_QUERIES)
+        others = {"argsort": lambda p=part: rank_by_argsort(p)}
+        if chosen is not rank_in_plain_torch:
+            others["plain torch"] = _ranking(part, rank_in_plain_torch, device)
+        for other, operation in others.items():
+            seconds = once(operation, request.device) / share
+            result = {"seconds": seconds, "times the product": seconds / product}
+            journal.write(f"{name}: {other}", result)
+        del sides, part
 
 
 def made_up(size: Size, device: torch.device) -> Sides:
@@ -119,18 +127,13 @@ def _ranking(sides: Sides, engine: Engine, device: torch.device) -> Callable[[],
     return ranking
 
 
-def argsort_seconds(sides: Sides, device: str) -> float:
-    """Seconds of argsort and cumulative sums for all queries, extrapolated from some of them."""
-    count = min(len(sides.queries), _ARGSORT_QUERIES)
+def rank_by_argsort(sides: Sides) -> None:
+    """Compute map@all by an argsort and cumulative sums, tile by tile."""
     ranks = torch.arange(1, len(sides.gallery) + 1, device=sides.gallery.device)
-
-    def ranked() -> None:
-        parts = (sides.queries[:count], sides.query_labels[:count])
-        for queries, labels in zip(*(part.split(_ARGSORT_TILE) for part in parts), strict=True):
+    tiles = (side.split(_ARGSORT_TILE) for side in (sides.queries, sides.query_labels))
+    with full_precision(sides.queries.device):
+        for queries, labels in zip(*tiles, strict=True):
             order = (queries @ sides.gallery.T).argsort(dim=1, descending=True)
             hits = sides.gallery_labels[order] == labels[:, None]
             precision = hits.cumsum(1) / ranks
             ((precision * hits).sum(1) / hits.sum(1)).cpu()
-
-    with full_precision(torch.device(device)):
-        return once(ranked, device) * len(sides.queries) / count

@@ -12,7 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dfbench.system.machine import available_cores
+
 _LOOK_SECONDS = 1.0
+_MOST_JOBS = 14
+"""Each holds up to 5 GiB of a GPU."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,11 @@ class SuiteRun:
         finally:
             process.terminate()
             process.wait()
+
+
+def jobs(device: str) -> int:
+    """Runs at a time: one network leaves a GPU mostly idle, so as many as the cores allow."""
+    return min(_MOST_JOBS, available_cores()) if device == "cuda" else 1
 
 
 def label(record: dict[str, Any]) -> str:

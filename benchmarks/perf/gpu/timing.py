@@ -30,12 +30,11 @@ def synchronize(device: str) -> None:
         torch.cuda.synchronize()
 
 
-def peak_memory_mib(operation: Callable[[], object], device: str) -> float | None:
-    """Peak device memory (MiB) of an operation minus that allocated before; None on a CPU."""
+def once_with_memory(operation: Callable[[], object], device: str) -> tuple[float, float | None]:
+    """Wall seconds, and peak device memory (MiB) beyond that allocated before; None on a CPU."""
     if device != "cuda":
-        return None
+        return once(operation, device), None
     before = torch.cuda.memory_allocated()
     torch.cuda.reset_peak_memory_stats()
-    operation()
-    torch.cuda.synchronize()
-    return float(torch.cuda.max_memory_allocated() - before) / 2**20
+    seconds = once(operation, device)
+    return seconds, float(torch.cuda.max_memory_allocated() - before) / 2**20

@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.perf.gpu.card import peak_throughput
 from benchmarks.perf.gpu.journal import Journal, Request
-from benchmarks.perf.gpu.timing import peak_memory_mib
+from benchmarks.perf.gpu.timing import once_with_memory
 from benchmarks.perf.training import Size, our_steps, plain_steps, setting_of, speeds
 from dfbench.errors import DfbenchError
 
@@ -30,8 +30,6 @@ FULL = [
     ("efficientnet-lite0", 64, "bf16"),
     ("resnet34", 224, "fp32"),
     ("efficientnet-lite0", 64, "fp32"),
-    ("resnet34", 64, "fp32"),
-    ("efficientnet-lite0", 224, "fp32"),
 ]
 TINY = [("resnet-tiny", 16, "bf16")]
 
@@ -50,7 +48,7 @@ def measure(request: Request, journal: Journal) -> None:
         before = journal.seconds_left
         size = Size(network, image_size, batch, batch, request.device, precision)
         try:
-            found = compared(size, peak[precision], rounds=1 if request.tiny else 3)
+            found = compared(size, peak[precision], rounds=1 if request.tiny else 2)
         except (DfbenchError, torch.OutOfMemoryError) as error:
             journal.write(name, {"not measured": str(error).splitlines()[0]})
             continue
@@ -69,7 +67,7 @@ def compared(size: Size, peak: float, rounds: int) -> dict[str, Any]:
         manners = {"ours": our_steps, "plain": plain_steps}
         for manner, steps_of in manners.items():
             for kind, step in steps_of(*_arguments(manner, size, setting, config)).items():
-                found[kind][f"{manner} peak MiB"] = peak_memory_mib(step, size.device)
+                found[kind][f"{manner} peak MiB"] = once_with_memory(step, size.device)[1]
                 if manner == "ours":
                     with FlopCounterMode(display=False) as counter:
                         step()
