@@ -67,6 +67,10 @@ _COMMANDS = {
         "rescore:rescore",
         "Add metrics to the records of finished runs, from their stored embeddings.",
     ),
+    "submit": (
+        "submit:submit",
+        "Verify records made elsewhere, and add those without a problem to a results folder.",
+    ),
     "data": ("data:data_group", "Fetch, verify and prepare the images of a dataset."),
     "teachers": ("teachers:teachers_group", "Train, inspect and import teachers."),
     "doctor": (

@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from dfbench.records.record import Record
     from dfbench.reporting.tables.layout import Layout
 
-KINDS = ("methods", "datasets", "data", "ablation", "overlap")
+KINDS = ("methods", "datasets", "data", "ablation", "overlap", "machines")
 HEADLINE = ("map@all", "prec@200")
 _METRIC = HEADLINE[0]
-_CSV = ("methods", "overlap")
+_CSV = ("methods", "overlap", "machines")
 _LACKING = {
     "overlap": "no records of partial class overlap among these; make some, e.g. dfbench run "
     "--method crossx --dataset shapes --scenario overlap=0.5, or the suite benchmarks/overlap.toml",
@@ -93,6 +93,7 @@ def table(
     ablation  the variants of a method, and the effect of each change
     overlap   methods by the share of classes that both teachers know, over all queries
               and over those whose class is known to both teachers or to one
+    machines  the machine, version of torch and teachers that the scores come from
 
     Differences have the intervals stored by `dfbench compare --write`. Unfinished runs below
     --runs are listed in a separate table, with their reasons.
@@ -117,9 +118,9 @@ def table(
         records = _of_suite(records, suite, plugin_sources(plugin_files, plugins_dir))
     chosen = of_methods(records, methods)
     _check_metrics(chosen, metrics)
-    if metrics and kind in ("data", "ablation"):
+    if metrics and kind in ("data", "ablation", "machines"):
         raise InvalidInput(
-            f"--metric with the table {kind!r}, which compares {_METRIC} only; allowed with "
+            f"--metric with the table {kind!r}, which has no choice of metrics; allowed with "
             "methods, datasets and overlap (see also: dfbench compare A B --metric METRIC)"
         )
     if form == "csv" and kind not in _CSV:
@@ -143,6 +144,10 @@ def _tables(
 ) -> list[Layout]:
     if kind == "overlap":
         return _by_overlap(records, metrics)
+    if kind == "machines":
+        from dfbench.reporting.tables.provenance import provenance_table
+
+        return [provenance_table(records)]
     if kind == "datasets":
         from dfbench.reporting.tables.across_datasets import across_datasets
 

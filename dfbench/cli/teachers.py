@@ -162,7 +162,7 @@ def list_(
     from dfbench.teachers.facts import entries
 
     found, strange = entries(_folder(cache))
-    for provider, folder in _provided(plugin_files, plugins_dir).items():
+    for provider, folder in provided_folders(plugin_files, plugins_dir).items():
         theirs, damaged = entries(folder, provider)
         found += sorted(theirs, key=lambda entry: entry.facts.identity)
         strange += damaged
@@ -171,7 +171,7 @@ def list_(
     _print("networks", found, form)
 
 
-def _provided(plugin_files: tuple[Path, ...], plugins_dir: Path | None) -> dict[str, Path]:
+def provided_folders(plugin_files: tuple[Path, ...], plugins_dir: Path | None) -> dict[str, Path]:
     """The folders of networks that datasets provide, by dataset."""
     from dfbench.plugins.code import folder_of
     from dfbench.plugins.host import PluginHost
@@ -207,7 +207,7 @@ def show(
     from dfbench.teachers.facts import official_files
     from dfbench.teachers.stored import shown
 
-    folders = _provided(plugin_files, plugins_dir).values()
+    folders = provided_folders(plugin_files, plugins_dir).values()
     official = {i: file for folder in folders for i, file in official_files(folder).items()}
     path, _ = stored_teacher(teacher, _folder(cache), official)
     content = shown(path)

@@ -7,10 +7,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from dfbench.errors import DfbenchError, PluginFault
-from dfbench.identity import identify
 from dfbench.modality import MODALITIES
 from dfbench.need import PAIRS_FILE, Need, supplies_of, supply_identity
 from dfbench.planning.rerankers import chosen_rerankers
@@ -25,16 +24,17 @@ from dfbench.process.messages import (
     MethodQuestion,
     PluginQuestion,
 )
+from dfbench.records.identities import (
+    evaluation_identity,
+    fit_identity,
+    reranking_identity,
+)
 from dfbench.records.record import Record
 from dfbench.records.state import Subject
 from dfbench.records.store import run_folder
 from dfbench.request import DataChoice, RunRequest
 from dfbench.scenarios import CLOSED
 from dfbench.teachers.external import stored_teacher
-from dfbench.version import METRIC_VERSION
-
-FIT_VERSION = 1
-"""Increased when the core may fit the same plan differently."""
 
 
 class CannotRun(DfbenchError):
@@ -117,39 +117,28 @@ class Plan:
         return self.fit_id if self.session.restricted else self._fit_in(CLOSED)
 
     def _fit_in(self, scenario: str) -> str:
-        session, method = self.session, self.method
-        content: dict[str, Any] = {
-            "method": method.name,
-            "method version": method.version,
-            "config": method.config,
-            "budget": session.budget.model_dump(mode="json"),
-            "dataset": session.dataset.fingerprint,
-            "scenario": scenario,
-            "teachers": {m: session.networks.teacher(m) for m in MODALITIES},
-            "supplies": self._supplies(scenario),
-            "seed": session.request.seed,
-            "numerics": session.numerics,
-        }
-        if session.division is not None and session.division.unseen:
-            content["unseen"] = session.division.unseen
-        if session.plugin_networks:
-            content["plugin networks"] = dict(session.networks.plugin_networks)
-        return identify("fit", FIT_VERSION, content)
+        session = self.session
+        return fit_identity(
+            method=self.method,
+            budget=session.budget,
+            fingerprint=session.dataset.fingerprint,
+            scenario=scenario,
+            teachers={m: session.networks.teacher(m) for m in MODALITIES},
+            supplies=self._supplies(scenario),
+            seed=session.request.seed,
+            numerics=session.numerics,
+            unseen=session.division.unseen if session.division is not None else (),
+            plugin_networks=session.networks.plugin_networks if session.plugin_networks else None,
+        )
 
     @cached_property
     def eval_id(self) -> str:
         """Identity of the record: the fit and the version of the metrics."""
-        return identify("evaluation", METRIC_VERSION, {"fit": self.fit_id})
+        return evaluation_identity(self.fit_id)
 
     def rerank_id(self, reranker: RerankerInfo) -> str:
         """Identity of a re-ranking: the fit, the re-ranker, and the version of the metrics."""
-        content = {
-            "fit": self.fit_id,
-            "reranker": reranker.name,
-            "reranker version": reranker.version,
-            "config": reranker.config,
-        }
-        return identify("re-ranking", METRIC_VERSION, content)
+        return reranking_identity(self.fit_id, reranker)
 
     def missing_rerankers(self, record: Record) -> list[RerankerInfo]:
         """The re-rankers that a record of this run has no scores of."""

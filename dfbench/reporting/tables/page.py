@@ -14,6 +14,7 @@ from dfbench.reporting.tables.layout import Layout
 from dfbench.reporting.tables.leaderboard import leaderboards
 from dfbench.reporting.tables.overlap import overlap_tables
 from dfbench.reporting.tables.printing import markdown
+from dfbench.reporting.tables.provenance import provenance_table
 from dfbench.scenarios.scenario import parse_scenario
 
 PREAMBLE = "preamble.md"
@@ -32,6 +33,7 @@ def results_page(records: Sequence[Record], answers: Answers, preamble: str) -> 
             markdown(layout, _QUESTION_LEVEL).strip() for layout in answer_table(table, answers)
         ]
     parts += [markdown(layout, _TABLE_LEVEL).strip() for layout in overlap_tables(records)]
+    parts.append(markdown(provenance_table(records), _TABLE_LEVEL).strip())
     return "\n\n".join(parts) + "\n"
 
 
