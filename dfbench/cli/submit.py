@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from dfbench.cli.options import format_option, plugin_options, results_option
+from dfbench.cli.parameters import AbsolutePath
 from dfbench.errors import InvalidInput
 from dfbench.system.console import print_json
 
@@ -17,13 +18,13 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument(
-    "records", metavar="RECORD...", nargs=-1, required=True, type=click.Path(path_type=Path)
+    "records", metavar="RECORD...", nargs=-1, required=True, type=AbsolutePath()
 )
 @results_option
 @click.option(
     "--runs",
     metavar="DIR",
-    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    type=AbsolutePath(file_okay=False),
     help="Folder with the runs of the records: scores are computed again from their embeddings.",
 )
 @click.option("--dry-run", is_flag=True, help="Verify, and write nothing.")
@@ -58,6 +59,8 @@ def submit(
     from dfbench.reporting.tables.printing import print_layouts
     from dfbench.teachers.facts import entries
 
+    if runs is not None and not runs.is_dir():
+        raise InvalidInput(f"--runs {str(runs)!r} does not exist; give the folder of their runs")
     files = submitted_files(records)
     if not files:
         raise InvalidInput(

@@ -171,5 +171,7 @@ def test_command_merges_what_is_right_and_names_what_is_not(
     dry = bench.call("submit", str(right), "--dry-run", "--results", str(tmp_path / "none"))
     assert (dry.status, "valid" in dry.out) == (0, True)
     assert not (tmp_path / "none").exists()
+    elsewhere = ("--runs", str(tmp_path / "elsewhere"))
+    assert "does not exist" in bench.call("submit", str(right), *elsewhere).refused()
     (tmp_path / "empty").mkdir()
     assert "no records in" in bench.call("submit", str(tmp_path / "empty")).refused()
