@@ -43,8 +43,9 @@ def export(
 ) -> None:
     """Export the encoders of a finished run.
 
-    Writes a folder of safetensors files and a card (card.json: classes, sizes, metrics, data
-    licence). `dfbench.load` reads it without the plugin, the dataset or the teachers.
+    Writes a folder of safetensors files and a card: classes, sizes, metrics and data licence, in
+    card.json and, in the format of the Hugging Face hub, in README.md. `dfbench.load` reads the
+    folder without the plugin, the dataset or the teachers.
     """
     from dfbench.retrieval import export as write_export
     from dfbench.retrieval import find_run

@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument(
-    "records", metavar="RECORD...", nargs=-1, required=True, type=AbsolutePath()
-)
+@click.argument("records", metavar="RECORD...", nargs=-1, required=True, type=AbsolutePath())
 @results_option
 @click.option(
     "--runs",

@@ -1,4 +1,4 @@
-"""Export of a run's encoders: safetensors, a card, and optionally ONNX."""
+"""Export of a run's encoders: safetensors, a card as JSON and as a page, and optionally ONNX."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ from dfbench.process.messages import ENCODERS_FILE
 from dfbench.retrieval.card import CARD_FILE, Card, card_of
 from dfbench.retrieval.loading import FoundRun, load, read_card
 from dfbench.retrieval.model import RetrievalModel
+from dfbench.retrieval.model_card import MODEL_CARD_FILE, model_card
 from dfbench.system.files import check_writable, entries, writing
 
 ONNX_FILES = {modality: f"{modality}.onnx" for modality in MODALITIES}
 _PLACE = ".export-"
 """Prefix of the temporary export folder next to the target."""
-_FILES = (ENCODERS_FILE, *ONNX_FILES.values(), CARD_FILE)
+_FILES = (ENCODERS_FILE, *ONNX_FILES.values(), MODEL_CARD_FILE, CARD_FILE)
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,7 @@ def _write(
         card = earlier.model_copy(
             update={"weights": checksum, "data_licence": licence or earlier.data_licence}
         )
+    (place / MODEL_CARD_FILE).write_text(model_card(card), encoding="utf-8")
     (place / CARD_FILE).write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
     return card
 

@@ -35,7 +35,27 @@ def test_export_embeds_as_its_run_and_says_what_it_is(made: Made, tmp_path: Path
     assert card["encoders"]["classes"] == {"photo": ["cat", "dog"], "sketch": ["cat", "owl"]}
     assert card["data_licence"].startswith("MIT")
     assert card["dfbench"] == dfbench.__version__
-    assert {file.name for file in written.files} == {"encoders.safetensors", "card.json"}
+    names = {"encoders.safetensors", "card.json", "README.md"}
+    assert {file.name for file in written.files} == names
+
+
+def test_model_card_is_front_matter_and_a_page(made: Made, tmp_path: Path) -> None:
+    yaml = pytest.importorskip("yaml")
+    folder, record = made
+    export(FoundRun(folder, record), tmp_path / "out", licence='CC0: "no rights"')
+    text = (tmp_path / "out" / "README.md").read_text()
+    _, front, page = text.split("---\n", 2)
+    content = yaml.safe_load(front)
+    assert content["license_name"] == 'CC0: "no rights"'
+    (result,) = content["model-index"][0]["results"]
+    values = {metric["type"]: metric["value"] for metric in result["metrics"]}
+    assert values == {name: score.value for name, score in record.metrics.items()}
+    assert f"| map@all | {record.metrics['map@all'].value:.3f} |" in page
+    assert "classes known to the sketch teacher: cat, owl" in page
+    export(FoundRun(folder, None), tmp_path / "bare")
+    bare = (tmp_path / "bare" / "README.md").read_text()
+    assert "## Scores" not in bare
+    assert "licence of the images: not stated" in bare
 
 
 def test_export_of_an_export_keeps_its_card(made: Made, tmp_path: Path) -> None:
@@ -146,5 +166,6 @@ def test_export_verb_writes_a_folder_named_for_the_run(
     done = line.call("export", "--run", record.fit_id[:6])
     assert done.status == 0, done.err
     assert set(done.out.split()) == {
-        f"export-{folder.name}/{name}" for name in ("encoders.safetensors", "card.json")
+        f"export-{folder.name}/{name}"
+        for name in ("encoders.safetensors", "card.json", "README.md")
     }
