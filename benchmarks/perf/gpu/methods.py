@@ -34,7 +34,7 @@ steps = 2
 alternative_steps = 2
 modality_steps = 2
 """
-SEEDS = (0, 1, 2)
+SEEDS = (0, 1, 2, 3)
 """Seeds of the reference."""
 REFERENCE = Path(__file__).with_name("reference.json")
 SPREADS = 3.0
