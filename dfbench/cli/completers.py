@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import rich_click as click
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from dfbench.defaults import chosen_cache, chosen_plugins, chosen_plugins_folder
 from dfbench.errors import DfbenchError
@@ -26,6 +26,8 @@ _RUN = re.compile(r"(?P<title>.+)-(?P<identity>[0-9a-f]{8,})")
 
 class CompletionNames(BaseModel):
     """The names that plugins offer."""
+
+    model_config = ConfigDict(defer_build=True)  # every command imports this module
 
     plugins: tuple[tuple[str, str, float], ...] = ()
     """Origin, version and change time of the plugins that were asked."""

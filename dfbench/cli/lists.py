@@ -10,6 +10,7 @@ import rich_click as click
 
 from dfbench.cli.completers import complete_method
 from dfbench.cli.options import format_option, plugin_options, plugin_sources
+from dfbench.defaults import chosen_cache
 from dfbench.hookspecs import KINDS
 from dfbench.system.console import note
 
@@ -202,4 +203,4 @@ def describe(
         if method in host.offers[kind] and method not in host.methods:
             print_layouts([describe_spec(kind.removesuffix("s"), host.offers[kind][method])], form)
             return
-    print_layouts(describe_method(host, method), form)
+    print_layouts(describe_method(host, method, chosen_cache()), form)

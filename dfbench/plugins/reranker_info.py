@@ -12,7 +12,7 @@ from dfbench.errors import InvalidConfig
 class RerankerInfo(BaseModel):
     """A re-ranker as its plugin describes it; plain data that can cross processes."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     name: str
     title: str

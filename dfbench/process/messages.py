@@ -155,7 +155,7 @@ class MethodAnswer(BaseModel):
 class RerankerAnswer(BaseModel):
     """The re-ranker that answers a question; or why there is none."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     info: RerankerInfo | None = None
     fault: Fault | None = None
@@ -223,7 +223,7 @@ class Lesson(BaseModel):
 class RerankJob(BaseModel):
     """A re-ranking, to be done in a folder with the embeddings; labels never reach it."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     reranker: RerankerInfo
     plugins: PluginSources
@@ -234,7 +234,7 @@ class RerankJob(BaseModel):
 class RerankFacts(BaseModel):
     """The facts of a re-ranking; its scores were handed over block by block."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     seconds: float
     peak_memory_mib: float

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from statistics import fmean, stdev
+from math import fsum, sqrt
+from statistics import fmean
 
 NONE = "-"
 """Printed where there is no number."""
@@ -29,6 +30,20 @@ def signed(value: float) -> str:
     return text[0] + text[1:].removeprefix("0") if float(text) else ".000"
 
 
+def deviation(values: Sequence[float]) -> float | None:
+    """Sample standard deviation; None for fewer than two values.
+
+    `statistics.stdev` calculates with fractions, which takes a third of the time of a long table.
+
+    >>> deviation([0.5, 0.5]), deviation([0.5])
+    (0.0, None)
+    """
+    if len(values) < 2:
+        return None
+    mean = fmean(values)
+    return sqrt(fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
+
+
 def mean_and_deviation(values: Sequence[float]) -> str:
     """`.612 ± .010`; the value alone for one seed; a dash for none.
 
@@ -38,7 +53,8 @@ def mean_and_deviation(values: Sequence[float]) -> str:
     if not values:
         return NONE
     mean = short(fmean(values))
-    return f"{mean} ± {short(stdev(values))}" if len(values) > 1 else mean
+    spread = deviation(values)
+    return mean if spread is None else f"{mean} ± {short(spread)}"
 
 
 def metric_title(metric: str) -> str:

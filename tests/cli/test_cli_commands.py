@@ -43,6 +43,7 @@ MODELS = {"psutil", "dfbench.records", "dfbench.planning", "dfbench.process"}
         ("list methods", HEAVY | MODELS),
         ("list datasets", HEAVY | MODELS),
         ("list plugins", HEAVY | MODELS),
+        ("describe map@all", HEAVY | MODELS),
         ("table --results RESULTS", HEAVY),
     ],
 )

@@ -6,11 +6,11 @@ import csv
 import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import fmean, stdev
+from statistics import fmean
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
-from dfbench.reporting.cells import NONE, mean_and_deviation, short
+from dfbench.reporting.cells import NONE, deviation, mean_and_deviation, short
 from dfbench.reporting.tables.layout import Fields, Layout, Rank, Typed
 
 if TYPE_CHECKING:
@@ -43,10 +43,9 @@ class Kind(Generic[Value]):
 def _seeds_parts(values: Sequence[float]) -> tuple[Part, ...]:
     if not values:
         return ()
-    deviation = stdev(values) if len(values) > 1 else None
     return (
         Part("", Typed(fmean(values), "float64")),
-        Part("std", Typed(deviation, "float64")),
+        Part("std", Typed(deviation(values), "float64")),
     )
 
 

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import asdict
 from operator import itemgetter
-from typing import Any
-
-from pydantic import BaseModel
-from pydantic.fields import FieldInfo
+from pathlib import Path
 
 from dfbench.budget import Budget
 from dfbench.hookspecs import MetricSpec, NetworkSpec, RerankerSpec
-from dfbench.planning.methods import method_class, resolve
 from dfbench.plugins.host import Offer, PluginHost
 from dfbench.plugins.method_info import parse_label
 from dfbench.reporting.tables.columns import WORDS, Column, Table
 from dfbench.reporting.tables.layout import Layout
+from dfbench.reporting.tables.method_facts import SettingRow, method_facts, setting_rows
 from dfbench.teachers.imagenet import packaged_networks
 from dfbench.teachers.recipe import (
     PRETRAINED,
@@ -25,49 +22,36 @@ from dfbench.teachers.recipe import (
     TeacherRecipe,
 )
 
-_SETTING: tuple[Column[tuple[str, ...]], ...] = tuple(
+_SETTING: tuple[Column[SettingRow], ...] = tuple(
     Column(itemgetter(place), WORDS, name, (name,))
     for place, name in enumerate(("setting", "value", "type", "meaning"))
 )
 
 
-def describe_method(host: PluginHost, label: str) -> list[Layout]:
-    """Settings of a method or variant, its variants, and the settings shared by all methods."""
-    cls, base = method_class(host, label)
-    name, variant = parse_label(label)
-    shown = f"{cls.title} [{variant}]" if variant else cls.title
+def describe_method(host: PluginHost, label: str, cache: Path) -> list[Layout]:
+    """Settings of a method or variant, its variants, and the settings shared by all methods.
+
+    What the method's class states may come from the folder `cache`.
+    """
+    facts = method_facts(host, label, cache)
+    name, _ = parse_label(label)
     plugin = host.method(name).plugin.name
-    title = f"{shown}: method {name}, version {cls.version}, plugin {plugin}"
-    fields = cls.Config.model_fields
-    missing = [key for key, field in fields.items() if field.is_required() and key not in base]
-    if missing:
-        values = {key: base.get(key, field.get_default()) for key, field in fields.items()}
-        values |= dict.fromkeys(missing, "required")
-        needs = f"required in every run: {' '.join(f'--set {key}=VALUE' for key in missing)}"
+    title = f"{facts.title}: method {name}, version {facts.version}, plugin {plugin}"
+    if facts.missing:
+        needs = f"required in every run: {' '.join(f'--set {k}=VALUE' for k in facts.missing)}"
     else:
-        row, method = resolve(host, label, {})
-        values = dict(method.config)
-        needs = f"needs beyond two teachers: {', '.join(row.needs) or 'nothing'}"
+        needs = f"needs beyond two teachers: {', '.join(facts.needs) or 'nothing'}"
     notes = (_pretrained_note(),)
-    variants = tuple(
-        (f"{name}[{key}]", ", ".join(f"{k}={v}" for k, v in changes.items()) or "-")
-        for key, changes in cls.variants.items()
-    )
+    variants = {"variants": facts.variants}
+    budget = setting_rows(Budget, dict(Budget()), "budget.")
+    recipe = setting_rows(TeacherRecipe, dict(TeacherRecipe()), "teachers.")
     return [
-        _settings(title, "", cls.Config, values, (needs,)),
+        _settings(title, facts.settings, (needs,)),
         Layout(
-            "variants", ("variant", "differs in"), variants, (), {"variants": dict(variants)}, 2
+            "variants", ("variant", "differs in"), tuple(facts.variants.items()), (), variants, 2
         ),
-        _settings(
-            "budget, shared by all trained methods", "budget.", Budget, dict(Budget()), notes
-        ),
-        _settings(
-            "teachers, shared by all methods",
-            "teachers.",
-            TeacherRecipe,
-            dict(TeacherRecipe()),
-            notes,
-        ),
+        _settings("budget, shared by all trained methods", budget, notes),
+        _settings("teachers, shared by all methods", recipe, notes),
     ]
 
 
@@ -89,27 +73,6 @@ def _pretrained_note() -> str:
     )
 
 
-def _settings(
-    title: str,
-    prefix: str,
-    model: type[BaseModel],
-    values: Mapping[str, Any],
-    notes: tuple[str, ...],
-) -> Layout:
-    rows = [
-        (f"{prefix}{name}", str(values[name]), _type(field), _text(field))
-        for name, field in model.model_fields.items()
-    ]
-    table = Table(_SETTING, _SETTING, {"": rows})
+def _settings(title: str, rows: Iterable[SettingRow], notes: tuple[str, ...]) -> Layout:
+    table = Table(_SETTING, _SETTING, {"": list(rows)})
     return table.layout(title, notes, key="settings", text_columns=len(_SETTING))
-
-
-def _type(field: FieldInfo) -> str:
-    annotation = field.annotation
-    if isinstance(annotation, type):
-        return annotation.__name__
-    return str(annotation).replace("typing.", "")
-
-
-def _text(field: FieldInfo) -> str:
-    return " ".join((field.description or "").split())

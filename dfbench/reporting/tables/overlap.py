@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from operator import itemgetter
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Any
 
 from dfbench.records.record import Record
-from dfbench.reporting.cells import NONE, mean_and_deviation, metric_title, short
+from dfbench.reporting.cells import NONE, deviation, mean_and_deviation, metric_title, short
 from dfbench.reporting.lines import DEFAULT_METRIC
 from dfbench.reporting.overlap import ALL, GROUPS, Series, Sweep, group_chance, sweeps
 from dfbench.reporting.roles import remarks, section_of
@@ -122,7 +122,7 @@ _MEAN: Kind[Sequence[float]] = Kind(
     text=mean_and_deviation,
     parts=lambda values: (
         Part("mean", Typed(fmean(values), "float64")),
-        Part("std", Typed(stdev(values) if len(values) > 1 else None, "float64")),
+        Part("std", Typed(deviation(values), "float64")),
     ),
 )
 """A metric on each seed, in two fields."""
