@@ -9,6 +9,7 @@ from pathlib import Path
 import rich_click as click
 
 from dfbench.cli.options import (
+    approximate_option,
     cache_option,
     device_option,
     gallery_option,
@@ -40,6 +41,7 @@ from dfbench.system.console import note, output
     help="Port of the page; default: a free one.",
 )
 @click.option("--no-browser", is_flag=True, help="Print the link without opening a browser.")
+@approximate_option
 @device_option
 @results_option
 @runs_option
@@ -51,6 +53,7 @@ def draw(
     count: int,
     port: int,
     no_browser: bool,
+    approximate: bool,
     device: str,
     results: Path,
     runs: Path,
@@ -62,11 +65,15 @@ def draw(
     """
     from dfbench.drawing import DrawServer, PhotoSearch
     from dfbench.retrieval import find_run, load, open_gallery
+    from dfbench.retrieval.approximate import check_installed, open_index
 
+    if approximate:
+        check_installed()
     model = load(find_run(named, results, runs).folder, device=device)
     photos = open_gallery(gallery, model, cache)
     note_left_out(photos.left_out)
-    with DrawServer(PhotoSearch(model, photos, count), port) as server:
+    index = open_index(photos, model.about.similarity) if approximate else None
+    with DrawServer(PhotoSearch(model, photos, count, index), port) as server:
         output().print(server.url, markup=False, soft_wrap=True)
         output().file.flush()
         note(f"{len(photos)} photos; press Ctrl-C to stop")

@@ -87,6 +87,13 @@ gallery_option = click.option(
     help="Your photos: all images in the folder and its subfolders.",
 )
 """`--gallery`, the user's own photos."""
+approximate_option = click.option(
+    "--approximate",
+    is_flag=True,
+    help="Search a gallery of 10,000 photos or more by an index kept in the cache: quicker, and a "
+    "few of the nearest photos may be missed. Needs the extra ann.",
+)
+"""`--approximate`, search by an index."""
 device_option = click.option(
     "--device",
     type=Choice(["auto", "cpu", "cuda"]),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from dfbench.cli.options import (
+    approximate_option,
     cache_option,
     device_option,
     format_option,
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Save a picture of the sketch and its photos: FILE.png, .jpg or .webp.",
 )
+@approximate_option
 @device_option
 @results_option
 @runs_option
@@ -64,6 +66,7 @@ def query(
     sketch: Path,
     count: int,
     sheet: Path | None,
+    approximate: bool,
     device: str,
     results: Path,
     runs: Path,
@@ -75,16 +78,20 @@ def query(
     Photo embeddings are cached: only new and changed files are embedded.
     """
     from dfbench.retrieval import find_run, load, open_gallery, ranked
+    from dfbench.retrieval.approximate import check_installed, open_index
     from dfbench.retrieval.search import read_sketch
     from dfbench.retrieval.sheet import check_sheet, save_sheet
 
+    if approximate:
+        check_installed()
     if sheet is not None:
         check_sheet(sheet)
     model = load(find_run(named, results, runs).folder, device=device)
     drawing = read_sketch(sketch, model.about.image_size)
     photos = open_gallery(gallery, model, cache)
     note_left_out(photos.left_out)
-    hits = ranked(model, photos, drawing.pixels, count)
+    index = open_index(photos, model.about.similarity) if approximate else None
+    hits = ranked(model, photos, drawing.pixels, count, index)
     for line in drawing.notes:
         note(line)
     if form == "json":

@@ -13,6 +13,7 @@ from PIL import Image
 from dfbench.datasets.images.decoding import read_picture
 from dfbench.datasets.images.picture import UnreadableImageError, upright
 from dfbench.errors import DfbenchError
+from dfbench.retrieval.approximate import ApproximateIndex
 from dfbench.retrieval.gallery import Gallery
 from dfbench.retrieval.model import RetrievalModel
 from dfbench.retrieval.search import ranked
@@ -58,7 +59,14 @@ _KEPT = 512
 class PhotoSearch:
     """A gallery with the encoders for searching it; thread-safe."""
 
-    def __init__(self, model: RetrievalModel, gallery: Gallery, count: int) -> None:
+    def __init__(
+        self,
+        model: RetrievalModel,
+        gallery: Gallery,
+        count: int,
+        index: ApproximateIndex | None = None,
+    ) -> None:
+        self._index = index
         self._model = model
         self._gallery = gallery
         self._count = count
@@ -80,7 +88,7 @@ class PhotoSearch:
         """The nearest photos, best first. Raises `RefusedDrawing` if `png` is not a small PNG."""
         drawing = read_drawing(png)
         with self._encoding:  # encoding uses all cores, so one drawing at a time
-            hits = ranked(self._model, self._gallery, drawing, self._count)
+            hits = ranked(self._model, self._gallery, drawing, self._count, self._index)
         return [{"index": hit.index, "name": hit.name, "score": hit.score} for hit in hits]
 
     def photo(self, index: int) -> bytes:

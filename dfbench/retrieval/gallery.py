@@ -49,6 +49,10 @@ class Gallery:
     """`[len(names), D]`; read from disk on demand if nothing has changed since the last opening."""
     left_out: Mapping[Path, str]
     """Unreadable files, with the reason."""
+    cached: Path
+    """The file of the embeddings."""
+    identity: str
+    """A hash of the photos' contents, in order."""
 
     def __len__(self) -> int:
         return len(self.names)
@@ -93,7 +97,8 @@ def open_gallery(root: Path, model: RetrievalModel, cache: Path) -> Gallery:
     if embedded.order != order:
         embedded = embedded.only(wanted).ordered(order)
         write_embedded(store, embedded)
-    return Gallery(root, tuple(kept), embedded.matrix, left_out)
+    identity = blake2b("".join(order).encode(), digest_size=16).hexdigest()
+    return Gallery(root, tuple(kept), embedded.matrix, left_out, store, identity)
 
 
 def _image_names(root: Path) -> list[str]:

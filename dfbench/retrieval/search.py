@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from dfbench.datasets.images.decoding import decoded
 from dfbench.datasets.images.picture import UnreadableImageError
 from dfbench.errors import InvalidInput
+from dfbench.retrieval.approximate import ApproximateIndex
 from dfbench.retrieval.gallery import Gallery
 from dfbench.retrieval.model import Pictures, RetrievalModel
 
@@ -30,16 +31,29 @@ class Hit:
     """Cosine or inner product of the embeddings, or their Euclidean distance."""
 
 
-def ranked(model: RetrievalModel, gallery: Gallery, sketch: Pictures, k: int) -> list[Hit]:
+def ranked(
+    model: RetrievalModel,
+    gallery: Gallery,
+    sketch: Pictures,
+    k: int,
+    index: ApproximateIndex | None = None,
+) -> list[Hit]:
     """The k photos (or all, if there are fewer) nearest to one sketch, best first.
 
-    Ties are broken by path. Raises `InvalidInput` for a sketch that cannot be used as a query.
+    With an index, those nearest among the photos that it proposes. Ties are broken by path. Raises
+    `InvalidInput` for a sketch that cannot be used as a query.
     """
     query = model.encode_sketches(sketch)
-    scores, error = _scores(query[0], gallery.embeddings, model.about.similarity)
-    near = _candidates(-scores if model.about.similarity == "euclidean" else scores, error, k)
-    best = near[model.rank(query, gallery.embeddings[near], min(k, len(near)))[0]]
-    return [Hit(int(index), gallery.names[index], float(scores[index])) for index in best]
+    similarity = model.about.similarity
+    if index is None:
+        scores, error = _scores(query[0], gallery.embeddings, similarity)
+        near = _candidates(-scores if similarity == "euclidean" else scores, error, k)
+        scores = scores[near]
+    else:
+        near = index.near(query[0], k)
+        scores, _ = _scores(query[0], gallery.embeddings[near], similarity)
+    best = model.rank(query, gallery.embeddings[near], min(k, len(near)))[0]
+    return [Hit(int(near[i]), gallery.names[near[i]], float(scores[i])) for i in best]
 
 
 def _candidates(nearness: NDArray[np.float32], error: float, k: int) -> NDArray[np.int64]:

@@ -232,7 +232,7 @@ def test_search_finds_the_photos_of_the_exact_ranking(
     monkeypatch.setattr(RetrievalModel, "encode_sketches", lambda *_: query)
     monkeypatch.setattr(search, "_BLOCK", 700)
     names = tuple(f"{number}.png" for number in range(len(photos)))
-    gallery = Gallery(Path(), names, photos, {})
+    gallery = Gallery(Path(), names, photos, {}, Path(), "")
     for k in (1, 10, 60, 2999, 3000):
         hits = ranked(model, gallery, query, k)
         assert [hit.index for hit in hits] == list(model.rank(query, photos, k)[0])
@@ -245,7 +245,7 @@ def test_embedding_that_cannot_be_ranked_is_refused(
     photos[7] = np.nan
     monkeypatch.setattr(RetrievalModel, "encode_sketches", lambda *_: photos[:1])
     with pytest.raises(InvalidInput, match="row 7"):
-        ranked(model, Gallery(Path(), tuple("a" * 20), photos, {}), photos[:1], 3)
+        ranked(model, Gallery(Path(), tuple("a" * 20), photos, {}, Path(), ""), photos[:1], 3)
 
 
 def test_unchanged_gallery_is_read_from_disk_on_demand(
