@@ -1,6 +1,6 @@
 """Child processes of tests, forked from one process that has imported torch and dfbench.
 
-Importing torch takes two seconds, and the tests start over a thousand commands, workers and plugin
+Importing torch takes two seconds, Dynamo another, and the tests start over a thousand commands, workers and plugin
 probes. Each is a real process: a child of the caller with the caller's environment, folder and
 descriptors, which receives signals and exits like any other. Linux only.
 """
@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 LEAVES = {("-P", "-m", "dfbench.worker"), ("-P", "-m", "dfbench.plugins.probe")}
-"""Beginnings of commands that start none of these."""
+"""Beginnings of commands that start none of these, but for a fit that several processes share."""
 BRANCHES = {
     ("-c", "from dfbench.cli import main; main()"),
     ("-m", "dfbench"),
@@ -222,14 +222,14 @@ def _run(arguments: Sequence[str]) -> None:
     """What Python does with its command line."""
     if tuple(arguments[:3]) in LEAVES:
         _, _, name, *sys.argv[1:] = arguments
+        if _shares_its_fit(name, sys.argv[1:]):
+            _copy_from_here()
         if name == "dfbench.plugins.probe":  # it looks at which modules of dfbench are loaded
             for loaded in [known for known in sys.modules if known.startswith("dfbench")]:
                 del sys.modules[loaded]
         runpy.run_module(name, run_name="__main__", alter_sys=True)
         return
-    Popen.source = Source()
-    Popen.source.fork()
-    subprocess.Popen = Popen  # type: ignore[misc]
+    _copy_from_here()
     option, what, *sys.argv[1:] = arguments
     if option == "-c":
         sys.argv[0] = "-c"
@@ -240,9 +240,25 @@ def _run(arguments: Sequence[str]) -> None:
         runpy.run_module(what, run_name="__main__", alter_sys=True)
 
 
+def _shares_its_fit(name: str, arguments: Sequence[str]) -> bool:
+    """Whether it is a worker that starts others: the first of those that share a fit."""
+    if name != "dfbench.worker" or arguments[0] != "fit":
+        return False
+    job = json.loads((Path(arguments[1]) / "job.json").read_bytes())
+    return bool(job["devices"] > 1 and job["leader"] is None)
+
+
+def _copy_from_here() -> None:
+    """Start the processes that this one starts as copies of what it is now."""
+    Popen.source = Source()
+    Popen.source.fork()
+    subprocess.Popen = Popen  # type: ignore[misc]
+
+
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    import torch  # noqa: F401  # the two seconds that each copy is spared
+    # Two seconds that each copy is spared, and another where it trains: optimisers import Dynamo.
+    import torch._dynamo  # noqa: F401
 
     import dfbench.cli.run
     import dfbench.cli.suite

@@ -144,7 +144,9 @@ def _calibrated(
 ) -> tuple[int, float]:
     """The least number of cells, doubled each time, at which enough is found; and the recall."""
     queries = _comparable(photos[places], similarity)
-    exact = _nearest(queries, photos, similarity)
+    # Without the photo itself, which is in the first cell compared.
+    nearest = _nearest(queries, photos, similarity, _COUNT + 1)
+    exact = [row[row != place] for place, row in zip(places, nearest, strict=True)]
     probes = 1
     while True:
         found = _near(index, queries, _COUNT, probes)
@@ -164,11 +166,11 @@ def _near(index: Any, queries: NDArray[np.float32], k: int, probes: int) -> list
 
 
 def _nearest(
-    queries: NDArray[np.float32], photos: NDArray[np.float32], similarity: str
+    queries: NDArray[np.float32], photos: NDArray[np.float32], similarity: str, k: int
 ) -> NDArray[np.int64]:
-    """Indices `[Q, 10]` of the nearest photos of each query, compared with all, block by block."""
-    best = np.full((len(queries), _COUNT), -np.inf, np.float32)
-    places = np.zeros((len(queries), _COUNT), np.int64)
+    """Indices `[Q, k]` of the nearest photos of each query, compared with all, block by block."""
+    best = np.full((len(queries), k), -np.inf, np.float32)
+    places = np.zeros((len(queries), k), np.int64)
     for at in _blocks(len(photos)):
         block = _comparable(photos[at], similarity)
         scores = queries @ block.T
@@ -177,7 +179,7 @@ def _nearest(
         both = np.concatenate([best, scores], axis=1)
         here = np.broadcast_to(np.arange(at.start, at.start + len(block)), scores.shape)
         among = np.concatenate([places, here], axis=1)
-        top = np.argpartition(-both, _COUNT - 1, axis=1)[:, :_COUNT]
+        top = np.argpartition(-both, k - 1, axis=1)[:, :k]
         best = np.take_along_axis(both, top, axis=1)
         places = np.take_along_axis(among, top, axis=1)
     return places
