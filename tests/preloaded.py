@@ -1,8 +1,8 @@
 """Child processes of tests, forked from one process that has imported torch and dfbench.
 
-Importing torch takes two seconds, Dynamo another, and the tests start over a thousand commands, workers and plugin
-probes. Each is a real process: a child of the caller with the caller's environment, folder and
-descriptors, which receives signals and exits like any other. Linux only.
+Importing torch takes two seconds, Dynamo another, and the tests start over a thousand commands,
+workers and plugin probes. Each is a real process: a child of the caller with the caller's
+environment, folder and descriptors, which receives signals and exits like any other. Linux only.
 """
 
 from __future__ import annotations

@@ -31,6 +31,10 @@ COMMANDS = [
 ]
 
 
+TINY_ESTIMATORS = {"warm_up": "2", "estimator_batch": "8"}
+"""Settings with which the estimators of a built-in method train for a moment."""
+
+
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder with all files of the guide, the working one."""
@@ -48,7 +52,9 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def tiny(arguments: list[str], bench: Bench) -> list[str]:
     """A run of the guide in a moment, upon drawn images in the place of `shapes`."""
     given = {text.partition("=")[0] for text in arguments}
-    settings = [p for k, v in TINY.items() if k not in given for p in ("--set", f"{k}={v}")]
+    named = arguments[arguments.index("--method") + 1]
+    tiny = TINY | (TINY_ESTIMATORS if named == "unimodal-distillation" else {})
+    settings = [p for k, v in tiny.items() if k not in given for p in ("--set", f"{k}={v}")]
     arguments = [*arguments, *settings, "--device", "cpu", "--threads", "1"]
     arguments += ["--cache", str(bench.cache)]
     if arguments[arguments.index("--dataset") + 1] == "shapes":
