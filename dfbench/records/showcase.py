@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict
 from dfbench.datasets.dataset import ImageSet
 from dfbench.modality import Modality
 from dfbench.process.messages import OUTCOME_FILE, embeddings_file
+from dfbench.records.per_query import per_query_file
 from dfbench.system.files import atomic_path
 
 SHOWCASE_FOLDER = "showcase"
@@ -24,8 +25,6 @@ SHOWCASE_FOLDER = "showcase"
 QUERIES_FILE = "queries.json"
 SHEET_FILE = "queries.jpg"
 CONFUSION_FILE = "confusion.npz"
-VALUES_FILE = "per_query.npz"
-"""In a run's folder; the values of each query, by which the shown ones are chosen."""
 PHOTOS = 10
 """Photos shown per query."""
 COUNTED = 200
@@ -138,7 +137,7 @@ def save_showcase(
 
 def lacks_showcase(folder: Path) -> bool:
     """Whether a run's folder has no showcase but all files to make one from."""
-    parts = (folder / OUTCOME_FILE, embeddings_file(folder, ""), folder / VALUES_FILE)
+    parts = (folder / OUTCOME_FILE, embeddings_file(folder, ""), per_query_file(folder))
     made = (folder / SHOWCASE_FOLDER / QUERIES_FILE).is_file()
     return not made and all(part.is_file() for part in parts)
 

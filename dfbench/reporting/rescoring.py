@@ -14,13 +14,13 @@ from dfbench.evaluation import Evaluation, Score, evaluate
 from dfbench.evaluation.definitions import Metric, metric
 from dfbench.plugins.metrics import ChosenMetrics, MetricOffer
 from dfbench.process.metrics import metrics_apart
+from dfbench.records.per_query import per_query_file, write_per_query
 from dfbench.records.record import MetricDefinition, Record, RecordedScore, metrics_digest
 from dfbench.records.store import run_folder
 from dfbench.reporting.run_folders import EmbeddedTest, embedded_test, repeat_command
 from dfbench.runs.ranking import embeddings_digest
 from dfbench.runs.recording import recorded_scores
 from dfbench.scenarios.classes import ScenarioClasses
-from dfbench.system.files import atomic_path
 
 _CONTROL = "map@all"
 """Computed again to prove that the ranking is the recorded one."""
@@ -129,13 +129,12 @@ def _keep_per_query(
 ) -> None:
     """Add the values of each query to those of the run's folder, for paired comparisons."""
     folder = run_folder(runs, record.data.name, record.method.label, record.seed, record.fit_id)
-    file = folder / (f"per_query-{representation}.npz" if representation else "per_query.npz")
+    file = per_query_file(folder, representation)
     values = {one.name: evaluation.per_query[one.name] for one in added}
     if file.is_file():
         with file.open("rb") as opened, np.load(opened, allow_pickle=False) as stored:
             values = {**stored, **values}
-    with atomic_path(file) as temporary, temporary.open("wb") as target:
-        np.savez_compressed(target, **values)  # type: ignore[arg-type]  # numpy's stub takes the names for its own flag
+    write_per_query(file, values)
 
 
 def _with_scores(

@@ -18,6 +18,7 @@ from dfbench.modality import MODALITIES, Modality
 from dfbench.planning.settings import changed_settings
 from dfbench.process.handover import LABELS_FILE
 from dfbench.process.messages import OUTCOME_FILE, Outcome, embeddings_file
+from dfbench.records.per_query import per_query_file
 from dfbench.records.record import Arithmetic, Record
 from dfbench.records.store import run_folder
 from dfbench.scenarios import CLOSED
@@ -35,23 +36,30 @@ class RunFolders:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def values(self, record: Record, metric: str, representation: str) -> NDArray[np.float64]:
+    def values(
+        self, record: Record, metric: str, representation: str, reranker: str = ""
+    ) -> NDArray[np.float64]:
         """`[Q]`, the metric of each query in dataset order; NaN for one without relevant photos.
 
-        Raises `MissingRun` if the run's folder lacks the file, and `InvalidInput` if its values
-        cannot be read or disagree with the record.
+        `reranker` is the label of a re-ranking of the record; without one, the ranking is the plain
+        one. Raises `MissingRun` if the run's folder lacks the file, and `InvalidInput` if its
+        values cannot be read or disagree with the record.
         """
         row = record.method.label
         folder = run_folder(self._folder, record.data.name, row, record.seed, record.fit_id)
-        file = folder / (f"per_query-{representation}.npz" if representation else "per_query.npz")
+        source = record.reranked[reranker] if reranker else record
+        identity = record.reranked[reranker].identity if reranker else ""
+        file = per_query_file(folder, representation, identity)
         if not file.is_file():
+            again = f"{run_command(record)} --rerank {shlex.quote(reranker)}"
             raise MissingRun(
                 f"the run of {row!r} on {record.data.name}, seed {record.seed}, has no per-query "
-                f"scores in {str(folder)!r}; give the folder of runs with --runs, or repeat the "
-                f"run with its original options: {repeat_command(record)}"
+                f"scores {f'of the re-ranking {reranker!r} ' if reranker else ''}in "
+                f"{str(folder)!r}; give the folder of runs with --runs, or repeat the run with its "
+                f"original options: {again if reranker else repeat_command(record)}"
             )
         values = _read(file, metric)
-        scores = record.representations[representation] if representation else record.metrics
+        scores = source.representations[representation] if representation else source.metrics
         kept = values[~np.isnan(values)]
         mean = float(kept.mean()) if kept.size else float("nan")
         expected = scores[metric].value

@@ -18,8 +18,9 @@ from dfbench.modality import Modality
 from dfbench.planning.plan import Plan
 from dfbench.process.handover import LABELS_FILE, TestImages
 from dfbench.process.messages import OUTCOME_FILE, Outcome
+from dfbench.records.per_query import per_query_file
 from dfbench.records.record import Record
-from dfbench.records.showcase import COUNTED, PHOTOS, VALUES_FILE, chosen_queries, save_showcase
+from dfbench.records.showcase import COUNTED, PHOTOS, chosen_queries, save_showcase
 from dfbench.runs.ranking import Embeddings, embeddings_digest, read_embeddings
 from dfbench.system.console import note
 from dfbench.system.files import atomic_path
@@ -116,7 +117,7 @@ def exhibit_later(plan: Plan, record: Record) -> None:
         facts = Outcome.model_validate_json((folder / OUTCOME_FILE).read_bytes()).facts
         if facts is None:
             raise ValueError("its outcome is an error")
-        with (folder / VALUES_FILE).open("rb") as file, np.load(file) as stored:
+        with per_query_file(folder).open("rb") as file, np.load(file) as stored:
             average_precision = stored[_METRIC]
         images = stored_images(plan, folder)
         embeddings = read_embeddings(folder, "", images, label)

@@ -19,6 +19,7 @@ from dfbench.modality import MODALITIES, Modality
 from dfbench.planning.plan import Plan
 from dfbench.process.handover import TestImages
 from dfbench.process.messages import embeddings_file
+from dfbench.records.per_query import per_query_file, write_per_query
 from dfbench.scenarios.classes import ScenarioClasses
 from dfbench.system.files import atomic_path
 
@@ -124,10 +125,7 @@ def rank(
         )
     except DfbenchError as fault:
         raise PluginFault(f"method {label!r}: its embeddings cannot be ranked: {fault}") from fault
-    suffix = f"-{representation}" if representation else ""
-    target = plan.folder / f"per_query{suffix}.npz"
-    with atomic_path(target) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, **evaluation.per_query)  # type: ignore[arg-type]  # numpy's stub takes the names for its own flag
+    write_per_query(per_query_file(plan.folder, representation), evaluation.per_query)
     return Ranking(evaluation, embeddings_digest(embeddings))
 
 

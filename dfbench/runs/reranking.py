@@ -12,9 +12,10 @@ from dfbench.evaluation.given_scores import GivenScores
 from dfbench.planning.plan import Plan
 from dfbench.plugins.reranker_info import RerankerInfo
 from dfbench.process.handover import TestImages
-from dfbench.process.messages import OUTCOME_FILE, Outcome
+from dfbench.process.messages import OUTCOME_FILE, Outcome, embeddings_file
 from dfbench.process.reranking import Reranked, rerank
 from dfbench.process.supervision import Supervision
+from dfbench.records.per_query import per_query_file, write_per_query
 from dfbench.records.record import Record, Reranking
 from dfbench.records.state import RunLock
 from dfbench.records.store import ResultStore
@@ -32,14 +33,14 @@ def add_rerankings(
     `folder` is that of the run's large files. Each re-ranking is recorded as soon as it is done;
     one that fails leaves the record, its plain scores included, as it was.
     """
-    if not plan.missing_rerankers(record):
+    if not _lacking(plan, record, folder):
         return record, None
     first: DfbenchError | None = None
     with RunLock(folder, supervision.stop):
         store = ResultStore(plan.session.request.places.results)
         found = store.find(plan.eval_id)  # another process may have added some meanwhile
         record = found[1] if found else record
-        for reranker in plan.missing_rerankers(record):
+        for reranker in _lacking(plan, record, folder):
             note(f"{plan.method.label}: re-ranking by {reranker.label}")
             try:
                 added = _reranking(plan, record, folder, reranker, supervision)
@@ -53,6 +54,18 @@ def add_rerankings(
     return record, first
 
 
+def _lacking(plan: Plan, record: Record, folder: Path) -> list[RerankerInfo]:
+    """The re-rankers without scores, or whose values of each query went with an earlier folder."""
+    missing = plan.missing_rerankers(record)
+    embedded = embeddings_file(folder, "").is_file()
+    return [
+        one
+        for one in plan.rerankers
+        if one in missing
+        or (embedded and not per_query_file(folder, "", plan.rerank_id(one)).is_file())
+    ]
+
+
 def _reranking(
     plan: Plan, record: Record, folder: Path, reranker: RerankerInfo, supervision: Supervision
 ) -> Reranking:
@@ -60,9 +73,12 @@ def _reranking(
         name: _reranked(plan, record, folder, name, similarity, reranker, supervision)
         for name, similarity in _similarities(plan, folder).items()
     }
+    identity = plan.rerank_id(reranker)
+    for name, one in found.items():
+        write_per_query(per_query_file(folder, name, identity), one.evaluation.per_query)
     headline = found[""].evaluation
     return Reranking(
-        identity=plan.rerank_id(reranker),
+        identity=identity,
         reranker=reranker,
         metrics=recorded_scores(headline.scores),
         representations={

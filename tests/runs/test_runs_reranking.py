@@ -10,6 +10,7 @@ import pytest
 from bench import Bench, stored_embeddings
 
 from dfbench.records.store import ResultStore, read_record
+from dfbench.reporting.run_folders import MissingRun, RunFolders
 
 PLUGIN = """
 import time
@@ -206,3 +207,21 @@ def test_summary_puts_a_reranking_below_the_representation_it_reranks(quick_benc
     indents = [len(name) - len(name.lstrip()) for name in names[first : first + 4]]
     assert indents == [1, 3, 3, 5]
     assert any("prec@3" in line for line in lines)  # recorded, but not of the re-ranking
+
+
+def test_values_of_each_query_are_kept_and_restored_after_a_forced_fit(quick_bench: Bench) -> None:
+    chosen = ("--rerank", "query-expansion:k=3")
+    quick_bench.record("classifier-only", *chosen)
+    (record,) = ResultStore(quick_bench.results)
+    folders = RunFolders(quick_bench.runs)
+    values = folders.values(record, "map@all", "", "query-expansion:k=3")
+    assert values.shape == (record.data.queries,)
+    assert values.mean() == pytest.approx(
+        record.reranked["query-expansion:k=3"].metrics["map@all"].value
+    )
+    assert not (values == folders.values(record, "map@all", "")).all()
+    quick_bench.record("classifier-only", "--force")
+    with pytest.raises(MissingRun, match=r"of the re-ranking .*--rerank query-expansion:k=3"):
+        folders.values(record, "map@all", "", "query-expansion:k=3")
+    quick_bench.record("classifier-only", *chosen)
+    assert (folders.values(record, "map@all", "", "query-expansion:k=3") == values).all()

@@ -66,9 +66,11 @@ class IntervalChart:
 class _Readable(RunFolders):
     """Run folders in which unreadable files count as missing: the run's page reports the reason."""
 
-    def values(self, record: Record, metric: str, representation: str) -> NDArray[np.float64]:
+    def values(
+        self, record: Record, metric: str, representation: str, reranker: str = ""
+    ) -> NDArray[np.float64]:
         try:
-            return super().values(record, metric, representation)
+            return super().values(record, metric, representation, reranker)
         except InvalidInput as fault:
             raise MissingRun(str(fault)) from fault
 
