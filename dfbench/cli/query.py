@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
@@ -16,14 +17,21 @@ from dfbench.cli.options import (
     gallery_option,
     named_run_option,
     note_left_out,
+    plugin_options,
+    plugin_sources,
     results_option,
     runs_option,
 )
+from dfbench.errors import InvalidInput
 from dfbench.cli.parameters import AbsolutePath
+from dfbench.cli.rerank import TRANSDUCTIVE, rerank_limits, rerank_stage
+from dfbench.reporting.rerankings import MARK
 from dfbench.system.console import note, print_json
 
 if TYPE_CHECKING:
-    from dfbench.retrieval import Hit
+    from dfbench.plugins.reranker_info import RerankerInfo
+    from dfbench.reporting.tables.layout import Layout
+    from dfbench.retrieval import Hit, RerankedHit
 
 
 @click.command()
@@ -54,6 +62,14 @@ if TYPE_CHECKING:
     help="Save a picture of the sketch and its photos: FILE.png, .jpg or .webp.",
 )
 @approximate_option
+@click.option(
+    "--rerank",
+    metavar="NAME",
+    help="Order the photos by a re-ranker, which uses all photos of the gallery at once: NAME or "
+    "NAME:KEY=VALUE,... (see: dfbench list rerankers). Ranks and scores without it are shown too.",
+)
+@rerank_limits
+@plugin_options
 @device_option
 @results_option
 @runs_option
@@ -67,48 +83,106 @@ def query(
     count: int,
     sheet: Path | None,
     approximate: bool,
+    rerank: str | None,
+    plugin_files: tuple[Path, ...],
+    plugins_dir: Path | None,
     device: str,
     results: Path,
     runs: Path,
     cache: Path,
     form: str,
+    **limits: Any,
 ) -> None:
     """Rank your own photos for a sketch, with the encoders of a finished run.
 
     Photo embeddings are cached: only new and changed files are embedded.
     """
-    from dfbench.retrieval import find_run, load, open_gallery, ranked
+    from dfbench.reporting.tables.printing import print_layouts
+    from dfbench.retrieval import find_run, load, open_gallery, ranked, reranked
     from dfbench.retrieval.approximate import check_installed, open_index
     from dfbench.retrieval.search import read_sketch
     from dfbench.retrieval.sheet import check_sheet, save_sheet
 
+    if approximate and rerank is not None:
+        raise InvalidInput(
+            "--approximate with --rerank, which uses all photos of the gallery; allowed: one of them"
+        )
     if approximate:
         check_installed()
     if sheet is not None:
         check_sheet(sheet)
+    stage = None
+    if rerank is not None:
+        stage = rerank_stage(rerank, plugin_sources(plugin_files, plugins_dir), **limits)
     model = load(find_run(named, results, runs).folder, device=device)
     drawing = read_sketch(sketch, model.about.image_size)
     photos = open_gallery(gallery, model, cache)
     note_left_out(photos.left_out)
-    index = open_index(photos, model.about.similarity) if approximate else None
-    hits = ranked(model, photos, drawing.pixels, count, index)
     for line in drawing.notes:
         note(line)
-    if form == "json":
-        print_json([{"rank": i, "path": h.name, "score": h.score} for i, h in enumerate(hits, 1)])
+    similarity = model.about.similarity
+    if stage is None:
+        index = open_index(photos, similarity) if approximate else None
+        hits = ranked(model, photos, drawing.pixels, count, index)
+        table = _plain(hits, similarity)
     else:
-        _print(hits, sketch, model.about.similarity, len(photos))
+        again = reranked(model, photos, drawing.pixels, count, stage)
+        table = _reranked(again, similarity, stage.reranker)
+        hits = [replace(one.hit, score=one.score) for one in again]
+    if form == "json":
+        print_json(table.content["photos"])
+    else:
+        title = f"{sketch.name}: {len(hits)} of {len(photos)} photos{table.title}"
+        print_layouts([replace(table, title=title)], form)
     if sheet is not None:
-        save_sheet(sheet, sketch, photos, hits)
+        save_sheet(sheet, sketch, photos, hits, "" if stage is None else stage.reranker.label)
         note(f"picture: {sheet}")
 
 
-def _print(hits: Sequence[Hit], sketch: Path, similarity: str, size: int) -> None:
-    from dfbench.reporting.tables.layout import Layout
-    from dfbench.reporting.tables.printing import print_layouts
+def _plain(hits: Sequence[Hit], similarity: str) -> Layout:
+    return _layout(
+        "",
+        ("rank", _measure(similarity), "photo"),
+        [(str(rank), f"{hit.score:.3f}", hit.name) for rank, hit in enumerate(hits, 1)],
+        [{"rank": rank, "path": h.name, "score": h.score} for rank, h in enumerate(hits, 1)],
+    )
 
-    measure = {"inner": "inner product", "euclidean": "distance"}.get(similarity, similarity)
-    rows = tuple((str(rank), f"{hit.score:.3f}", hit.name) for rank, hit in enumerate(hits, 1))
-    title = f"{sketch.name}: {len(hits)} of {size} photos"
-    header = ("rank", measure, "photo")
-    print_layouts([Layout(title, header, rows, (), {}, len(header))], "text")
+
+def _reranked(hits: Sequence[RerankedHit], similarity: str, reranker: RerankerInfo) -> Layout:
+    """The photos in the re-ranker's order, with their plain ranks and scores."""
+    rows, content = [], []
+    for rank, one in enumerate(hits, 1):
+        plain = (str(one.plain_rank), f"{one.hit.score:.3f}")
+        rows.append((str(rank), f"{one.score:.3g}", *plain, one.hit.name))
+        again = {"reranker": reranker.label, "rank": rank, "score": one.score, "transductive": True}
+        content.append(
+            {
+                "rank": one.plain_rank,
+                "path": one.hit.name,
+                "score": one.hit.score,
+                "reranked": again,
+            }
+        )
+    return _layout(
+        f", re-ranked by {reranker.label} {MARK}",
+        (f"rank {MARK}", f"score {MARK}", "rank", _measure(similarity), "photo"),
+        rows,
+        content,
+        f"{MARK} re-ranked ({TRANSDUCTIVE}): {reranker.definition}",
+    )
+
+
+def _layout(
+    title: str,
+    header: tuple[str, ...],
+    rows: Sequence[tuple[str, ...]],
+    content: Sequence[Mapping[str, Any]],
+    *notes: str,
+) -> Layout:
+    from dfbench.reporting.tables.layout import Layout
+
+    return Layout(title, header, tuple(rows), notes, {"photos": content}, len(header))
+
+
+def _measure(similarity: str) -> str:
+    return {"inner": "inner product", "euclidean": "distance"}.get(similarity, similarity)

@@ -1,4 +1,4 @@
-"""`--rerank` of `dfbench evaluate`: second rankings of embeddings, reported after the plain one."""
+"""`--rerank` of `dfbench evaluate` and `query`: second rankings, reported after the plain one."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dfbench.evaluation.harness import OutsideMetrics
     from dfbench.process.reranking import Reranked
     from dfbench.reporting.tables.layout import Layout
+    from dfbench.retrieval import RerankStage
 
 Command = Callable[..., Any]
 TRANSDUCTIVE = "transductive: uses all photos of the gallery at once"
@@ -32,11 +33,27 @@ def rerank_options(command: Command) -> Command:
         help="Also score a re-ranking, which uses all photos of the gallery at once: NAME or "
         "NAME:KEY=VALUE,... (see: dfbench list rerankers). May be repeated.",
     )
-    timeout = request_option(Limits, "timeout", help="Time limit of a re-ranking, e.g. 90, 30m.")
+    return rerank(rerank_limits(plugin_options(command)))
+
+
+def rerank_limits(command: Command) -> Command:
+    """Add the limits of a re-ranker's process."""
     memory = request_option(
         Limits, "memory_limit", help="Stop a re-ranking that uses more memory than this."
     )
-    return rerank(timeout(memory(plugin_options(command))))
+    return request_option(Limits, "rerank_timeout")(memory(command))
+
+
+def rerank_stage(
+    text: str, plugins: PluginSources, *, rerank_timeout: float, memory_limit: float | None
+) -> RerankStage:
+    """The re-ranker of a query. Raises `DfbenchError` for a wrong name or wrong settings."""
+    from dfbench.planning.rerankers import described_rerankers
+    from dfbench.retrieval import RerankStage
+
+    (found,) = described_rerankers([text], plugins)
+    limits = Limits(rerank_timeout=rerank_timeout, memory_limit=memory_limit)
+    return RerankStage(found, plugins, limits)
 
 
 @dataclass(frozen=True)
@@ -53,11 +70,11 @@ class RerankChoice:
         plugins: PluginSources,
         *,
         rerank: tuple[str, ...],
-        timeout: float | None,
+        rerank_timeout: float,
         memory_limit: float | None,
     ) -> RerankChoice:
         """What the options of `rerank_options` say. Raises `DfbenchError` for a wrong name."""
-        limits = Limits(timeout=timeout, memory_limit=memory_limit)
+        limits = Limits(rerank_timeout=rerank_timeout, memory_limit=memory_limit)
         if not rerank:
             return cls((), plugins, limits)
         from dfbench.planning.rerankers import described_rerankers

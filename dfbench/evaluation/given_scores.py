@@ -71,7 +71,7 @@ class GivenScores:
 
         Raises `InvalidInput` for another shape or type, and for scores that are not finite.
         """
-        _check(scores, (len(rows), self._task.n_photos))
+        check_scores(scores, (len(rows), self._task.n_photos))
         self._left[rows] = False
         given = torch.from_numpy(np.ascontiguousarray(scores, np.float32))
         for ranked in rank_scores(self._task, torch.from_numpy(rows), given):
@@ -84,7 +84,8 @@ class GivenScores:
         return self._tally.evaluation()
 
 
-def _check(scores: NDArray[Any], shape: tuple[int, int]) -> None:
+def check_scores(scores: NDArray[Any], shape: tuple[int, int]) -> None:
+    """Raise `InvalidInput` unless scores are finite floats of this shape `[B, G]`."""
     if scores.shape != shape:
         raise InvalidInput(
             f"scores have shape {list(scores.shape)}; allowed: {list(shape)}, one for every query "

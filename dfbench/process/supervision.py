@@ -47,6 +47,12 @@ class Supervision:
         return None if gib is None else round(gib * _MIB_PER_GIB)
 
     @property
+    def of_reranking(self) -> Supervision:
+        """The same with the time limit of a re-ranking in place of that of a fit."""
+        seconds = self.limits.rerank_timeout
+        return replace(self, limits=self.limits.model_copy(update={"timeout": seconds}))
+
+    @property
     def untimed(self) -> Supervision:
         """The same without a limit of time."""
         return replace(self, limits=self.limits.model_copy(update={"timeout": None}))

@@ -1,11 +1,11 @@
 """What a user asks of one run: its options, each declared once."""
 
+from dfbench.request.limits import Limits
 from dfbench.request.run import (
     DataChoice,
     DataOptions,
     ExternalOptions,
     FitOptions,
-    Limits,
     MachineOptions,
     Places,
     Precision,

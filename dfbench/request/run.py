@@ -31,11 +31,10 @@ from dfbench.errors import (
 from dfbench.hookspecs import NO_IMAGES
 from dfbench.modality import MODALITIES, Modality
 from dfbench.plugins.sources import PluginSources
+from dfbench.request.limits import Limits
 from dfbench.request.option import Option, declared, refusals
 from dfbench.request.settings import Settings
 from dfbench.request.values import (
-    Amount,
-    Duration,
     Label,
     Location,
     Names,
@@ -234,26 +233,6 @@ class MachineOptions(_Options):
     ] = 1
 
 
-class Limits(_Options):
-    """Limits of a fit's process; none of them affects a score."""
-
-    timeout: Annotated[
-        float | None, Option(Duration(), "Time limit of a fit, e.g. 90, 30m.", metavar="TIME")
-    ] = None
-    memory_limit: Annotated[
-        float | None,
-        Option(Amount(), "Stop a fit whose process uses more memory than this.", metavar="GIB"),
-    ] = None
-    checkpoint_seconds: Annotated[
-        float,
-        Option(
-            Amount(zero=True),
-            "Time between checkpoints: a killed run loses at most this.",
-            metavar="SECONDS",
-        ),
-    ] = 30.0
-
-
 class RunRequest(ExternalOptions, FitOptions, RerankOptions, MachineOptions):
     """One method on one dataset with one seed."""
 
@@ -329,6 +308,7 @@ class RunOptions(TypedDict, total=False):
     compile: bool
     rerank: Iterable[str]
     timeout: float | str | None
+    rerank_timeout: float | str
     memory_limit: float | None
     checkpoint_seconds: float
     results: StrPath

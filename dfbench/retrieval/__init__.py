@@ -4,8 +4,8 @@ from dfbench.retrieval.card import Card
 from dfbench.retrieval.exporting import Export, export
 from dfbench.retrieval.gallery import Gallery, open_gallery
 from dfbench.retrieval.loading import FoundRun, find_run, load
-from dfbench.retrieval.model import Pictures, RetrievalModel
-from dfbench.retrieval.search import Hit, ranked
+from dfbench.retrieval.model import Pictures, RerankStage, RetrievalModel
+from dfbench.retrieval.search import Hit, RerankedHit, ranked, reranked
 
 __all__ = [
     "Card",
@@ -14,10 +14,13 @@ __all__ = [
     "Gallery",
     "Hit",
     "Pictures",
+    "RerankStage",
+    "RerankedHit",
     "RetrievalModel",
     "export",
     "find_run",
     "load",
     "open_gallery",
     "ranked",
+    "reranked",
 ]

@@ -15,16 +15,33 @@ from torch import Tensor, nn
 
 from dfbench.datasets.images.decoding import resized, squared
 from dfbench.datasets.images.picture import UnreadableImageError
+from dfbench.defaults import chosen_plugins, chosen_plugins_folder
 from dfbench.errors import InvalidInput
 from dfbench.evaluation import top_k
 from dfbench.learning.batches import batch_of, to_unit
 from dfbench.modality import Modality
 from dfbench.networks.placement import bfloat16_convolutions, convolutions
+from dfbench.planning.rerankers import described_rerankers
+from dfbench.plugins.reranker_info import RerankerInfo
+from dfbench.plugins.sources import PluginSources
+from dfbench.process.reranking import Top, reranked_top
+from dfbench.process.supervision import Supervision
 from dfbench.records.encoders_file import WrittenEncoders
+from dfbench.request import Limits
+from dfbench.system.machine import available_cores
 
 Pictures: TypeAlias = NDArray[np.uint8] | Tensor | Image.Image | Sequence[Image.Image]
 """A uint8 batch `[N, C, H, W]` with C 1 or 3, one image, or several images of any sizes."""
 _CHANNELS = (1, 3)
+
+
+@dataclass(frozen=True)
+class RerankStage:
+    """A re-ranker with what its process needs."""
+
+    reranker: RerankerInfo
+    plugins: PluginSources
+    limits: Limits
 
 
 @dataclass(frozen=True)
@@ -60,6 +77,48 @@ class RetrievalModel:
         Raises `InvalidInput` for k outside 1..N and for embeddings that cannot be ranked.
         """
         return top_k(sketches, photos, k, similarity=self.about.similarity)
+
+    def rerank(
+        self,
+        sketches: NDArray[np.float32],
+        photos: NDArray[np.float32],
+        k: int,
+        reranker: str,
+        *,
+        rerank_timeout: float = Limits().rerank_timeout,
+    ) -> NDArray[np.int64]:
+        """Indices `[Q, k]` of the photos that a re-ranker scores highest for each sketch.
+
+        It is transductive: it sees all photos at once, so the order of two photos depends on the
+        others. `reranker` is `NAME` or `NAME:KEY=VALUE,...`, as `dfbench list rerankers` shows; it
+        runs in a separate process, for at most `rerank_timeout` seconds. Raises `UnknownName` or
+        `InvalidConfig` for one that does not exist or refuses its settings, `PluginFault` if it
+        fails, and the errors of `rank`.
+        """
+        plugins = chosen_plugins(folder=chosen_plugins_folder())
+        (found,) = described_rerankers([reranker], plugins)
+        limits = Limits(rerank_timeout=rerank_timeout)
+        return self.top_reranked(sketches, photos, k, RerankStage(found, plugins, limits)).index
+
+    def top_reranked(
+        self,
+        sketches: NDArray[np.float32],
+        photos: NDArray[np.float32],
+        k: int,
+        stage: RerankStage,
+    ) -> Top:
+        """Like `rerank`, with the scores, for a re-ranker that has been found among plugins."""
+        self.rank(sketches, photos, k)  # raises for embeddings that cannot be ranked
+        return reranked_top(
+            stage.reranker,
+            sketches,
+            photos,
+            k,
+            similarity=self.about.similarity,
+            plugins=stage.plugins,
+            threads=available_cores(),
+            supervision=Supervision(stage.limits),
+        )
 
     def identity(self, modality: Modality) -> str:
         """BLAKE2 of an encoder's architecture, tensors and image size."""

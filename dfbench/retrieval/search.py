@@ -13,7 +13,7 @@ from dfbench.datasets.images.picture import UnreadableImageError
 from dfbench.errors import InvalidInput
 from dfbench.retrieval.approximate import ApproximateIndex
 from dfbench.retrieval.gallery import Gallery
-from dfbench.retrieval.model import Pictures, RetrievalModel
+from dfbench.retrieval.model import Pictures, RerankStage, RetrievalModel
 
 _BLOCK = 16_384
 """Photos scored at a time."""
@@ -29,6 +29,40 @@ class Hit:
     """Path relative to the gallery."""
     score: float
     """Cosine or inner product of the embeddings, or their Euclidean distance."""
+
+
+@dataclass(frozen=True)
+class RerankedHit:
+    """A photo retrieved by a re-ranker, with its place in the plain ranking."""
+
+    hit: Hit
+    """The photo, with the score of the plain ranking."""
+    plain_rank: int
+    """Its rank from 1 in the plain ranking of all photos."""
+    score: float
+    """The re-ranker's score; comparable within this query only."""
+
+
+def reranked(
+    model: RetrievalModel, gallery: Gallery, sketch: Pictures, k: int, stage: RerankStage
+) -> list[RerankedHit]:
+    """The k photos (or all, if there are fewer) that a re-ranker scores highest, best first.
+
+    It uses all photos of the gallery at once. Ties are broken by path. Raises `PluginFault` if the
+    re-ranker fails, and `InvalidInput` for a sketch that cannot be used as a query.
+    """
+    query = model.encode_sketches(sketch)
+    plain, _ = _scores(query[0], gallery.embeddings, model.about.similarity)
+    places = np.argsort(model.rank(query, gallery.embeddings, len(gallery))[0])
+    top = model.top_reranked(query, gallery.embeddings, min(k, len(gallery)), stage)
+    return [
+        RerankedHit(
+            Hit(int(index), gallery.names[index], float(plain[index])),
+            int(places[index]) + 1,
+            float(score),
+        )
+        for index, score in zip(top.index[0], top.scores[0], strict=True)
+    ]
 
 
 def ranked(

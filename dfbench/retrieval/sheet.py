@@ -49,10 +49,13 @@ def check_sheet(target: Path) -> None:
     check_writable(target)
 
 
-def save_sheet(target: Path, sketch: Path, gallery: Gallery, hits: Sequence[Hit]) -> None:
+def save_sheet(
+    target: Path, sketch: Path, gallery: Gallery, hits: Sequence[Hit], reranker: str = ""
+) -> None:
     """Draw the sketch next to its hits, best first, each with rank, score and path.
 
-    Raises the exceptions of `check_sheet`, and `InvalidInput` for a file that no longer exists.
+    The label of a re-ranker is written below the name of the sketch. Raises the exceptions of
+    `check_sheet`, and `InvalidInput` for a file that no longer exists.
     """
     check_sheet(target)
     columns = min(_COLUMNS, len(hits))
@@ -66,7 +69,8 @@ def save_sheet(target: Path, sketch: Path, gallery: Gallery, hits: Sequence[Hit]
     sheet = Image.new("RGB", size, "white")
     draw = ImageDraw.Draw(sheet)
     _paste(sheet, sketch, (_MARGIN, _MARGIN))
-    _write(draw, (_MARGIN, _MARGIN + _CELL), ("sketch", sketch.name))
+    told = (f"re-ranked: {reranker}",) if reranker else ()
+    _write(draw, (_MARGIN, _MARGIN + _CELL), ("sketch", sketch.name, *told))
     for place, hit in enumerate(hits):
         at = left + place % columns * pitch[0], _MARGIN + place // columns * pitch[1]
         _paste(sheet, gallery.file(hit.index), at)
@@ -87,9 +91,10 @@ def _paste(sheet: Image.Image, file: Path, at: tuple[int, int]) -> None:
     )
 
 
-def _write(draw: ImageDraw.ImageDraw, at: tuple[int, int], lines: tuple[str, str]) -> None:
+def _write(draw: ImageDraw.ImageDraw, at: tuple[int, int], lines: Sequence[str]) -> None:
     font = ImageFont.load_default(13)
-    for number, (text, colour) in enumerate(zip(lines, (_INK, _FAINT), strict=True)):
+    for number, text in enumerate(lines):
+        colour = _FAINT if number else _INK
         place = at[0], at[1] + 3 + number * _LINE
         draw.text(place, _fitted(draw, text, font), fill=colour, font=font)
 

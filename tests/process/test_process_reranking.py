@@ -102,8 +102,10 @@ def test_hostile_reranker_is_named(scores: str, prepare: str, told: str, tmp_pat
 
 
 def test_reranker_that_never_ends_is_ended_by_its_time_limit(tmp_path: Path) -> None:
-    with pytest.raises(PluginFault, match=r"'odd' of .*not done after 0.5 s, the time limit"):
-        reranked(tmp_path, "time.sleep(600)", timeout=0.5)
+    with pytest.raises(
+        PluginFault, match=r"'odd' of .*not done after 0.5 s, the time limit .*--rerank-timeout"
+    ):
+        reranked(tmp_path, "time.sleep(600)", rerank_timeout=0.5)
 
 
 def test_reranker_that_takes_too_much_memory_is_ended_by_its_limit(tmp_path: Path) -> None:

@@ -3,10 +3,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from bench import CommandLine, Finished
 from PIL import Image
 from stand_in import stand_in_run
+
+import dfbench
+from dfbench.records.record import Record
 
 Query = Callable[..., Finished]
 
@@ -68,3 +72,77 @@ def test_white_on_black_sketch_is_remarked_on(query: Query, tmp_path: Path) -> N
     file = tmp_path / "negative.png"
     Image.new("L", (20, 20), 0).save(file)
     assert "mostly dark" in query(sketch=file).err
+
+
+def test_query_is_reranked_beside_the_plain_ranks(query: Query, line: CommandLine) -> None:
+    sheet = line.place / "sheet.png"
+    plain = {hit["path"]: hit for hit in query("--format", "json").json}
+    told = query("-k", "4", "--rerank", "query-expansion:k=3", "-o", str(sheet))
+    assert "1.png: 4 of 10 photos, re-ranked by query-expansion:k=3 *" in told.out
+    assert "transductive" in told.out
+    assert sheet.is_file()
+    found = query("-k", "4", "--rerank", "query-expansion:k=3", "--format", "json").json
+    assert [hit["reranked"]["rank"] for hit in found] == [1, 2, 3, 4]
+    assert {hit["reranked"]["reranker"] for hit in found} == {"query-expansion:k=3"}
+    scores = [hit["reranked"]["score"] for hit in found]
+    assert scores == sorted(scores, reverse=True)
+    for hit in found:
+        assert hit.pop("reranked")["transductive"] is True
+        assert hit == plain[hit["path"]]
+
+
+@pytest.mark.parametrize(
+    ("reranker", "told"),
+    [
+        ("difusion", "unknown re-ranker 'difusion'; did you mean 'diffusion'?"),
+        ("diffusion:alfa=1", "did you mean 'alpha'?"),
+        ("diffusion:k=0", "setting k='0' of re-ranker 'diffusion': input should be greater"),
+        ("diffusion:k", "'k' is not a setting; allowed: NAME or NAME:KEY=VALUE"),
+        ("", "unknown re-ranker ''"),
+    ],
+)
+def test_wrong_reranker_of_a_query_is_one_line(query: Query, reranker: str, told: str) -> None:
+    assert told in query("--rerank", reranker).refused()
+
+
+def test_query_names_a_reranker_that_fails(query: Query, tmp_path: Path) -> None:
+    file = tmp_path / "endless.py"
+    file.write_text(ENDLESS, encoding="utf-8")
+    chosen = ("--plugin", str(file), "--rerank", "endless", "--rerank-timeout", "1")
+    line = query(*chosen).refused()
+    assert "re-ranker 'endless' of plugin 'endless': not done after 1 s, the time limit" in line
+    assert "--rerank-timeout" in line
+
+
+def test_loaded_model_reranks_as_the_command_does(query: Query, made: tuple[Path, Record]) -> None:
+    del query
+    model = dfbench.load(made[0])
+    random = np.random.default_rng(0)
+    width = model.encode_sketches(np.zeros((1, 3, 16, 16), np.uint8)).shape[1]
+    sketches, photos = (random.normal(size=(n, width)).astype(np.float32) for n in (3, 20))
+    found = model.rerank(sketches, photos, 5, "query-expansion:k=3")
+    space = [rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (sketches, photos)]
+    near = np.argsort(-space[0] @ space[1].T, axis=1)[:, :3]
+    expanded = space[0] + space[1][near].sum(1)
+    assert (found == np.argsort(-expanded @ space[1].T, axis=1)[:, :5]).all()
+
+
+ENDLESS = """
+import time
+import dfbench
+
+
+@dfbench.hookimpl
+def dfbench_rerankers():
+    return [dfbench.RerankerSpec("endless", "Endless", "endless:Endless")]
+
+
+class Endless(dfbench.Reranker):
+    name, title, definition = "endless", "Endless", "nothing"
+
+    def prepare(self, gallery, similarity):
+        time.sleep(600)
+
+    def scores(self, queries):
+        raise AssertionError
+"""

@@ -42,7 +42,7 @@ POSITIONAL = {"method", "dataset"}
 """What `dfbench.run` takes by position."""
 LOOSER = {
     *("settings", "classes", "alternative_classes", "timeout", "data_root", "rerank"),
-    *("photo_teacher", "sketch_teacher", "results", "runs", "cache"),
+    *("photo_teacher", "sketch_teacher", "results", "runs", "cache", "rerank_timeout"),
 }
 """What may be given as something else than it is kept as: paths, iterables, texts."""
 AXES = {"method", "dataset", "scenario", "seed", "settings"}
@@ -139,6 +139,7 @@ def _told_by_suite(name: str, given: object, folder: Path) -> str:
         ("devices", 0),
         ("timeout", 0),
         ("timeout", "soon"),
+        ("rerank_timeout", -1),
         ("memory_limit", -1),
         ("memory_limit", "much"),
         ("memory_limit", float("inf")),
@@ -186,6 +187,7 @@ GIVEN: dict[str, Any] = {
     "compile": True,
     "rerank": ("diffusion:k=3,alpha=0.5", "k-reciprocal"),
     "timeout": 1800.0,
+    "rerank_timeout": 600.0,
     "memory_limit": 2.5,
     "checkpoint_seconds": 0.0,
     "data_root": "sets",
@@ -347,3 +349,15 @@ def test_dataset_is_opened_once_although_others_take_spare_classes_from_it(
             request, _ = read_options(options, PluginSources(), tmp_path)
             assert sessions.open(request).alternative.source == "shapes (spare)"
     assert opened == list(names)
+
+
+@pytest.mark.parametrize(
+    ("given", "seconds"),
+    [({}, 3600), ({"timeout": 5}, 3600), ({"rerank_timeout": "2h"}, 7200)],
+    ids=["default", "of the fit", "own"],
+)
+def test_a_reranking_always_has_a_time_limit_of_its_own(
+    given: dict[str, object], seconds: float
+) -> None:
+    _, limits = read_options({"dataset": "shapes", **given}, PluginSources())
+    assert Supervision(limits).of_reranking.limits.timeout == seconds
