@@ -1,4 +1,4 @@
-"""`dfbench check`: the conformance checks of a method, a network or a metric."""
+"""`dfbench check`: the conformance checks of methods, networks, metrics and re-rankers."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
 _HELP = """Check that a plugin follows the benchmark's rules: the conformance kit.
 
-TARGET is a method (NAME or NAME[VARIANT]), module:Class, a network, a metric, or a plugin file (all
-that it offers). A network is checked for shapes at several image sizes, determinism, its state dict
-and gradients; a metric for range, perfect and worst rankings, ties and batches. Each method is
+TARGET is a method (NAME or NAME[VARIANT]), module:Class, a network, a metric, a re-ranker, or a
+plugin file (all that it offers). A network is checked for shapes at several image sizes,
+determinism, its state dict and gradients; a metric for range, perfect and worst rankings, ties and
+batches; a re-ranker for its arguments, shapes, unchanged inputs, blocks and order. Each method is
 fitted several times on a few synthetic images of 16 px, which takes seconds to two minutes. Only
 teachers are kept, in the cache. Exit status 1 if a check fails.
 
@@ -71,8 +72,8 @@ def check(
     host, parts = parts_of(target, plugin_sources(plugin_files, plugins_dir))
     if parts and (settings or only or expected):
         raise InvalidInput(
-            f"{target!r} offers networks or metrics; allowed with methods only: --set, --only, "
-            "--expect-failure"
+            f"{target!r} offers networks, metrics or re-rankers; allowed with methods only: "
+            "--set, --only, --expect-failure"
         )
     of_parts = _of_parts(host, parts)
     if parts and not _has_methods(host, target):
@@ -122,7 +123,7 @@ def _has_methods(host: PluginHost, target: str) -> bool:
 def _of_parts(
     host: PluginHost, parts: list[tuple[str, str]]
 ) -> dict[tuple[str, str], list[Verdict]]:
-    """The verdicts on networks and metrics, by kind and name."""
+    """The verdicts on networks, metrics and re-rankers, by kind and name."""
     from dfbench.conformance.kit import part_checks, part_verdicts
 
     return {

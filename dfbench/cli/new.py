@@ -50,6 +50,14 @@ def metric(*, name: str, folder: Path | None) -> None:
     _write("metric", name, folder, f"dfbench check {name}")
 
 
+@new_group.command()
+@click.argument("name")
+@_FOLDER
+def reranker(*, name: str, folder: Path | None) -> None:
+    """Write a package that offers the re-ranker NAME; it passes dfbench check as it is."""
+    _write("reranker", name, folder, f"dfbench check {name}")
+
+
 def _write(kind: Kind, name: str, folder: Path | None, trial: str) -> None:
     from dfbench.plugins.host import PluginHost
 

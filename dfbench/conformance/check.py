@@ -78,14 +78,15 @@ def chosen_checks(only: Iterable[str] = ()) -> tuple[Check, ...]:
 
 
 Target = str | Path | type
-_PARTS = ("networks", "metrics")
+_PARTS = ("networks", "metrics", "rerankers")
 """Kinds, besides methods, that have checks of their own."""
 
 
 def parts_of(target: str, sources: PluginSources) -> tuple[PluginHost, list[tuple[str, str]]]:
-    """The plugins, including the target, and the kind and name of its networks and metrics.
+    """The plugins, including the target, and the kind and name of its other parts.
 
-    `target` is a network, a metric or a plugin file. Raises `PluginFault` for a broken file.
+    `target` is a network, a metric, a re-ranker or a plugin file. Raises `PluginFault` for a
+    broken file.
     """
     file = Path(target)
     if file.suffix == ".py" or file.is_file():

@@ -94,13 +94,17 @@ def examined(
 def part_verdicts(
     host: PluginHost, kind: str, name: str, checks: Sequence[Check]
 ) -> Iterator[Verdict]:
-    """The verdicts on a network or metric of plugins, check by check."""
+    """The verdicts on a network, metric or re-ranker of plugins, check by check."""
     offer = host.find(kind, name)
     stage: object = None
     if kind == "networks":
         from dfbench.conformance.network import NetworkStage
 
         stage = NetworkStage(offer.load())
+    elif kind == "rerankers":
+        from dfbench.conformance.reranker import RerankerStage
+
+        stage = RerankerStage(offer.spec, offer.load())
     else:
         from dfbench.conformance.metric import MetricStage
 
@@ -118,11 +122,15 @@ def part_verdicts(
 
 
 def part_checks(kind: str) -> tuple[Check, ...]:
-    """The rules for networks or metrics, in report order."""
+    """The rules for networks, metrics or re-rankers, in report order."""
     if kind == "networks":
         from dfbench.conformance.network import NETWORK_CHECKS
 
         return NETWORK_CHECKS
+    if kind == "rerankers":
+        from dfbench.conformance.reranker import RERANKER_CHECKS
+
+        return RERANKER_CHECKS
     from dfbench.conformance.metric import METRIC_CHECKS
 
     return METRIC_CHECKS

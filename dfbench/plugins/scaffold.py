@@ -19,7 +19,7 @@ from dfbench.version import DISTRIBUTION, __version__
 if TYPE_CHECKING:
     from dfbench.plugins.host import PluginHost
 
-Kind = Literal["method", "dataset", "network", "metric"]
+Kind = Literal["method", "dataset", "network", "metric", "reranker"]
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _LAYOUT = {
     "pyproject.toml.txt": "pyproject.toml",
@@ -31,6 +31,7 @@ _LAYOUT = {
     "dataset.py.txt": "src/{module}/dataset.py",
     "network.py.txt": "src/{module}/network.py",
     "metric.py.txt": "src/{module}/metric.py",
+    "reranker.py.txt": "src/{module}/reranker.py",
     "test.py.txt": "tests/test_{module}.py",
 }
 

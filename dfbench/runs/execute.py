@@ -90,7 +90,7 @@ class Attempt:
     plan: Plan
     state: RunState
     run: Run | None
-    """The finished run; None if it did not finish."""
+    """The finished run, also if a re-ranking of it failed; None if it did not finish."""
 
 
 def attempt(
@@ -105,13 +105,17 @@ def attempt(
     Raises only `KeyboardInterrupt`.
     """
     supervision = supervision or Supervision()
+    run = None
     try:
         run = execute(plan, force=force, pairs=pairs, supervision=supervision)
-        run = with_rerankings(plan, run, supervision)
+        record, fault = add_rerankings(plan, run.record, run.folder, supervision)
+        run = replace(run, record=record)
+        if fault is not None:
+            return Attempt(plan, failure(fault), run)
     except Exception as fault:  # noqa: BLE001  # no error of one run stops the others
         failed, stored = failure(fault), read_state(plan.folder)
         same = stored is not None and stored.reason == failed.reason
-        return Attempt(plan, stored if stored and same else failed, None)
+        return Attempt(plan, stored if stored and same else failed, run)
     stored = read_state(plan.folder)
     done = stored is not None and stored.status == "done"
     state = stored if stored and done else RunState(status="done", attempts=run.record.attempts)

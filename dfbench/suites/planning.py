@@ -230,7 +230,7 @@ def _costs(store: ResultStore) -> _Costs:
 
 def _estimated(item: SuiteItem, costs: _Costs) -> SuiteItem:
     plan = item.run.plan
-    if plan is None or item.status == "done":
+    if plan is None or item.fitted:  # nothing is known about the cost of re-rankings
         return item
     config, budget = plan.method.config, plan.session.budget.model_dump(mode="json")
     kind = (plan.method.label, canonical_json([config, budget]), plan.session.numerics)

@@ -93,7 +93,8 @@ def drive(
 ) -> None:
     """Execute all tasks of a graph, each after its predecessors.
 
-    A run whose predecessor failed is not started, and its state says why. With `fail_fast` no task
+    A run whose predecessor failed is not started, and its state says why; if only a re-ranking of
+    the predecessor failed, it is started. With `fail_fast` no task
     is started after the first failure; running ones are waited for. On Ctrl-C the executor is
     stopped, and `KeyboardInterrupt` is raised when all its tasks have ended.
     """
@@ -152,12 +153,16 @@ class _Schedule:
             key = self._next()
             self._ready.remove(key)
             task = self._graph.tasks[key]
-            cause = next((c for c in self._graph.before[key] if c in self._failed), None)
+            cause = next((c for c in self._graph.before[key] if self._is_lacking(c)), None)
             if cause is None:
                 self._observer.begun(task)
                 self._going[self._executor.submit(task)] = key
             else:
                 self._leave_out(key, cause)
+
+    def _is_lacking(self, key: str) -> bool:
+        """Whether a task failed without a record: nothing can be built upon it."""
+        return key in self._failed and self._failed[key].record is None
 
     def _next(self) -> str:
         """The first ready task in the order of the suite, if possible one that is not busy."""

@@ -63,7 +63,7 @@ def _built(cls: type[Reranker], content: dict[str, Any]) -> Reranker:
 def _loaded(offer: Offer[RerankerSpec]) -> type[Reranker]:
     """The class of an offer. Raises `PluginFault` unless it keeps the contract."""
     cls: Any = offer.load()
-    wrong = _wrong(cls, offer.spec)
+    wrong = class_error(cls, offer.spec)
     if wrong:
         raise PluginFault(
             f"plugin {offer.plugin.name!r} {offer.plugin.version}: target {offer.spec.target!r} "
@@ -73,7 +73,8 @@ def _loaded(offer: Offer[RerankerSpec]) -> type[Reranker]:
     return found
 
 
-def _wrong(cls: Any, spec: RerankerSpec) -> str | None:
+def class_error(cls: Any, spec: RerankerSpec) -> str | None:
+    """How the target of a spec breaks the contract of re-rankers; None if it keeps it."""
     if not (isinstance(cls, type) and issubclass(cls, Reranker)):
         return "is not a subclass of dfbench.Reranker"
     if getattr(cls, "name", None) != spec.name:

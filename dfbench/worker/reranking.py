@@ -42,7 +42,7 @@ def rerank(folder: Path) -> Outcome:
         for number, (start, stop) in enumerate(blocks(len(queries), len(gallery))):
             block = torch.from_numpy(queries[start:stop].copy())
             with _faults_told(info, "scores()"):
-                found = _as_array(reranker.scores(block))
+                found = as_array(reranker.scores(block))
             _check_unchanged(info, "queries", block, queries[start:stop])
             hand_over(folder, number, found)
     _check_unchanged(info, "gallery", given, gallery)
@@ -51,7 +51,8 @@ def rerank(folder: Path) -> Outcome:
     return Outcome(reranked=facts)
 
 
-def _as_array(found: object) -> NDArray[np.generic]:
+def as_array(found: object) -> NDArray[np.generic]:
+    """What a re-ranker returned, as an array. Raises `PluginFault` unless it is a tensor."""
     if not isinstance(found, Tensor):
         raise PluginFault(f"returned a {type(found).__name__}; allowed: a tensor [B, G]")
     detached = found.detach().cpu()

@@ -1,22 +1,24 @@
-"""Networks and metrics under test: sound ones pass, each broken one fails the check of its rule."""
+"""Networks, metrics and re-rankers under test: sound ones pass, each broken one fails its rule."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from dfbench.builtin import dfbench_metrics
+from dfbench import Reranker
+from dfbench.builtin import dfbench_metrics, dfbench_rerankers
 from dfbench.conformance.check import CheckFailed
 from dfbench.conformance.metric import MetricStage, check_metric, ranked_at
 from dfbench.conformance.network import check_network
-from dfbench.errors import PluginFault
+from dfbench.conformance.reranker import check_reranker
+from dfbench.errors import InvalidInput, PluginFault
 from dfbench.evaluation import expected_gain, expected_hits
 from dfbench.evaluation.definitions import metric, select_metric
-from dfbench.hookspecs import MetricSpec, NetworkSpec
+from dfbench.hookspecs import MetricSpec, NetworkSpec, RerankerSpec
 from dfbench.networks import Backbone, new_backbone
 from dfbench.plugins.code import load_target
 
@@ -180,3 +182,116 @@ def test_numbers_in_a_name_are_parameters() -> None:
 def test_cap_of_the_released_code_is_in_the_formula() -> None:
     assert "min(10, hits)" in metric("df-sbir").definition.formula
     assert "min(2, h)" in metric("df-sbir@100:2").definition.formula
+
+
+RERANKER = RerankerSpec("mine", "Mine", "mine:Mine")
+
+
+RETURNS: dict[str, Callable[[Tensor], Any]] = {
+    "list": Tensor.tolist,
+    "fewer photos": lambda scores: scores[:, 1:],
+    "top photos": lambda scores: scores.topk(1, dim=1).indices,
+    "NaN": lambda scores: scores.fill_diagonal_(float("nan")),
+    "infinity": lambda scores: scores / 0,
+    "whole numbers": lambda scores: scores.round().long(),
+    "random": lambda scores: scores + torch.rand_like(scores),
+    "block": lambda scores: scores - scores.mean(0),
+    "place": lambda scores: scores * torch.linspace(1, 2, scores.shape[1]),
+    "distance": lambda scores: -scores,
+}
+"""What a broken re-ranker makes of sound scores."""
+
+
+class _Similar(Reranker):
+    """Breaks the rule that its `kind` names; keeps all without one."""
+
+    name, title, definition = "mine", "Mine", "inner product"
+    kind: ClassVar[str] = ""
+
+    def prepare(self, gallery: Tensor, similarity: str) -> None:
+        if self.kind == "every similarity":
+            raise InvalidInput(f"no {similarity}")
+        if self.kind == "gallery":
+            gallery.mul_(2)
+        if self.kind == "labels of tensor":
+            gallery = gallery.labels  # type: ignore[attr-defined]  # what is under test
+        self.gallery = gallery
+        self.asked = 0
+
+    def scores(self, queries: Tensor) -> Any:
+        found = queries @ self.gallery.T
+        if self.kind == "second time":
+            found += self.asked
+            self.asked += 1
+        if self.kind == "queries":
+            queries.zero_()
+        return RETURNS[self.kind](found) if self.kind in RETURNS else found
+
+
+class _WithLabels(_Similar):
+    def prepare(self, gallery: Tensor, similarity: str, labels: Tensor) -> None:  # type: ignore[override]  # the mistake under test
+        del labels
+        super().prepare(gallery, similarity)
+
+
+class _Plain:
+    name, title, definition = "mine", "Mine", "inner product"
+
+
+def _breaking(kind: str) -> type[Reranker]:
+    return type("Breaking", (_Similar,), {"kind": kind})
+
+
+def test_sound_reranker_keeps_the_rules() -> None:
+    check_reranker(RERANKER, _Similar)
+
+
+@pytest.mark.parametrize("spec", dfbench_rerankers(), ids=lambda spec: spec.name)
+def test_built_in_reranker_keeps_the_rules(spec: RerankerSpec) -> None:
+    check_reranker(spec, load_target(spec.target))
+
+
+@pytest.mark.parametrize(
+    ("target", "told"),
+    [
+        (_Plain, "is not a subclass of dfbench.Reranker"),
+        (type("Other", (_Similar,), {"name": "other"}), "has the name 'other'; allowed: 'mine'"),
+        (type("Old", (_Similar,), {"version": 0}), "has version=0"),
+        (_WithLabels, "missing a required argument: 'labels'.*there are no labels"),
+        (_breaking("every similarity"), "refuses every similarity: no cosine"),
+        (_breaking("list"), "returned a list; allowed: a tensor"),
+        (_breaking("fewer photos"), r"scores have shape \[6, 39\]; allowed: \[6, 40\]"),
+        (_breaking("top photos"), r"scores have shape \[6, 1\]"),
+        (_breaking("NaN"), "not finite"),
+        (_breaking("infinity"), "not finite .* for 6 of 6"),
+        (_breaking("whole numbers"), "scores are int64; allowed: floating point"),
+        (_breaking("queries"), "changes the embeddings of the queries"),
+        (_breaking("gallery"), "changes the embeddings of the gallery"),
+        (_breaking("random"), "different scores; seed what is random"),
+        (_breaking("second time"), "different scores"),
+        (_breaking("block"), "other scores alone than in a block"),
+        (_breaking("place"), "another order of the gallery"),
+        (_breaking("distance"), "larger is better"),
+    ],
+    ids=lambda value: getattr(value, "kind", "") or getattr(value, "__name__", ""),
+)
+def test_reranker_that_breaks_a_rule_fails(target: Any, told: str) -> None:
+    with pytest.raises(CheckFailed, match=told):
+        check_reranker(RERANKER, target)
+
+
+def test_reranker_that_looks_for_labels_in_a_tensor_fails() -> None:
+    with pytest.raises(AttributeError, match="labels"):
+        check_reranker(RERANKER, _breaking("labels of tensor"))
+
+
+def test_endless_reranker_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Endless(_Similar):
+        def scores(self, queries: Tensor) -> Any:
+            del queries
+            while True:
+                pass
+
+    monkeypatch.setattr("dfbench.conformance.reranker._SECONDS", 0.2)
+    with pytest.raises(TimeoutError, match="not finished"):
+        check_reranker(RERANKER, Endless)

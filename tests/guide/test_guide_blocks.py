@@ -23,6 +23,9 @@ from dfbench.errors import InvalidInput
 
 GUIDE = Path(__file__).resolve().parents[2] / "docs" / "plugins.md"
 TEXT = GUIDE.read_text(encoding="utf-8")
+SHORT = (GUIDE.parents[1] / "plugins" / "README.md").read_text(encoding="utf-8")
+PARTS = {"two_layers.py": 6, "reciprocal.py": 6, "centred.py": 9}
+"""Networks, metrics and re-rankers, with the number of their checks."""
 BLOCKS = dict(re.findall(r"```python\n# (\w+\.py)\n(.*?)```", TEXT, re.DOTALL))
 COMMANDS = [
     line
@@ -92,12 +95,24 @@ def test_check_of_the_guide_finds_the_one_fault_that_it_tells(bench: Bench) -> N
 
 
 @pytest.mark.usefixtures("here")
-@pytest.mark.parametrize("name", ["two_layers.py", "reciprocal.py"])
-def test_network_and_metric_of_the_guide_pass_their_checks(name: str, bench: Bench) -> None:
+@pytest.mark.parametrize("name", PARTS)
+def test_parts_of_the_guide_pass_their_checks(name: str, bench: Bench) -> None:
     assert f"dfbench check {name}" in COMMANDS
+    _check(bench, name)
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_ten_line_parts_pass_their_checks(name: str, here: Path, bench: Bench) -> None:
+    short = dict(re.findall(r"```python\n# (\w+\.py): [^\n]*\n(.*?)```", SHORT, re.DOTALL))
+    assert short.keys() == PARTS.keys()
+    (here / name).write_text(short[name], encoding="utf-8")
+    _check(bench, name)
+
+
+def _check(bench: Bench, name: str) -> None:
     finished = bench.call("check", name)
     assert finished.status == 0, finished.out
-    assert "6 passed" in finished.out
+    assert f"{PARTS[name]} passed" in finished.out
 
 
 def test_dataset_of_the_guide_keeps_the_rules(here: Path, tmp_path: Path) -> None:

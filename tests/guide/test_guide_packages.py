@@ -36,7 +36,7 @@ def test_every_package_and_template_of_dfbench_is_installed() -> None:
     assert "templates/*/*.txt" in tools["setuptools"]["package-data"]["dfbench"]
 
 
-@pytest.mark.parametrize("kind", ["method", "dataset", "network", "metric"])
+@pytest.mark.parametrize("kind", ["method", "dataset", "network", "metric", "reranker"])
 def test_new_package_has_all_its_files_and_no_gap(
     kind: str, bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -160,6 +160,76 @@ def _run(*command: str | Path, env: dict[str, str], cwd: Path) -> str:
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return ended.stdout
+
+
+PARTS = """
+[build-system]
+requires = ["setuptools>=77"]
+build-backend = "setuptools.build_meta"
+
+[project]
+name = "my-parts"
+version = "1.0"
+
+[project.entry-points.dfbench]
+two-layers = "two_layers"
+reciprocal = "reciprocal"
+centred = "centred"
+
+[tool.setuptools]
+py-modules = ["two_layers", "reciprocal", "centred"]
+"""
+
+
+@pytest.mark.slow
+def test_package_of_network_metric_and_reranker_comes_works_and_goes_without_a_trace(
+    tmp_path: Path, cache: Path, pictures: Path, shell: dict[str, str]
+) -> None:
+    """A package as plugins/README.md tells to write it."""
+    env = {**shell, "DFBENCH_CACHE": str(cache)}
+    python = _environment(tmp_path, env)
+    package = tmp_path / "package"
+    package.mkdir()
+    text = (ROOT / "plugins" / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n# (\w+\.py): [^\n]*\n(.*?)```", text, re.DOTALL)
+    for name, content in (*blocks, ("pyproject.toml", PARTS)):
+        (package / name).write_text(content, encoding="utf-8")
+    pip = (sys.executable, "-m", "pip", "--python", python, "-q", "--disable-pip-version-check")
+
+    def dfbench(*arguments: str) -> str:
+        code = "from dfbench.cli import main; main()"
+        return _run(python, "-c", code, *arguments, env=env, cwd=tmp_path)
+
+    def listed() -> list[str]:
+        return [dfbench("list", kind) for kind in ("plugins", "networks", "metrics", "rerankers")]
+
+    before = listed()
+    site = Path(_run(python, "-c", _SITE, env=env, cwd=tmp_path).strip())
+    files = sorted(site.rglob("*"))
+    install = ("install", "--no-deps", "--no-build-isolation", package)
+    _run(*pip, *install, env=env, cwd=tmp_path)
+    assert all(
+        name in text
+        for text, name in zip(listed()[1:], ("two-layers", "mrr", "centred"), strict=True)
+    )
+    for name in ("two-layers", "mrr", "centred"):
+        assert " passed" in dfbench("check", name)
+    tiny = {**TINY, "teachers.network": "two-layers"}
+    settings = [p for k, v in tiny.items() for p in ("--set", f"{k}={v}")]
+    data = ("--dataset", f"folder:{pictures}", "--classes", ",".join(BENCHMARK))
+    run = ("run", "--method", "classifier-only", *data, *settings)
+    dfbench(*run, "--rerank", "centred")
+    dfbench("rescore", "--metric", "mrr")
+    table = dfbench("table", "--metric", "map@all", "--metric", "mrr")
+    _run(*pip, "uninstall", "-y", "my-parts", env=env, cwd=tmp_path)
+    assert listed() == before
+    assert sorted(site.rglob("*")) == files
+    assert dfbench("table", "--metric", "map@all", "--metric", "mrr") == table
+    assert "centred *" in table
+    assert "mrr" in table
+
+
+_SITE = "import sysconfig; print(sysconfig.get_path('purelib'))"
 
 
 @pytest.mark.slow

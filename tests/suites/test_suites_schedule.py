@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from synthetic import synthetic_record
 
 from dfbench.planning.plan import Plan
 from dfbench.records.state import RunLock, RunState, read_state, write_state
@@ -105,6 +106,16 @@ def test_what_needs_a_failed_task_is_not_begun_and_says_why(tmp_path: Path) -> N
     assert state is not None
     assert state.reason == "not started: a timeout: too slow"
     assert state.attempts == 0
+
+
+def test_what_needs_a_run_is_begun_though_a_reranking_of_that_run_failed(
+    tmp_path: Path,
+) -> None:
+    before = {"a": set[str](), "b": {"a"}, "c": {"b"}}
+    scored = BAD.model_copy(update={"record": synthetic_record()})
+    executor, log = _driven(tmp_path, before, results={"a": scored})
+    assert executor.order == ["a", "b", "c"]
+    assert log.statuses == {"a": "timeout", "b": "done", "c": "done"}
 
 
 def test_run_that_others_are_at_keeps_their_state_when_this_suite_cannot_begin_it(

@@ -14,7 +14,7 @@ from dfbench.planning.plan import Plan
 from dfbench.process.messages import LOG_FILE
 from dfbench.process.supervision import Supervision
 from dfbench.records.state import RunState, failure, held
-from dfbench.runs.execute import attempt
+from dfbench.runs.execute import Attempt, attempt
 from dfbench.runs.ingredients import ensure_networks
 from dfbench.suites.executors.task import Task, TaskResult
 
@@ -87,13 +87,7 @@ class LocalExecutor(ThreadedExecutor):
             supervision = replace(self._supervision, log=log, environment=environment)
             if task.network is not None:
                 return _trained(plan, task.network, supervision)
-            attempted = attempt(plan, pairs=task.pairs, supervision=supervision)
-        run = attempted.run
-        return TaskResult(
-            state=attempted.state,
-            record=run.record if run else None,
-            files=(run.path,) if run else (),
-        )
+            return run_result(attempt(plan, pairs=task.pairs, supervision=supervision))
 
     @contextmanager
     def _slot(self) -> Iterator[Environment]:
@@ -102,6 +96,16 @@ class LocalExecutor(ThreadedExecutor):
             yield environment
         finally:
             self._free.put(environment)
+
+
+def run_result(attempted: Attempt) -> TaskResult:
+    """The result of a run in this process."""
+    run = attempted.run
+    return TaskResult(
+        state=attempted.state,
+        record=run.record if run else None,
+        files=(run.path,) if run else (),
+    )
 
 
 def _trained(plan: Plan, name: str, supervision: Supervision) -> TaskResult:

@@ -21,10 +21,12 @@ from dfbench.planning.plan import Plan
 from dfbench.planning.session import Sessions
 from dfbench.plugins.method_info import MethodInfo
 from dfbench.plugins.networks import NetworkOffer
+from dfbench.plugins.reranker_info import RerankerInfo
 from dfbench.plugins.sources import PluginSources
 from dfbench.process.messages import DatasetAnswer
 from dfbench.process.supervision import Supervision
 from dfbench.records.state import LOCK_FILE, STATE_FILE, failure
+from dfbench.records.store import ResultStore
 from dfbench.request import Limits, Places, RunRequest
 from dfbench.suites.executors.local import LocalExecutor
 from dfbench.suites.executors.task import Task, TaskResult
@@ -47,6 +49,8 @@ class Parcel(BaseModel):
     """Registration of the datasets of the request."""
     networks: tuple[NetworkOffer, ...] = ()
     """Networks of plugins among those of the teachers."""
+    rerankers: tuple[RerankerInfo, ...] = ()
+    """Re-rankers of the run."""
     device: str
     """`cpu` or `cuda`."""
     folder: str
@@ -76,6 +80,7 @@ def pack(task: Task, plan: Plan, supervision: Supervision) -> Parcel:
         source=plan.source.method if plan.source else None,
         datasets={n: _with_file(answer, names.__getitem__) for n, answer in session.offers.items()},
         networks=_moved(session.plugin_networks, names.__getitem__),
+        rerankers=plan.rerankers,
         device=session.device,
         folder=run_name(plan, plan.folder),
         limits=supervision.limits,
@@ -107,7 +112,8 @@ def unpack(parcel: Parcel, place: Path) -> tuple[Task, Plan]:
             f"dataset {name!r} cannot be opened: {fault}; a dataset that dfbench does not draw "
             "itself must be under the same path on every node"
         ) from fault
-    plan = Plan(session, parcel.method, Plan(session, parcel.source) if parcel.source else None)
+    source = Plan(session, parcel.source) if parcel.source else None
+    plan = Plan(session, parcel.method, source, parcel.rerankers)
     if plan.eval_id != parcel.task.eval_id:
         raise InvalidInput(
             f"dataset {name!r} differs from the one that the run was planned for; copy the same "
@@ -216,7 +222,8 @@ def _done(task: Task, plan: Plan, supervision: Supervision) -> TaskResult:
     except KeyboardInterrupt as interrupt:
         executor.stop()
         wait([future])
-        return TaskResult(state=failure(interrupt))
+        found = ResultStore(plan.session.request.places.results).find(plan.eval_id)
+        return TaskResult(state=failure(interrupt), record=found[1] if found else None)
     finally:
         executor.close()
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from dfbench.errors import DfbenchError
 from dfbench.need import lineage
 from dfbench.planning.plan import Plan
+from dfbench.process.messages import LOG_FILE
 from dfbench.process.supervision import Supervision
 from dfbench.records.state import (
     LOCK_FILE,
@@ -22,7 +24,8 @@ from dfbench.records.state import (
     read_state,
 )
 from dfbench.records.store import ResultStore
-from dfbench.suites.executors.local import ThreadedExecutor
+from dfbench.runs.execute import attempt
+from dfbench.suites.executors.local import ThreadedExecutor, run_result
 from dfbench.suites.executors.parcel import do, given_files, pack, run_name
 from dfbench.suites.executors.task import Task, TaskResult
 from dfbench.system.files import atomic_path, drop_leftovers
@@ -60,25 +63,36 @@ class RayExecutor(ThreadedExecutor):
     def _done(self, task: Task) -> TaskResult:
         plan = self._plans[task.eval_id]
         try:
-            return self._run(task, plan) if task.network is None else self._trained(task, plan)
+            if task.network is not None:
+                return self._trained(task, plan)
+            found = self._run(task, plan)
+            return self._reranked(plan) if found is None else found
         except Exception as fault:  # noqa: BLE001  # any error becomes the task's result
             return TaskResult(state=failure(fault))
 
-    def _run(self, task: Task, plan: Plan) -> TaskResult:
+    def _run(self, task: Task, plan: Plan) -> TaskResult | None:
+        """The result of a run on the cluster; None if it is finished already."""
         store = ResultStore(plan.session.request.places.results)
         with RunLock(plan.folder, self._supervision.stop):
             found = store.find(plan.eval_id)
             if found and not (task.pairs and not plan.pairs_file.is_file()):
-                return TaskResult(state=RunState(status="done"), record=found[1], files=(found[0],))
+                return None
             begun = _begun(plan)
             with kept_state(plan.folder, plan.subject) as attempting:
                 result = self._remote(task, plan, begun)
-                if result.record:
-                    path = store.write(result.record)
-                    result = result.model_copy(update={"files": (path,)})
                 attempting.elsewhere = result.state
+                if (record := result.record) is not None:
+                    result = result.model_copy(update={"files": (store.write(record),)})
+                    if not result.done:  # only a re-ranking is missing
+                        done = RunState(status="done", attempts=record.attempts)
+                        attempting.elsewhere = done
         _pass_on_interrupt(result)
         return result
+
+    def _reranked(self, plan: Plan) -> TaskResult:
+        """A finished run, with re-rankings that it lacks: done here, where its embeddings are."""
+        supervision = replace(self._supervision, log=plan.folder / LOG_FILE)
+        return run_result(attempt(plan, supervision=supervision))
 
     def _trained(self, task: Task, plan: Plan) -> TaskResult:
         name = task.network or ""

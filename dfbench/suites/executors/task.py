@@ -52,13 +52,13 @@ class TaskResult(BaseModel):
 
     state: RunState
     record: Record | None = None
-    """The record of a run that is done."""
+    """The record of a run that is done, also if a re-ranking of it failed."""
     files: tuple[Path, ...] = ()
     """Its output files: the record's, or the network's."""
 
     @property
     def done(self) -> bool:
-        """Whether tasks that depend on it can start."""
+        """Whether all of it succeeded."""
         return self.state.status == "done"
 
 
