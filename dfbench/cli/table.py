@@ -27,10 +27,12 @@ if TYPE_CHECKING:
     from dfbench.records.record import Record
     from dfbench.reporting.tables.layout import Layout
 
-KINDS = ("methods", "datasets", "data", "ablation", "overlap", "machines")
+KINDS = ("methods", "datasets", "data", "ablation", "overlap", "reranking", "machines")
 HEADLINE = ("map@all", "prec@200")
 _METRIC = HEADLINE[0]
 _CSV = ("methods", "overlap", "machines")
+_FIXED = ("data", "ablation", "reranking", "machines")
+"""Tables without a choice of metrics."""
 _LACKING = {
     "overlap": "no records of partial class overlap among these; make some, e.g. dfbench run "
     "--method crossx --dataset shapes --scenario overlap=0.5, or the suite benchmarks/overlap.toml",
@@ -38,6 +40,8 @@ _LACKING = {
     "with the suite benchmarks/references.toml",
     "ablation": "no records of a method and one of its variants among these; make some, e.g. with "
     "the suite benchmarks/ablations.toml",
+    "reranking": "no re-ranked scores among these records; add some to a finished run, e.g. "
+    "dfbench run --method classifier-only --dataset shapes --rerank diffusion",
 }
 
 
@@ -93,6 +97,7 @@ def table(
     ablation  the variants of a method, and the effect of each change
     overlap   methods by the share of classes that both teachers know, over all queries
               and over those whose class is known to both teachers or to one
+    reranking what each re-ranker adds to the plain ranking of the same embeddings
     machines  the machine, version of torch and teachers that the scores come from
 
     Differences have the intervals stored by `dfbench compare --write`. Unfinished runs below
@@ -118,7 +123,7 @@ def table(
         records = _of_suite(records, suite, plugin_sources(plugin_files, plugins_dir))
     chosen = of_methods(records, methods)
     _check_metrics(chosen, metrics)
-    if metrics and kind in ("data", "ablation", "machines"):
+    if metrics and kind in _FIXED:
         raise InvalidInput(
             f"--metric with the table {kind!r}, which has no choice of metrics; allowed with "
             "methods, datasets and overlap (see also: dfbench compare A B --metric METRIC)"
@@ -152,7 +157,7 @@ def _tables(
         from dfbench.reporting.tables.across_datasets import across_datasets
 
         return across_datasets(records, metrics or HEADLINE)
-    if kind in ("data", "ablation"):
+    if kind in _COMPARED:
         return _compared(kind, records, results)
     from dfbench.reporting.tables.leaderboard import leaderboards
 
@@ -161,7 +166,7 @@ def _tables(
 
 def _compared(kind: str, records: list[Record], results: Path) -> list[Layout]:
     from dfbench.reporting.comparisons.file import read_comparisons
-    from dfbench.reporting.tables.answers import ablation_tables, data_tables
+    from dfbench.reporting.tables.answers import ablation_tables, data_tables, gallery_tables
 
     known = {record.eval_id for record in records}
     answers = {
@@ -169,7 +174,8 @@ def _compared(kind: str, records: list[Record], results: Path) -> list[Layout]:
         for one in read_comparisons(results)
         if known.issuperset(e for side in one.sides for e in side.eval_ids)
     }
-    layouts = (ablation_tables if kind == "ablation" else data_tables)(records, answers)
+    made = {"ablation": ablation_tables, "data": data_tables, "reranking": gallery_tables}
+    layouts = made[kind](records, answers)
     if not layouts:
         raise InvalidInput(_LACKING[kind])
     return layouts

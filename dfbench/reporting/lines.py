@@ -43,11 +43,20 @@ class Line:
         by_seed = {record.seed: record for record in records}
         return cls(name, tuple(by_seed[seed] for seed in sorted(by_seed)))
 
-    def values(self, metric: str, representation: str = "") -> list[float]:
-        """The metric for each seed; empty if the line lacks the representation."""
-        scores = [
-            r.representations.get(representation, {}) if representation else r.metrics
+    def values(self, metric: str, representation: str = "", reranker: str = "") -> list[float]:
+        """The metric for each seed; empty if the line lacks the representation.
+
+        `reranker` is the label of a re-ranking; seeds without it are left out. Without one, scores
+        are those of the plain ranking.
+        """
+        sources = [
+            r.reranked[reranker] if reranker else r
             for r in self.records
+            if not reranker or reranker in r.reranked
+        ]
+        scores = [
+            one.representations.get(representation, {}) if representation else one.metrics
+            for one in sources
         ]
         return [score[metric].value for score in scores if metric in score]
 

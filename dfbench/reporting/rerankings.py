@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from dfbench.records.record import Record
-from dfbench.reporting.lines import Line
 
 MARK = "*"
 """Follows the name of a re-ranker wherever its scores are printed."""
@@ -14,16 +13,6 @@ MARK = "*"
 def reranker_labels(records: Iterable[Record]) -> list[str]:
     """The re-rankers of any of the records, in the order of their first."""
     return list(dict.fromkeys(label for record in records for label in record.reranked))
-
-
-def reranked_values(line: Line, label: str, metric: str, representation: str = "") -> list[float]:
-    """A metric after a re-ranking, for each seed that has it."""
-    found = [r.reranked[label] for r in line.records if label in r.reranked]
-    scores = [
-        one.representations.get(representation, {}) if representation else one.metrics
-        for one in found
-    ]
-    return [some[metric].value for some in scores if metric in some]
 
 
 def reranking_notes(records: Iterable[Record]) -> Iterator[str]:

@@ -226,7 +226,7 @@ def test_package_of_network_metric_and_reranker_comes_works_and_goes_without_a_t
     assert sorted(site.rglob("*")) == files
     assert dfbench("table", "--metric", "map@all", "--metric", "mrr") == table
     assert "centred *" in table
-    assert "mrr" in table
+    assert "Mrr" in table
 
 
 _SITE = "import sysconfig; print(sysconfig.get_path('purelib'))"

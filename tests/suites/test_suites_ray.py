@@ -17,6 +17,7 @@ import pytest
 from bench import Bench, Finished
 from suite_bench import WriteSuite, places, reasons, statuses, suite
 
+from dfbench.records.store import ResultStore
 from dfbench.suites.executors import cluster
 from dfbench.suites.executors.cluster import Cluster, Share, Unreachable, connected
 
@@ -181,6 +182,27 @@ def test_cluster_gives_the_records_of_this_machine(
     assert _digests(cluster.json) == _digests(here.json)
     trained = [{f.name for f in (bench.place / c / "teachers").glob("*")} for c in ("cache", "c2")]
     assert trained[0] == trained[1]
+
+
+@with_ray
+@pytest.mark.slow
+def test_cluster_reranks_as_this_machine_does(
+    bench: Bench, write_suite: WriteSuite, start: Any
+) -> None:
+    labels = ["query-expansion:k=3", "diffusion"]
+    file = write_suite('["classifier-only"]', more=f"rerank = {labels}")
+    cluster = _ended(start(file, "--executor", "ray", "--jobs", "1"))
+    assert cluster.status == 0, cluster.err
+    elsewhere = ("--results", str(bench.place / "r2"), "--runs", str(bench.place / "x2"))
+    here = _ended(start(file, *elsewhere))
+    assert here.status == 0, here.err
+    found = [
+        record.reranked
+        for results in (bench.results, bench.place / "r2")
+        for record in ResultStore(results)
+    ]
+    assert [list(one) for one in found] == [labels, labels]
+    assert found[0]["diffusion"].metrics == found[1]["diffusion"].metrics
 
 
 @with_ray

@@ -8,7 +8,7 @@ from functools import cached_property
 from statistics import fmean
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
 from dfbench.records.record import MetricDefinition, Record
 from dfbench.reporting.lines import DEFAULT_METRIC, Line
@@ -16,6 +16,7 @@ from dfbench.reporting.lines import DEFAULT_METRIC, Line
 VERDICT_SEEDS = 3
 """Paired seeds needed for a verdict."""
 
+Key = tuple[Any, ...]
 Statistic = Literal["difference", "ratio", "share"]
 STATISTICS: Mapping[Statistic, Callable[..., Any]] = {
     "difference": lambda a, b: a - b,
@@ -28,7 +29,6 @@ DENOMINATORS: Mapping[Statistic, Callable[..., Any]] = {
     "share": lambda _, b, c: b - c,
 }
 """The denominator of a statistic, which must be positive."""
-Key = tuple[Any, ...]
 
 
 class _Part(BaseModel):
@@ -43,6 +43,20 @@ class Side(_Part):
     """Empty for the method's main embeddings."""
     eval_ids: tuple[str, ...]
     """Its records, in seed order."""
+    reranker: str = ""
+    """Label of the re-ranking; empty for the plain ranking."""
+
+    @property
+    def key(self) -> Key:
+        """Its part of the identity of a comparison."""
+        return self.label, self.representation, self.eval_ids, self.reranker
+
+    @model_serializer(mode="wrap")
+    def _content(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        content: dict[str, Any] = whole(self)
+        if not self.reranker:
+            content.pop("reranker")
+        return content
 
 
 class Comparison(_Part):
@@ -65,7 +79,7 @@ class Comparison(_Part):
     @property
     def key(self) -> Key:
         """Identity of the comparison; equal to the key of the `Wanted` that it answers."""
-        sides = tuple((side.label, side.representation, side.eval_ids) for side in self.sides)
+        sides = tuple(side.key for side in self.sides)
         return (self.statistic, self.metric, self.definition.version, sides)
 
     @property
@@ -84,11 +98,26 @@ class Representation:
 
     line: Line
     representation: str = ""
+    reranker: str = ""
+    """Label of a re-ranking; empty for the plain ranking."""
 
     @property
     def name(self) -> str:
         """The line's name, followed by the representation unless it is the main embeddings."""
         return f"{self.line.name}, {self.representation}" if self.representation else self.line.name
+
+    @property
+    def by_seed(self) -> dict[int, Record]:
+        """Its records by seed; of a re-ranking, those that have it in its newest version."""
+        found = self.line.by_seed
+        if not self.reranker:
+            return found
+        versions = {
+            seed: record.reranked[self.reranker].reranker.version
+            for seed, record in found.items()
+            if self.reranker in record.reranked
+        }
+        return {s: found[s] for s, version in versions.items() if version == max(versions.values())}
 
 
 @dataclass(frozen=True)
@@ -102,7 +131,7 @@ class Wanted:
     @cached_property
     def seeds(self) -> tuple[int, ...]:
         """Seeds common to all sides, with the same teachers and metric version."""
-        by_seed = [side.line.by_seed for side in self.sides]
+        by_seed = [side.by_seed for side in self.sides]
         common = set(by_seed[0]).intersection(*by_seed[1:])
         return tuple(
             seed
@@ -119,7 +148,7 @@ class Wanted:
     def means(self) -> tuple[float, ...]:
         """For each side, the mean over those seeds, from the records."""
         return tuple(
-            fmean(Line("", records).values(self.metric, side.representation))
+            fmean(Line("", records).values(self.metric, side.representation, side.reranker))
             for side, records in zip(self.sides, self.records, strict=True)
         )
 
@@ -143,6 +172,7 @@ class Wanted:
                 label=side.line.label,
                 representation=side.representation,
                 eval_ids=tuple(record.eval_id for record in records),
+                reranker=side.reranker,
             )
             for side, records in zip(self.sides, self.records, strict=True)
         )
@@ -150,9 +180,7 @@ class Wanted:
     @property
     def key(self) -> Key:
         """Identity of the comparison."""
-        sides = tuple(
-            (side.label, side.representation, side.eval_ids) for side in self.stored_sides
-        )
+        sides = tuple(side.key for side in self.stored_sides)
         return (self.statistic, self.metric, self.definition.version, sides)
 
 

@@ -87,5 +87,7 @@ def _fault(comparison: Comparison, wanted: Wanted | None, known: set[str]) -> st
 
 
 def _name(comparison: Comparison) -> str:
-    sides = ", ".join(f"{s.label} {s.representation}".strip() for s in comparison.sides)
+    sides = ", ".join(
+        " ".join(filter(None, (s.label, s.representation, s.reranker))) for s in comparison.sides
+    )
     return f"{comparison.statistic} of {sides} on {comparison.dataset}, {comparison.scenario}"

@@ -39,7 +39,10 @@ def compare(wanted: Wanted, runs: RunFolders, resamples: int = _RESAMPLES) -> Co
     unusable run folders.
     """
     rows = [
-        [runs.values(record, wanted.metric, side.representation) for record in records]
+        [
+            runs.values(record, wanted.metric, side.representation, side.reranker)
+            for record in records
+        ]
         for side, records in zip(wanted.sides, wanted.records, strict=True)
     ]
     blocks, design = _drawn_from(rows, wanted.records[0])

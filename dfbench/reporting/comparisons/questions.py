@@ -16,6 +16,8 @@ from dfbench.reporting.roles import REFERENCE, SECTIONS, is_variant_of, roles, s
 
 POSTERIOR = "posterior"
 REPRESENTATIONS = ("", POSTERIOR)
+TITLES = ("features", POSTERIOR)
+"""Names of the representations, in columns."""
 Cell = str | Wanted
 
 
@@ -131,7 +133,7 @@ def _baselines(condition: ComparableLines, paper: Paper, subject: Line) -> Quest
         return Question(title, notes=condition.missing(paper.baselines))
     return Question(
         title=title,
-        header=("baseline", *_TITLES, *(["published"] if printed else [])),
+        header=("baseline", *TITLES, *(["published"] if printed else [])),
         rows=tuple(rows),
         notes=(f"{subject.name} minus the baseline", *condition.missing(paper.baselines)),
     )
@@ -163,7 +165,7 @@ def _share(condition: ComparableLines, paper: Paper, subject: Line, pair: DataPa
         lacking = [pair.data, *([] if baselines else paper.baselines)]
         return Question(title, notes=condition.missing(lacking))
     rows: list[tuple[Cell, ...]] = []
-    for representation, name in zip(REPRESENTATIONS, _TITLES, strict=True):
+    for representation, name in zip(REPRESENTATIONS, TITLES, strict=True):
         best = max((_read(line, representation) for line in baselines), key=_mean)
         for twin in condition.of(pair.data):
             if has(subject, DEFAULT_METRIC, representation) and has(
@@ -221,7 +223,7 @@ def _ablations(condition: ComparableLines, subject: Line) -> Question:
         return Question(title, notes=(f"no record of a variant of {subject.label}",))
     return Question(
         title=title,
-        header=("variant", *_TITLES),
+        header=("variant", *TITLES),
         rows=tuple((line.name, *_by_representation(line, subject)) for line in variants),
         notes=(f"the variant minus {subject.name}",),
     )
@@ -244,7 +246,7 @@ def _bar(condition: ComparableLines) -> Question:
             by_section[section_of(line.first.method)].append(row)
     return Question(
         title=f"Does any method outperform {bar.name}?",
-        header=("method", *_TITLES),
+        header=("method", *TITLES),
         rows=tuple(row for rows in by_section.values() for row in rows),
         notes=(f"the method minus {bar.name}",),
         sections=tuple((name, len(rows)) for name, rows in by_section.items() if rows),
@@ -293,7 +295,7 @@ def _twin_rows(pair: DataPair, free: Line, data: Line) -> Iterator[tuple[Cell, .
         f"{signed(with_data - without)}, {short(without / with_data)} ({dataset})"
         for dataset, (with_data, without) in pair.printed.items()
     ]
-    for representation, name in zip(REPRESENTATIONS, _TITLES, strict=True):
+    for representation, name in zip(REPRESENTATIONS, TITLES, strict=True):
         with_data, without = _read(data, representation), _read(free, representation)
         if with_data.representation == without.representation == representation:
             yield (
@@ -304,9 +306,6 @@ def _twin_rows(pair: DataPair, free: Line, data: Line) -> Iterator[tuple[Cell, .
                 Wanted("ratio", (without, with_data)),
                 "" if representation else "; ".join(printed) or NONE,
             )
-
-
-_TITLES = ("features", POSTERIOR)
 
 
 def _by_representation(first: Line, second: Line) -> tuple[Cell, Cell]:

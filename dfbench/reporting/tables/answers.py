@@ -17,6 +17,7 @@ from dfbench.reporting.comparisons.comparison import (
     Wanted,
     has,
 )
+from dfbench.reporting.comparisons.gallery import gallery_questions
 from dfbench.reporting.comparisons.questions import (
     POSTERIOR,
     Cell,
@@ -160,4 +161,16 @@ def data_tables(records: Iterable[Record], answers: Answers) -> list[Layout]:
                     notes = (*layout.notes, how_to_read())
                     title = f"{condition.place}: with and without real images"
                     layouts.append(replace(layout, title=title, notes=notes))
+    return layouts
+
+
+def gallery_tables(records: Iterable[Record], answers: Answers) -> list[Layout]:
+    """What re-rankers add, by dataset and scenario; with intervals if `answers` contains them."""
+    layouts = []
+    for table in tables(records):
+        for condition in conditions(table):
+            for question in gallery_questions(condition):
+                layout = answered(question, answers)
+                title = f"{condition.place}: what does the gallery know?"
+                layouts.append(replace(layout, title=title, notes=(*layout.notes, how_to_read())))
     return layouts

@@ -23,7 +23,7 @@ from dfbench.reporting.published import (
     printed_notes,
     published,
 )
-from dfbench.reporting.rerankings import MARK, reranked_values, reranker_labels, reranking_notes
+from dfbench.reporting.rerankings import MARK, reranker_labels, reranking_notes
 from dfbench.reporting.roles import SECTIONS, remarks, section_of
 from dfbench.reporting.tables.columns import (
     NAMES,
@@ -95,7 +95,7 @@ class _Entry:
         """The metric after a re-ranking on each seed; None where there is none."""
         if self.line is None:
             return None
-        return reranked_values(self.line, label, metric, representation) or None
+        return self.line.values(metric, representation, label) or None
 
     def differences(self, metrics: Sequence[str]) -> dict[str, float] | None:
         """Mean over seeds less the printed number, by metric; None without printed numbers."""

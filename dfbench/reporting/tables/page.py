@@ -7,9 +7,10 @@ from dataclasses import replace
 
 from dfbench.records.record import Record
 from dfbench.reporting.comparisons.comparison import Answers, Wanted
+from dfbench.reporting.comparisons.gallery import gallery_questions
 from dfbench.reporting.comparisons.questions import ComparableLines, Question, conditions, questions
 from dfbench.reporting.lines import tables
-from dfbench.reporting.tables.answers import answered, how_to_read
+from dfbench.reporting.tables.answers import answered, gallery_tables, how_to_read
 from dfbench.reporting.tables.layout import Layout
 from dfbench.reporting.tables.leaderboard import leaderboards
 from dfbench.reporting.tables.overlap import overlap_tables
@@ -28,11 +29,14 @@ def results_page(records: Sequence[Record], answers: Answers, preamble: str) -> 
     parts = [_MADE_BY.format(preamble=PREAMBLE), preamble.strip() or "# Results"]
     parts.append(f"Comparisons: {how_to_read()}.")
     for table in answered_tables(records):
-        parts += [markdown(layout, _TABLE_LEVEL).strip() for layout in leaderboards(table)]
+        plain = [record.model_copy(update={"reranked": {}}) for record in table]
+        parts += [markdown(layout, _TABLE_LEVEL).strip() for layout in leaderboards(plain)]
         parts += [
             markdown(layout, _QUESTION_LEVEL).strip() for layout in answer_table(table, answers)
         ]
     parts += [markdown(layout, _TABLE_LEVEL).strip() for layout in overlap_tables(records)]
+    partial = [record for table in tables(records) if not _answered(table) for record in table]
+    parts += [markdown(layout, _TABLE_LEVEL).strip() for layout in gallery_tables(partial, answers)]
     parts.append(markdown(provenance_table(records), _TABLE_LEVEL).strip())
     return "\n\n".join(parts) + "\n"
 
@@ -42,12 +46,12 @@ def answered_tables(records: Sequence[Record]) -> list[list[Record]]:
 
     Tables of partial class overlap have none.
     """
-    found = [
-        table
-        for table in tables(records)
-        if parse_scenario(table[0].scenario).kind in ("closed", "unseen")
-    ]
+    found = filter(_answered, tables(records))
     return sorted(found, key=lambda table: -table[0].data.image_size)
+
+
+def _answered(table: Sequence[Record]) -> bool:
+    return parse_scenario(table[0].scenario).kind in ("closed", "unseen")
 
 
 def answer_table(table: Sequence[Record], answers: Answers) -> list[Layout]:
@@ -59,19 +63,21 @@ def asked(table: Sequence[Record]) -> Iterator[tuple[ComparableLines, Question]]
     """The questions of one table, by condition; one of a single method asks none next to others."""
     found = conditions(table)
     for condition in [one for one in found if len(one.lines) > 1] or found:
-        for question in questions(condition):
+        for question in (*questions(condition), *gallery_questions(condition)):
             yield condition, question
 
 
 def wanted(records: Sequence[Record]) -> list[Wanted]:
     """The comparisons that all questions need, each once."""
-    found = {
-        one.key: one
-        for table in answered_tables(records)
-        for _, question in asked(table)
-        for one in question.wanted
-    }
-    return list(found.values())
+    posed = [question for table in answered_tables(records) for _, question in asked(table)]
+    posed += [
+        question
+        for table in tables(records)
+        if not _answered(table)
+        for condition in conditions(table)
+        for question in gallery_questions(condition)
+    ]
+    return list({one.key: one for question in posed for one in question.wanted}.values())
 
 
 def _placed(layout: Layout, condition: ComparableLines) -> Layout:
