@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import runpy
 import shutil
 import subprocess
 import sys
 import sysconfig
 import tomllib
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from bench import ALTERNATIVE, BENCHMARK, TINY, Bench
@@ -48,6 +50,19 @@ def test_new_package_has_all_its_files_and_no_gap(
     assert all("$" not in file.read_text(encoding="utf-8") for file in written.values())
     assert "pip install -e 'dfbench-my-thing[test]'" in told.out
     assert "already exists" in bench.call("new", kind, "my-thing").refused()
+
+
+@pytest.mark.parametrize("kind", ["network", "metric", "reranker"])
+def test_new_part_passes_its_own_test_as_it_is(
+    kind: Literal["network", "metric", "reranker"], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = new_package(kind, f"own-{kind}", tmp_path / "package")
+    monkeypatch.syspath_prepend(folder / "src")
+    (file,) = folder.glob("tests/test_*.py")
+    tests = {n: f for n, f in runpy.run_path(str(file)).items() if n.startswith("test_")}
+    assert len(tests) == 1
+    for test in tests.values():
+        test()
 
 
 @pytest.mark.parametrize("name", ["My", "my_thing", "1st", "a--b", "", "a/b"])

@@ -60,10 +60,15 @@ def answer_table(table: Sequence[Record], answers: Answers) -> list[Layout]:
 
 
 def asked(table: Sequence[Record]) -> Iterator[tuple[ComparableLines, Question]]:
-    """The questions of one table, by condition; one of a single method asks none next to others."""
+    """The questions of one table, by condition.
+
+    Next to others, a condition of a single method asks about its re-rankings alone.
+    """
     found = conditions(table)
-    for condition in [one for one in found if len(one.lines) > 1] or found:
-        for question in (*questions(condition), *gallery_questions(condition)):
+    several = [one for one in found if len(one.lines) > 1] or found
+    for condition in found:
+        posed = questions(condition) if condition in several else []
+        for question in (*posed, *gallery_questions(condition)):
             yield condition, question
 
 
