@@ -230,7 +230,7 @@ def _checked(found: object, queries: int, photos: int) -> Tensor:
         raise CheckFailed(f"it {fault}") from fault
     except InvalidInput as fault:
         raise CheckFailed(f"its {fault}") from fault
-    return torch.from_numpy(array).float()
+    return torch.from_numpy(array).float().clone()
 
 
 def _require_equal(one: Tensor, other: Tensor, told: str) -> None:
