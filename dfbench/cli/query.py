@@ -22,9 +22,9 @@ from dfbench.cli.options import (
     results_option,
     runs_option,
 )
-from dfbench.errors import InvalidInput
 from dfbench.cli.parameters import AbsolutePath
 from dfbench.cli.rerank import TRANSDUCTIVE, rerank_limits, rerank_stage
+from dfbench.errors import InvalidInput
 from dfbench.reporting.rerankings import MARK
 from dfbench.system.console import note, print_json
 
@@ -105,7 +105,7 @@ def query(
 
     if approximate and rerank is not None:
         raise InvalidInput(
-            "--approximate with --rerank, which uses all photos of the gallery; allowed: one of them"
+            "--approximate with --rerank, which uses all photos; allowed: one of the two"
         )
     if approximate:
         check_installed()
