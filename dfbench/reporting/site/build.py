@@ -1,9 +1,9 @@
-"""Builds a whole report, with several runs in parallel, and its first page."""
+"""Builds a whole report, with several runs in parallel."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -12,82 +12,24 @@ from pathlib import Path
 from dfbench.errors import InvalidInput
 from dfbench.records.record import Record
 from dfbench.reporting.comparisons.comparison import Answers
-from dfbench.reporting.lines import Line, tables
-from dfbench.reporting.roles import section_of
+from dfbench.reporting.lines import tables
 from dfbench.reporting.site.comparing import Comparable, write_comparison, write_values
 from dfbench.reporting.site.files import Missing, read_artefacts, shown_pixels
+from dfbench.reporting.site.overview import TableEntry, write_overview
 from dfbench.reporting.site.rendering import (
     COMPARISON,
     OVERVIEW,
     run_page,
     table_page,
     write_assets,
-    write_page,
 )
-from dfbench.reporting.site.run_page import Placing, write_run_page
+from dfbench.reporting.site.run_page import Placing, ShownPictures, write_run_page
 from dfbench.reporting.site.table_page import write_table_page
 from dfbench.reporting.site.thumbnails import Thumbnails
 from dfbench.reporting.tables.leaderboard import table_title
-from dfbench.reporting.tables.overlap import overlap_tables
-from dfbench.reporting.tables.unfinished import UnfinishedRun, counted, unfinished_layouts
+from dfbench.reporting.tables.unfinished import UnfinishedRun
 from dfbench.system.files import check_writable, entries, write_json
 from dfbench.system.machine import available_cores
-
-_TEMPLATE = "overview.html.j2"
-
-
-@dataclass(frozen=True)
-class _TableEntry:
-    """A dataset and scenario, and its page."""
-
-    title: str
-    address: str
-    rows: Sequence[Line]
-
-    @property
-    def first(self) -> Record:
-        """Any of its records, for what they have in common."""
-        return self.rows[0].first
-
-    @property
-    def runs(self) -> int:
-        """Number of its runs."""
-        return sum(len(line.records) for line in self.rows)
-
-
-def _write_overview(
-    report: Path, entries: Sequence[_TableEntry], unfinished: Sequence[UnfinishedRun], lacking: int
-) -> None:
-    """Write the first page; `lacking` is the number of runs whose page lacks something."""
-    records = [record for entry in entries for line in entry.rows for record in line.records]
-    content = {
-        "entries": entries,
-        "rows": list(_rows(entries)),
-        "runs": len(records),
-        "lacking": lacking,
-        "counted": counted(unfinished),
-        "unfinished": unfinished_layouts(unfinished),
-        "addresses": {record.eval_id: run_page(record) for record in records},
-        "overlap": overlap_tables(records),
-        "formulas": _formulas(records),
-    }
-    write_page(report, OVERVIEW, _TEMPLATE, content)
-
-
-def _rows(entries: Sequence[_TableEntry]) -> Iterator[tuple[_TableEntry, Line, str]]:
-    for entry in entries:
-        for line in entry.rows:
-            yield entry, line, section_of(line.first.method)
-
-
-def _formulas(records: Sequence[Record]) -> dict[str, str]:
-    """The formula of each metric, by name."""
-    return {
-        name: definition.formula
-        for record in records
-        for name, definition in record.definitions.items()
-    }
-
 
 MANIFEST = "report.json"
 """Lists the files of a report, so that the next report removes those it no longer has."""
@@ -148,7 +90,7 @@ class Built:
 class _Written:
     comparable: Comparable | None
     files: list[str]
-    missing: list[Missing]
+    pictures: ShownPictures
 
 
 def build(
@@ -167,13 +109,13 @@ def build(
     check_target(report)
     begin(report)
     shelf = Thumbnails(report, shown_pixels(runs, records))
-    entries: list[_TableEntry] = []
+    entries: list[TableEntry] = []
     places: dict[str, Placing] = {}
     for table in tables(records):
-        rows = write_table_page(report, table, unfinished, answers, runs)
-        entry = _TableEntry(table_title(table[0]), table_page(table), rows)
+        chart = write_table_page(report, table, unfinished, answers, runs)
+        entry = TableEntry(table_title(table[0]), table_page(table), chart)
         entries.append(entry)
-        for line in rows:
+        for line in entry.rows:
             place = Placing(line, entry.title, entry.address)
             places |= {record.eval_id: place for record in line.records}
     shown = [record for entry in entries for line in entry.rows for record in line.records]
@@ -185,12 +127,15 @@ def build(
             advance(1)
     comparable = [one.comparable for one in written if one.comparable]
     write_comparison(report, comparable, len(shown))
-    _write_overview(report, entries, unfinished, sum(bool(one.missing) for one in written))
+    pictures = {r.eval_id: one.pictures for r, one in zip(shown, written, strict=True)}
+    write_overview(report, entries, unfinished, pictures, runs)
     pages = [OVERVIEW, COMPARISON, *(e.address for e in entries), *map(run_page, shown)]
     others = [file for one in written for file in one.files]
     replace_listed(report, [*pages, *others, *shelf.written, *write_assets(report)])
     missing = [
-        (record, lack) for record, one in zip(shown, written, strict=True) for lack in one.missing
+        (record, lack)
+        for record, one in zip(shown, written, strict=True)
+        for lack in one.pictures.missing
     ]
     return Built(pages, missing)
 
@@ -199,8 +144,8 @@ def _write_run(
     report: Path, runs: Path, shelf: Thumbnails, count: int, record: Record, place: Placing
 ) -> _Written:
     found = read_artefacts(runs, record)
-    missing = write_run_page(report, record, place, found, shelf)
+    pictures = write_run_page(report, record, place, found, shelf)
     if found.values is None:
-        return _Written(None, [], missing)
+        return _Written(None, [], pictures)
     comparable = Comparable(record, place.line.name, found.values, found.labels)
-    return _Written(comparable, write_values(report, comparable, count), missing)
+    return _Written(comparable, write_values(report, comparable, count), pictures)

@@ -133,8 +133,8 @@ class Placing:
 
 
 @dataclass
-class _Shown:
-    """The pictures of a page, and the items that could not be shown."""
+class ShownPictures:
+    """The pictures of a page, and all items that are missing from it."""
 
     views: list[PictureView] = field(default_factory=list)
     gallery: ShownRetrievals | None = None
@@ -145,10 +145,10 @@ class _Shown:
 
 def write_run_page(
     report: Path, record: Record, place: Placing, found: RunFiles, shelf: Thumbnails
-) -> list[Missing]:
-    """Write the page; returns the missing items."""
+) -> ShownPictures:
+    """Write the page; returns its pictures and what is missing from it."""
     shown = _shown(record, found, shelf)
-    missing = [*found.missing, *shown.missing]
+    shown.missing[:0] = found.missing
     content: dict[str, Any] = {
         "record": record,
         "place": place,
@@ -173,18 +173,18 @@ def write_run_page(
         "counted": COUNTED,
         "key": run_key(record),
         "comparable": found.values is not None,
-        "missing": missing,
+        "missing": shown.missing,
     }
     if found.confusion is not None:
         classes = record.data.classes
         content["heatmap"] = heatmap(found.confusion, classes)
         content["class_rows"] = class_rows(classes, found.confusion, found.values, found.labels)
     write_page(report, run_page(record), _TEMPLATE, content)
-    return missing
+    return shown
 
 
-def _shown(record: Record, found: RunFiles, shelf: Thumbnails) -> _Shown:
-    shown = _Shown()
+def _shown(record: Record, found: RunFiles, shelf: Thumbnails) -> ShownPictures:
+    shown = ShownPictures()
 
     def attempt(what: str, make: Callable[..., Content | None], *given: Any) -> Content | None:
         try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -22,16 +21,13 @@ from dfbench.reporting.comparisons.intervals import (
 from dfbench.reporting.comparisons.questions import REPRESENTATIONS
 from dfbench.reporting.lines import DEFAULT_METRIC, Line, lines
 from dfbench.reporting.run_folders import MissingRun, RunFolders
+from dfbench.reporting.site.charts import axis_marks
 from dfbench.reporting.site.rendering import run_page, table_page, write_page
 from dfbench.reporting.tables.answers import how_to_read
 from dfbench.reporting.tables.layout import Layout
 from dfbench.reporting.tables.leaderboard import HEADLINE, leaderboards, table_title
 from dfbench.reporting.tables.page import answer_table, answered_tables
 from dfbench.reporting.tables.unfinished import UnfinishedRun, unfinished_layouts
-
-_STEPS = (0.02, 0.05, 0.1, 0.2)
-"""Distance between two marks of the axis."""
-_MARKS = 6
 
 
 @dataclass(frozen=True)
@@ -63,7 +59,7 @@ class IntervalChart:
         )
 
 
-class _Readable(RunFolders):
+class ReadableFolders(RunFolders):
     """Run folders in which unreadable files count as missing: the run's page reports the reason."""
 
     def values(
@@ -80,14 +76,14 @@ def interval_chart(rows: Sequence[Line], metric: str, runs: Path) -> IntervalCha
     by_row: list[dict[str, SeedMean]] = [{} for _ in rows]
     for representation in REPRESENTATIONS:
         own = [n for n, line in enumerate(rows) if scores_of(line, metric, representation)]
-        intervals = measured_rows([rows[n] for n in own], metric, _Readable(runs), representation)
+        intervals = measured_rows(
+            [rows[n] for n in own], metric, ReadableFolders(runs), representation
+        )
         for number, interval in zip(own, intervals, strict=True):
             by_row[number][representation] = interval
     found = tuple(map(IntervalRow, rows, by_row))
     most = max((m.high for row in found for m in row.by_representation.values()), default=1.0)
-    step = next((s for s in _STEPS if most / s <= _MARKS), _STEPS[-1])
-    marks = tuple(round(step * number, 2) for number in range(ceil(most / step) + 1))
-    return IntervalChart(found, marks, rows[0].first.chance)
+    return IntervalChart(found, axis_marks(most), rows[0].first.chance)
 
 
 _TEMPLATE = "table.html.j2"
@@ -99,9 +95,10 @@ def write_table_page(
     unfinished: Sequence[UnfinishedRun],
     answers: Answers,
     runs: Path,
-) -> list[Line]:
-    """Write the page; returns the table's lines, best first."""
+) -> IntervalChart:
+    """Write the page; returns the table's lines with their intervals, best first."""
     rows = lines(table)
+    chart = interval_chart(rows, DEFAULT_METRIC, runs)
     first = table[0]
     own = [one for one in unfinished if one.is_of((), first.data.name, first.scenario)]
     content = {
@@ -109,7 +106,7 @@ def write_table_page(
         "first": first,
         "leaderboard": leaderboards(table)[0],
         "unfinished": unfinished_layouts(own),
-        "chart": interval_chart(rows, DEFAULT_METRIC, runs),
+        "chart": chart,
         "rows": rows,
         "addresses": {record.eval_id: run_page(record) for record in table},
         "metrics": [name for name in HEADLINE if name in first.metrics],
@@ -117,7 +114,7 @@ def write_table_page(
         "how_to_read": how_to_read(),
     }
     write_page(report, table_page(table), _TEMPLATE, content)
-    return rows
+    return chart
 
 
 def _answers(table: Sequence[Record], answers: Answers) -> list[Layout]:
