@@ -124,7 +124,6 @@ def test_a_row_that_generates_pairs_beside_a_data_free_row_is_no_twin(full: Shel
 def test_what_cannot_be_asked_says_which_rows_are_missing(shelf: Shelf) -> None:
     shelf.add_seeds("classifier-only", 0.0)
     out = shelf.call("compare", "--format", "markdown").out
-    assert "left out: no record of crossx\n" in out
     assert "left out: no record of classifier-posterior\n" in out
     shelf.add_seeds("crossx", 0.1, posterior=0.1)
     out = shelf.call("compare", "--format", "markdown").out
@@ -137,6 +136,31 @@ def test_what_cannot_be_asked_says_which_rows_are_missing(shelf: Shelf) -> None:
     assert "left out: no record of classifier-only, unimodal-distillation," in out
     assert "left out: no record of another method\n" in out
     assert "less" not in out
+
+
+@pytest.mark.parametrize(
+    ("labels", "asked_for"),
+    [
+        (("mine",), False),
+        (("mine", "mine[other]"), False),
+        (("mine", "classifier-only", "classifier-posterior"), False),
+        (("averaging-weights", "alternative-data"), False),
+        (("mine", "classifier-posterior", "meta-data"), False),
+        (("mine", "crossx[bn]"), True),
+        (("mine", "crossx"), True),
+        (("mine", "crossx-data"), True),
+    ],
+)
+def test_a_paper_is_asked_about_only_where_its_method_was_run(
+    shelf: Shelf, labels: tuple[str, ...], *, asked_for: bool
+) -> None:
+    for label in labels:
+        shelf.add(label, 0.1)
+    compared = shelf.call("compare", "--format", "markdown").out
+    page = shelf.place / "page.md"
+    assert shelf.call("table", "--page", str(page)).status == 0
+    told = [text.lower() for text in (compared, page.read_text(encoding="utf-8"))]
+    assert ["crossx" in text for text in told] == [asked_for, asked_for]
 
 
 def test_a_baselines_stronger_variant_is_the_one_to_beat(full: Shelf) -> None:

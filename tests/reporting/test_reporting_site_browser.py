@@ -91,7 +91,7 @@ def test_the_overview_sorts_by_click_and_by_key(visit: Open) -> None:
     assert _column(page, "#all-rows", 1) == ["Crossx", "Mib", "Triplet"]
     page.keyboard.press("Enter")
     assert heading.get_attribute("aria-sort") == "ascending"
-    values = [float(text.split()[0]) for text in _column(page, "#all-rows", 4)]
+    values = [float(text.split()[0]) for text in _column(page, "#all-rows", 2)]
     assert values == sorted(values)
     page.get_by_role("button", name="method").click()
     assert heading.get_attribute("aria-sort") is None
@@ -181,3 +181,47 @@ def test_no_table_of_a_page_is_cut_on_a_desktop(visit: Open, report: Path) -> No
 def test_scores_of_a_run_fit_a_phone(visit: Open, report: Path) -> None:
     page = visit(str(next(report.glob("runs/*.html")).relative_to(report)), PHONE)
     assert "the method's embeddings" not in page.evaluate(CUT)
+
+
+IN_VIEW = """(number) => {
+    const box = document.querySelector("#all-rows").parentElement;
+    const cell = document.querySelector(`#all-rows tbody tr > :nth-child(${number})`);
+    box.scrollLeft = box.scrollWidth;
+    const [outer, inner] = [box.getBoundingClientRect(), cell.getBoundingClientRect()];
+    return box.scrollLeft > 0 && inner.left >= outer.left && inner.right <= outer.right;
+}"""
+
+
+@pytest.mark.parametrize(("column", "stays"), [(1, True), (2, True), (3, False), (4, False)])
+def test_name_and_score_stay_in_view_when_a_table_scrolls_on_a_phone(
+    visit: Open, column: int, *, stays: bool
+) -> None:
+    assert visit("index.html", PHONE).evaluate(IN_VIEW, column) == stays
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_charts_can_be_read_in_both_schemes(visit: Open, scheme: str) -> None:
+    page = visit("index.html", PHONE, scheme)
+    colours = page.evaluate(COLOURS)
+    assert len(colours) == 5
+    assert min(_contrast(one, colours[0]) for one in colours[1:]) >= 3
+
+
+COLOURS = """() => {
+    const paper = getComputedStyle(document.body).backgroundColor;
+    const parts = ["text.score", "text.heading", "g.first circle", ".chance"];
+    const shown = parts.map((part) => getComputedStyle(document.querySelector(`.methods ${part}`)));
+    const colours = shown.flatMap((style) => [style.fill, style.stroke]);
+    return [paper, ...colours.filter((colour) => colour !== "none")];
+}"""
+
+
+def _contrast(first: str, second: str) -> float:
+    lights = sorted(map(_luminance, (first, second)))
+    return (lights[1] + 0.05) / (lights[0] + 0.05)
+
+
+def _luminance(colour: str) -> float:
+    parts = [int(number) / 255 for number in colour.removeprefix("rgb(").rstrip(")").split(",")]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+    return float(np.dot(linear, (0.2126, 0.7152, 0.0722)))

@@ -92,7 +92,10 @@ def conditions(table: Sequence[Record]) -> list[ComparableLines]:
 
 
 def questions(condition: ComparableLines) -> list[Question]:
-    """All questions of a condition; one without an answer says which methods are missing."""
+    """All questions of a condition; one without an answer says which methods are missing.
+
+    Questions about a method that a paper proposes need a record of it or of one of its variants.
+    """
     asked: list[Question] = []
     for paper in papers():
         if paper.proposes is not None:
@@ -111,7 +114,7 @@ def data_questions(condition: ComparableLines) -> list[Question]:
 def _of_proposal(condition: ComparableLines, paper: Paper, proposed: str) -> Iterator[Question]:
     """Baselines, the way to the data-dependent twin, and ablations of a paper's method."""
     subjects = condition.of(proposed)
-    if not subjects:
+    if not subjects and any(is_variant_of(x.first.method, proposed) for x in condition.lines):
         title = f"Baselines and ablations of {proposed}"
         yield Question(title, notes=condition.missing([proposed]))
     for subject in subjects:
@@ -254,13 +257,17 @@ def _bar(condition: ComparableLines) -> Question:
 
 
 def _twins(condition: ComparableLines) -> list[DataPair]:
-    """Pairs that papers name, and methods on generated pairs with the same method on real data."""
+    """Pairs that papers name, and methods on generated pairs with the same method on real data.
+
+    None without a record of either side of any pair.
+    """
     named = {pair.free: pair for paper in papers() for pair in paper.twins}
     for line in condition.lines:
         row = line.first.method
         if row.pairs_of is not None and row.label not in named and _has_data(condition, row.name):
             named[row.label] = DataPair(row.label, row.name)
-    return list(named.values())
+    sides = {label for pair in named.values() for label in (pair.free, pair.data)}
+    return list(named.values()) if any(x.label in sides for x in condition.lines) else []
 
 
 def _has_data(condition: ComparableLines, label: str) -> bool:

@@ -185,7 +185,11 @@ def _method_row(
 
 
 def _fitting(name: str) -> str:
-    return name if len(name) <= _LETTERS else f"{name[: _LETTERS - 1].rstrip(' (')}…"
+    if len(name) <= _LETTERS:
+        return name
+    start, bracket, variant = name.rpartition(" [")
+    end = f"… [{variant}" if bracket and len(variant) < _LETTERS // 2 else "…"
+    return (start if end != "…" else name)[: _LETTERS - len(end)].rstrip(" (") + end
 
 
 CURVE_LEFT, CURVE_RIGHT, CURVE_TOP, CURVE_BOTTOM = 34, 366, 10, 190
@@ -204,7 +208,7 @@ class CurvePoint:
 
 
 @dataclass(frozen=True)
-class Curve:
+class DrawnCurve:
     """One method at several overlaps."""
 
     name: str
@@ -222,7 +226,7 @@ class OverlapChart:
     """Scores by class overlap on one dataset."""
 
     protocol: str
-    curves: tuple[Curve, ...]
+    curves: tuple[DrawnCurve, ...]
     chance: str
     """Its line."""
     published: tuple[tuple[float, float], ...]
@@ -273,12 +277,14 @@ def _measured(series: Series, runs: RunFolders) -> dict[float, SeedMean]:
     }
 
 
-def _curve(series: Series, found: Mapping[float, SeedMean], across: _Scale, up: _Scale) -> Curve:
+def _curve(
+    series: Series, found: Mapping[float, SeedMean], across: _Scale, up: _Scale
+) -> DrawnCurve:
     points = tuple(
         CurvePoint(across(o), up(m.value), up(m.low), up(m.high)) for o, m in found.items()
     )
     told = ", ".join(f"{short(m.value)} at {o:g}" for o, m in found.items())
-    return Curve(series.name, points, f"{series.name} {told}")
+    return DrawnCurve(series.name, points, f"{series.name} {told}")
 
 
 def _path(places: Sequence[tuple[float, float]]) -> str:

@@ -62,7 +62,7 @@ class TableEntry:
     @property
     def anchor(self) -> str:
         """Identifier of its part of the first page."""
-        return PurePosixPath(self.address).stem
+        return PurePosixPath(self.address).stem.replace(".", "-")
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class PairStrip:
 
 
 @dataclass(frozen=True)
-class Panel:
+class ScenarioPanel:
     """What one dataset and scenario shows at a glance."""
 
     entry: TableEntry
@@ -103,7 +103,7 @@ class DatasetGlance:
 
     name: str
     overlaps: tuple[OverlapChart, ...]
-    panels: tuple[Panel, ...]
+    panels: tuple[ScenarioPanel, ...]
 
 
 def write_overview(
@@ -115,10 +115,17 @@ def write_overview(
 ) -> None:
     """Write the first page; `pictures` are those of each run's page, by evaluation."""
     records = [record for entry in entries for record in entry.records]
+    datasets = _glances(entries, pictures, ReadableFolders(runs))
     content = {
         "entries": entries,
-        "datasets": _glances(entries, pictures, ReadableFolders(runs)),
-        "bar": roles().bar,
+        "datasets": datasets,
+        "any_published": any(
+            row.published is not None
+            for dataset in datasets
+            for panel in dataset.panels
+            for row in panel.chart.rows
+        ),
+        "reference": _title_of(roles().bar, entries),
         "rows": list(_rows(entries)),
         "runs": len(records),
         "lacking": sum(bool(shown.missing) for shown in pictures.values()),
@@ -133,6 +140,17 @@ def write_overview(
         "formulas": _formulas(records),
     }
     write_page(report, OVERVIEW, _TEMPLATE, content)
+
+
+def _title_of(label: str, entries: Sequence[TableEntry]) -> str | None:
+    """The title of a method; None if no table has it."""
+    titles = (
+        line.first.method.display_title
+        for entry in entries
+        for line in entry.rows
+        if line.label == label
+    )
+    return next(titles, None)
 
 
 def _glances(
@@ -156,12 +174,12 @@ def _glances(
     ]
 
 
-def _panel(entry: TableEntry, pictures: Mapping[str, ShownPictures]) -> Panel:
+def _panel(entry: TableEntry, pictures: Mapping[str, ShownPictures]) -> ScenarioPanel:
     lines = conditions(entry.records)[0].lines
     found = {line_key(row.line): row.by_representation for row in entry.intervals.rows}
     free = [line for line in lines if section_of(line.first.method) != REFERENCE]
     shown = [(line, record, pictures[record.eval_id]) for line in free for record in line.records]
-    return Panel(
+    return ScenarioPanel(
         entry,
         method_chart(lines, found, len(entry.rows)),
         next(_retrieval_strips(shown), None),
