@@ -77,6 +77,10 @@ _COMMANDS = {
         "doctor:doctor",
         "Show versions, devices, folders, datasets and plugins, and what is wrong with them.",
     ),
+    "clean": (
+        "clean:clean",
+        "List what the cache and the folder of runs hold; with --delete, remove some of it.",
+    ),
     "completion": (
         "completion:completion",
         "Print the completion script of SHELL: bash, zsh or fish.",
