@@ -17,7 +17,7 @@ from dfbench.system.console import note, print_json
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dfbench.reporting.holdings import Holding, Holdings
+    from dfbench.reporting.storage import StoredItem, StoredItems
 
 _DAY = 86400
 _HEADER = ("name", "needed by", "size", "files", "changed")
@@ -63,7 +63,7 @@ def clean(
     run folders and networks of recorded runs, imported teachers. NAME, or its beginning, selects
     any item. Runs in progress are never deleted.
     """
-    from dfbench.reporting.holdings import holdings, remove
+    from dfbench.reporting.storage import remove, stored_items
 
     if names and (unused or days is not None):
         other = "--unused" if unused else "--older-than"
@@ -73,7 +73,7 @@ def clean(
             "--delete without a selection; allowed: NAME, --unused or --older-than DAYS; list the "
             "names: dfbench clean"
         )
-    found = holdings(results, runs, cache)
+    found = stored_items(results, runs, cache)
     chosen = _chosen(found, names, unused=unused, days=days)
     chosen.sort(key=lambda item: item.use.newest if sort == "age" else -item.use.size)
     if delete:
@@ -88,8 +88,8 @@ def clean(
 
 
 def _chosen(
-    found: Holdings, names: tuple[str, ...], *, unused: bool, days: float | None
-) -> list[Holding]:
+    found: StoredItems, names: tuple[str, ...], *, unused: bool, days: float | None
+) -> list[StoredItem]:
     if names:
         return found.named(names)
     if unused or days is not None:
@@ -97,7 +97,7 @@ def _chosen(
     return list(found.items)
 
 
-def _content(item: Holding) -> dict[str, Any]:
+def _content(item: StoredItem) -> dict[str, Any]:
     changed = datetime.fromtimestamp(item.use.newest, UTC).isoformat(timespec="seconds")
     return {
         "name": item.name,
@@ -110,7 +110,7 @@ def _content(item: Holding) -> dict[str, Any]:
     }
 
 
-def _print(items: Sequence[Holding], form: str, *, delete: bool, selected: bool) -> None:
+def _print(items: Sequence[StoredItem], form: str, *, delete: bool, selected: bool) -> None:
     from dfbench.reporting.tables.layout import Layout
     from dfbench.reporting.tables.printing import print_layouts
     from dfbench.system.disk import size_text
@@ -134,7 +134,7 @@ def _print(items: Sequence[Holding], form: str, *, delete: bool, selected: bool)
     print_layouts([Layout("cache and runs", _HEADER, rows, tuple(notes), {}, 2)], form)
 
 
-def _age(item: Holding) -> str:
+def _age(item: StoredItem) -> str:
     if not item.use.files:
         return "-"
     return f"{max(0.0, time.time() - item.use.newest) / _DAY:.1f} days ago"

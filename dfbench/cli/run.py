@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from dfbench.errors import InvalidInput
 from dfbench.hookspecs import NO_IMAGES
 from dfbench.process.supervision import Supervision
 from dfbench.reporting.cells import NONE, short
+from dfbench.reporting.event_log import EventLog, check_log_folder
 from dfbench.reporting.rerankings import MARK, reranking_notes
 from dfbench.reporting.tables.layout import Layout
 from dfbench.reporting.tables.printing import print_layouts
@@ -73,6 +75,13 @@ def _read_config(ctx: click.Context, param: click.Parameter, file: Path | None) 
 @request_option(DataChoice, "data_root")
 @click.option("--alone", is_flag=True, help="Run only this method, without the context methods.")
 @click.option("--force", is_flag=True, help="Repeat a run that is already recorded.")
+@click.option(
+    "--log-dir",
+    type=AbsolutePath(file_okay=False),
+    metavar="DIR",
+    help="Also write training curves and generated pairs to a folder in DIR for TensorBoard while "
+    "the run trains (extra: tensorboard). See also: dfbench watch.",
+)
 @request_options(Limits)
 @plugin_options
 @request_options(Places)
@@ -82,6 +91,7 @@ def run(
     config: RunFile | None,
     alone: bool,
     force: bool,
+    log_dir: Path | None,
     plugin_files: tuple[Path, ...],
     plugins_dir: Path | None,
     form: str,
@@ -96,11 +106,19 @@ def run(
         options["settings"] = {**config.settings, **options["settings"]}
         plugin_files = (*config.plugins, *plugin_files)
     request, limits = read_options(options, plugin_sources(plugin_files, plugins_dir))
-    _run(request, Supervision(limits), alone=alone, force=force, form=form)
+    if log_dir is not None:
+        check_log_folder(log_dir)
+    _run(request, Supervision(limits), log_dir, alone=alone, force=force, form=form)
 
 
 def _run(
-    request: RunRequest, supervision: Supervision, *, alone: bool, force: bool, form: str
+    request: RunRequest,
+    supervision: Supervision,
+    log_dir: Path | None,
+    *,
+    alone: bool,
+    force: bool,
+    form: str,
 ) -> None:
     # Before anything that takes time, so that the user sees at once that it runs.
     note(f"{request.method} on {request.data.name}: loading plugins and data")
@@ -121,12 +139,16 @@ def _run(
     pin_numerics(plans[-1].session.threads, request.seed)
     for line in plans[-1].notes:
         note(line)
+    log = nullcontext() if log_dir is None else EventLog(log_dir, plans[-1].folder)
     if unscored:
-        _fit(plans[-1], supervision, force=force, form=form)
+        with log:
+            _fit(plans[-1], supervision, force=force, form=form)
         return
-    finished = [
-        execute(plan, force=force and plan is plans[-1], supervision=supervision) for plan in plans
-    ]
+    with log:
+        finished = [
+            execute(plan, force=force and plan is plans[-1], supervision=supervision)
+            for plan in plans
+        ]
     rerankings = [
         add_rerankings(plan, run.record, run.folder, supervision)
         for plan, run in zip(plans, finished, strict=True)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
 import pickle
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -15,7 +16,7 @@ import torch
 
 from dfbench.errors import PluginFault
 from dfbench.system.console import note
-from dfbench.system.files import atomic_path, write_json
+from dfbench.system.files import atomic_path, write_json, writing
 
 _SUFFIX = ".checkpoint"
 _MAGIC = b"DFBCKPT1"
@@ -58,6 +59,24 @@ class Checkpoints:
         """Write the loop's curves next to its checkpoints; they are kept when these are removed."""
         write_json(self.folder / f"{self.name}.curves.json", curves)
 
+    def begin_live(self, loop: str, steps: int, points: Sequence[Mapping[str, Any]]) -> None:
+        """Begin the file of curves that grows during training, with the points before a resumption.
+
+        JSON lines: first the loop and its number of steps, then for each step its values by name.
+        """
+        with atomic_path(self._live) as temporary:
+            temporary.write_text(_lines([{"loop": loop, "steps": steps}, *points]), "utf-8")
+
+    def add_live(self, points: Sequence[Mapping[str, Any]]) -> None:
+        """Append points to the file that `begin_live` began. Raises `FileFault`."""
+        if points:
+            with writing(self._live), self._live.open("a", encoding="utf-8") as file:
+                file.write(_lines(points))
+
+    @property
+    def _live(self) -> Path:
+        return self.folder / f"{self.name}.curves.jsonl"
+
     def load(self) -> tuple[int, dict[str, Any]] | None:
         """Step and state of the newest valid checkpoint; None if there is none.
 
@@ -90,6 +109,10 @@ class Checkpoints:
                 f"the state of loop {self.name!r} contains {what}; allowed: tensors, numbers, "
                 "strings and containers of these"
             ) from fault
+
+
+def _lines(points: Sequence[Mapping[str, Any]]) -> str:
+    return "".join(f"{json.dumps(point, allow_nan=False)}\n" for point in points)
 
 
 def drop_checkpoints(folder: Path) -> None:

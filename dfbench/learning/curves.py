@@ -20,6 +20,7 @@ class Curves:
     def __init__(self) -> None:
         self._points: dict[str, list[tuple[int, float]]] = {}
         self._unread: list[tuple[str, int, Value]] = []
+        self._new: list[tuple[str, int, float]] = []
 
     def add(self, step: int, values: Mapping[str, Value]) -> None:
         """Add a point to the curve of each name."""
@@ -30,8 +31,15 @@ class Curves:
         values = read_numbers([value for *_, value in self._unread])
         for (name, step, _), value in zip(self._unread, values, strict=True):
             self._points.setdefault(name, []).append((step, value))
+            self._new.append((name, step, value))
         self._unread.clear()
         return self._points
+
+    def read_new(self) -> list[tuple[str, int, float]]:
+        """Name, step and value of each point since the last call; waits for the device."""
+        self.read()
+        new, self._new = self._new, []
+        return new
 
     def extend(self, points: Mapping[str, Sequence[tuple[int, float]]]) -> None:
         """Continue from points returned by `read`."""

@@ -13,7 +13,7 @@ mean; gradients that are read before are those of one process.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -178,6 +178,16 @@ class GroupCheckpoints(Checkpoints):
         """Write the curves, if this process leads."""
         if self.group.leads:
             super().save_curves(curves)
+
+    def begin_live(self, loop: str, steps: int, points: Sequence[Mapping[str, Any]]) -> None:
+        """Begin the file of curves, if this process leads."""
+        if self.group.leads:
+            super().begin_live(loop, steps, points)
+
+    def add_live(self, points: Sequence[Mapping[str, Any]]) -> None:
+        """Append points to the file of curves, if this process leads."""
+        if self.group.leads:
+            super().add_live(points)
 
     def load(self) -> tuple[int, dict[str, Any]] | None:
         """The same step and state for all. Raises `DfbenchError` if processes find others."""

@@ -67,6 +67,8 @@ class GlobalRandomState:
 CHECKPOINT_SECONDS = 30.0
 """Time between two checkpoints: the most that an interrupted run loses."""
 _LOOK_SECONDS = 0.25
+_LIVE_SECONDS = 1.0
+"""Time between two additions to the file of curves that can be followed."""
 _FORMAT = 2
 """Incremented when the names in checkpoint states change."""
 _UNSAFE = re.compile(r"[^A-Za-z0-9. -]+")
@@ -126,7 +128,9 @@ class TrainingLoop:
 
     def __iter__(self) -> Iterator[int]:
         start = self._resume()
-        saved = looked = time.monotonic()
+        resumed = _by_step((n, *point) for n, some in self._curves.read().items() for point in some)
+        self._checkpoints.begin_live(self.description, self.steps, resumed)
+        saved = looked = told = time.monotonic()
         with progress(self.description, self.steps) as advance:
             advance(start)
             for step in range(start, self.steps):
@@ -137,11 +141,15 @@ class TrainingLoop:
                 if now - looked >= _LOOK_SECONDS:
                     self._losses.check()
                     looked = now
+                if now - told >= _LIVE_SECONDS:
+                    self._checkpoints.add_live(_by_step(self._curves.read_new()))
+                    told = now
                 if step + 1 < self.steps and now - saved >= self._seconds:
                     self.save(step + 1)
                     saved = time.monotonic()
         if start < self.steps:
             self.save(self.steps)
+        self._checkpoints.add_live(_by_step(self._curves.read_new()))
         self._checkpoints.save_curves(_finite(self._curves.read()))
 
     def log(
@@ -227,3 +235,11 @@ def _finite(curves: Mapping[str, list[tuple[int, float]]]) -> dict[str, Any]:
         name: [(step, value if isfinite(value) else None) for step, value in points]
         for name, points in curves.items()
     }
+
+
+def _by_step(points: Iterable[tuple[str, int, float]]) -> list[dict[str, Any]]:
+    """Name, step and value of each point, as one object per step for JSON, ascending."""
+    found: dict[int, dict[str, float | None]] = {}
+    for name, step, value in points:
+        found.setdefault(step, {})[name] = value if isfinite(value) else None
+    return [{"step": step, "values": found[step]} for step in sorted(found)]

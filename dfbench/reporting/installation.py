@@ -26,7 +26,10 @@ from dfbench.system.machine import available_cores
 
 _Result = TypeVar("_Result")
 
-_EXTRAS = ("timm", "onnx", "onnxruntime", "ray", "pyarrow", "torchmetrics", "faiss-cpu")
+_EXTRAS = (
+    *("timm", "onnx", "onnxruntime", "ray", "pyarrow", "tensorboard"),
+    *("torchmetrics", "faiss-cpu"),
+)
 """Distributions of optional extras, and of test references."""
 _TOLD = ("name", "distribution", "version", "state", "origin", "error", "place")
 

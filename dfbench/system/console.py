@@ -105,6 +105,16 @@ def transfer(description: str, total: int | None) -> Iterator[Advance]:
         yield advance
 
 
+@contextmanager
+def refreshed() -> Iterator[Callable[[str], None]]:
+    """A text on a terminal that the next one replaces; it is removed at the end."""
+    from rich.live import Live
+    from rich.text import Text
+
+    with Live(console=output(), auto_refresh=False, transient=True) as live:
+        yield lambda text: live.update(Text(text), refresh=True)
+
+
 def _console(stream: Output) -> Console:
     from rich.console import Console
 

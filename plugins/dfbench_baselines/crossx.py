@@ -113,7 +113,10 @@ class Game:
         self.draws = setting.generator("pool")
 
     def play(self) -> None:
-        """Play all turns; writes the pool and pictures of its newest pairs to the run's folder."""
+        """Play all turns; writes the pool and pictures of its newest pairs to the run's folder.
+
+        The pairs by class are also pictured at the beginning of each round of the students.
+        """
         turns = schedule(self.config, self.setting.budget.steps)
         warm_up = turns.index("students") if "students" in turns else len(turns)
         immature = min(self.config.estimator_steps // 10, warm_up - 1)
@@ -126,6 +129,8 @@ class Game:
         loop = self.setting.loop("crossx", len(turns), state)
         for step in loop:
             if turns[step] == "students":
+                if turns[step - 1] != "students":
+                    pictures.save_pairs_by_class(self.setting, self._newest())
                 losses = {"students": self.students.step(self._draw())}
                 loop.log(_LOG_EVERY, losses)
             else:
@@ -146,8 +151,11 @@ class Game:
         self.students.requires_grad_(True)
         return estimate
 
+    def _newest(self) -> Pairs:
+        return self.pool.newest(_SHOWN_BATCHES * self.config.estimator_batch)
+
     def _show(self) -> None:
-        newest = self.pool.newest(_SHOWN_BATCHES * self.config.estimator_batch)
+        newest = self._newest()
         self.setting.artefacts.save_pairs(*self.pool.stored())
         pictures.save_pairs_by_class(self.setting, newest)
         pictures.save_hardest_pairs(self.setting, self.students, newest)

@@ -5,6 +5,7 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -278,7 +279,7 @@ def test_loss_of_the_last_step_is_looked_at_too(tmp_path: Path) -> None:
 
     with pytest.raises(Diverged, match="loss 'a' of loop 'fit' is inf at step 1 of 2"):
         run()
-    assert list(tmp_path.iterdir()) == []
+    assert [file.name for file in tmp_path.iterdir()] == ["fit.curves.jsonl"]
 
 
 class Odd:
@@ -294,7 +295,7 @@ class Odd:
 def test_state_that_is_more_than_data_is_refused_when_it_is_saved(tmp_path: Path) -> None:
     with pytest.raises(PluginFault, match=r"state of loop 'odd' contains \S*Fit; allowed: tensors"):
         list(_loops(tmp_path).new("odd", 1, {"odd": Odd()}))
-    assert list(tmp_path.iterdir()) == []
+    assert [file.name for file in tmp_path.iterdir()] == ["odd.curves.jsonl"]
 
 
 def test_checkpoint_cannot_run_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -327,3 +328,47 @@ def test_full_disk_keeps_the_checkpoints_before(
     with pytest.raises(DiskFull):
         loop.save(6)
     assert {file: file.read_bytes() for file in tmp_path.iterdir()} == before
+
+
+def _live(folder: Path) -> list[Any]:
+    lines = (folder / "fit.curves.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def test_curves_grow_while_a_loop_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dfbench.learning.loop._LIVE_SECONDS", 0.0)
+    loop = Loops(tmp_path).new("fit", 3, {})
+    for step in loop:
+        head, *points = _live(tmp_path)
+        assert head == {"loop": "fit", "steps": 3}
+        assert [point["step"] for point in points] == list(range(step))
+        loop.log(1, {"loss": float("nan") if step == 1 else 1.0 / (1 + step)})
+        loop.log(2, {"rate": torch.tensor(0.5)})
+    _, *points = _live(tmp_path)
+    assert points == [
+        {"step": 0, "values": {"loss": 1.0, "rate": 0.5}},
+        {"step": 1, "values": {"loss": None}},
+        {"step": 2, "values": {"loss": 1 / 3, "rate": 0.5}},
+    ]
+
+
+def test_a_resumed_loop_continues_its_live_curves_from_its_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dfbench.learning.loop._LIVE_SECONDS", 0.0)
+
+    def run(stop: int | None, seconds: float) -> None:
+        loop = Loops(tmp_path, checkpoint_seconds=seconds).new("fit", 6, {})
+        for step in loop:
+            loop.log(1, {"loss": float(step)})
+            if step == 1:
+                loop.save(2)
+            if step == stop:
+                raise KilledError
+
+    with pytest.raises(KilledError):
+        run(4, 1e6)
+    assert [point["step"] for point in _live(tmp_path)[1:]] == [0, 1, 2, 3]
+    run(None, 1e6)
+    steps = [(point["step"], point["values"]["loss"]) for point in _live(tmp_path)[1:]]
+    assert steps == [(step, float(step)) for step in range(6)]

@@ -24,7 +24,7 @@ _MOST_NAMED = 5
 
 
 @dataclass(frozen=True)
-class Holding:
+class StoredItem:
     """A run folder, or a file or folder of the cache."""
 
     name: str
@@ -38,22 +38,22 @@ class Holding:
 
 
 @dataclass(frozen=True)
-class Holdings:
+class StoredItems:
     """Everything in both folders."""
 
-    items: tuple[Holding, ...]
+    items: tuple[StoredItem, ...]
     records: int
     unreadable: tuple[str, ...]
     """Files among the records that cannot be read."""
 
-    def named(self, names: Iterable[str]) -> list[Holding]:
+    def named(self, names: Iterable[str]) -> list[StoredItem]:
         """The items whose names these are, or unique beginnings of them.
 
         Raises `UnknownName`, and `InvalidInput` for the beginning of several names.
         """
         return list({item.name: item for name in names for item in [self._one(name)]}.values())
 
-    def _one(self, name: str) -> Holding:
+    def _one(self, name: str) -> StoredItem:
         found = [item for item in self.items if item.name.startswith(name.rstrip("/"))]
         exact = [item for item in found if item.name == name.rstrip("/")]
         if exact or len(found) == 1:
@@ -67,7 +67,7 @@ class Holdings:
             "them: dfbench clean"
         )
 
-    def unneeded(self, before: float | None = None) -> list[Holding]:
+    def unneeded(self, before: float | None = None) -> list[StoredItem]:
         """The items that no record needs, last changed before a time (seconds since the epoch)."""
         return [
             item
@@ -75,7 +75,7 @@ class Holdings:
             if not item.needed and (before is None or item.use.newest < before)
         ]
 
-    def check_removable(self, chosen: Sequence[Holding], *, named: bool, results: Path) -> None:
+    def check_removable(self, chosen: Sequence[StoredItem], *, named: bool, results: Path) -> None:
         """Raise `InvalidInput` for a run in progress, or if what records need is not known."""
         running = [item.name for item in self.items if item.status == RUNNING]
         for item in chosen:
@@ -102,15 +102,15 @@ class Holdings:
             )
 
 
-def holdings(results: Path, runs: Path, cache: Path) -> Holdings:
+def stored_items(results: Path, runs: Path, cache: Path) -> StoredItems:
     """Look through both folders; nothing is changed. Raises `FileFault` for an unreadable one."""
     store = ResultStore(results)
     records = list(store)
     items = [*_runs(runs, records), *_cache(cache, records)]
-    return Holdings(tuple(items), len(records), tuple(map(str, store.problems)))
+    return StoredItems(tuple(items), len(records), tuple(map(str, store.problems)))
 
 
-def remove(item: Holding) -> None:
+def remove(item: StoredItem) -> None:
     """Delete an item; a link is removed, not what it leads to. Raises `FileFault`."""
     with writing(item.path.parent):
         if item.path.is_dir() and not item.path.is_symlink():
@@ -119,7 +119,7 @@ def remove(item: Holding) -> None:
             item.path.unlink(missing_ok=True)
 
 
-def _runs(runs: Path, records: Sequence[Record]) -> Iterator[Holding]:
+def _runs(runs: Path, records: Sequence[Record]) -> Iterator[StoredItem]:
     needing: dict[str, int] = {}
     for record in records:
         key = fit_key(record.fit_id)
@@ -132,7 +132,7 @@ def _runs(runs: Path, records: Sequence[Record]) -> Iterator[Holding]:
                 status = RUNNING if held(folder) else _records(count) or _state(folder)
                 name = f"runs/{dataset.name}/{folder.name}"
                 needed = bool(count) or status == RUNNING
-                yield Holding(name, folder, disk_use(folder), status, needed)
+                yield StoredItem(name, folder, disk_use(folder), status, needed)
 
 
 def _state(folder: Path) -> str:
@@ -146,14 +146,14 @@ def _records(count: int) -> str:
     return f"{count} {'record' if count == 1 else 'records'}" if count else ""
 
 
-def _cache(cache: Path, records: Sequence[Record]) -> Iterator[Holding]:
+def _cache(cache: Path, records: Sequence[Record]) -> Iterator[StoredItem]:
     for entry in entries(cache):
         parts = entries(entry) if entry.is_dir() and not entry.is_symlink() else [entry]
         for part in parts:
             if not part.name.startswith("."):
                 status, needed = _status(part, cache, records)
                 name = str(part.relative_to(cache))
-                yield Holding(name, part, disk_use(part), status, needed)
+                yield StoredItem(name, part, disk_use(part), status, needed)
 
 
 def _status(part: Path, cache: Path, records: Sequence[Record]) -> tuple[str, bool]:
