@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
 from numbers import Integral
 
 
@@ -49,6 +49,21 @@ def unknown_name(kind: str, given: str, allowed: Iterable[str], remedy: str) -> 
     )
 
 
+def unknown_beginning(kind: str, given: str, names: Iterable[str], remedy: str) -> UnknownName:
+    """The error for a text that no name begins with, of names too many to list.
+
+    >>> print(unknown_beginning("run", "crosx", ["crossx-s0-1f", "mib-s0-2a"], "dfbench table"))
+    unknown run 'crosx'; nearest: crossx-s0-1f, mib-s0-2a; allowed: the beginning of a name (see: dfbench table)
+    """  # noqa: E501  # the doctest's output is one line
+    likeness = {name: SequenceMatcher(None, given, name[: len(given)]).ratio() for name in names}
+    nearest = sorted(likeness, key=lambda name: (-likeness[name], name))[:_NEAREST]
+    return UnknownName(
+        f"unknown {kind} {given!r}; nearest: {', '.join(nearest) or 'none'}; allowed: the beginning "
+        f"of a name (see: {remedy})"
+    )
+
+
+_NEAREST = 3
 LARGEST_SEED = 2**63 - 1
 """The largest integer that all random generators and file formats in use support."""
 MOST_THREADS = 4096

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from dfbench.errors import InvalidInput, unknown_name
+from dfbench.errors import InvalidInput, unknown_beginning
 from dfbench.process.messages import TRAINING_FOLDER
 from dfbench.records.state import STATE_FILE, held
 from dfbench.system.files import entries
@@ -208,7 +208,7 @@ def started_run(named: str, runs: Path) -> Path:
         if named and (name.startswith(named) or name.rpartition("-")[2].startswith(named))
     ]
     if not found:
-        raise unknown_name("run", named, known, "dfbench table, or --runs for another folder")
+        raise unknown_beginning("run", named, known, "dfbench table, or --runs for another folder")
     chosen = found if len(found) == 1 else [folder for folder in found if held(folder)]
     if len(chosen) != 1:
         names = ", ".join(folder.name for folder in found[:_MOST_NAMED])

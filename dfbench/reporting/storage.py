@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dfbench.datasets.cifar_quickdraw.source import home_folder
-from dfbench.errors import InvalidInput, unknown_name
+from dfbench.errors import InvalidInput, unknown_beginning
 from dfbench.records.record import Record
 from dfbench.records.state import STATE_FILE, held, read_state
 from dfbench.records.store import ResultStore, fit_key
@@ -59,7 +59,7 @@ class StoredItems:
         if exact or len(found) == 1:
             return (exact or found)[0]
         if not found:
-            raise unknown_name("item", name, (i.name for i in self.items), "dfbench clean")
+            raise unknown_beginning("item", name, (i.name for i in self.items), "dfbench clean")
         some = ", ".join(item.name for item in found[:_MOST_NAMED])
         raise InvalidInput(
             f"{name!r} is the beginning of {len(found)} names ({some}"

@@ -171,7 +171,7 @@ def test_a_link_is_removed_and_not_what_it_leads_to(bench: CommandLine, clean: C
         (["runs", "--unused"], "'runs' with --unused; allowed: either names or --unused"),
         (["runs", "--older-than", "3"], "'runs' with --older-than"),
         (["runs/sketchy"], "'runs/sketchy' is the beginning of 2 names"),
-        (["images/shape.pack"], "did you mean 'images/shapes.pack'?"),
+        (["images/shape.pack"], "unknown item 'images/shape.pack'; nearest: images/shapes.pack"),
         (["runs/notes"], "unknown item 'runs/notes'"),
     ],
 )
