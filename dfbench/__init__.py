@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from dfbench.method import Method, MethodConfig, Setting
     from dfbench.need import Need
     from dfbench.networks import Encoders
-    from dfbench.retrieval import load
+    from dfbench.retrieval import PhotoIndex, load
 
 __all__ = [
     "DatasetSpec",
@@ -40,6 +40,7 @@ __all__ = [
     "MetricSpec",
     "Need",
     "NetworkSpec",
+    "PhotoIndex",
     "Reranker",
     "RerankerConfig",
     "RerankerSpec",
@@ -63,6 +64,7 @@ _LAZY = {
     "Setting": "dfbench.method",
     "evaluate": "dfbench.evaluation",
     "evaluate_models": "dfbench.evaluation",
+    "PhotoIndex": "dfbench.retrieval",
     "load": "dfbench.retrieval",
     "run": "dfbench.interface",
     "table": "dfbench.interface",

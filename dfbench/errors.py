@@ -58,8 +58,8 @@ def unknown_beginning(kind: str, given: str, names: Iterable[str], remedy: str) 
     likeness = {name: SequenceMatcher(None, given, name[: len(given)]).ratio() for name in names}
     nearest = sorted(likeness, key=lambda name: (-likeness[name], name))[:_NEAREST]
     return UnknownName(
-        f"unknown {kind} {given!r}; nearest: {', '.join(nearest) or 'none'}; allowed: the beginning "
-        f"of a name (see: {remedy})"
+        f"unknown {kind} {given!r}; nearest: {', '.join(nearest) or 'none'}; allowed: the "
+        f"beginning of a name (see: {remedy})"
     )
 
 

@@ -39,10 +39,12 @@ if TYPE_CHECKING:
 @gallery_option
 @click.option(
     "--sketch",
+    "sketches",
     type=AbsolutePath(),
     required=True,
+    multiple=True,
     metavar="FILE",
-    help="Image of the sketch: dark strokes on white.",
+    help="Image of a sketch: dark strokes on white; may be repeated.",
 )
 @click.option(
     "-k",
@@ -59,7 +61,7 @@ if TYPE_CHECKING:
     "sheet",
     type=AbsolutePath(dir_okay=False),
     metavar="FILE",
-    help="Save a picture of the sketch and its photos: FILE.png, .jpg or .webp.",
+    help="Save a picture of each sketch and its photos: FILE.png, .jpg or .webp.",
 )
 @approximate_option
 @click.option(
@@ -79,7 +81,7 @@ def query(
     *,
     named: str,
     gallery: Path,
-    sketch: Path,
+    sketches: tuple[Path, ...],
     count: int,
     sheet: Path | None,
     approximate: bool,
@@ -95,13 +97,54 @@ def query(
 ) -> None:
     """Rank your own photos for a sketch, with the encoders of a finished run.
 
-    Photo embeddings are cached: only new and changed files are embedded.
+    Photo embeddings are cached: only new and changed files are embedded. With several sketches,
+    JSON is a list of objects with the sketch and its photos.
     """
     from dfbench.reporting.tables.printing import print_layouts
     from dfbench.retrieval import find_run, load, open_gallery, ranked, reranked
-    from dfbench.retrieval.approximate import check_installed, open_index
+    from dfbench.retrieval.approximate import open_index
     from dfbench.retrieval.search import read_sketch
-    from dfbench.retrieval.sheet import check_sheet, save_sheet
+    from dfbench.retrieval.sheet import check_sheet, save_sheets
+
+    _check_search(approximate=approximate, rerank=rerank)
+    if sheet is not None:
+        check_sheet(sheet)
+    stage = None
+    if rerank is not None:
+        stage = rerank_stage(rerank, plugin_sources(plugin_files, plugins_dir), **limits)
+    model = load(find_run(named, results, runs).folder, device=device)
+    drawings = [read_sketch(sketch, model.about.image_size) for sketch in sketches]
+    photos = open_gallery(gallery, model, cache)
+    note_left_out(photos.left_out)
+    similarity = model.about.similarity
+    index = open_index(photos, similarity) if approximate else None
+    found: list[tuple[Path, Sequence[Hit]]] = []
+    tables: list[Layout] = []
+    for sketch, drawing in zip(sketches, drawings, strict=True):
+        for line in drawing.notes:
+            note(f"{sketch.name}: {line}" if len(sketches) > 1 else line)
+        if stage is None:
+            hits = ranked(model, photos, drawing.pixels, count, index)
+            table = _plain(hits, similarity)
+        else:
+            again = reranked(model, photos, drawing.pixels, count, stage)
+            table = _reranked(again, similarity, stage.reranker)
+            hits = [replace(one.hit, score=one.score) for one in again]
+        title = f"{sketch.name}: {len(hits)} of {len(photos)} photos{table.title}"
+        tables.append(replace(table, title=title))
+        found.append((sketch, hits))
+    if form == "json":
+        print_json(_content(sketches, tables))
+    else:
+        print_layouts(tables, form)
+    if sheet is not None:
+        save_sheets(sheet, photos, found, "" if stage is None else stage.reranker.label)
+        note(f"picture: {sheet}")
+
+
+def _check_search(*, approximate: bool, rerank: str | None) -> None:
+    """Raise `InvalidInput` for both ways at once, `DfbenchError` without the library of one."""
+    from dfbench.retrieval.approximate import check_installed
 
     if approximate and rerank is not None:
         raise InvalidInput(
@@ -109,34 +152,17 @@ def query(
         )
     if approximate:
         check_installed()
-    if sheet is not None:
-        check_sheet(sheet)
-    stage = None
-    if rerank is not None:
-        stage = rerank_stage(rerank, plugin_sources(plugin_files, plugins_dir), **limits)
-    model = load(find_run(named, results, runs).folder, device=device)
-    drawing = read_sketch(sketch, model.about.image_size)
-    photos = open_gallery(gallery, model, cache)
-    note_left_out(photos.left_out)
-    for line in drawing.notes:
-        note(line)
-    similarity = model.about.similarity
-    if stage is None:
-        index = open_index(photos, similarity) if approximate else None
-        hits = ranked(model, photos, drawing.pixels, count, index)
-        table = _plain(hits, similarity)
-    else:
-        again = reranked(model, photos, drawing.pixels, count, stage)
-        table = _reranked(again, similarity, stage.reranker)
-        hits = [replace(one.hit, score=one.score) for one in again]
-    if form == "json":
-        print_json(table.content["photos"])
-    else:
-        title = f"{sketch.name}: {len(hits)} of {len(photos)} photos{table.title}"
-        print_layouts([replace(table, title=title)], form)
-    if sheet is not None:
-        save_sheet(sheet, sketch, photos, hits, "" if stage is None else stage.reranker.label)
-        note(f"picture: {sheet}")
+
+
+def _content(sketches: Sequence[Path], tables: Sequence[Layout]) -> list[dict[str, Any]]:
+    """The photos of one sketch, or each of several sketches with its photos."""
+    if len(tables) == 1:
+        photos: list[dict[str, Any]] = tables[0].content["photos"]
+        return photos
+    return [
+        {"sketch": str(sketch), **table.content}
+        for sketch, table in zip(sketches, tables, strict=True)
+    ]
 
 
 def _plain(hits: Sequence[Hit], similarity: str) -> Layout:

@@ -5,7 +5,7 @@ from dfbench.retrieval.exporting import Export, export
 from dfbench.retrieval.gallery import Gallery, open_gallery
 from dfbench.retrieval.loading import FoundRun, find_run, load
 from dfbench.retrieval.model import Pictures, RerankStage, RetrievalModel
-from dfbench.retrieval.search import Hit, RerankedHit, ranked, reranked
+from dfbench.retrieval.search import Hit, PhotoIndex, RerankedHit, ranked, reranked
 
 __all__ = [
     "Card",
@@ -13,6 +13,7 @@ __all__ = [
     "FoundRun",
     "Gallery",
     "Hit",
+    "PhotoIndex",
     "Pictures",
     "RerankStage",
     "RerankedHit",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import TypeAlias
+from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -13,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from dfbench.datasets.images.decoding import resized, squared
+from dfbench.datasets.images.decoding import decoded, resized, squared
 from dfbench.datasets.images.picture import UnreadableImageError
 from dfbench.defaults import chosen_plugins, chosen_plugins_folder
 from dfbench.errors import InvalidInput
@@ -30,8 +32,10 @@ from dfbench.records.encoders_file import WrittenEncoders
 from dfbench.request import Limits
 from dfbench.system.machine import available_cores
 
-Pictures: TypeAlias = NDArray[np.uint8] | Tensor | Image.Image | Sequence[Image.Image]
-"""A uint8 batch `[N, C, H, W]` with C 1 or 3, one image, or several images of any sizes."""
+Picture: TypeAlias = Image.Image | str | os.PathLike[str]
+"""An image of any size, or the path of its file."""
+Pictures: TypeAlias = NDArray[Any] | Tensor | Picture | Sequence[Picture]
+"""A batch `[N, C, H, W]` of uint8 or of floats in [0, 1], C 1 or 3; one picture, or several."""
 _CHANNELS = (1, 3)
 
 
@@ -59,7 +63,8 @@ class RetrievalModel:
         They are on the unit sphere for methods that train; features, logits and posteriors of
         teachers are raw, and `rank` compares them as in the run. The EXIF orientation of images is
         applied, and they are put on white and resized to a square of `image_size` pixels by
-        Pillow's bicubic filter. Embeddings do not depend on other images in the batch.
+        Pillow's bicubic filter. Floats are rounded to 8 bits. Embeddings do not depend on other
+        images in the batch.
 
         Raises `InvalidInput` for invalid images.
         """
@@ -145,7 +150,7 @@ class RetrievalModel:
 def _batches(pictures: Pictures, size: int) -> Iterator[NDArray[np.uint8]]:
     """Batches `[B, C, size, size]` of the same size as in the evaluation."""
     most = batch_of(size)
-    if isinstance(pictures, Image.Image):
+    if isinstance(pictures, Image.Image | str | os.PathLike):
         yield _picture(pictures, size)[None]
         return
     if isinstance(pictures, np.ndarray | Tensor):
@@ -159,10 +164,12 @@ def _batches(pictures: Pictures, size: int) -> Iterator[NDArray[np.uint8]]:
 
 
 def _picture(picture: object, size: int) -> NDArray[np.uint8]:
+    if isinstance(picture, str | os.PathLike):
+        return _from_file(Path(os.fsdecode(picture)).expanduser(), size)
     if not isinstance(picture, Image.Image):
         raise InvalidInput(
-            f"{type(picture).__name__} among the images; allowed: PIL images, or one uint8 array "
-            "[N, C, H, W]"
+            f"{type(picture).__name__} among the images; allowed: PIL images and paths, or one "
+            "array [N, C, H, W]"
         )
     try:
         return squared(picture, size)
@@ -170,11 +177,35 @@ def _picture(picture: object, size: int) -> NDArray[np.uint8]:
         raise InvalidInput(f"an image cannot be encoded: {fault}") from fault
 
 
-def _checked(batch: NDArray[np.uint8] | Tensor) -> NDArray[np.uint8]:
-    array = batch.numpy(force=True) if isinstance(batch, Tensor) else batch
-    if array.dtype != np.uint8 or array.ndim != 4 or array.shape[1] not in _CHANNELS:
+def _from_file(file: Path, size: int) -> NDArray[np.uint8]:
+    try:
+        return decoded(file, size)
+    except UnreadableImageError as fault:
         raise InvalidInput(
-            f"{array.dtype} {list(array.shape)} for a batch of images; allowed: uint8 "
-            "[N, C, H, W] with 1 or 3 channels, 0 to 255"
+            f"{str(file)!r} cannot be read ({fault}); allowed: an image file such as .png or .jpg"
+        ) from fault
+
+
+def _checked(batch: NDArray[Any] | Tensor) -> NDArray[np.uint8]:
+    if isinstance(batch, Tensor):
+        # numpy has no bfloat16, and half precision would round again.
+        batch = (batch.float() if batch.is_floating_point() else batch).numpy(force=True)
+    floats = np.issubdtype(batch.dtype, np.floating)
+    if (
+        not (floats or batch.dtype == np.uint8)
+        or batch.ndim != 4
+        or batch.shape[1] not in _CHANNELS
+    ):
+        raise InvalidInput(
+            f"{batch.dtype} {list(batch.shape)} for a batch of images; allowed: [N, C, H, W] with "
+            "1 or 3 channels, uint8 from 0 to 255 or floats from 0 to 1"
         )
-    return array
+    if not floats:
+        return batch
+    low, high = float(batch.min(initial=0)), float(batch.max(initial=0))
+    if not (low >= 0 and high <= 1):
+        raise InvalidInput(
+            f"values from {low:g} to {high:g} in a batch of {batch.dtype}; allowed: floats from 0 "
+            "to 1, not normalised, or uint8 from 0 to 255"
+        )
+    return np.asarray(np.rint(batch * 255), np.uint8)

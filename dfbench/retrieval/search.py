@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,10 +11,12 @@ from numpy.typing import NDArray
 
 from dfbench.datasets.images.decoding import decoded
 from dfbench.datasets.images.picture import UnreadableImageError
+from dfbench.defaults import chosen_cache
 from dfbench.errors import InvalidInput
 from dfbench.retrieval.approximate import ApproximateIndex
-from dfbench.retrieval.gallery import Gallery
+from dfbench.retrieval.gallery import Gallery, open_gallery
 from dfbench.retrieval.model import Pictures, RerankStage, RetrievalModel
+from dfbench.system.files import absolute
 
 _BLOCK = 16_384
 """Photos scored at a time."""
@@ -77,7 +80,17 @@ def ranked(
     With an index, those nearest among the photos that it proposes. Ties are broken by path. Raises
     `InvalidInput` for a sketch that cannot be used as a query.
     """
-    query = model.encode_sketches(sketch)
+    return _nearest(model, gallery, model.encode_sketches(sketch), k, index)
+
+
+def _nearest(
+    model: RetrievalModel,
+    gallery: Gallery,
+    query: NDArray[np.float32],
+    k: int,
+    index: ApproximateIndex | None = None,
+) -> list[Hit]:
+    """The photos nearest to one embedding `[1, D]`; see `ranked`."""
     similarity = model.about.similarity
     if index is None:
         scores, error = _scores(query[0], gallery.embeddings, similarity)
@@ -88,6 +101,54 @@ def ranked(
         scores, _ = _scores(query[0], gallery.embeddings[near], similarity)
     best = model.rank(query, gallery.embeddings[near], min(k, len(near)))[0]
     return [Hit(int(near[i]), gallery.names[near[i]], float(scores[i])) for i in best]
+
+
+@dataclass(frozen=True)
+class PhotoIndex:
+    """The photos in a folder, to be searched for sketches.
+
+    >>> index = PhotoIndex.open("~/Pictures", model)  # doctest: +SKIP
+    >>> for hits in index.search(["cat.png", "house.png"], k=5):  # doctest: +SKIP
+    ...     print([hit.name for hit in hits])
+    """
+
+    model: RetrievalModel
+    gallery: Gallery
+
+    @classmethod
+    def open(
+        cls,
+        folder: str | os.PathLike[str],
+        model: RetrievalModel,
+        *,
+        cache: str | os.PathLike[str] | None = None,
+    ) -> PhotoIndex:
+        """The index of all images in a folder and its subfolders.
+
+        Embeddings are cached in `cache`, by default the user's cache folder, so that only new and
+        changed files are embedded. Raises `InvalidInput` for a path that is not a folder or has no
+        readable image, `FileFault` if the cache cannot be written to.
+        """
+        place = chosen_cache() if cache is None else Path(cache).expanduser()
+        return cls(model, open_gallery(Path(folder).expanduser(), model, absolute(place)))
+
+    def __len__(self) -> int:
+        return len(self.gallery)
+
+    def search(self, sketches: Pictures, k: int = 10) -> list[list[Hit]]:
+        """For each sketch its k nearest photos (or all, if there are fewer), best first.
+
+        Ties are broken by path. Raises `InvalidInput` for sketches that cannot be read or ranked,
+        and for k below 1.
+        """
+        if k < 1:
+            raise InvalidInput(f"k is {k}; allowed: a number of photos from 1")
+        queries = self.model.encode_sketches(sketches)
+        return [_nearest(self.model, self.gallery, row[None], k) for row in queries]
+
+    def file(self, hit: Hit) -> Path:
+        """The file of a retrieved photo."""
+        return self.gallery.file(hit.index)
 
 
 def _candidates(nearness: NDArray[np.float32], error: float, k: int) -> NDArray[np.int64]:

@@ -57,7 +57,29 @@ def save_sheet(
     The label of a re-ranker is written below the name of the sketch. Raises the exceptions of
     `check_sheet`, and `InvalidInput` for a file that no longer exists.
     """
+    save_sheets(target, gallery, [(sketch, hits)], reranker)
+
+
+def save_sheets(
+    target: Path,
+    gallery: Gallery,
+    found: Sequence[tuple[Path, Sequence[Hit]]],
+    reranker: str = "",
+) -> None:
+    """Draw several sketches with their hits below each other; see `save_sheet`."""
     check_sheet(target)
+    parts = [_drawn(sketch, gallery, hits, reranker) for sketch, hits in found]
+    size = max(part.width for part in parts), sum(part.height for part in parts)
+    sheet = Image.new("RGB", size, "white")
+    y = 0
+    for part in parts:
+        sheet.paste(part, (0, y))
+        y += part.height
+    with atomic_path(target) as temporary:
+        sheet.save(temporary, format=FORMATS[target.suffix.lower()])
+
+
+def _drawn(sketch: Path, gallery: Gallery, hits: Sequence[Hit], reranker: str) -> Image.Image:
     columns = min(_COLUMNS, len(hits))
     rows = ceil(len(hits) / columns)
     left = _MARGIN + _CELL + 2 * _MARGIN
@@ -75,8 +97,7 @@ def save_sheet(
         at = left + place % columns * pitch[0], _MARGIN + place // columns * pitch[1]
         _paste(sheet, gallery.file(hit.index), at)
         _write(draw, (at[0], at[1] + _CELL), (f"{place + 1}   {hit.score:.3f}", hit.name))
-    with atomic_path(target) as temporary:
-        sheet.save(temporary, format=FORMATS[target.suffix.lower()])
+    return sheet
 
 
 def _paste(sheet: Image.Image, file: Path, at: tuple[int, int]) -> None:

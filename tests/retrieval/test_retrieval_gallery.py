@@ -220,6 +220,34 @@ def test_hits_are_the_nearest_photos_and_no_more_than_there_are(
     assert places["holiday/cup/0.png"] - places["again.PNG"] == 1  # tied: by path
 
 
+def test_an_index_finds_the_photos_of_several_sketches_at_once(
+    own_photos: Path, model: RetrievalModel, pictures: Path, tmp_path: Path
+) -> None:
+    index = dfbench.PhotoIndex.open(str(own_photos), model, cache=tmp_path)
+    sketches = [pictures / "sketch" / "sun" / "0.png", pictures / "sketch" / "cup" / "1.png"]
+    found = index.search(sketches, k=4)
+    assert (len(index), len(found), {len(hits) for hits in found}) == (10, 2, {4})
+    for sketch, hits in zip(sketches, found, strict=True):
+        alone = ranked(model, index.gallery, decoded(sketch, 32)[None], 4)
+        assert [hit.name for hit in hits] == [hit.name for hit in alone]
+        assert index.file(hits[0]) == own_photos / hits[0].name
+    ((best, *_),) = index.search(sketches[0], k=99)
+    assert best == index.search([sketches[0]])[0][0]
+
+
+@pytest.mark.parametrize("k", [0, -1])
+def test_an_index_refuses_wrong_requests(
+    own_photos: Path, model: RetrievalModel, tmp_path: Path, k: int
+) -> None:
+    index = dfbench.PhotoIndex.open(own_photos, model, cache=tmp_path)
+    with pytest.raises(InvalidInput, match=rf"k is {k}; allowed: a number of photos from 1"):
+        index.search(own_photos / "again.PNG", k=k)
+    with pytest.raises(InvalidInput, match=r"'none.png' cannot be read"):
+        index.search(["none.png"])
+    with pytest.raises(InvalidInput, match="allowed: a folder of photos"):
+        dfbench.PhotoIndex.open(own_photos / "nowhere", model, cache=tmp_path)
+
+
 @pytest.mark.parametrize("similarity", ["cosine", "inner", "euclidean"])
 def test_search_finds_the_photos_of_the_exact_ranking(
     model: RetrievalModel, monkeypatch: pytest.MonkeyPatch, similarity: str

@@ -60,16 +60,56 @@ def test_arrays_of_another_size_are_resized_and_grey_ones_are_taken(made: Made) 
     assert np.array_equal(model.encode_sketches(grey), model.encode_sketches(three))
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16, torch.bfloat16])
+def test_floats_from_0_to_1_embed_as_their_bytes(made: Made, dtype: torch.dtype) -> None:
+    model = dfbench.load(made[0])
+    bytes_ = np.where(BYTES < 128, 0, 255).astype(np.uint8)  # exact in every precision
+    floats = (torch.from_numpy(bytes_).double() / 255).to(dtype)
+    assert np.array_equal(model.encode_photos(floats), model.encode_photos(bytes_))
+
+
+def test_all_256_levels_of_float_tensors_and_arrays_are_those_of_bytes(made: Made) -> None:
+    model = dfbench.load(made[0])
+    levels = np.arange(256, dtype=np.uint8).repeat(12).reshape(1, 3, 32, 32)
+    expected = model.encode_sketches(levels)
+    assert np.array_equal(model.encode_sketches((levels / 255).astype(np.float32)), expected)
+    assert np.array_equal(model.encode_sketches(torch.from_numpy(levels) / 255), expected)
+    large = np.repeat(np.repeat(levels, 2, axis=2), 2, axis=3)
+    assert np.array_equal(model.encode_sketches(large / 255), model.encode_sketches(large))
+
+
+def test_paths_are_read_as_their_pictures(made: Made, tmp_path: Path) -> None:
+    model = dfbench.load(made[0])
+    files = [tmp_path / f"{number}.png" for number in range(3)]
+    for file, pixels in zip(files, BYTES, strict=False):
+        Image.fromarray(pixels.transpose(1, 2, 0)).save(file)
+    expected = model.encode_photos(BYTES[:3])
+    assert np.allclose(model.encode_photos(files), expected, atol=1e-6)
+    assert np.allclose(model.encode_photos([*map(str, files)]), expected, atol=1e-6)
+    assert np.allclose(model.encode_photos(str(files[0])), expected[:1], atol=1e-6)
+    with Image.open(files[2]) as picture:
+        mixed = model.encode_photos([files[1], picture])
+    assert np.allclose(mixed, expected[1:], atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("pictures", "told"),
     [
-        (BYTES / 255.0, "float64 [7, 3, 32, 32]"),
+        (BYTES / 1.0, "values from 0 to 255 in a batch of float64"),
+        (BYTES / 127.5 - 1, "values from -1 to 1 in a batch of float64"),
+        (np.full((1, 3, 32, 32), np.nan), "values from nan to nan in a batch of float64"),
+        (torch.full((1, 3, 32, 32), torch.inf), "to inf in a batch of float32"),
+        (BYTES[0] / 255.0, "float64 [3, 32, 32]"),
+        (BYTES.astype(np.int64), "int64 [7, 3, 32, 32]"),
+        (torch.ones(1, 3, 32, 32, dtype=torch.bool), "bool [1, 3, 32, 32]"),
         (BYTES[0], "uint8 [3, 32, 32]"),
         (BYTES.transpose(0, 2, 3, 1), "uint8 [7, 32, 32, 3]"),
-        (["photo.png"], "str among the images"),
+        (["nowhere.png"], "'nowhere.png' cannot be read"),
+        (Path("nowhere.png"), "'nowhere.png' cannot be read"),
+        (__file__, "cannot be read"),
+        ([3], "int among the images"),
         ([], "no images"),
     ],
-    ids=["floats", "one", "channels last", "names", "none"],
 )
 def test_what_is_no_picture_is_refused_with_what_is_allowed(
     pictures: Any, told: str, made: Made

@@ -45,6 +45,24 @@ def test_query_prints_ranked_photos_and_draws_them(query: Query, line: CommandLi
         assert f"{hit['score']:.3f}" in done.out
 
 
+def test_several_sketches_are_ranked_in_one_query(
+    query: Query, line: CommandLine, pictures: Path
+) -> None:
+    sheet = line.place / "sheet.png"
+    alone = query("-k", "2", "-o", str(sheet), "--format", "json").json
+    with Image.open(sheet) as picture:
+        width, height = picture.size
+    other = pictures / "sketch" / "sun" / "0.png"
+    both = query("-k", "2", "-o", str(sheet), "--sketch", str(other), "--format", "json").json
+    assert [Path(one["sketch"]).parent.name for one in both] == ["cup", "sun"]
+    assert both[0]["photos"] == alone
+    assert [hit["rank"] for hit in both[1]["photos"]] == [1, 2]
+    with Image.open(sheet) as picture:
+        assert picture.size == (width, 2 * height)
+    text = query("-k", "2", "--sketch", str(other)).out
+    assert text.index("1.png: 2 of 10 photos") < text.index("0.png: 2 of 10 photos")
+
+
 def test_unreadable_photos_are_named_and_counted(query: Query, own_photos: Path) -> None:
     for number in range(12):
         (own_photos / f"torn{number:02}.jpg").write_bytes(b"\xff\xd8\xff")
