@@ -54,7 +54,7 @@ class EventLog:
         # It takes a second, and no other command needs it.
         from torch.utils.tensorboard import SummaryWriter
 
-        self._writer = SummaryWriter(str(self._target))  # type: ignore[no-untyped-call]  # torch's
+        self._writer = SummaryWriter(str(self._target))
         self._thread.start()
         return self
 

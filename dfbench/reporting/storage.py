@@ -175,5 +175,5 @@ def _status(part: Path, cache: Path, records: Sequence[Record]) -> tuple[str, bo
 
 def _networks(record: Record) -> set[str]:
     """Identities of the networks and activation records that a run used."""
-    used = [*record.teachers.values(), *record.supplies.values()]
-    return {one.identity for one in used}
+    teachers = {one.identity for one in record.teachers.values()}
+    return teachers | {one.identity for one in record.supplies.values()}

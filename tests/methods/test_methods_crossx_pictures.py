@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from crossx_bench import CLASSES, images, quick, tiny_setting
+from dfbench_baselines import pictures
 from dfbench_baselines.crossx import CrossX
 from dfbench_baselines.health import curves, diversity
 from dfbench_baselines.pair_estimators import Estimate
@@ -18,6 +19,8 @@ from PIL import Image
 
 from dfbench.artefacts import Artefacts
 from dfbench.learning.pool import Pairs
+from dfbench.method import Setting
+from dfbench.modality import MODALITIES
 
 GREEN, RED = (20, 140, 60), (200, 50, 40)
 
@@ -80,13 +83,33 @@ def test_hardest_pair_of_each_class_is_told_with_the_percentages_of_both(tmp_pat
 def test_game_leaves_pairs_and_two_pictures_with_the_percentages_of_both(tmp_path: Path) -> None:
     CrossX(quick()).fit(tiny_setting(tmp_path))
     assert (tmp_path / "pairs.safetensors").exists()
-    pictures = tmp_path / "pictures"
+    folder = tmp_path / "pictures"
     for name in ("generated-pairs", "hardest-pairs"):
-        with Image.open(pictures / f"{name}.png") as picture:
+        with Image.open(folder / f"{name}.png") as picture:
             assert picture.getextrema() != ((255, 255),) * 3
-    told = json.loads((pictures / "hardest-pairs.json").read_text(encoding="utf-8"))
+    told = json.loads((folder / "hardest-pairs.json").read_text(encoding="utf-8"))
     assert told[0].keys() == {"photo", "sketch"}
     for who in ("teacher", "student"):
         shares = told[0]["photo"][who]
         assert shares.keys() == set(CLASSES)
         assert sum(shares.values()) == pytest.approx(100, abs=0.5)
+
+
+def test_pictures_during_a_game_change_no_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[int] = []
+
+    def counted(setting: Setting, pairs: Pairs) -> None:
+        drawn.append(len(pairs))
+        save_pairs_by_class(setting, pairs)
+
+    monkeypatch.setattr(pictures, "save_pairs_by_class", counted)
+    with_pictures = CrossX(quick()).fit(tiny_setting(tmp_path / "with"))
+    assert len(drawn) > 1  # before the last one, which every game leaves
+    monkeypatch.setattr(pictures, "save_pairs_by_class", lambda *_: None)
+    without = CrossX(quick()).fit(tiny_setting(tmp_path / "without"))
+    for modality in MODALITIES:
+        weights = getattr(with_pictures, modality).state_dict()
+        others = getattr(without, modality).state_dict()
+        assert all(torch.equal(weights[name], others[name]) for name in weights)
