@@ -26,7 +26,10 @@ UNREAD = 141
 
 _COMMANDS = {
     "run": ("run:run", "Train one method and score it."),
-    "watch": ("watch:watch", "Show the training curves of RUN until it ends."),
+    "watch": (
+        "watch:watch",
+        "Show the training curves of RUN until it ends; of a finished run, all of them.",
+    ),
     "suite": (
         "suite:suite_group",
         "Run a grid of methods, datasets, scenarios and seeds from a TOML file.",

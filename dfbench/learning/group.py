@@ -204,6 +204,13 @@ class GroupCheckpoints(Checkpoints):
         return found
 
 
+class GroupLoop(TrainingLoop):
+    """A loop that all processes of a group take together."""
+
+    def show(self, draw: Callable[[], None]) -> None:
+        """Nothing: processes that draw at different times would wait for each other."""
+
+
 def loops_of(group: ProcessGroup) -> Callable[..., TrainingLoop]:
     """A factory of the group's loops, with the arguments of `TrainingLoop`."""
 
@@ -215,6 +222,6 @@ def loops_of(group: ProcessGroup) -> Callable[..., TrainingLoop]:
         checkpoint_seconds: float,
     ) -> TrainingLoop:
         shared = GroupCheckpoints(checkpoints.folder, checkpoints.name, checkpoints.origin, group)
-        return TrainingLoop(description, steps, state, shared, checkpoint_seconds)
+        return GroupLoop(description, steps, state, shared, checkpoint_seconds)
 
     return make

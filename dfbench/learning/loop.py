@@ -69,6 +69,7 @@ CHECKPOINT_SECONDS = 30.0
 _LOOK_SECONDS = 0.25
 _LIVE_SECONDS = 1.0
 """Time between two additions to the file of curves that can be followed."""
+_SHOW_SECONDS = 60.0
 _FORMAT = 2
 """Incremented when the names in checkpoint states change."""
 _UNSAFE = re.compile(r"[^A-Za-z0-9. -]+")
@@ -125,12 +126,13 @@ class TrainingLoop:
         self._checkpoints = checkpoints
         self._seconds = checkpoint_seconds
         self._step = 0
+        self._shows: list[Callable[[], None]] = []
 
     def __iter__(self) -> Iterator[int]:
         start = self._resume()
         resumed = _by_step((n, *point) for n, some in self._curves.read().items() for point in some)
         self._checkpoints.begin_live(self.description, self.steps, resumed)
-        saved = looked = told = time.monotonic()
+        saved = looked = told = shown = time.monotonic()
         with progress(self.description, self.steps) as advance:
             advance(start)
             for step in range(start, self.steps):
@@ -144,6 +146,10 @@ class TrainingLoop:
                 if now - told >= _LIVE_SECONDS:
                     self._checkpoints.add_live(_by_step(self._curves.read_new()))
                     told = now
+                if now - shown >= _SHOW_SECONDS:
+                    for draw in self._shows:
+                        draw()
+                    shown = time.monotonic()
                 if step + 1 < self.steps and now - saved >= self._seconds:
                     self.save(step + 1)
                     saved = time.monotonic()
@@ -162,6 +168,13 @@ class TrainingLoop:
         """
         if self._step % every == 0 or self._step == self.steps - 1:
             self._curves.add(self._step, values() if callable(values) else values)
+
+    def show(self, draw: Callable[[], None]) -> None:
+        """Call `draw` between steps, about once a minute, to save pictures of the training so far.
+
+        It must not change anything that steps use, random generators included.
+        """
+        self._shows.append(draw)
 
     def watch(self, losses: Mapping[str, Value]) -> None:
         """Stop the loop with `Diverged` soon after one of these losses is not finite.

@@ -115,7 +115,7 @@ class Game:
     def play(self) -> None:
         """Play all turns; writes the pool and pictures of its newest pairs to the run's folder.
 
-        The pairs by class are also pictured at the beginning of each round of the students.
+        The pairs by class are also pictured now and then during the game.
         """
         turns = schedule(self.config, self.setting.budget.steps)
         warm_up = turns.index("students") if "students" in turns else len(turns)
@@ -127,10 +127,9 @@ class Game:
             "pool draws": RandomState(self.draws),
         }
         loop = self.setting.loop("crossx", len(turns), state)
+        loop.show(self._picture)
         for step in loop:
             if turns[step] == "students":
-                if turns[step - 1] != "students":
-                    pictures.save_pairs_by_class(self.setting, self._newest())
                 losses = {"students": self.students.step(self._draw())}
                 loop.log(_LOG_EVERY, losses)
             else:
@@ -150,6 +149,10 @@ class Game:
         estimate = self.estimators.step(self.students if adversary else None)
         self.students.requires_grad_(True)
         return estimate
+
+    def _picture(self) -> None:
+        if len(self.pool):
+            pictures.save_pairs_by_class(self.setting, self._newest())
 
     def _newest(self) -> Pairs:
         return self.pool.newest(_SHOWN_BATCHES * self.config.estimator_batch)

@@ -18,6 +18,7 @@ from dfbench_baselines.pictures import save_hardest_pairs, save_pairs_by_class
 from PIL import Image
 
 from dfbench.artefacts import Artefacts
+from dfbench.learning import loop
 from dfbench.learning.pool import Pairs
 from dfbench.method import Setting
 from dfbench.modality import MODALITIES
@@ -104,6 +105,7 @@ def test_pictures_during_a_game_change_no_number(
         drawn.append(len(pairs))
         save_pairs_by_class(setting, pairs)
 
+    monkeypatch.setattr(loop, "_SHOW_SECONDS", 0.0)
     monkeypatch.setattr(pictures, "save_pairs_by_class", counted)
     with_pictures = CrossX(quick()).fit(tiny_setting(tmp_path / "with"))
     assert len(drawn) > 1  # before the last one, which every game leaves
