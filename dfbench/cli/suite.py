@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import rich_click as click
 
 from dfbench.cli.options import data_root_option, format_option, plugin_options, plugin_sources
-from dfbench.cli.parameters import AbsolutePath, Choice, FiniteRange, request_options
+from dfbench.cli.parameters import (
+    AbsolutePath,
+    Choice,
+    FiniteRange,
+    key_values,
+    request_options,
+)
 from dfbench.errors import InvalidInput
 from dfbench.request import (
     DataOptions,
@@ -26,7 +32,9 @@ from dfbench.request.option import declared
 from dfbench.system.console import note, print_json
 
 if TYPE_CHECKING:
+    from dfbench.suites.execution import Use
     from dfbench.suites.executors.cluster import ClusterChoice
+    from dfbench.suites.executors.jobs import SlurmChoice
     from dfbench.suites.planning import SuiteItem
     from dfbench.suites.suite import OpenSuite
 
@@ -127,10 +135,11 @@ def status(form: str, *, watch: bool, **options: Any) -> None:
 @click.option("--fail-fast", is_flag=True, help="Start no further run after the first failure.")
 @click.option(
     "--executor",
-    type=Choice(["local", "ray"]),
+    type=Choice(["local", "ray", "slurm"]),
     default="local",
     show_default=True,
-    help="Execute runs on this machine or on a Ray cluster (extra: ray).",
+    help="Execute runs on this machine, on a Ray cluster (extra: ray) or as jobs of a Slurm "
+    "cluster with a shared disk (extra: slurm).",
 )
 @click.option(
     "--address",
@@ -142,52 +151,108 @@ def status(form: str, *, watch: bool, **options: Any) -> None:
     type=FiniteRange(0, 1, min_open=True),
     help="Share of a GPU of the Ray cluster that a run on cuda takes, e.g. 0.25; default: 1.",
 )
+@click.option(
+    "--slurm",
+    "slurm_parameters",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A parameter of all Slurm jobs, as submitit calls it: partition, account, qos, time "
+    "(minutes), mem, gres, constraint, setup, ...; may be repeated.",
+)
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Print each task with the resources it would take, and execute nothing.",
+)
 def run(
     *,
     form: str,
     retry: Literal["failed", "timeout", "all"] | None,
     jobs: int | None,
     fail_fast: bool,
-    executor: Literal["local", "ray"],
+    executor: Literal["local", "ray", "slurm"],
     address: str | None,
     gpus_per_run: float | None,
+    slurm_parameters: tuple[str, ...],
+    dry_run: bool,
     **options: Any,
 ) -> None:
     """Execute the missing runs: those that are planned or were interrupted.
 
     Runs that failed are not repeated without --retry. Exit status 1 if any run failed.
     """
-    choice = _cluster_choice(executor, address, gpus_per_run)
-    suite = _opened(**options)
+    choice = _choice(executor, address, gpus_per_run, slurm_parameters)
+    if not dry_run and choice is not None:
+        choice.require()
+    suite = _opened(**options, elsewhere=choice is not None)
     for line in suite.notes:
         note(line)
     chosen = [item for item in suite.items() if item.missing or _retried(item, retry)]
-    if chosen:
-        from dfbench.runs.execute import check_places
-        from dfbench.suites.execution import run_locally, run_on_ray
-
-        check_places(item.run.plan for item in chosen if item.run.plan)
-        do = run_locally if choice is None else partial(run_on_ray, choice=choice)
-        jobs = jobs or suite.file.suite.run.jobs
-        do(suite.plan, chosen, suite.limits, jobs=jobs, fail_fast=fail_fast)
+    if chosen or dry_run:
+        do = _runner(suite, choice, dry_run=dry_run)
+        use = _printed(form) if dry_run else _executed(chosen, fail_fast=fail_fast)
+        do(suite.plan, chosen, suite.limits, jobs=jobs or suite.file.suite.run.jobs, use=use)
+    if dry_run:
+        return
     if any(item.status in ("failed", "timeout") for item in _show(suite, form)):
         raise SystemExit(FAILED)
 
 
-def _cluster_choice(
-    executor: str, address: str | None, gpus_per_run: float | None
-) -> ClusterChoice | None:
+def _choice(
+    executor: str,
+    address: str | None,
+    gpus_per_run: float | None,
+    slurm_parameters: tuple[str, ...],
+) -> ClusterChoice | SlurmChoice | None:
     """The cluster that the options choose; None for runs on this machine."""
-    given = {"--address": address, "--gpus-per-run": gpus_per_run}
-    if executor == "local":
-        for option, value in given.items():
-            if value is not None:
-                raise InvalidInput(f"{option} {value} without a cluster; allowed: --executor ray")
-        return None
-    from dfbench.suites.executors.cluster import ClusterChoice, require_ray
+    given: dict[str, dict[str, object]] = {
+        "ray": {"--address": address, "--gpus-per-run": gpus_per_run},
+        "slurm": {"--slurm": slurm_parameters[0] if slurm_parameters else None},
+    }
+    for name, options in given.items():
+        for option, value in options.items():
+            if value is not None and name != executor:
+                raise InvalidInput(
+                    f"{option} {value} with --executor {executor}; allowed: --executor {name}"
+                )
+    if executor == "ray":
+        from dfbench.suites.executors.cluster import ClusterChoice
 
-    require_ray()
-    return ClusterChoice(address, gpus_per_run)
+        return ClusterChoice(address, gpus_per_run)
+    if executor == "slurm":
+        from dfbench.suites.executors.jobs import SlurmChoice
+
+        return SlurmChoice(key_values("--slurm", slurm_parameters, "KEY=VALUE"))
+    return None
+
+
+def _runner(
+    suite: OpenSuite, choice: ClusterChoice | SlurmChoice | None, *, dry_run: bool
+) -> Callable[..., None]:
+    """The function of `dfbench.suites.execution` for the chosen executor."""
+    from dfbench.suites.execution import run_locally, run_on_ray, run_on_slurm
+    from dfbench.suites.executors.cluster import ClusterChoice, connected, not_started
+
+    if choice is None:
+        return run_locally
+    if isinstance(choice, ClusterChoice):
+        connect = partial(not_started, gpus=suite.plan.gpus) if dry_run else connected
+        return partial(run_on_ray, choice=choice, connect=connect)
+    return partial(run_on_slurm, choice=choice)
+
+
+def _executed(chosen: Sequence[SuiteItem], *, fail_fast: bool) -> Use:
+    from dfbench.runs.execute import check_places
+    from dfbench.suites.execution import execute_all
+
+    check_places(item.run.plan for item in chosen if item.run.plan)
+    return partial(execute_all, fail_fast=fail_fast)
+
+
+def _printed(form: str) -> Use:
+    from dfbench.suites.report import print_jobs
+
+    return partial(print_jobs, form=form)
 
 
 def _opened(
@@ -197,12 +262,15 @@ def _opened(
     without: tuple[str, ...],
     plugin_files: tuple[Path, ...],
     plugins_dir: Path | None,
+    elsewhere: bool = True,
     **options: Any,
 ) -> OpenSuite:
+    """The suite; with `elsewhere`, this machine executes none of its runs."""
     from dfbench.suites.suite import open_suite
 
     given = {name: value for name, value in options.items() if value is not None}
-    return open_suite(file, given, plugin_sources(plugin_files, plugins_dir), only, without)
+    sources = plugin_sources(plugin_files, plugins_dir)
+    return open_suite(file, given, sources, only, without, elsewhere=elsewhere)
 
 
 def _show(suite: OpenSuite, form: str) -> list[SuiteItem]:

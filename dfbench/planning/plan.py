@@ -192,11 +192,14 @@ class Planned:
     """Number of CUDA devices."""
 
 
-def plan_requests(requests: Sequence[RunRequest], *, beside: bool = False) -> Planned:
+def plan_requests(
+    requests: Sequence[RunRequest], *, beside: bool = False, elsewhere: bool = False
+) -> Planned:
     """Plan requests with the same device and plugins.
 
     One process describes the methods of all plugins, each dataset is opened once, and requests that
-    differ only in their method share a session.
+    differ only in their method share a session. With `elsewhere` the runs are executed on other
+    machines, if at all: this one may lack the device.
     """
     kinds = {FALLBACK.kind}
     asked: dict[str, MethodQuestion] = {}
@@ -209,6 +212,7 @@ def plan_requests(requests: Sequence[RunRequest], *, beside: bool = False) -> Pl
         networks=tuple(sorted({name for request in requests for name in _networks(request)})),
         rerankers=tuple(sorted({text for request in requests for text in request.rerank})),
         device=requests[0].device,
+        elsewhere=elsewhere,
         plugins=requests[0].plugins,
     )
     description = describe(question)

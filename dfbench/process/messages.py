@@ -138,6 +138,8 @@ class PluginQuestion(BaseModel):
     """Requested re-rankers, `NAME` or `NAME:KEY=VALUE,...`."""
     device: str
     """`auto`, `cpu` or `cuda`."""
+    elsewhere: bool = False
+    """Whether runs are executed on other machines, so that this one may lack the device."""
     plugins: PluginSources
 
 

@@ -167,6 +167,19 @@ def failure(fault: BaseException) -> RunState:
     return RunState(status="failed", reason=_INTERRUPTED, interrupted=True)
 
 
+def leave_failure(folder: Path, state: RunState, subject: Subject | None) -> None:
+    """Store a failure that no process of the run could store; not while one works there.
+
+    If it cannot be written, the run counts as planned or interrupted, which is also true.
+    """
+    earlier = read_state(folder)
+    if held(folder):
+        return
+    attempts = earlier.attempts if earlier else 0
+    with suppress(FileFault):
+        write_state(folder, state.model_copy(update={"attempts": attempts, "subject": subject}))
+
+
 def _stored(folder: Path) -> RunState | None:
     try:
         content = (folder / STATE_FILE).read_bytes()

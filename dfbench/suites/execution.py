@@ -1,10 +1,12 @@
-"""Executing the missing runs of a suite: on this machine with shared cores, or on a Ray cluster."""
+"""The missing runs of a suite: on this machine with shared cores, on Ray, or as jobs of Slurm."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
+from typing import Protocol
 
 from dfbench.errors import InvalidInput
 from dfbench.numerics import pin_numerics
@@ -13,13 +15,32 @@ from dfbench.planning.session import Session
 from dfbench.process.supervision import Supervision
 from dfbench.request import Limits
 from dfbench.suites.executors.cluster import Cluster, ClusterChoice, Share, connected
+from dfbench.suites.executors.jobs import SlurmChoice
 from dfbench.suites.executors.local import LocalExecutor, gpu_slots
 from dfbench.suites.executors.ray import RayExecutor
+from dfbench.suites.executors.slurm import SlurmExecutor
+from dfbench.suites.executors.task import Executor
 from dfbench.suites.planning import SuiteItem, SuitePlan, SuiteRun
 from dfbench.suites.report import watched
-from dfbench.suites.schedule import drive, task_graph
+from dfbench.suites.schedule import TaskGraph, drive, task_graph
 from dfbench.system.console import note
 from dfbench.system.machine import available_cores
+
+_SLURM_JOBS = 64
+"""Maximum number of jobs that wait or run at a time, if none is given."""
+
+
+class Use(Protocol):
+    """What is done with the tasks of a suite and the executor for them."""
+
+    def __call__(self, graph: TaskGraph, executor: Executor, *, alone: bool) -> None:
+        """`alone`: one run at a time shows its progress on the terminal."""
+
+
+def execute_all(graph: TaskGraph, executor: Executor, *, alone: bool, fail_fast: bool) -> None:
+    """Execute all tasks, and show their progress."""
+    with watched(len(graph.tasks), alone=alone) as observer:
+        drive(graph, executor, observer, fail_fast=fail_fast)
 
 
 def _shared_threads(items: Sequence[SuiteItem], share_of_cores: int) -> list[SuiteItem]:
@@ -60,7 +81,7 @@ def run_locally(
     limits: Limits,
     *,
     jobs: int | None,
-    fail_fast: bool,
+    use: Use,
 ) -> None:
     """Do the chosen runs, `jobs` at a time: by default one, or as many as the GPUs suffice for.
 
@@ -77,8 +98,7 @@ def run_locally(
     pin_numerics(max(1, available_cores() // count), seed=0)
     alone = count == 1 and sys.stderr.isatty()
     executor = LocalExecutor(graph.plans, slots, Supervision(limits), logged=not alone)
-    with watched(len(graph.tasks), alone=alone) as observer:
-        drive(graph, executor, observer, fail_fast=fail_fast)
+    use(graph, executor, alone=alone)
 
 
 def run_on_ray(
@@ -88,7 +108,8 @@ def run_on_ray(
     *,
     choice: ClusterChoice,
     jobs: int | None,
-    fail_fast: bool,
+    use: Use,
+    connect: Callable[[str | None, int], AbstractContextManager[Cluster]] = connected,
 ) -> None:
     """Execute the chosen runs on a cluster, `jobs` at a time: by default as many as fit.
 
@@ -98,14 +119,36 @@ def run_on_ray(
     """
     gpus = choice.gpus(plan.device, max((i.run.request.devices for i in chosen), default=1))
     asked = max((item.run.request.threads or 1 for item in chosen), default=1)
-    with connected(choice.address, max(available_cores(), asked * (jobs or 1))) as cluster:
+    with connect(choice.address, max(available_cores(), asked * (jobs or 1))) as cluster:
         share = min(cluster.cpus // jobs, cluster.node_cpus) if jobs else 1
         shared = _shared_threads(chosen, share)
         slots = _slots(cluster, shared, gpus, jobs)
         graph = task_graph(shared)
         executor = RayExecutor(graph.plans, slots, gpus, Supervision(limits))
-        with watched(len(graph.tasks), alone=False) as observer:
-            drive(graph, executor, observer, fail_fast=fail_fast)
+        use(graph, executor, alone=False)
+
+
+def run_on_slurm(
+    plan: SuitePlan,
+    chosen: Sequence[SuiteItem],
+    limits: Limits,
+    *,
+    choice: SlurmChoice,
+    jobs: int | None,
+    use: Use,
+) -> None:
+    """Execute the chosen runs as jobs of a Slurm cluster, `jobs` at a time: by default many.
+
+    A job takes as many CPUs as its run has threads, by default one. Raises `InvalidInput` before
+    anything is submitted, and `KeyboardInterrupt` when all jobs have ended after Ctrl-C.
+    """
+    del plan
+    graph = task_graph(_shared_threads(chosen, 1))
+    slots = jobs or max(1, min(len(graph.tasks), _SLURM_JOBS))
+    executor = SlurmExecutor(graph.plans, slots, choice, Supervision(limits))
+    for task in graph.tasks.values():
+        executor.takes(task)  # errors in the parameters are reported before anything is submitted
+    use(graph, executor, alone=False)
 
 
 def _slots(cluster: Cluster, items: Sequence[SuiteItem], gpus: float, jobs: int | None) -> int:

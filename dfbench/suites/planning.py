@@ -54,13 +54,14 @@ class SuitePlan:
     """Number of CUDA devices of this machine."""
 
 
-def plan_suite(file: SuiteFile, cells: Sequence[Cell]) -> SuitePlan:
+def plan_suite(file: SuiteFile, cells: Sequence[Cell], *, elsewhere: bool) -> SuitePlan:
     """Plan the cells of a suite; a run whose pairs another needs is added before it.
 
-    Raises `InvalidSuite`, with a line for each invalid key: a method or dataset that does not exist
-    or rejects its settings, or two keys for the same run.
+    With `elsewhere`, this machine may lack the device. Raises `InvalidSuite`, with a line for each
+    invalid key: a method or dataset that does not exist or rejects its settings, or two keys for
+    the same run.
     """
-    planned = plan_requests([cell.request for cell in cells])
+    planned = plan_requests([cell.request for cell in cells], elsewhere=elsewhere)
     answers = list(zip(cells, planned.plans, strict=True))
     faults = dict.fromkeys((*_refusals(answers, file.lines), *_twins(answers)))
     if faults:

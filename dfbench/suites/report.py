@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from dfbench.process.messages import LOG_FILE
 from dfbench.reporting.cells import duration
 from dfbench.reporting.tables.layout import Layout
-from dfbench.suites.executors.task import Task, TaskResult
+from dfbench.suites.executors.task import Executor, Task, TaskResult
 from dfbench.suites.planning import STATUSES, SuiteItem
-from dfbench.system.console import messages, note
+from dfbench.suites.schedule import TaskGraph
+from dfbench.system.console import messages, note, print_json, write
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -135,6 +136,23 @@ def _suite_content(
             "of_unknown_cost": sum(item.estimate is None for item in _missing(items)),
         },
     }
+
+
+def print_jobs(graph: TaskGraph, executor: Executor, *, alone: bool, form: str) -> None:
+    """Print each task with the resources it would take, one a line, in the order of the suite."""
+    del alone
+    note(f"{len(graph.tasks)} tasks, {executor.slots} at a time; nothing was started")
+    jobs = [(task.title, executor.takes(task)) for task in graph.tasks.values()]
+    if form == "json":
+        print_json([{"task": title, "resources": dict(taken)} for title, taken in jobs])
+        return
+    for title, taken in jobs:
+        resources = ", ".join(f"{key} {_amount(value)}" for key, value in taken.items())
+        write(f"{title}: {resources}\n")
+
+
+def _amount(value: int | float | str) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _missing(items: Sequence[SuiteItem]) -> list[SuiteItem]:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from contextlib import suppress
 from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 from typing import Protocol
 
 from dfbench.planning.plan import Plan
-from dfbench.records.state import RunState, held, read_state, write_state
+from dfbench.records.state import RunState, leave_failure
 from dfbench.request import RunRequest
 from dfbench.suites.executors.task import Executor, Task, TaskResult
 from dfbench.suites.planning import SuiteItem, missing_networks, request_of
-from dfbench.system.file_errors import FileFault
 
 
 @dataclass(frozen=True)
@@ -174,18 +172,8 @@ class _Schedule:
         before, failure = self._graph.tasks[cause], self._failed[cause].state
         reason = f"not started: {before.network or before.label} {failure.status}"
         plan = self._graph.plans[key]
-        folder = plan.folder
-        earlier = read_state(folder)
-        state = RunState(
-            status="failed",
-            reason=f"{reason}: {failure.reason}",
-            attempts=earlier.attempts if earlier else 0,
-            subject=plan.subject,
-        )
-        if not held(folder):  # another process working there writes its own state
-            # If it cannot be written, the run counts as planned, which is also true.
-            with suppress(FileFault):
-                write_state(folder, state)
+        state = RunState(status="failed", reason=f"{reason}: {failure.reason}", attempts=0)
+        leave_failure(plan.folder, state, plan.subject)
         self._end(key, TaskResult(state=state))
 
     def _end(self, key: str, result: TaskResult) -> None:

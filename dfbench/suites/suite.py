@@ -49,10 +49,13 @@ def open_suite(
     plugins: PluginSources,
     only: Sequence[str] = (),
     without: Sequence[str] = (),
+    *,
+    elsewhere: bool = False,
 ) -> OpenSuite:
     """Read a suite file and plan the runs that the patterns select; nothing is started.
 
-    `given` are options of the command line by name, which override those of the file.
+    `given` are options of the command line by name, which override those of the file. With
+    `elsewhere` the runs are executed on other machines, if at all: this one may lack the device.
 
     Raises `InvalidSuite`, `InvalidInput` or `UnknownName` for errors in the file, its keys or the
     patterns.
@@ -66,4 +69,5 @@ def open_suite(
         )
     options = {**file.suite.run.given, **given}
     limits = Limits(**{name: options[name] for name in Limits.model_fields if name in options})
-    return OpenSuite(file, plan_suite(file, cells), cells[0].request.places.results, limits)
+    plan = plan_suite(file, cells, elsewhere=elsewhere)
+    return OpenSuite(file, plan, cells[0].request.places.results, limits)

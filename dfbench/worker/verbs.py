@@ -141,7 +141,7 @@ def describe_plugins(question: PluginQuestion) -> Description:
         datasets={name: _dataset_answer(host, name) for name in question.datasets},
         networks={name: _network_answer(host, name) for name in question.networks},
         rerankers={text: _reranker_answer(host, text) for text in question.rerankers},
-        device=_device(question.device),
+        device=_device(question.device, elsewhere=question.elsewhere),
         gpus=torch.cuda.device_count(),
     )
 
@@ -210,10 +210,10 @@ def _fault(error: DfbenchError) -> Fault:
     return Fault(message=str(error), of_plugin=isinstance(error, PluginFault))
 
 
-def _device(name: str) -> str:
+def _device(name: str, *, elsewhere: bool) -> str:
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cuda" and not torch.cuda.is_available():
+    if name == "cuda" and not elsewhere and not torch.cuda.is_available():
         raise InvalidInput(
             "--device cuda, but torch sees no CUDA device; allowed here: --device cpu, auto"
         )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from bench import ALTERNATIVE, BENCHMARK, TINY, Bench
-from suite_bench import WriteSuite
+from suite_bench import TROUPE, WriteSuite, places
 
 
 @pytest.fixture
@@ -31,3 +34,27 @@ def write_suite(bench: Bench) -> WriteSuite:
         return file
 
     return write
+
+
+@pytest.fixture
+def troupe(bench: Bench) -> tuple[str, str]:
+    """The option that loads the methods."""
+    return "--plugin", str(bench.plugin(TROUPE.format(marks=str(bench.place)), "troupe"))
+
+
+@pytest.fixture
+def start(bench: Bench, shell: dict[str, str]) -> Callable[..., subprocess.Popen[str]]:
+    """Begin `dfbench suite run` in a process and a session of its own."""
+
+    def begin(file: Path, *extra: str, first: str = "") -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", f"{first}\nfrom dfbench.cli import main\nmain()"]
+        return subprocess.Popen(
+            [*command, "suite", "run", str(file), *places(bench), *extra, "--format", "json"],
+            env={**shell, "XDG_CACHE_HOME": str(bench.place / "of-workers")},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    return begin

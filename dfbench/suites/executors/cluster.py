@@ -37,6 +37,13 @@ class ClusterChoice:
     gpus_per_run: float | None
     """Share of a GPU; None means a whole GPU for runs on `cuda`, and none for others."""
 
+    def require(self) -> None:
+        """Raise `DfbenchError` if Ray is not installed."""
+        if find_spec("ray") is None:
+            raise DfbenchError(
+                f"--executor ray needs Ray, which is not installed; {install_command('ray')}"
+            )
+
     def gpus(self, device: str, devices: int = 1) -> float:
         """What a run takes, on so many devices. Raises `InvalidInput` for what it cannot use."""
         if self.gpus_per_run is None:
@@ -97,14 +104,6 @@ class Cluster:
         )
 
 
-def require_ray() -> None:
-    """Raise `DfbenchError` if Ray is not installed."""
-    if find_spec("ray") is None:
-        raise DfbenchError(
-            f"--executor ray needs Ray, which is not installed; {install_command('ray')}"
-        )
-
-
 @contextmanager
 def connected(address: str | None, cpus: int) -> Iterator[Cluster]:
     """A connection to the cluster at an address; without one, a cluster of `cpus` on this machine.
@@ -129,6 +128,16 @@ def connected(address: str | None, cpus: int) -> Iterator[Cluster]:
             yield Cluster(tuple(nodes))
         finally:
             ray.shutdown()
+
+
+@contextmanager
+def not_started(address: str | None, cpus: int, *, gpus: int) -> Iterator[Cluster]:
+    """Like `connected`, but without an address the resources of the cluster that would start."""
+    if address is None:
+        yield Cluster(({"CPU": float(cpus), "GPU": float(gpus)},))
+        return
+    with connected(address, cpus) as cluster:
+        yield cluster
 
 
 def _try(address: str) -> None:

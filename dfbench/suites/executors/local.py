@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+import platform
+import signal
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import wait
 from contextlib import contextmanager
 from dataclasses import replace
 from queue import SimpleQueue
@@ -13,38 +14,12 @@ from queue import SimpleQueue
 from dfbench.planning.plan import Plan
 from dfbench.process.messages import LOG_FILE
 from dfbench.process.supervision import Supervision
-from dfbench.records.state import RunState, failure, held
+from dfbench.records.state import RunState, failure
+from dfbench.records.store import ResultStore
 from dfbench.runs.execute import Attempt, attempt
 from dfbench.runs.ingredients import ensure_networks
-from dfbench.suites.executors.task import Task, TaskResult
-
-
-class ThreadedExecutor(ABC):
-    """Threads of this process, each waiting for the end of one task."""
-
-    def __init__(self, plans: Mapping[str, Plan], slots: int, supervision: Supervision) -> None:
-        """`plans` by `eval_id`; `slots` is the number of concurrent tasks."""
-        self.slots = slots
-        self._plans = plans
-        self._supervision = supervision
-        self._pool = ThreadPoolExecutor(slots, thread_name_prefix="task")
-
-    def submit(self, task: Task) -> Future[TaskResult]:
-        """Start a task in a thread."""
-        return self._pool.submit(self._done, task)
-
-    def stop(self) -> None:
-        """End all tasks."""
-        self._supervision.stop.set()
-
-    def close(self) -> None:
-        """Wait until all tasks have ended."""
-        self._pool.shutdown(cancel_futures=True)
-
-    @abstractmethod
-    def _done(self, task: Task) -> TaskResult:
-        """Execute a task; an error in it is returned as its result."""
-
+from dfbench.suites.executors.task import Resources, Task, TaskResult, own_resources
+from dfbench.suites.executors.threads import ThreadedExecutor
 
 Environment = Mapping[str, str]
 
@@ -76,9 +51,9 @@ class LocalExecutor(ThreadedExecutor):
         for slot in slots:
             self._free.put(slot)
 
-    def busy(self, task: Task) -> bool:
-        """Whether another process holds the lock of this run."""
-        return task.network is None and held(self._plans[task.eval_id].folder)
+    def takes(self, task: Task) -> Resources:
+        """The threads of a run, and its GPUs."""
+        return own_resources(self._plans[task.eval_id])
 
     def _done(self, task: Task) -> TaskResult:
         plan = self._plans[task.eval_id]
@@ -115,3 +90,39 @@ def _trained(plan: Plan, name: str, supervision: Supervision) -> TaskResult:
         return TaskResult(state=failure(fault))
     file = plan.session.network_file(plan.networks[name])
     return TaskResult(state=RunState(status="done"), files=(file,))
+
+
+def execute_here(
+    task: Task, plan: Plan, supervision: Supervision, *, unheard: Collection[int] = ()
+) -> TaskResult:
+    """Execute one task in this process, as a job of a cluster does; its output goes to its log.
+
+    An interrupt ends the task: its result says so. Any other exception that a signal raises in this
+    thread also ends the task, and is raised again. Processes of the task do not receive the signals
+    in `unheard`, which a cluster sends to all processes of a job.
+    """
+    executor = LocalExecutor({task.eval_id: plan}, [{}], supervision, logged=True)
+    # The thread that the executor starts inherits the mask, and so do the processes it starts.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, unheard)
+    try:
+        future = executor.submit(task)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    try:
+        return future.result()
+    except BaseException as end:
+        executor.stop()
+        wait([future])
+        if isinstance(end, KeyboardInterrupt):
+            found = ResultStore(plan.session.request.places.results).find(plan.eval_id)
+            return TaskResult(state=failure(end), record=found[1] if found else None)
+        raise
+    finally:
+        executor.close()
+
+
+def refused_here(fault: Exception) -> TaskResult:
+    """The result of a task that this node cannot execute."""
+    state = failure(fault)
+    where = f"on node {platform.node()!r}: {state.reason}"
+    return TaskResult(state=state.model_copy(update={"reason": where}))

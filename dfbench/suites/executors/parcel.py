@@ -6,10 +6,8 @@ of these names, `given/...` are files that the user named: plugins and weights o
 
 from __future__ import annotations
 
-import platform
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import wait
 from pathlib import Path
 
 from platformdirs import user_cache_path
@@ -26,10 +24,9 @@ from dfbench.plugins.sources import PluginSources
 from dfbench.process.messages import DatasetAnswer
 from dfbench.process.supervision import Supervision
 from dfbench.records.state import LOCK_FILE, STATE_FILE, failure
-from dfbench.records.store import ResultStore
 from dfbench.request import Limits, Places, RunRequest
-from dfbench.suites.executors.local import LocalExecutor
-from dfbench.suites.executors.task import Task, TaskResult
+from dfbench.suites.executors.local import execute_here, refused_here
+from dfbench.suites.executors.task import Task, TaskResult, check_version
 from dfbench.system.files import atomic_path, drop_leftovers
 from dfbench.version import __version__
 
@@ -93,11 +90,7 @@ def unpack(parcel: Parcel, place: Path) -> tuple[Task, Plan]:
     Raises `InvalidInput` if the run would differ here: another version of dfbench, or data that
     are missing or differ.
     """
-    if parcel.version != __version__:
-        raise InvalidInput(
-            f"dfbench {__version__}, but {parcel.version} where the suite was started; "
-            "install the same version on every node"
-        )
+    check_version(parcel.version)
 
     def here(file: Path) -> Path:
         return place / file
@@ -199,10 +192,8 @@ def _result(parcel: Parcel, files: Files, place: Path) -> TaskResult:
     except KeyboardInterrupt as interrupt:
         return TaskResult(state=failure(interrupt))
     except Exception as fault:  # noqa: BLE001  # any error becomes the task's result
-        state = failure(fault)
-        where = f"on node {platform.node()!r}: {state.reason}"
-        return TaskResult(state=state.model_copy(update={"reason": where}))
-    return _done(task, plan, Supervision(parcel.limits))
+        return refused_here(fault)
+    return execute_here(task, plan, Supervision(parcel.limits))
 
 
 def _keep_images(place: Path) -> None:
@@ -212,20 +203,6 @@ def _keep_images(place: Path) -> None:
     link = places(place).cache / "images"
     link.parent.mkdir(parents=True, exist_ok=True)
     link.symlink_to(images, target_is_directory=True)
-
-
-def _done(task: Task, plan: Plan, supervision: Supervision) -> TaskResult:
-    executor = LocalExecutor({task.eval_id: plan}, [{}], supervision, logged=True)
-    future = executor.submit(task)
-    try:
-        return future.result()
-    except KeyboardInterrupt as interrupt:
-        executor.stop()
-        wait([future])
-        found = ResultStore(plan.session.request.places.results).find(plan.eval_id)
-        return TaskResult(state=failure(interrupt), record=found[1] if found else None)
-    finally:
-        executor.close()
 
 
 def _left(place: Path, folder: str) -> dict[str, bytes]:

@@ -18,16 +18,15 @@ from dfbench.records.state import (
     STATE_FILE,
     RunLock,
     RunState,
-    failure,
-    held,
     kept_state,
     read_state,
 )
 from dfbench.records.store import ResultStore
 from dfbench.runs.execute import attempt
-from dfbench.suites.executors.local import ThreadedExecutor, run_result
+from dfbench.suites.executors.local import run_result
 from dfbench.suites.executors.parcel import do, given_files, pack, run_name
-from dfbench.suites.executors.task import Task, TaskResult
+from dfbench.suites.executors.task import Resources, Task, TaskResult
+from dfbench.suites.executors.threads import RemoteExecutor
 from dfbench.system.files import atomic_path, drop_leftovers
 from dfbench.system.locks import FileLock, is_locked
 
@@ -42,7 +41,7 @@ class WorkersLost(DfbenchError):
     """A task that Ray could not complete."""
 
 
-class RayExecutor(ThreadedExecutor):
+class RayExecutor(RemoteExecutor):
     """Threads of this process, each waiting for one task on the connected cluster."""
 
     def __init__(
@@ -55,20 +54,20 @@ class RayExecutor(ThreadedExecutor):
 
     def busy(self, task: Task) -> bool:
         """Whether another process works on this run, or on a network that this one needs."""
-        plan = self._plans[task.eval_id]
         if task.network is None:
-            return held(plan.folder)
+            return super().busy(task)
+        plan = self._plans[task.eval_id]
         return any(is_locked(_lock(file)) for file in _missing(plan, task.network))
 
-    def _done(self, task: Task) -> TaskResult:
-        plan = self._plans[task.eval_id]
-        try:
-            if task.network is not None:
-                return self._trained(task, plan)
-            found = self._run(task, plan)
-            return self._reranked(plan) if found is None else found
-        except Exception as fault:  # noqa: BLE001  # any error becomes the task's result
-            return TaskResult(state=failure(fault))
+    def takes(self, task: Task) -> Resources:
+        """The CPUs, one a thread, and the share of a GPU."""
+        return {"cpus": self._plans[task.eval_id].session.threads, "gpus": self._gpus}
+
+    def _executed(self, task: Task, plan: Plan) -> TaskResult:
+        if task.network is not None:
+            return self._trained(task, plan)
+        found = self._run(task, plan)
+        return self._reranked(plan) if found is None else found
 
     def _run(self, task: Task, plan: Plan) -> TaskResult | None:
         """The result of a run on the cluster; None if it is finished already."""
@@ -86,7 +85,6 @@ class RayExecutor(ThreadedExecutor):
                     if not result.done:  # only a re-ranking is missing
                         done = RunState(status="done", attempts=record.attempts)
                         attempting.elsewhere = done
-        _pass_on_interrupt(result)
         return result
 
     def _reranked(self, plan: Plan) -> TaskResult:
@@ -105,7 +103,6 @@ class RayExecutor(ThreadedExecutor):
             if plan.session.teachers.stored(identity) is not None:
                 return TaskResult(state=RunState(status="done"), files=(file,))
             result = self._remote(task, plan, {})
-        _pass_on_interrupt(result)
         return result.model_copy(update={"files": (file,)})
 
     def _remote(self, task: Task, plan: Plan, begun: Mapping[str, Path]) -> TaskResult:
@@ -158,11 +155,6 @@ def _given_up(fault: Exception) -> str:
     cause = getattr(fault, "cause", None) or fault
     text = " ".join(str(cause).split())[:_REASON_LENGTH]
     return f"Ray gave up on the task ({type(cause).__name__}: {text})"
-
-
-def _pass_on_interrupt(result: TaskResult) -> None:
-    if result.state.interrupted:
-        raise KeyboardInterrupt
 
 
 def _begun(plan: Plan) -> dict[str, Path]:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict
 
+from dfbench.errors import InvalidInput
+from dfbench.planning.plan import Plan
 from dfbench.records.record import Record
 from dfbench.records.state import RunState
 from dfbench.request import RunRequest
+from dfbench.version import __version__
 
 
 class Task(BaseModel):
@@ -45,6 +49,15 @@ class Task(BaseModel):
         return f"{what} on {self.dataset}, seed {self.request.seed}"
 
 
+def check_version(version: str) -> None:
+    """Raise `InvalidInput` unless a task was planned by this version of dfbench."""
+    if version != __version__:
+        raise InvalidInput(
+            f"dfbench {__version__}, but {version} where the suite was started; "
+            "install the same version on every node"
+        )
+
+
 class TaskResult(BaseModel):
     """The result of a task."""
 
@@ -62,6 +75,17 @@ class TaskResult(BaseModel):
         return self.state.status == "done"
 
 
+Resources = Mapping[str, int | float | str]
+"""The resources that a task takes, by name."""
+
+
+def own_resources(plan: Plan) -> Resources:
+    """The threads of a plan, and on `cuda` as many GPUs as share its fit."""
+    session = plan.session
+    gpus = session.request.devices if session.device == "cuda" else 0
+    return {"cpus": session.threads, "gpus": gpus}
+
+
 class Executor(Protocol):
     """Executes tasks in any order, several at a time."""
 
@@ -74,6 +98,9 @@ class Executor(Protocol):
 
     def busy(self, task: Task) -> bool:
         """Whether another process works on this task, so that others should be started first."""
+
+    def takes(self, task: Task) -> Resources:
+        """The resources that a task takes; nothing is started."""
 
     def stop(self) -> None:
         """End the running tasks, as Ctrl-C would; their checkpoints are kept."""
