@@ -39,6 +39,28 @@ jobs.CLUSTER = "local"
 Job._results_timeout_s = 1
 """
 """Jobs are processes of this machine, and a result that is missing is soon given up."""
+TOOLS = {
+    "sbatch": """SLURM_JOB_ID=$$ setsid sh "$1" >/dev/null 2>&1 &
+echo $! > {place}/$$
+echo "Submitted batch job $$"
+""",
+    "srun": """errors=$(echo "$5" | sed "s/%j/$SLURM_JOB_ID/; s/%t/0/")
+shift 5
+exec "$@" 2> "$errors"
+""",
+    "sacct": """shift 3
+echo "JobID|State|NodeList"
+while [ $# -gt 0 ]; do
+    state=NODE_FAIL
+    kill -0 "$(cat {place}/$2)" 2>/dev/null && state=RUNNING
+    echo "$2|$state|here"
+    shift 2
+done
+""",
+    "scancel": """kill -KILL -- "-$(cat {place}/$1)"
+""",
+}
+"""A cluster of one node, as far as submitit can tell."""
 SLURM = ("--executor", "slurm", "--slurm", "time=10")
 
 
@@ -123,7 +145,7 @@ def test_wrong_parameter_is_refused_before_anything_is_planned(
     line = suite(bench, "run", file, "--executor", "slurm", "--slurm", option).refused()
     assert said in line
     assert option.split("=")[0] in line
-    assert not bench.cache.exists()
+    assert not bench.runs.exists()
 
 
 @pytest.mark.parametrize("executor", ["local", "ray"])
@@ -288,8 +310,10 @@ def test_jobs_give_the_records_of_this_machine_and_a_lost_one_is_a_failure(
     why = reasons(finished.json)
     assert "ended without a result" in why["doomed"]
     assert "fit() raised ValueError: not today" in why["failing"]
-    left = list((bench.cache / "slurm").iterdir())
-    assert len(left) == 2, "the files of jobs that failed are kept"
+    left = {folder.name[:8] for folder in (bench.cache / "slurm").iterdir()}
+    runs = finished.json["runs"]
+    kept = {run["method"] for run in runs if run["eval_id"][:8] in left}
+    assert kept == {"doomed"}, "the files of lost jobs, and of no others, are kept"
     again = ended(start(file, *troupe, *SLURM, "--retry", "failed", first=LOCAL))
     assert statuses(again)["doomed", 0] == "done"
     elsewhere = ("--results", str(bench.place / "r2"), "--runs", str(bench.place / "x2"))
@@ -330,3 +354,42 @@ def test_ctrl_c_cancels_the_jobs(
     status = suite(bench, "status", file, *troupe, "--format", "json")
     assert [run["missing"] for run in status.json["runs"]] == [True]
     assert "interrupted" in reasons(status.json)["hanging"]
+
+
+@with_submitit
+@pytest.mark.slow
+def test_dead_node_is_a_failure_with_the_state_of_slurm_and_ctrl_c_is_none(
+    bench: Bench, write_suite: WriteSuite, troupe: tuple[str, str], start: Any
+) -> None:
+    tools = bench.place / "tools"
+    tools.mkdir()
+    for name, text in TOOLS.items():
+        (tools / name).write_text("#!/bin/sh\n" + text.replace("{place}", str(tools)))
+        (tools / name).chmod(0o755)
+    (bench.place / "armed").touch()
+    first = f"""
+import os
+from submitit import Job
+Job._results_timeout_s = 1
+os.environ["PATH"] = "{tools}:" + os.environ["PATH"]
+"""
+    file = write_suite('["doomed", "hanging", "maker"]')
+    process = start(file, *troupe, *SLURM, first=first)
+    for mark in ("struck", "hanging"):
+        _until(bench.place / mark, process)
+    deadline = time.monotonic() + 240
+    while True:
+        status = suite(bench, "status", file, *troupe, "--format", "json")
+        dead = "NODE_FAIL" in reasons(status.json).get("doomed", "")
+        if dead and statuses(status)["maker", 0] == "done":
+            break
+        assert time.monotonic() < deadline
+        time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    finished = ended(process)
+    assert finished.status == 130, finished.err
+    assert "Traceback" not in finished.err
+    status = suite(bench, "status", file, *troupe, "--format", "json")
+    assert "(state: NODE_FAIL; log: " in reasons(status.json)["doomed"]
+    assert "interrupted" in reasons(status.json)["hanging"]
+    assert [run["missing"] for run in status.json["runs"]] == [False, True, False]

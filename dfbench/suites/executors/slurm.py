@@ -80,12 +80,12 @@ class SlurmExecutor(RemoteExecutor):
                 _until_free(plan.folder)
                 break
         if stop.is_set() and not job.paths.result_pickle.exists():
+            shutil.rmtree(job.paths.folder, ignore_errors=True)
             raise KeyboardInterrupt
         result = TaskResult.model_validate_json(_answer(job))
         if result.state.interrupted and not stop.is_set():
             raise JobLost(f"job {job.job_id} was interrupted (log: {job.paths.stderr})")
-        if result.done:
-            shutil.rmtree(job.paths.folder, ignore_errors=True)
+        shutil.rmtree(job.paths.folder, ignore_errors=True)  # the log of the run is in its folder
         return result
 
     def _submitted(self, task: Task, plan: Plan) -> submitit.Job[str]:
