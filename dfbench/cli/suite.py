@@ -182,7 +182,7 @@ def run(
     Runs that failed are not repeated without --retry. Exit status 1 if any run failed.
     """
     choice = _choice(executor, address, gpus_per_run, slurm_parameters)
-    if not dry_run and choice is not None:
+    if choice is not None and not (dry_run and address is None):
         choice.require()
     suite = _opened(**options, elsewhere=choice is not None)
     for line in suite.notes:
