@@ -119,6 +119,22 @@ def test_job_that_would_be_another_run_is_refused(graph: TaskGraph, quick_bench:
     assert not quick_bench.results.exists()
 
 
+@with_submitit
+def test_job_out_of_time_for_good_is_a_timeout(
+    graph: TaskGraph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from submitit.core.utils import UncompletedJobError
+
+    def interrupted(*_: Any, **__: Any) -> TaskResult:
+        raise UncompletedJobError("Job not requeued because: timed-out too many times.")
+
+    monkeypatch.setattr("dfbench.suites.executors.slurm.execute_here", interrupted)
+    state = _result([*graph.tasks.values()][-1]).state
+    assert state.status == "timeout"
+    assert "timed-out too many times" in (state.reason or "")
+    assert "--slurm time=MINUTES" in (state.reason or "")
+
+
 @pytest.mark.parametrize(
     ("option", "said"),
     [
