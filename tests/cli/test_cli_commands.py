@@ -55,7 +55,7 @@ def test_light_command_imports_nothing_heavy(
         [sys.executable, "-c", IMPORTS, *arguments], env=shell, capture_output=True, text=True
     )
     told = json.loads(ended.stderr.splitlines()[-1])
-    assert told["status"] == 0
+    assert told["status"] == 0, ended.stderr
     assert heavy & set(told["modules"]) == set()
     assert ended.stdout
 
