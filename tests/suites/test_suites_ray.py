@@ -72,10 +72,10 @@ def test_cluster_reranks_as_this_machine_does(
 ) -> None:
     labels = ["query-expansion:k=3", "diffusion"]
     file = write_suite('["classifier-only"]', more=f"rerank = {labels}")
-    cluster = _ended(start(file, "--executor", "ray", "--jobs", "1"))
+    cluster = ended(start(file, "--executor", "ray", "--jobs", "1"))
     assert cluster.status == 0, cluster.err
     elsewhere = ("--results", str(bench.place / "r2"), "--runs", str(bench.place / "x2"))
-    here = _ended(start(file, *elsewhere))
+    here = ended(start(file, *elsewhere))
     assert here.status == 0, here.err
     found = [
         record.reranked
