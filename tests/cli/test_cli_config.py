@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -47,7 +46,7 @@ def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ask:
     """What a command line asks for, without running it."""
     asked: list[tuple[RunRequest, Supervision]] = []
 
-    def keep(request: RunRequest, supervision: Supervision, **_: Any) -> None:
+    def keep(request: RunRequest, supervision: Supervision, *_: object, **__: object) -> None:
         asked.append((request, supervision))
 
     monkeypatch.setattr(module, "_run", keep)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from dfbench.records.record import Record
+from dfbench.reporting.cells import NONE
 from dfbench.reporting.tables.columns import COUNT, NAMES, WORDS, Column, Table
 from dfbench.reporting.tables.layout import Layout
 
@@ -55,7 +56,7 @@ def provenance_table(records: Iterable[Record]) -> Layout:
             record.data.name,
             record.scenario_title,
             record.environment.device,
-            record.environment.packages["torch"],
+            record.environment.packages.get("torch", NONE),
             _teachers(record),
         )
         origins.setdefault(key, _Origin(*key)).records.append(record)
