@@ -277,6 +277,7 @@ def test_dry_run_prints_each_task_with_its_resources_and_starts_nothing(
     quick_bench: Bench, write_suite: WriteSuite, options: tuple[str, ...], resources: Any
 ) -> None:
     file = write_suite('["classifier-posterior"]')
+    options = (*options, "--cache", str(quick_bench.place / "cache"))  # without teachers
     dry = suite(quick_bench, "run", file, *options, "--dry-run", "--format", "json")
     assert dry.status == 0, dry.err
     assert [job["resources"] for job in dry.json] == [resources] * 3
