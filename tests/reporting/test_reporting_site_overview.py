@@ -130,6 +130,14 @@ def test_strips_are_of_the_best_data_free_method_with_pictures(shelf: Shelf) -> 
     assert sorted(strips) == ["pair-strip", "strip"]
 
 
+def test_cards_name_the_best_method_that_is_no_reference(shelf: Shelf) -> None:
+    shelf.add("triplet", 0.4, needs=DATA[:1])
+    assert "best data-free" not in words(_page(shelf))
+    shelf.add("crossx", 0.2)
+    shelf.add("mib", 0.1)
+    assert "3 methods, 3 runs; best data-free: Crossx .650 (one seed)" in words(_page(shelf))
+
+
 def test_overview_of_runs_without_folders_has_charts_alone(shelf: Shelf, tmp_path: Path) -> None:
     shelf.add("crossx", 0.2)
     target = tmp_path / "report"

@@ -50,6 +50,11 @@ class TableEntry:
         return [row.line for row in self.intervals.rows]
 
     @property
+    def best(self) -> Line | None:
+        """The best data-free line; None if there are only references."""
+        return next((row for row in self.rows if section_of(row.first.method) != REFERENCE), None)
+
+    @property
     def first(self) -> Record:
         """Any of its records, for what they have in common."""
         return self.rows[0].first
