@@ -58,8 +58,11 @@ class Submitter:
         found = Submission(file)
         try:
             found.record = read_record(read_file(file))
-        except (NotARecord, OSError) as fault:
+        except NotARecord as fault:
             found.problems.append(f"not a record: {fault}")
+            return found
+        except OSError as fault:
+            found.problems.append(f"cannot be read: {fault.strerror}")
             return found
         record = found.record
         found.verified.append("checksums")

@@ -118,7 +118,10 @@ def test_an_edited_file_is_refused(record: Record, submitter: Submitter, tmp_pat
     file = ResultStore(tmp_path / "theirs").write(record)
     file.write_text(file.read_text().replace('"seed": ', '"seed": 1'))
     assert "changed after recording" in submitter.verify(file).problems[0]
-    assert "not a record" in submitter.verify(tmp_path / "absent.json").problems[0]
+    absent = submitter.verify(tmp_path / "absent.json").problems
+    assert absent == ["cannot be read: No such file or directory"]
+    file.write_text("{}")
+    assert "not a record" in submitter.verify(file).problems[0]
 
 
 def test_other_scores_of_an_identity_are_kept_apart_unless_replaced(
