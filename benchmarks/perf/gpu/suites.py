@@ -15,8 +15,8 @@ from typing import Any
 from dfbench.system.machine import available_cores
 
 _LOOK_SECONDS = 1.0
-_MOST_JOBS = 14
-"""Each holds up to 5 GiB of a GPU."""
+_MOST_JOBS = 8
+"""More compete for processor and GPU until few of them end in time."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,8 @@ class SuiteRun:
 
 
 def jobs(device: str) -> int:
-    """Runs at a time: one network leaves a GPU mostly idle, so as many as the cores allow."""
-    return min(_MOST_JOBS, available_cores()) if device == "cuda" else 1
+    """Runs at a time: one small network leaves a GPU mostly idle; each run takes two cores."""
+    return min(_MOST_JOBS, max(1, available_cores() // 2)) if device == "cuda" else 1
 
 
 def label(record: dict[str, Any]) -> str:
