@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from PIL import Image
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch import Tensor
 
 from dfbench.errors import InvalidInput
@@ -59,12 +59,6 @@ class Artefacts:
         with atomic_path(target) as temporary:
             temporary.write_bytes(save({"photo": _slim(photos), "sketch": _slim(sketches)}))
         return target
-
-
-def load_pairs(file: Path) -> tuple[Tensor, Tensor]:
-    """Photos and sketches, uint8 `[N, C, H, W]` with C 1 or 3, that `save_pairs` wrote."""
-    pairs = load_file(file)
-    return pairs["photo"], pairs["sketch"]
 
 
 def _slim(images: Tensor) -> Tensor:

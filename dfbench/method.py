@@ -21,11 +21,10 @@ from dfbench.learning.objectives.queue import QueueAndProxies
 from dfbench.learning.pool import LabelledPairs, Pairs
 from dfbench.learning.students import Students
 from dfbench.modality import Modality
-from dfbench.need import Need
+from dfbench.need import Need, ProvidedNeeds
 from dfbench.networks import Encoder, Encoders, Normaliser, Similarity, placed
 from dfbench.networks.compilation import compiled
 from dfbench.networks.placement import Network
-from dfbench.provision import ProvidedNeeds
 from dfbench.scenarios.classes import ScenarioKind
 from dfbench.teachers.teacher import Teacher
 

@@ -27,7 +27,7 @@ ORDER = (
     *("networks.backbones", "networks", "learning", "learning.objectives"),
     *("teachers.weights", "teachers"),
     # The contract of a method, and what a user asks for.
-    *("need", "artefacts", "provision", "method", "plugins", "defaults", "request"),
+    *("need", "artefacts", "method", "plugins", "defaults", "request"),
     # A run, from the processes it needs to its record.
     *("process", "records", "planning", "worker", "runs"),
     # What is done with finished runs, or with many.

@@ -132,7 +132,7 @@ def _check_needs(needs: tuple[str, ...]) -> None:
     from dfbench.errors import unknown_name
     from dfbench.need import Need
 
-    known = [need.value for need in Need if need.origin.supplies]
+    known = [need.value for need in Need if need.provision.supplies]
     for name in needs:
         if name not in known:
             raise unknown_name("need", name, known, "dfbench teachers train --need")

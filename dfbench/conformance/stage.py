@@ -22,7 +22,7 @@ from dfbench.learning.loop import CHECKPOINT_SECONDS, GlobalRandomState, Loops, 
 from dfbench.learning.pool import to_bytes
 from dfbench.method import Method, MethodConfig, Setting
 from dfbench.modality import MODALITIES, Modality
-from dfbench.need import Need, supplies_of
+from dfbench.need import Files, Need, provide, supplied, supplies_of
 from dfbench.networks import Encoders
 from dfbench.numerics import pinned_numerics
 from dfbench.planning.methods import difference, method_class, resolve
@@ -35,7 +35,6 @@ from dfbench.plugins.networks import plugin_networks
 from dfbench.plugins.sources import PluginSources
 from dfbench.process.handover import shared_arrays
 from dfbench.process.messages import DatasetAnswer, DatasetOffer, Job
-from dfbench.provision import Files, provide, supplied
 from dfbench.request import DataChoice, Places, RunRequest
 from dfbench.request.settings import Settings
 from dfbench.runs.ingredients import supplied_arrays

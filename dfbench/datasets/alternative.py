@@ -1,4 +1,4 @@
-"""Selection of images by class, and the source of alternative data."""
+"""Selection of images by class, the source of alternative data, and the images of a fit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from dfbench.class_names import colliding
 from dfbench.datasets.dataset import Dataset, ImageArray, ImageSet, joined
 from dfbench.errors import InvalidInput
-from dfbench.modality import Modality
+from dfbench.identity import derive_seed
+from dfbench.modality import MODALITIES, Modality
 
 
 def images_of(sets: Sequence[ImageSet], classes: tuple[str, ...]) -> ImageSet:
@@ -132,3 +133,28 @@ def _from(
     text = "/".join((origin.fingerprint, "(spare)" if source.endswith(" (spare)") else "", *kept))
     fingerprint = blake2b(text.encode(), digest_size=16).hexdigest()
     return AlternativeImages(source, kept, fingerprint, parts)
+
+
+@dataclass(frozen=True)
+class ImageSource:
+    """Images that a fit may be given."""
+
+    alternative: Callable[[Modality], ImageSet]
+    """Those of other classes."""
+    training: Callable[[Modality], ImageSet]
+    """Those that the teacher of a modality is trained on."""
+    computation: str
+    """What random orders depend on."""
+
+    def unlabelled(self, modality: Modality) -> ImageArray:
+        """Alternative images in an order that does not reveal their classes."""
+        images = self.alternative(modality).images
+        seed = derive_seed("alternative image order", self.computation, modality)
+        return joined([(images, np.random.default_rng(seed).permutation(len(images)))])
+
+    def training_labels(self, modality: Modality) -> NDArray[np.int64]:
+        """Labels of a teacher's images as indices into the union of both teachers' classes."""
+        known = {m: self.training(m).classes for m in MODALITIES}
+        union = sorted({*known["photo"], *known["sketch"]})
+        index = np.array([union.index(name) for name in known[modality]], dtype=np.int64)
+        return index[self.training(modality).labels]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from dfbench.learning.batches import HostCount, to_unit
@@ -50,6 +52,12 @@ class PairPool(nn.Module):
         pool.photos, pool.sketches = photos, sketches
         pool.written.value = len(photos)
         return pool
+
+    @classmethod
+    def load(cls, file: Path) -> PairPool:
+        """A full pool of the pairs that `Artefacts.save_pairs` wrote."""
+        pairs = load_file(file)
+        return cls.of(pairs["photo"], pairs["sketch"])
 
     def __len__(self) -> int:
         return min(self.written.value, self.size)

@@ -101,7 +101,7 @@ class Plan:
     @property
     def needs_alternative_images(self) -> bool:
         """Whether the method, or a network trained for it, uses images of other classes."""
-        return any(Need(need).origin.from_alternative_images for need in self.method.needs)
+        return any(Need(need).provision.from_alternative_images for need in self.method.needs)
 
     @cached_property
     def fit_id(self) -> str:
@@ -148,7 +148,7 @@ class Plan:
     def _supplies(self, scenario: str) -> dict[str, str]:
         supplies = self._supplied_networks()
         for need in self.method.needs:
-            supplies |= Need(need).origin.data(self.session.networks)
+            supplies |= Need(need).provision.data(self.session.networks)
         if self.source is not None:
             supplies[Need.GENERATED_PAIRS.value] = self.source._fit_in(scenario)
         return supplies
@@ -347,7 +347,7 @@ def _refused(session: Session, methods: Sequence[MethodInfo]) -> Refusal | None:
     except DfbenchError as fault:
         return Refusal("scenario", fault)
     for method in methods:
-        unsupplied = [need for need in method.needs if Need(need).origin.from_training_images]
+        unsupplied = [need for need in method.needs if Need(need).provision.from_training_images]
         if session.external and unsupplied:
             return Refusal("method", CannotRun(_without_images(method, sorted(unsupplied))))
         if kind in method.cannot:

@@ -17,7 +17,7 @@ TRAINED = "data-free, trained"
 REFERENCE = "data-dependent references"
 SECTIONS = (UNTRAINED, TRAINED, REFERENCE)
 """In the order of a table."""
-_REFERENCES = frozenset(need for need in Need if need.origin.reference)
+_REFERENCES = frozenset(need for need in Need if need.provision.reference)
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dfbench.datasets.alternative import ImageSource
 from dfbench.errors import InvalidInput, PluginFault
 from dfbench.modality import MODALITIES, Modality
-from dfbench.need import ImageSource, Need, supplies_of, supply_identity
+from dfbench.need import Need, supplies_of, supply_identity
 from dfbench.planning.plan import Plan
 from dfbench.planning.session import Session
 from dfbench.process.handover import MakeArray
@@ -50,7 +51,7 @@ def supplied_arrays(plan: Plan) -> dict[str, MakeArray]:
     return {
         f"{name}-{modality}": partial(make, source, modality)
         for need in map(Need, plan.method.needs)
-        for name, make in need.origin.arrays.items()
+        for name, make in need.provision.arrays.items()
         for modality in MODALITIES
     }
 

@@ -20,24 +20,26 @@ from dfbench.modality import MODALITIES, Modality
 from dfbench.networks import Backbone, Classifier
 from dfbench.system.console import note
 from dfbench.system.locks import FileLock
+from dfbench.teachers.activations import record_activations
 from dfbench.teachers.facts import TEACHER, NetworkFacts
 from dfbench.teachers.identities import NetworkIdentities, network_file
 from dfbench.teachers.imagenet import IMAGENET_CLASSES
 from dfbench.teachers.pretrained import PretrainedWeights, imagenet_weights
 from dfbench.teachers.recipe import TeacherRecipe
-from dfbench.teachers.stored import (
-    load_backbone,
-    read_whole,
-    save_tensors,
-)
+from dfbench.teachers.stored import load_backbone, load_teacher, read_whole, save_tensors
 from dfbench.teachers.training import (
     accuracy,
+    normaliser_of,
     train_initialisation,
+    train_modality_classifier,
     train_teacher,
+    train_unified_teacher,
 )
 
 Made = tuple[Mapping[str, Tensor], NetworkFacts]
 """Named tensors and their facts."""
+Measured = tuple[Mapping[str, Tensor], dict[str, Any]]
+"""Named tensors, and what their facts say of this network only."""
 
 
 @dataclass(frozen=True)
@@ -122,19 +124,19 @@ class TeacherStore:
         return load_backbone(self.get(identity, lambda: make(identity)).path)
 
     def _from_alternative(self, identity: str) -> Made:
-        backbone = self.of_alternative().backbone
+        backbone = self._of_alternative().backbone
         return backbone.state_dict(), self.facts("initialisation", identity)
 
-    def of_alternative(self) -> Classifier:
+    def _of_alternative(self) -> Classifier:
         """A classifier of images of other classes, whose backbone is the initialisation."""
         seed = derive_seed("initialisation", self.seed)
         return train_initialisation(self.alternative_images(), self.recipe, seed, self.device)
 
     def _from_imagenet(self, identity: str) -> Made:
-        backbone = self.of_imagenet()[0].backbone
+        backbone = self._of_imagenet()[0].backbone
         return backbone.state_dict(), self.facts("initialisation", identity)
 
-    def of_imagenet(self) -> tuple[Classifier, PretrainedWeights]:
+    def _of_imagenet(self) -> tuple[Classifier, PretrainedWeights]:
         """A classifier with ImageNet weights in its backbone and a newly initialised head."""
         weights = imagenet_weights(self.recipe.network, self.recipe.weights)
         torch.default_generator.manual_seed(derive_seed("initialisation", self.seed))
@@ -142,6 +144,39 @@ class TeacherStore:
         network = Classifier(self.recipe.network, nn.Identity(), len(IMAGENET_CLASSES), size)
         note(weights.enter(network.backbone))
         return network, weights
+
+    def train_modality_classifier(self, kind: str, images: dict[Modality, ImageSet]) -> Measured:
+        """A classifier of photos and sketches."""
+        seed = derive_seed(kind, self.seed)
+        return train_modality_classifier(images, self.recipe, seed, self.device).state_dict(), {}
+
+    def train_unified_teacher(self, kind: str) -> Measured:
+        """One teacher of both modalities, with its accuracy on the test images of each."""
+        data, start = self.training_images(), self.initialisation()
+        seed = derive_seed(kind, self.seed)
+        network = train_unified_teacher(data, self.recipe, start, seed, self.device)
+        accuracies = {}
+        for modality in MODALITIES:
+            network.normaliser = normaliser_of(self.recipe, modality, start).to(self.device)
+            test = self.images(modality, "test")
+            accuracies[modality] = accuracy(network, test, self.device)
+        network.normaliser = nn.Identity()
+        return network.state_dict(), {"accuracies": accuracies, "classes": data["photo"].classes}
+
+    def initial_classifier(self) -> Measured:
+        """The common start of the teachers once more, made alike, and this time with its head."""
+        if not self.recipe.pretrained:
+            network = self._of_alternative()
+            return network.state_dict(), {"classes": self.alternative_images()["photo"].classes}
+        network, weights = self._of_imagenet()
+        weights.enter_head(network.backbone, network.head)
+        return network.state_dict(), {"classes": IMAGENET_CLASSES}
+
+    def activation_records(self, modality: Modality) -> Measured:
+        """Statistics of a teacher on its training images, which do not change."""
+        teacher = load_teacher(self.teacher(modality).path).to(self.device)
+        records = record_activations(teacher.network, self.images(modality, "train"), self.device)
+        return records.tensors(), {"modality": modality, "classes": records.classes}
 
     def stored(self, identity: str) -> StoredNetwork | None:
         """The network of an identity, if a dataset provides it or the cache has an undamaged copy.

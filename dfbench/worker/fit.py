@@ -18,6 +18,7 @@ from dfbench.learning.group import ProcessGroup, loops_of
 from dfbench.learning.loop import Loops, TrainingLoop
 from dfbench.method import Method, Setting
 from dfbench.modality import MODALITIES, Modality
+from dfbench.need import Files, provide
 from dfbench.networks import Encoders
 from dfbench.networks.compilation import compiled, compiled_networks, require_compiler
 from dfbench.networks.placement import bfloat16_convolutions
@@ -37,7 +38,6 @@ from dfbench.process.messages import (
     Outcome,
     embeddings_file,
 )
-from dfbench.provision import Files, provide
 from dfbench.records.encoders_file import write_down
 from dfbench.system.files import atomic_path
 from dfbench.system.machine import peak_memory_mib

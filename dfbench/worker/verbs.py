@@ -67,9 +67,9 @@ def teach(folder: Path) -> Outcome:
 
     No method's code runs here, but that of a plugin's network does.
     """
+    from dfbench.need import supplied
     from dfbench.numerics import pin_numerics  # imported here: a question does not wait for them
     from dfbench.planning.session import Sessions
-    from dfbench.provision import supplied
 
     lesson = Lesson.model_validate_json((folder / JOB_FILE).read_text())
     for offer in lesson.networks:

@@ -13,8 +13,7 @@ from toy import toy_setting
 
 from dfbench.errors import InvalidConfig, UndeclaredNeed
 from dfbench.method import Setting
-from dfbench.need import Need, lineage, supplies_of, supply_identity
-from dfbench.provision import PROVISIONS, ProvidedNeeds
+from dfbench.need import Need, ProvidedNeeds, lineage, supplies_of, supply_identity
 from dfbench.teachers.identities import NetworkIdentities
 from dfbench.teachers.recipe import TeacherRecipe
 
@@ -36,12 +35,6 @@ def _identities(initialisation: str = "alternative") -> NetworkIdentities:
     return NetworkIdentities("data", lambda: "other", recipe, seed=0, numerics="cpu-fp32")
 
 
-def test_every_need_can_be_loaded_and_every_supply_made() -> None:
-    assert PROVISIONS.keys() == set(Need)
-    for need, provision in PROVISIONS.items():
-        assert [*provision.make] == [supply.name for supply in need.origin.supplies]
-
-
 @pytest.mark.parametrize("need", list(Need), ids=str)
 def test_need_is_handed_over_only_where_it_is_declared(need: Need, tmp_path: Path) -> None:
     undeclared = {other: given for other, given in supplies().items() if other is not need}
@@ -59,7 +52,7 @@ def test_need_is_its_text_in_records_and_messages(need: Need) -> None:
 
 
 def test_needs_that_teachers_made_elsewhere_lack_are_those_of_training_images() -> None:
-    assert {need for need in Need if need.origin.from_training_images} == {
+    assert {need for need in Need if need.provision.from_training_images} == {
         Need.LEAKY_MODALITY_CLASSIFIER,
         Need.ACTIVATION_RECORDS,
         Need.UNIFIED_TEACHER,

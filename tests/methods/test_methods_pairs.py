@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from dfbench.artefacts import Artefacts, load_pairs
+from dfbench.artefacts import Artefacts
 from dfbench.errors import InvalidInput
 from dfbench.learning.pool import PairPool, Pairs
 
@@ -22,7 +22,7 @@ def _unit(count: int, channels: int) -> Tensor:
 def test_saved_pool_gives_the_same_pairs(tmp_path: Path) -> None:
     pool = PairPool(5, 4)
     pool.add(Pairs(_unit(7, 3), _unit(7, 1)))
-    again = PairPool.of(*load_pairs(Artefacts(tmp_path).save_pairs(*pool.stored())))
+    again = PairPool.load(Artefacts(tmp_path).save_pairs(*pool.stored()))
     assert len(again) == 5
     one, other = (p.sample(6, torch.Generator().manual_seed(0)) for p in (pool, again))
     assert torch.equal(one.photos, other.photos)
@@ -33,14 +33,14 @@ def test_saved_pool_gives_the_same_pairs(tmp_path: Path) -> None:
 def test_pool_that_is_not_full_stores_only_what_was_added(tmp_path: Path) -> None:
     pool = PairPool(9, 4)
     pool.add(Pairs(_unit(2, 3), _unit(2, 1)))
-    photos, _ = load_pairs(Artefacts(tmp_path).save_pairs(*pool.stored()))
+    photos, _ = PairPool.load(Artefacts(tmp_path).save_pairs(*pool.stored())).stored()
     assert len(photos) == 2
 
 
 def test_sketches_of_equal_channels_are_stored_as_one(tmp_path: Path) -> None:
     pool = PairPool(2, 4)
     pool.add(Pairs(_unit(2, 3), _unit(2, 1)))
-    photos, sketches = load_pairs(Artefacts(tmp_path).save_pairs(*pool.stored()))
+    photos, sketches = PairPool.load(Artefacts(tmp_path).save_pairs(*pool.stored())).stored()
     assert photos.shape == (2, 3, 4, 4)
     assert sketches.shape == (2, 1, 4, 4)
 

@@ -14,7 +14,7 @@ from dfbench.budget import Budget
 from dfbench.need import Need
 
 SVG = "{http://www.w3.org/2000/svg}"
-DATA = tuple(need.value for need in Need if need.origin.reference)
+DATA = tuple(need.value for need in Need if need.provision.reference)
 
 
 def _page(shelf: Shelf) -> str:

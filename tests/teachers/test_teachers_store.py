@@ -12,9 +12,8 @@ from safetensors.torch import save_file
 from dfbench.datasets.alternative import AlternativeImages
 from dfbench.errors import InvalidInput
 from dfbench.learning.batches import to_unit
-from dfbench.need import supply_identity
+from dfbench.need import supplied, supply_identity
 from dfbench.networks import Classifier, Normaliser
-from dfbench.provision import supplied
 from dfbench.system.file_errors import DiskFull
 from dfbench.teachers.stored import NetworkFacts, load_teacher, read_facts, save_tensors
 from dfbench.teachers.training import accuracy, train_modality_classifier, train_teacher

@@ -14,9 +14,8 @@ from torchvision.models import get_model
 from dfbench.errors import InvalidConfig, InvalidInput
 from dfbench.learning.batches import to_unit
 from dfbench.modality import MODALITIES
-from dfbench.need import Need, supplies_of, supply_identity
+from dfbench.need import Need, supplied, supplies_of, supply_identity
 from dfbench.networks import Normaliser, new_backbone
-from dfbench.provision import supplied
 from dfbench.teachers.recipe import TeacherRecipe
 from dfbench.teachers.stored import (
     load_backbone,
