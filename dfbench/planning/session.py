@@ -17,7 +17,7 @@ from dfbench.errors import DfbenchError
 from dfbench.hookspecs import NO_IMAGES
 from dfbench.modality import MODALITIES, Modality
 from dfbench.need import Need, supplies_of
-from dfbench.planning.data import divided, open_choice, retrieval_images
+from dfbench.planning.data import open_choice, retrieval_images
 from dfbench.planning.external_teachers import (
     accuracies,
     checked_choice,
@@ -33,7 +33,7 @@ from dfbench.records.environment import read_environment
 from dfbench.records.record import Arithmetic
 from dfbench.request import DataChoice, RunRequest
 from dfbench.scenarios import CLOSED, parse_scenario
-from dfbench.scenarios.classes import ScenarioClasses, ScenarioKind
+from dfbench.scenarios.classes import ScenarioClasses, ScenarioKind, divided
 from dfbench.system.machine import available_cores
 from dfbench.teachers.external import ExternalTeachers, external_teachers, known_classes
 from dfbench.teachers.facts import official_files

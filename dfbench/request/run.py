@@ -45,7 +45,7 @@ from dfbench.request.values import (
     Whole,
     Word,
 )
-from dfbench.scenarios import CLOSED, canonical
+from dfbench.scenarios.scenario import CLOSED, FORMS, canonical
 from dfbench.system.files import absolute
 
 Precision = Literal["fp32", "bf16"]
@@ -256,10 +256,9 @@ class RunRequest(ExternalOptions, FitOptions, RerankOptions, MachineOptions):
         AfterValidator(canonical),
         Option(
             Text(),
-            "Which classes the teachers know: closed (all), overlap=0.5 (both know half of the "
-            "classes, only one knows each of the others), fixed-overlap=0.5 (the same, with as "
-            "many classes per teacher at every overlap), unseen=0.25 or unseen=SPLIT (queries of "
-            "classes that no teacher knows).",
+            "Which classes the teachers know: "
+            + ", ".join(f"{form} ({known})" for form, known in FORMS.items())
+            + ".",
             metavar="S",
         ),
     ] = CLOSED

@@ -1,7 +1,6 @@
 """Scenarios: the classes of each teacher, of queries and of the gallery.
 
-This module has their names; `classes` computes class splits, which
-`dfbench.planning.data` applies to a dataset.
+`scenario` has their names, `classes` computes the class split of a dataset.
 """
 
 from dfbench.scenarios.scenario import CLOSED, Scenario, canonical, parse_scenario

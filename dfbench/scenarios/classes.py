@@ -1,4 +1,4 @@
-"""Computation of class splits from class names.
+"""The class split of a dataset under a scenario.
 
 Notation: U is the set of all classes, P and S those of the photo and the sketch teacher, and o the
 overlap.
@@ -9,10 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Decimal
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
+from dfbench.errors import InvalidInput, unknown_name
 from dfbench.identity import derive_seed
-from dfbench.modality import Modality
+from dfbench.modality import MODALITIES, Modality
+from dfbench.scenarios.scenario import Scenario
+
+if TYPE_CHECKING:
+    from dfbench.datasets.dataset import Dataset
 
 Classes = tuple[str, ...]
 ScenarioKind = Literal["closed", "overlap", "unseen"]
@@ -132,3 +137,71 @@ def with_unseen_share(classes: Sequence[str], share: Decimal, seed: int) -> Scen
 
 def _sorted(names: Sequence[str]) -> Classes:
     return tuple(sorted(names))
+
+
+_ARITHMETIC = {
+    "overlap": overlapping,
+    "fixed-overlap": overlapping_with_fixed_size,
+    "unseen": with_unseen_share,
+}
+_FEWEST = 2
+"""Fewest classes for a classifier or a ranking."""
+
+
+def divided(scenario: Scenario, dataset: Dataset, seed: int) -> ScenarioClasses | None:
+    """The class split of a dataset under a scenario; None for `closed`, where teachers know all.
+
+    The permutation for a share depends only on class names and seed. Raises `UnknownName` for a
+    split that is not published for the dataset, and `InvalidInput` for a split with missing classes
+    or a share that leaves too few classes.
+    """
+    if scenario.kind == "closed":
+        return None
+    if scenario.share is None:
+        division = _of_split(scenario, dataset)
+    else:
+        division = _ARITHMETIC[scenario.kind](dataset.classes, scenario.share, seed)
+    _check(division, scenario, dataset)
+    return division
+
+
+def _of_split(scenario: Scenario, dataset: Dataset) -> ScenarioClasses:
+    published = {name.lower(): split for name, split in dataset.splits.items()}
+    wanted = scenario.split or ""
+    if not published:
+        raise InvalidInput(
+            f"scenario '{scenario}': no split is published for these {len(dataset.classes)} "
+            f"classes of {dataset.name!r}; allowed: a share of them, e.g. --scenario unseen=0.25 "
+            "(published splits cover all classes of their dataset: see dfbench list datasets)"
+        )
+    if wanted not in published:
+        raise unknown_name(
+            f"split of {dataset.name}", wanted, published, f"dfbench data verify {dataset.name}"
+        )
+    split = published[wanted]
+    absent = sorted({*split.seen, *split.unseen} - set(dataset.classes))
+    if absent:
+        raise InvalidInput(
+            f"scenario '{scenario}': the split names {len(absent)} classes that {dataset.name!r} "
+            f"does not have, e.g. {absent[0]!r}; allowed: a split of its own classes, or a share "
+            "of them, e.g. --scenario unseen=0.25"
+        )
+    return ScenarioClasses(shared=tuple(sorted(split.seen)), unseen=tuple(sorted(split.unseen)))
+
+
+def _check(division: ScenarioClasses, scenario: Scenario, dataset: Dataset) -> None:
+    start = f"scenario '{scenario}' of {len(dataset.classes)} classes of {dataset.name!r}"
+    if not division.shared and not division.unseen:
+        raise InvalidInput(f"{start} leaves no shared class; allowed: a larger overlap")
+    for modality in MODALITIES:
+        known = division.known(modality)
+        if len(known) < _FEWEST:
+            raise InvalidInput(
+                f"{start} leaves the {modality} teacher {len(known)} classes; allowed: two or "
+                "more (see: --classes)"
+            )
+    if scenario.kind == "unseen" and len(division.unseen) < _FEWEST:
+        raise InvalidInput(
+            f"{start} leaves {len(division.unseen)} unseen classes; allowed: two or more, so that "
+            "the ranking is not trivial"
+        )

@@ -13,7 +13,14 @@ CLOSED = "closed"
 """Both teachers know all classes, and all are queried."""
 
 _OVERLAPS: dict[str, ScenarioName] = {"overlap": "overlap", "fixed-overlap": "fixed-overlap"}
-_FORMS = (CLOSED, "overlap=0.5", "fixed-overlap=0.5", "unseen=0.25", "unseen=SPLIT")
+FORMS = {
+    CLOSED: "all",
+    "overlap=0.5": "both know half of the classes, only one knows each of the others",
+    "fixed-overlap=0.5": "the same, with as many classes per teacher at every overlap",
+    "unseen=0.25": "queries are of a quarter of the classes, which no teacher knows",
+    "unseen=SPLIT": "the same, with a published split",
+}
+"""What users may give, and which classes the teachers know then."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +32,11 @@ class Scenario:
     """The share of classes that both teachers know or, for `unseen`, of unseen classes."""
     split: str | None = None
     """For `unseen`, the name of a published split in lower case."""
+
+    @property
+    def partial(self) -> bool:
+        """Whether each teacher may know classes that the other does not."""
+        return self.kind in _OVERLAPS
 
     def __str__(self) -> str:
         if self.kind == CLOSED:
@@ -48,7 +60,7 @@ def parse_scenario(text: str) -> Scenario:
     if name == "unseen" and value:
         share = _number(value)
         return Scenario("unseen", split=value) if share is None else _unseen(text, share)
-    raise unknown_name("scenario", text, _FORMS, "dfbench run --help")
+    raise unknown_name("scenario", text, FORMS, "dfbench run --help")
 
 
 def canonical(text: str) -> str:

@@ -11,8 +11,8 @@ import pytest
 
 from dfbench.datasets.dataset import ClassSplit, Dataset
 from dfbench.errors import InvalidInput, UnknownName
-from dfbench.planning.data import divided
 from dfbench.scenarios import Scenario, canonical, parse_scenario
+from dfbench.scenarios.classes import divided
 
 CLASSES = ("ant", "bee", "cat", "dog", "eel", "fox")
 

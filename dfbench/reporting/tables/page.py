@@ -51,7 +51,7 @@ def answered_tables(records: Sequence[Record]) -> list[list[Record]]:
 
 
 def _answered(table: Sequence[Record]) -> bool:
-    return parse_scenario(table[0].scenario).kind in ("closed", "unseen")
+    return not parse_scenario(table[0].scenario).partial
 
 
 def answer_table(table: Sequence[Record], answers: Answers) -> list[Layout]:
