@@ -23,8 +23,7 @@ from dfbench.learning.students import Students
 from dfbench.modality import Modality
 from dfbench.need import Need, ProvidedNeeds
 from dfbench.networks import Encoder, Encoders, Normaliser, Similarity, placed
-from dfbench.networks.compilation import compiled
-from dfbench.networks.placement import Network
+from dfbench.networks.placement import Network, compiled
 from dfbench.scenarios.classes import ScenarioKind
 from dfbench.teachers.teacher import Teacher
 

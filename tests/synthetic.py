@@ -6,8 +6,7 @@ from typing import Any
 
 from dfbench.budget import Budget
 from dfbench.identity import identify
-from dfbench.plugins.method_info import MethodInfo, parse_label
-from dfbench.plugins.reranker_info import RerankerInfo
+from dfbench.plugins.info import MethodInfo, RerankerInfo, parse_label
 from dfbench.records.environment import Environment
 from dfbench.records.record import (
     DataRecord,

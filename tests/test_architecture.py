@@ -33,7 +33,7 @@ ORDER = (
     # What is done with finished runs, or with many.
     *("retrieval", "drawing"),
     *("reporting", "reporting.comparisons", "reporting.tables", "reporting.plots"),
-    *("reporting.evaluations", "reporting.site", "suites.executors", "suites", "conformance"),
+    *("reporting.site", "suites.executors", "suites", "conformance"),
     *("interface", "cli", "__main__"),
 )
 """Packages and modules of `dfbench`; imports go from later to earlier ones."""

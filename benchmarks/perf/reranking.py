@@ -30,7 +30,7 @@ from dfbench.builtin import dfbench_rerankers
 from dfbench.evaluation import evaluate
 from dfbench.evaluation.given_scores import GivenScores
 from dfbench.plugins.code import load_target
-from dfbench.process.score_blocks import blocks
+from dfbench.process.reranking import blocks
 from dfbench.system.machine import peak_memory_mib
 
 PLAIN = "plain ranking"

@@ -113,7 +113,7 @@ def _content(item: StoredItem) -> dict[str, Any]:
 def _print(items: Sequence[StoredItem], form: str, *, delete: bool, selected: bool) -> None:
     from dfbench.reporting.tables.layout import Layout
     from dfbench.reporting.tables.printing import print_layouts
-    from dfbench.system.disk import size_text
+    from dfbench.system.machine import size_text
 
     rows = tuple(
         (item.name, item.status, size_text(item.use.size), str(item.use.files), _age(item))

@@ -81,7 +81,7 @@ def _layouts(found: Installation) -> list[Layout]:
 
 
 def _place(one: PlaceUse) -> tuple[str, ...]:
-    from dfbench.system.disk import size_text
+    from dfbench.system.machine import size_text
 
     size, files = "", ""
     if one.use is not None:

@@ -174,7 +174,7 @@ def evaluate(
     )
     _print(result, reranked, style, named=bool(queries[0][0]), per_class=per_class)
     if figure is not None:
-        from dfbench.reporting.evaluations.recall_curves import model_chart, model_curves
+        from dfbench.reporting.plots.runs import model_chart, model_curves
         from dfbench.reporting.plots.style import draw
 
         curves = model_curves(
@@ -199,7 +199,7 @@ def _sides(queries: _Named, gallery: _Named) -> tuple[dict[str, Path], dict[str,
 
 
 def _check_figure(figure: Path, models: int) -> None:
-    from dfbench.reporting.evaluations.recall_curves import check_count
+    from dfbench.reporting.plots.runs import check_count
     from dfbench.reporting.plots.style import check_target
 
     check_count(models)
@@ -233,7 +233,7 @@ def _print(
 
 
 def _layouts(result: ModelEvaluations, *, named: bool, per_class: bool) -> list[Layout]:
-    from dfbench.reporting.evaluations.score_tables import class_tables, model_tables, score_table
+    from dfbench.reporting.tables.score_tables import class_tables, model_tables, score_table
 
     (first, *_) = result.models.values()
     layouts = model_tables(result) if named else [score_table(first)]

@@ -25,11 +25,11 @@ from dfbench.cli.options import (
 from dfbench.cli.parameters import AbsolutePath
 from dfbench.cli.rerank import TRANSDUCTIVE, rerank_limits, rerank_stage
 from dfbench.errors import InvalidInput
-from dfbench.reporting.rerankings import MARK
+from dfbench.reporting.lines import MARK
 from dfbench.system.console import note, print_json
 
 if TYPE_CHECKING:
-    from dfbench.plugins.reranker_info import RerankerInfo
+    from dfbench.plugins.info import RerankerInfo
     from dfbench.reporting.tables.layout import Layout
     from dfbench.retrieval import Hit, RerankedHit
 

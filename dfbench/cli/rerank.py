@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from dfbench.cli.options import plugin_options
 from dfbench.cli.parameters import request_option
 from dfbench.errors import DfbenchError
-from dfbench.plugins.reranker_info import RerankerInfo
+from dfbench.plugins.info import RerankerInfo
 from dfbench.plugins.sources import PluginSources
 from dfbench.request import Limits, RerankOptions
 
@@ -48,7 +48,7 @@ def rerank_stage(
     text: str, plugins: PluginSources, *, rerank_timeout: float, memory_limit: float | None
 ) -> RerankStage:
     """The re-ranker of a query. Raises `DfbenchError` for a wrong name or wrong settings."""
-    from dfbench.planning.rerankers import described_rerankers
+    from dfbench.process.launch import described_rerankers
     from dfbench.retrieval import RerankStage
 
     (found,) = described_rerankers([text], plugins)
@@ -77,7 +77,7 @@ class RerankChoice:
         limits = Limits(rerank_timeout=rerank_timeout, memory_limit=memory_limit)
         if not rerank:
             return cls((), plugins, limits)
-        from dfbench.planning.rerankers import described_rerankers
+        from dfbench.process.launch import described_rerankers
 
         return cls(tuple(described_rerankers(rerank, plugins)), plugins, limits)
 
@@ -162,8 +162,8 @@ class RerankedResults:
 
 def _layout(label: str, one: Reranked) -> Layout:
     """Scores like those of the plain ranking; rows of a data frame name the re-ranker."""
-    from dfbench.reporting.evaluations.score_tables import score_table
     from dfbench.reporting.tables.layout import Typed
+    from dfbench.reporting.tables.score_tables import score_table
 
     plain = score_table(one.evaluation)
     named = {"reranker": Typed(label, "string")}

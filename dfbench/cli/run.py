@@ -16,7 +16,7 @@ from dfbench.hookspecs import NO_IMAGES
 from dfbench.process.supervision import Supervision
 from dfbench.reporting.cells import NONE, short
 from dfbench.reporting.event_log import EventLog, check_log_folder
-from dfbench.reporting.rerankings import MARK, reranking_notes
+from dfbench.reporting.lines import MARK, reranking_notes
 from dfbench.reporting.tables.layout import Layout
 from dfbench.reporting.tables.printing import print_layouts
 from dfbench.request import (

@@ -18,7 +18,7 @@ from dfbench.errors import DfbenchError, PluginFault
 from dfbench.method import MethodConfig
 from dfbench.planning.methods import built, resolve
 from dfbench.planning.settings import configure
-from dfbench.plugins.method_info import parse_label
+from dfbench.plugins.info import parse_label
 
 
 def kept(stage: Stage) -> str:

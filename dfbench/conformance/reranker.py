@@ -16,7 +16,7 @@ from dfbench.evaluation.reranking.reranker import Reranker
 from dfbench.hookspecs import RerankerSpec
 from dfbench.plugins.code import plugin_code
 from dfbench.worker.rerankers import class_error
-from dfbench.worker.reranking import as_array
+from dfbench.worker.scoring import as_array
 
 SIMILARITIES = ("cosine", "inner", "euclidean")
 _QUERIES, _PHOTOS, _WIDTH, _CLUSTERS = 6, 40, 8, 4

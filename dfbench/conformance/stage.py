@@ -30,7 +30,7 @@ from dfbench.planning.plan import Plan
 from dfbench.planning.session import Session, Sessions, requested_settings
 from dfbench.planning.settings import configure
 from dfbench.plugins.host import PluginHost
-from dfbench.plugins.method_info import MethodInfo
+from dfbench.plugins.info import MethodInfo
 from dfbench.plugins.networks import plugin_networks
 from dfbench.plugins.sources import PluginSources
 from dfbench.process.handover import shared_arrays

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from dfbench.errors import InvalidInput
-from dfbench.networks.compilation import uncompiled
+from dfbench.networks.placement import uncompiled
 
 _EPSILON = 1e-5
 

@@ -3,10 +3,9 @@
 from dfbench.networks.backbones.backbone import Backbone
 from dfbench.networks.backbones.registry import backbone_names, new_backbone
 from dfbench.networks.backbones.resnet import ResidualBlock, ResNet, SmallResNet
-from dfbench.networks.classifier import Classifier, ModalityNet
+from dfbench.networks.classifier import NORMALISATION, Classifier, ModalityNet, Normaliser
 from dfbench.networks.encoder import Encoder, Encoders, Similarity
 from dfbench.networks.estimator import Estimator
-from dfbench.networks.normaliser import NORMALISATION, Normaliser
 from dfbench.networks.placement import convolutions, placed
 from dfbench.networks.representations import (
     ByKnowledge,

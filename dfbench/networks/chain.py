@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from dfbench.networks.backbones.backbone import Backbone
 from dfbench.networks.backbones.registry import new_backbone
-from dfbench.networks.normaliser import Normaliser
+from dfbench.networks.classifier import Normaliser
 from dfbench.networks.representations import (
     Centred,
     OpenUnion,

@@ -12,7 +12,7 @@ from torch.nn import functional
 from torch.nn.modules.batchnorm import _NormBase
 
 from dfbench.networks.backbones.registry import new_backbone
-from dfbench.networks.normaliser import Normaliser
+from dfbench.networks.classifier import Normaliser
 from dfbench.networks.placement import convolutions
 from dfbench.networks.portions import over_batch
 from dfbench.networks.representations import UnitNorm

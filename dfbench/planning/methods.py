@@ -15,7 +15,7 @@ from dfbench.need import Need
 from dfbench.planning.settings import configure
 from dfbench.plugins.code import describe_fault, plugin_faults
 from dfbench.plugins.host import Offer, PluginHost
-from dfbench.plugins.method_info import MethodInfo, parse_label
+from dfbench.plugins.info import MethodInfo, parse_label
 from dfbench.plugins.probe import check_method
 from dfbench.scenarios.classes import ScenarioKind
 

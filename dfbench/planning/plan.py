@@ -12,11 +12,9 @@ from typing import Literal
 from dfbench.errors import DfbenchError, PluginFault
 from dfbench.modality import MODALITIES
 from dfbench.need import PAIRS_FILE, Need, supplies_of, supply_identity
-from dfbench.planning.rerankers import chosen_rerankers
 from dfbench.planning.session import FALLBACK, Session, Sessions, requested_settings
-from dfbench.plugins.method_info import MethodInfo
-from dfbench.plugins.reranker_info import RerankerInfo
-from dfbench.process.launch import describe
+from dfbench.plugins.info import MethodInfo, RerankerInfo
+from dfbench.process.launch import chosen_rerankers, describe
 from dfbench.process.messages import (
     Description,
     Fault,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,7 +13,9 @@ from pydantic import BaseModel, ValidationError
 
 from dfbench.errors import DfbenchError, PluginFault
 from dfbench.plugins.host import PluginHost
+from dfbench.plugins.info import RerankerInfo
 from dfbench.plugins.probe import exit_text
+from dfbench.plugins.sources import PluginSources
 from dfbench.process.messages import (
     JOB_FILE,
     OUTCOME_FILE,
@@ -24,6 +26,7 @@ from dfbench.process.messages import (
     Job,
     Outcome,
     PluginQuestion,
+    RerankerAnswer,
 )
 from dfbench.process.supervision import Ending, ProcessEnded, Supervision, supervise
 from dfbench.system.console import note
@@ -157,3 +160,27 @@ def call_fit(job: Job, folder: Path, supervision: Supervision, **more: Any) -> O
                 f"the last checkpoint with micro-batches of {job.micro_batch}; steps, batches and "
                 "the inputs of losses do not change"
             )
+
+
+def described_rerankers(texts: Sequence[str], plugins: PluginSources) -> list[RerankerInfo]:
+    """The re-rankers of these texts, which a separate process looks up among the plugins.
+
+    Raises `DfbenchError` for the first that does not exist or refuses its settings.
+    """
+    question = PluginQuestion(
+        methods=(), datasets=(), rerankers=tuple(texts), device="cpu", plugins=plugins
+    )
+    answers = describe(question).rerankers
+    return chosen_rerankers([answers[text] for text in texts])
+
+
+def chosen_rerankers(answers: Sequence[RerankerAnswer]) -> list[RerankerInfo]:
+    """The re-rankers that were found, each once. Raises `DfbenchError` for the first fault."""
+    chosen: dict[str, RerankerInfo] = {}
+    for answer in answers:
+        if answer.fault is not None:
+            kind = PluginFault if answer.fault.of_plugin else DfbenchError
+            raise kind(answer.fault.message)
+        if answer.info is not None:
+            chosen.setdefault(answer.info.label, answer.info)
+    return list(chosen.values())

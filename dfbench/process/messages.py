@@ -12,9 +12,8 @@ from pydantic import BaseModel, ConfigDict
 
 from dfbench.budget import Budget
 from dfbench.modality import Modality
-from dfbench.plugins.method_info import MethodInfo
+from dfbench.plugins.info import MethodInfo, RerankerInfo
 from dfbench.plugins.networks import NetworkOffer
-from dfbench.plugins.reranker_info import RerankerInfo
 from dfbench.plugins.sources import PluginSources
 from dfbench.request import FitOptions, RunRequest
 from dfbench.system.files import atomic_path

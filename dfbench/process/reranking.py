@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NotRequired, TypedDict, Unpack
@@ -14,12 +15,52 @@ from numpy.typing import NDArray
 from dfbench.errors import InvalidInput, PluginFault
 from dfbench.evaluation import Evaluation
 from dfbench.evaluation.given_scores import GivenScores, check_scores, content_order
-from dfbench.plugins.reranker_info import RerankerInfo
+from dfbench.evaluation.reranking.space import BLOCK_BYTES
+from dfbench.plugins.info import RerankerInfo
 from dfbench.plugins.sources import PluginSources
 from dfbench.process.launch import call
 from dfbench.process.messages import RerankFacts, RerankJob
-from dfbench.process.score_blocks import GALLERY_FILE, QUERIES_FILE, blocks, taken
 from dfbench.process.supervision import MemoryExceeded, ProcessEnded, RunTimeout, Supervision
+from dfbench.system.files import atomic_path
+
+QUERIES_FILE = "queries.npy"
+GALLERY_FILE = "gallery.npy"
+_MOST_WAITING = 2
+"""Blocks that may lie in the folder; the re-ranker waits until the parent has taken one."""
+_GLANCE_SECONDS = 0.02
+
+
+def blocks(queries: int, photos: int) -> list[tuple[int, int]]:
+    """Bounds of the blocks of queries whose scores are handed over together."""
+    step = max(1, BLOCK_BYTES // (4 * photos))
+    return [(start, min(start + step, queries)) for start in range(0, queries, step)]
+
+
+def hand_over(folder: Path, number: int, scores: NDArray[np.generic]) -> None:
+    """Leave a block of scores in the folder, once there is room."""
+    while len(list(folder.glob(_NAME.format("*")))) >= _MOST_WAITING:
+        time.sleep(_GLANCE_SECONDS)
+    with atomic_path(_file(folder, number)) as temporary, temporary.open("wb") as file:
+        np.save(file, scores, allow_pickle=False)
+
+
+def taken(folder: Path, number: int) -> Iterator[NDArray[np.generic]]:
+    """The blocks that lie in the folder, from `number` on; each is removed.
+
+    Raises `ValueError` for a file that is not an array.
+    """
+    while (file := _file(folder, number)).is_file():
+        yield np.load(file, allow_pickle=False)
+        file.unlink()
+        number += 1
+
+
+_NAME = "scores-{}.npy"
+
+
+def _file(folder: Path, number: int) -> Path:
+    return folder / _NAME.format(f"{number:06d}")
+
 
 Floats = NDArray[np.float32]
 

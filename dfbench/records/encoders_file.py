@@ -14,7 +14,7 @@ from dfbench.method import Setting
 from dfbench.modality import MODALITIES, Modality
 from dfbench.networks import Encoders, placed
 from dfbench.networks.chain import Chain, UnwrittenEncoder, rebuilt, written
-from dfbench.networks.compilation import uncompiled
+from dfbench.networks.placement import uncompiled
 from dfbench.plugins.code import describe_fault, plugin_faults
 from dfbench.process.messages import Job
 from dfbench.system.files import atomic_path, read_model

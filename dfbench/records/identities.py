@@ -9,8 +9,7 @@ from dfbench.budget import Budget
 from dfbench.identity import identify
 from dfbench.modality import MODALITIES, Modality
 from dfbench.need import Need
-from dfbench.plugins.method_info import MethodInfo
-from dfbench.plugins.reranker_info import RerankerInfo
+from dfbench.plugins.info import MethodInfo, RerankerInfo
 from dfbench.records.record import Record
 from dfbench.version import METRIC_VERSION
 

@@ -16,8 +16,7 @@ from pydantic import (
 
 from dfbench.budget import Budget
 from dfbench.identity import canonical_json
-from dfbench.plugins.method_info import MethodInfo
-from dfbench.plugins.reranker_info import RerankerInfo
+from dfbench.plugins.info import MethodInfo, RerankerInfo
 from dfbench.records.environment import Environment
 from dfbench.teachers.recipe import TeacherRecipe
 

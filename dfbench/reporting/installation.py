@@ -20,9 +20,8 @@ from dfbench.plugins.host import Plugin, PluginHost
 from dfbench.plugins.sources import PluginSources
 from dfbench.records.environment import read_environment
 from dfbench.records.store import BadRecord, ResultStore
-from dfbench.system.disk import DiskUse, disk_use
 from dfbench.system.files import check_writable, entries
-from dfbench.system.machine import available_cores
+from dfbench.system.machine import DiskUse, available_cores, disk_use
 
 _Result = TypeVar("_Result")
 

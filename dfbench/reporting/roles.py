@@ -9,7 +9,7 @@ from functools import cache
 from importlib.resources import files
 
 from dfbench.need import Need
-from dfbench.plugins.method_info import MethodInfo, parse_label
+from dfbench.plugins.info import MethodInfo, parse_label
 from dfbench.records.record import Record
 
 UNTRAINED = "data-free, no training"

@@ -13,8 +13,8 @@ from dfbench.errors import InvalidInput, unknown_beginning
 from dfbench.records.record import Record
 from dfbench.records.state import STATE_FILE, held, read_state
 from dfbench.records.store import ResultStore, fit_key
-from dfbench.system.disk import DiskUse, disk_use
 from dfbench.system.files import entries, writing
+from dfbench.system.machine import DiskUse, disk_use
 from dfbench.teachers.facts import IMPORTED, read_header
 
 RUNNING = "running"

@@ -23,9 +23,9 @@ from dfbench.evaluation import top_k
 from dfbench.learning.batches import batch_of, to_unit
 from dfbench.modality import Modality
 from dfbench.networks.placement import bfloat16_convolutions, convolutions
-from dfbench.planning.rerankers import described_rerankers
-from dfbench.plugins.reranker_info import RerankerInfo
+from dfbench.plugins.info import RerankerInfo
 from dfbench.plugins.sources import PluginSources
+from dfbench.process.launch import described_rerankers
 from dfbench.process.reranking import Top, reranked_top
 from dfbench.process.supervision import Supervision
 from dfbench.records.encoders_file import WrittenEncoders

@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from dfbench.errors import DfbenchError, InvalidInput
 from dfbench.evaluation.given_scores import GivenScores
 from dfbench.planning.plan import Plan
-from dfbench.plugins.reranker_info import RerankerInfo
+from dfbench.plugins.info import RerankerInfo
 from dfbench.process.handover import TestImages
 from dfbench.process.messages import OUTCOME_FILE, Outcome, embeddings_file
 from dfbench.process.reranking import Reranked, rerank

@@ -11,7 +11,7 @@ from dfbench.modality import MODALITIES, Modality
 from dfbench.planning.methods import resolve
 from dfbench.planning.settings import shared_settings
 from dfbench.plugins.host import PluginHost
-from dfbench.plugins.method_info import MethodInfo
+from dfbench.plugins.info import MethodInfo
 from dfbench.records.record import Arithmetic, Record
 from dfbench.request import FitOptions
 from dfbench.scenarios import canonical

@@ -16,7 +16,7 @@ from dfbench.method import Method, Setting
 from dfbench.modality import MODALITIES, Modality
 from dfbench.networks import Encoders
 from dfbench.plugins.code import describe_fault, plugin_faults
-from dfbench.plugins.method_info import MethodInfo
+from dfbench.plugins.info import MethodInfo
 
 
 def fitted(method: Method, setting: Setting, info: MethodInfo) -> Encoders:

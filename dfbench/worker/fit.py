@@ -20,8 +20,12 @@ from dfbench.method import Method, Setting
 from dfbench.modality import MODALITIES, Modality
 from dfbench.need import Files, provide
 from dfbench.networks import Encoders
-from dfbench.networks.compilation import compiled, compiled_networks, require_compiler
-from dfbench.networks.placement import bfloat16_convolutions
+from dfbench.networks.placement import (
+    bfloat16_convolutions,
+    compiled,
+    compiled_networks,
+    require_compiler,
+)
 from dfbench.networks.portions import Portions, in_portions
 from dfbench.numerics import pin_numerics
 from dfbench.planning.methods import rebuilt

@@ -13,7 +13,7 @@ from dfbench.hookspecs import RerankerSpec
 from dfbench.planning.settings import configure
 from dfbench.plugins.code import describe_fault, plugin_faults
 from dfbench.plugins.host import Offer, PluginHost
-from dfbench.plugins.reranker_info import RerankerInfo, parse_choice
+from dfbench.plugins.info import RerankerInfo, parse_choice
 
 
 def resolve_reranker(host: PluginHost, text: str) -> tuple[RerankerInfo, Reranker]:

@@ -18,7 +18,7 @@ from dfbench.networks.backbones.registry import available_names, builder, is_kno
 from dfbench.planning.methods import resolve
 from dfbench.plugins.code import describe_fault, plugin_faults
 from dfbench.plugins.host import PluginHost
-from dfbench.plugins.method_info import MethodInfo
+from dfbench.plugins.info import MethodInfo
 from dfbench.plugins.networks import plugin_networks
 from dfbench.process.messages import (
     JOB_FILE,
@@ -57,9 +57,9 @@ def fit(folder: Path) -> Outcome:
 
 def rerank(folder: Path) -> Outcome:
     """Score a gallery by the re-ranker of a job."""
-    from dfbench.worker import reranking  # imported here: a question does not wait for it
+    from dfbench.worker import scoring  # imported here: a question does not wait for it
 
-    return reranking.rerank(folder)
+    return scoring.rerank(folder)
 
 
 def teach(folder: Path) -> Outcome:

@@ -16,7 +16,7 @@ from dfbench.datasets.dataset import ImageSet
 from dfbench.learning import loop
 from dfbench.modality import MODALITIES
 from dfbench.numerics import pin_numerics
-from dfbench.plugins.method_info import MethodInfo
+from dfbench.plugins.info import MethodInfo
 from dfbench.teachers.activations import record_activations
 from dfbench.teachers.recipe import TeacherRecipe
 from dfbench.teachers.training import (

@@ -13,7 +13,7 @@ from synthetic import synthetic_record
 from dfbench.errors import PluginFault
 from dfbench.planning.methods import resolve
 from dfbench.plugins.host import PluginHost
-from dfbench.plugins.method_info import MethodInfo
+from dfbench.plugins.info import MethodInfo
 from dfbench.plugins.sources import PluginSources, class_source
 from dfbench.records.store import ResultStore
 from dfbench.reporting.roles import REFERENCE, TRAINED, UNTRAINED, section_of

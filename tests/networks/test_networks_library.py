@@ -13,8 +13,8 @@ from torch.nn import functional
 from dfbench.errors import InvalidInput, UnknownName
 from dfbench.learning.batch_norm import StatisticsMatch
 from dfbench.networks import Encoder, Normaliser, backbone_names, new_backbone
+from dfbench.networks.backbones.backbone import resized
 from dfbench.networks.backbones.registry import builder
-from dfbench.networks.backbones.resizing import resized
 from dfbench.networks.chain import rebuilt, written
 
 FITTED = ("convnext_tiny", "efficientnet_b0", "mobilenet_v3_large")

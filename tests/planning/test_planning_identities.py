@@ -14,7 +14,7 @@ from dfbench.datasets.alternative import AlternativeImages
 from dfbench.datasets.dataset import Dataset
 from dfbench.planning.plan import Plan
 from dfbench.planning.session import Session
-from dfbench.plugins.method_info import MethodInfo
+from dfbench.plugins.info import MethodInfo
 from dfbench.request import DataChoice, Places, Precision, RunRequest
 from dfbench.teachers.recipe import TeacherRecipe
 

@@ -13,7 +13,7 @@ from dfbench.planning.settings import (
     configure,
     shared_settings,
 )
-from dfbench.plugins.method_info import MethodInfo, parse_label
+from dfbench.plugins.info import MethodInfo, parse_label
 from dfbench.request.settings import Settings
 from dfbench.teachers.recipe import PRETRAINED, PRETRAINED_BUDGET, TeacherRecipe
 

@@ -11,7 +11,7 @@ from dfbench.errors import DfbenchError, PluginFault
 from dfbench.evaluation import evaluate
 from dfbench.evaluation.given_scores import GivenScores
 from dfbench.plugins.host import PluginHost
-from dfbench.plugins.reranker_info import RerankerInfo
+from dfbench.plugins.info import RerankerInfo
 from dfbench.plugins.sources import PluginSources
 from dfbench.process.reranking import Reranked, rerank
 from dfbench.process.supervision import Supervision

@@ -13,7 +13,7 @@ from torch import nn
 
 from dfbench.learning.batch_norm import StatisticsMatch
 from dfbench.networks import Normaliser, new_backbone
-from dfbench.networks.compilation import compiled, compiled_networks
+from dfbench.networks.placement import compiled, compiled_networks
 from dfbench.records.record import Arithmetic
 
 

@@ -13,7 +13,7 @@ from plugin_text import method_text
 from suite_bench import WriteSuite, places, reasons, statuses, suite
 
 from dfbench.planning import plan as planning
-from dfbench.plugins.method_info import MethodInfo
+from dfbench.plugins.info import MethodInfo
 from dfbench.process.messages import Description, PluginQuestion
 from dfbench.suites.file import DatasetEntry, RunDefaults, Suite
 

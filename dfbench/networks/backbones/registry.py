@@ -11,9 +11,8 @@ from dfbench.builtin import dfbench_networks
 from dfbench.errors import InvalidInput, PluginFault, unknown_name
 from dfbench.hookspecs import NetworkSpec
 from dfbench.networks.backbones import timm_models, torchvision_models
-from dfbench.networks.backbones.backbone import Backbone
+from dfbench.networks.backbones.backbone import Backbone, Resizing
 from dfbench.networks.backbones.library import LibraryBackbone
-from dfbench.networks.backbones.resizing import Resizing
 
 Builder = Callable[[int], Backbone]
 """Makes a network for an image size in pixels."""

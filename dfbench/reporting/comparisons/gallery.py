@@ -13,8 +13,7 @@ from dfbench.reporting.comparisons.questions import (
     ComparableLines,
     Question,
 )
-from dfbench.reporting.lines import DEFAULT_METRIC, Line
-from dfbench.reporting.rerankings import reranker_labels, reranking_notes
+from dfbench.reporting.lines import DEFAULT_METRIC, Line, reranker_labels, reranking_notes
 
 
 def gallery_questions(condition: ComparableLines) -> list[Question]:

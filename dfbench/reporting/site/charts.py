@@ -8,7 +8,7 @@ from math import ceil
 from statistics import fmean
 from typing import TypeVar
 
-from dfbench.plugins.method_info import MethodInfo
+from dfbench.plugins.info import MethodInfo
 from dfbench.reporting.cells import short
 from dfbench.reporting.comparisons.intervals import SeedMean, measured
 from dfbench.reporting.lines import DEFAULT_METRIC, Line

@@ -13,9 +13,8 @@ from dfbench.records.record import Record
 from dfbench.records.showcase import COUNTED
 from dfbench.reporting.cells import duration, short
 from dfbench.reporting.comparisons.comparison import count
-from dfbench.reporting.lines import Line
+from dfbench.reporting.lines import MARK, Line, reranking_notes
 from dfbench.reporting.overlap import query_groups
-from dfbench.reporting.rerankings import MARK, reranking_notes
 from dfbench.reporting.run_folders import repeat_command
 from dfbench.reporting.site.figures import HEIGHT, WIDTH, Chart, class_rows, heatmap
 from dfbench.reporting.site.files import Missing, RunFiles

@@ -13,7 +13,15 @@ from statistics import fmean
 
 from dfbench.records.record import Record
 from dfbench.reporting.cells import NONE, metric_title, short, signed, span
-from dfbench.reporting.lines import Line, lines, official_notes, tables
+from dfbench.reporting.lines import (
+    MARK,
+    Line,
+    lines,
+    official_notes,
+    reranker_labels,
+    reranking_notes,
+    tables,
+)
 from dfbench.reporting.overlap import group_notes, group_values, query_groups
 from dfbench.reporting.published import (
     ZERO_SHOT,
@@ -23,7 +31,6 @@ from dfbench.reporting.published import (
     printed_notes,
     published,
 )
-from dfbench.reporting.rerankings import MARK, reranker_labels, reranking_notes
 from dfbench.reporting.roles import SECTIONS, remarks, section_of
 from dfbench.reporting.tables.columns import (
     NAMES,

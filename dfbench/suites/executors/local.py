@@ -18,8 +18,13 @@ from dfbench.records.state import RunState, failure
 from dfbench.records.store import ResultStore
 from dfbench.runs.execute import Attempt, attempt
 from dfbench.runs.ingredients import ensure_networks
-from dfbench.suites.executors.task import Resources, Task, TaskResult, own_resources
-from dfbench.suites.executors.threads import ThreadedExecutor
+from dfbench.suites.executors.task import (
+    Resources,
+    Task,
+    TaskResult,
+    ThreadedExecutor,
+    own_resources,
+)
 
 Environment = Mapping[str, str]
 

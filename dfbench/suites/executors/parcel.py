@@ -17,9 +17,8 @@ from dfbench.errors import DfbenchError, InvalidInput
 from dfbench.numerics import pin_numerics
 from dfbench.planning.plan import Plan
 from dfbench.planning.session import Sessions
-from dfbench.plugins.method_info import MethodInfo
+from dfbench.plugins.info import MethodInfo, RerankerInfo
 from dfbench.plugins.networks import NetworkOffer
-from dfbench.plugins.reranker_info import RerankerInfo
 from dfbench.plugins.sources import PluginSources
 from dfbench.process.messages import DatasetAnswer
 from dfbench.process.supervision import Supervision

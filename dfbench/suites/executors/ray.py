@@ -25,8 +25,7 @@ from dfbench.records.store import ResultStore
 from dfbench.runs.execute import attempt
 from dfbench.suites.executors.local import run_result
 from dfbench.suites.executors.parcel import do, given_files, pack, run_name
-from dfbench.suites.executors.task import Resources, Task, TaskResult
-from dfbench.suites.executors.threads import RemoteExecutor
+from dfbench.suites.executors.task import RemoteExecutor, Resources, Task, TaskResult
 from dfbench.system.files import atomic_path, drop_leftovers
 from dfbench.system.locks import FileLock, is_locked
 

@@ -21,8 +21,7 @@ from dfbench.records.state import RunState, failure, held, leave_failure, read_s
 from dfbench.request import Limits
 from dfbench.suites.executors.jobs import SlurmChoice, job_executor
 from dfbench.suites.executors.local import execute_here, refused_here
-from dfbench.suites.executors.task import Resources, Task, TaskResult, check_version
-from dfbench.suites.executors.threads import RemoteExecutor
+from dfbench.suites.executors.task import RemoteExecutor, Resources, Task, TaskResult, check_version
 from dfbench.system.files import writing
 from dfbench.version import __version__
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from dfbench.errors import InvalidInput, unknown_name
-from dfbench.teachers.weights.values import plain_tensor
+from dfbench.teachers.weights.fitting import plain_tensor
 
 _WRAPPERS = re.compile(r"(?<![^.])(_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")
 """Name components added by torch.compile and sharding, wherever they wrap a module."""

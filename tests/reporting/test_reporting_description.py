@@ -12,8 +12,8 @@ from plugin_text import method_text
 
 from dfbench.errors import UnknownName
 from dfbench.plugins.host import PluginHost
-from dfbench.reporting.tables import method_facts as module
-from dfbench.reporting.tables.method_facts import FILE, MethodFacts, method_facts
+from dfbench.reporting.tables import description as module
+from dfbench.reporting.tables.description import FILE, MethodFacts, method_facts
 
 MODULES = """
 import json, sys
