@@ -17,7 +17,7 @@ _FITTED = ("mobilenet_v3_large", "efficientnet_b0", "convnext_tiny")
 def dfbench_networks() -> tuple[NetworkSpec, ...]:
     """Return the networks that adapt to the image size."""
     resnets, lite = f"{_BACKBONES}.resnet", f"{_BACKBONES}.efficientnet_lite"
-    fitted = f"{_BACKBONES}.torchvision_models"
+    fitted = f"{_BACKBONES}.library"
     return (
         NetworkSpec("resnet-tiny", "residual, 16 to 64 channels", f"{resnets}:resnet_tiny"),
         NetworkSpec("resnet-mini", "residual, 32 to 128 channels", f"{resnets}:resnet_mini"),

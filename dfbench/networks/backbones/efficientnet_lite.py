@@ -13,8 +13,7 @@ from typing import Any
 from torch import Tensor
 
 from dfbench.networks.backbones.backbone import Normalisation
-from dfbench.networks.backbones.library import LibraryBackbone
-from dfbench.networks.backbones.timm_models import stages_of, timm_library
+from dfbench.networks.backbones.library import LibraryBackbone, stages_of, timm_library
 
 NETWORKS = {
     "efficientnet-lite0": "tf_efficientnet_lite0",

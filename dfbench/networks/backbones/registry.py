@@ -10,9 +10,8 @@ from importlib import import_module
 from dfbench.builtin import dfbench_networks
 from dfbench.errors import InvalidInput, PluginFault, unknown_name
 from dfbench.hookspecs import NetworkSpec
-from dfbench.networks.backbones import timm_models, torchvision_models
 from dfbench.networks.backbones.backbone import Backbone, Resizing
-from dfbench.networks.backbones.library import LibraryBackbone
+from dfbench.networks.backbones.library import LibraryBackbone, timm_builder, torchvision_builder
 
 Builder = Callable[[int], Backbone]
 """Makes a network for an image size in pixels."""
@@ -39,8 +38,8 @@ def _own(spec: NetworkSpec) -> _Network:
 _NETWORKS = {spec.name: _own(spec) for spec in dfbench_networks()}
 _BUILT_IN = frozenset(_NETWORKS)
 _LIBRARIES: dict[str, Callable[[str], Builder]] = {
-    "timm": timm_models.builder,
-    "torchvision": torchvision_models.builder,
+    "timm": timm_builder,
+    "torchvision": torchvision_builder,
 }
 
 
