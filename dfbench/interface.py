@@ -63,7 +63,7 @@ def run(
     plugins_dir: StrPath | None = None,
     **options: Unpack[RunOptions],
 ) -> Run:
-    """Train one method and score it, as `dfbench run --alone` does.
+    """Train and evaluate one method, as `dfbench run --alone` does.
 
     `method` is a name (`crossx`, `crossx[bn]`), a subclass of `Method` or an object of one, whose
     configuration then counts. A class has to be in a module that another process can import: it

@@ -25,16 +25,16 @@ UNREAD = 141
 
 
 _COMMANDS = {
-    "run": ("run:run", "Train one method and score it."),
+    "run": ("run:run", "Train and evaluate one method."),
     "watch": (
         "watch:watch",
-        "Show the training curves of RUN until it ends; of a finished run, all of them.",
+        "Show the training curves of RUN until it ends, or all curves of a finished run.",
     ),
     "suite": (
         "suite:suite_group",
         "Run a grid of methods, datasets, scenarios and seeds from a TOML file.",
     ),
-    "table": ("table:table", "Compare methods, mean and deviation over seeds."),
+    "table": ("table:table", "Compare methods by mean and standard deviation over seeds."),
     "compare": (
         "compare:compare",
         "Compare methods A and B; without arguments, make all comparisons of the results page.",
@@ -47,7 +47,7 @@ _COMMANDS = {
         "report:report",
         "Make a static site of all results that opens in any browser, without a server.",
     ),
-    "list": ("lists:list_group", "List what plugins offer, or the plugins."),
+    "list": ("lists:list_group", "List plugins and what they offer."),
     "describe": ("lists:describe", "Show a method's settings (for --set), variants and needs."),
     "check": (
         "check:check",
@@ -61,7 +61,7 @@ _COMMANDS = {
     ),
     "draw": (
         "draw:draw",
-        "Draw a sketch in the browser and see your nearest photos after every stroke.",
+        "Draw a sketch in the browser and see the nearest of your photos after every stroke.",
     ),
     "evaluate": (
         "evaluate:evaluate",
@@ -73,7 +73,7 @@ _COMMANDS = {
     ),
     "submit": (
         "submit:submit",
-        "Verify records made elsewhere, and add those without a problem to a results folder.",
+        "Verify records made elsewhere, and add those without problems to a results folder.",
     ),
     "data": ("data:data_group", "Fetch, verify and prepare the images of a dataset."),
     "teachers": ("teachers:teachers_group", "Train, inspect and import teachers."),
@@ -83,7 +83,7 @@ _COMMANDS = {
     ),
     "clean": (
         "clean:clean",
-        "List what the cache and the folder of runs hold; with --delete, remove some of it.",
+        "List what is in the cache and the runs folder; with --delete, delete some of it.",
     ),
     "completion": (
         "completion:completion",

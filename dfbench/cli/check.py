@@ -24,7 +24,7 @@ TARGET is a method (NAME or NAME[VARIANT]), module:Class, a network, a metric, a
 plugin file (all that it offers). A network is checked for shapes at several image sizes,
 determinism, its state dict and gradients; a metric for range, perfect and worst rankings, ties and
 batches; a re-ranker for its arguments, shapes, unchanged inputs, blocks and order. Each method is
-fitted several times on a few synthetic images of 16 px, which takes seconds to two minutes. Only
+fitted several times on a few synthetic images of 16 px, which takes seconds to minutes. Only
 teachers are kept, in the cache. Exit status 1 if a check fails.
 
 \b

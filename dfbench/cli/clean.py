@@ -31,7 +31,7 @@ _HEADER = ("name", "needed by", "size", "files", "changed")
     "days",
     type=FiniteRange(min=0),
     metavar="DAYS",
-    help="Only what no record needs and has not changed for so many days.",
+    help="Only what no record needs and what has not changed for this many days.",
 )
 @click.option("--delete", is_flag=True, help="Delete what is listed.")
 @click.option(
@@ -57,7 +57,7 @@ def clean(
     cache: Path,
     form: str,
 ) -> None:
-    """List what the cache and the folder of runs hold; with --delete, remove some of it.
+    """List what is in the cache and the runs folder; with --delete, delete some of it.
 
     Without --delete nothing is changed. --unused and --older-than never select what a record needs:
     run folders and networks of recorded runs, imported teachers. NAME, or its beginning, selects

@@ -131,8 +131,8 @@ data_group.add_command(prepare)
 def fetch(*, dataset: str, data_root: Path | None, cache: Path) -> None:
     """Download the missing files of DATASET (cifar-quickdraw).
 
-    They are stored in the data root if one is set, else in the cache folder. Files that are already
-    there are verified and kept. After a broken connection, repeat the command to resume.
+    They are stored in the data root if one is set, else in the cache folder. Existing files
+    are verified and kept. After a broken connection, repeat the command to resume.
     """
     from dfbench.datasets.cifar_quickdraw.fetching import fetch as fetched
     from dfbench.datasets.cifar_quickdraw.server import Server

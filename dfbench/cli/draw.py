@@ -59,9 +59,9 @@ def draw(
     runs: Path,
     cache: Path,
 ) -> None:
-    """Draw a sketch in the browser and see your nearest photos after every stroke.
+    """Draw a sketch in the browser and see the nearest of your photos after every stroke.
 
-    The page is served to this machine only, until Ctrl-C.
+    The page is served to this machine only, until you press Ctrl-C.
     """
     from dfbench.drawing import DrawServer, PhotoSearch
     from dfbench.retrieval import find_run, load, open_gallery

@@ -74,7 +74,7 @@ _FORMATS = ("text", "markdown", "latex", "html", "csv", "json")
     "figure",
     type=AbsolutePath(dir_okay=False),
     metavar="FILE",
-    help="Draw precision against recall: FILE.png, .pdf or .svg.",
+    help="Plot precision against recall: FILE.png, .pdf or .svg.",
 )
 @click.option(
     "--bootstrap", default=1000, show_default=True, help="Bootstrap resamples; 0 for none."
@@ -93,7 +93,7 @@ _FORMATS = ("text", "markdown", "latex", "html", "csv", "json")
     type=Choice(_FORMATS),
     default=_FORMATS[0],
     show_default=True,
-    help="How to print the scores; json has definitions and per-class means too.",
+    help="How to print the scores; json also has definitions and per-class means.",
 )
 def evaluate(
     *,

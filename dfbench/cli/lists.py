@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @click.group("list")
 def list_group() -> None:
-    """List what plugins offer, or the plugins."""
+    """List plugins and what they offer."""
 
 
 @list_group.command()

@@ -90,8 +90,8 @@ gallery_option = click.option(
 approximate_option = click.option(
     "--approximate",
     is_flag=True,
-    help="Search a gallery of 10,000 photos or more by an index kept in the cache: quicker, and a "
-    "few of the nearest photos may be missed. Needs the extra ann.",
+    help="Search a gallery of 10,000 photos or more with an approximate index, kept in the "
+    "cache: faster, but may miss a few of the nearest photos. Needs the extra ann.",
 )
 """`--approximate`, search by an index."""
 device_option = click.option(

@@ -116,7 +116,7 @@ _representation_option = click.option(
 @scenario_option
 @_metric_option
 def bars(request: Request, *, metric: str) -> None:
-    """Draw methods as bars with intervals, their posteriors, and published numbers."""
+    """Plot methods as bars with intervals, with their posteriors and published numbers."""
     from dfbench.reporting.cells import metric_title
     from dfbench.reporting.comparisons.intervals import interval_lines
     from dfbench.reporting.plots.bars import bar_chart, bars_of
@@ -145,7 +145,7 @@ def bars(request: Request, *, metric: str) -> None:
 @scenario_option
 @_metric_option
 def ablation(request: Request, *, metric: str) -> None:
-    """Draw what the variants of a method gain or lose, with intervals of the differences.
+    """Plot what each variant of a method gains or loses, with intervals of the differences.
 
     The method is that of --method; the default is the one that the paper proposes.
     """
@@ -184,7 +184,7 @@ def ablation(request: Request, *, metric: str) -> None:
 @scenario_option
 @_representation_option
 def precision_recall(request: Request, *, representation: str) -> None:
-    """Draw precision against recall, from the embeddings in the run folders."""
+    """Plot precision against recall, from the embeddings in the run folders."""
     from dfbench.reporting.comparisons.intervals import FROM_THREE_SEEDS
     from dfbench.reporting.plots.runs import MOST_CURVES, curve_chart, curve_of
     from dfbench.reporting.plots.style import draw
@@ -206,7 +206,7 @@ def precision_recall(request: Request, *, representation: str) -> None:
 @scenario_option
 @_representation_option
 def confusion(request: Request, *, representation: str) -> None:
-    """Draw which classes a method retrieves for the queries of each class."""
+    """Plot a confusion matrix: the classes that a method retrieves for queries of each class."""
     from dfbench.reporting.plots.runs import confusion_chart, shares_of
     from dfbench.reporting.plots.style import draw
     from dfbench.reporting.tables.leaderboard import table_title
@@ -229,10 +229,12 @@ def confusion(request: Request, *, representation: str) -> None:
 @_metric_option
 @_representation_option
 @click.option(
-    "--groups", is_flag=True, help="Also plot queries of shared and of one-sided classes."
+    "--groups",
+    is_flag=True,
+    help="Also plot queries of classes that both teachers know, and of those that one knows.",
 )
 def overlap(request: Request, *, metric: str, representation: str, groups: bool) -> None:
-    """Draw scores against the share of classes that both teachers know, with published bars."""
+    """Plot scores against the share of classes that both teachers know, with published numbers."""
     from dfbench.reporting.cells import metric_title
     from dfbench.reporting.comparisons.intervals import interval_lines
     from dfbench.reporting.overlap import ALL, GROUPS, sweeps

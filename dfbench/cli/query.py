@@ -67,7 +67,7 @@ if TYPE_CHECKING:
 @click.option(
     "--rerank",
     metavar="NAME",
-    help="Order the photos by a re-ranker, which uses all photos of the gallery at once: NAME or "
+    help="Re-rank the photos, using all photos of the gallery at once: NAME or "
     "NAME:KEY=VALUE,... (see: dfbench list rerankers). Ranks and scores without it are shown too.",
 )
 @rerank_limits

@@ -51,8 +51,8 @@ def report(
 ) -> None:
     """Make a static site of all results that opens in any browser, without a server.
 
-    Each run has a page with scores, curves, pictures and queries, as far as its run folder holds
-    them. Further pages show each dataset and scenario, an overview, and two runs query by query.
+    Each run has a page with those scores, curves, pictures and queries that its run folder has.
+    Further pages show an overview, each dataset and scenario, and two runs query by query.
     Runs that did not finish are listed with their reasons.
     Pages show test images: consider this before you share the site.
     """

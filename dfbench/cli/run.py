@@ -63,7 +63,7 @@ def _read_config(ctx: click.Context, param: click.Parameter, file: Path | None) 
     callback=_read_config,
     is_eager=True,
     metavar="FILE",
-    help="TOML file with options of this run, under the keys of a suite; the command line has "
+    help="TOML file with options of this run, with the keys of a suite; the command line takes "
     "precedence.",
 )
 @request_option(RunRequest, "method", required=True, default=None)
@@ -73,7 +73,11 @@ def _read_config(ctx: click.Context, param: click.Parameter, file: Path | None) 
 @request_options(MachineOptions, FitOptions)
 @request_options(DataOptions)
 @request_option(DataChoice, "data_root")
-@click.option("--alone", is_flag=True, help="Run only this method, without the context methods.")
+@click.option(
+    "--alone",
+    is_flag=True,
+    help="Run only this method, without the baselines and controls shown for context.",
+)
 @click.option("--force", is_flag=True, help="Repeat a run that is already recorded.")
 @click.option(
     "--log-dir",
@@ -97,7 +101,7 @@ def run(
     form: str,
     **options: Any,
 ) -> None:
-    """Train one method and score it.
+    """Train and evaluate one method.
 
     Takes teachers from the cache or trains them, fits the method in a separate process, ranks the
     test photos for every test sketch and writes a record. A finished run is not repeated.

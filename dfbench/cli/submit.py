@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @click.option(
     "--replace",
     is_flag=True,
-    help="Replace a record whose identity is there with other scores.",
+    help="Replace an existing record of the same identity that has other scores.",
 )
 @plugin_options
 @format_option("text", "markdown", "json")
@@ -44,11 +44,12 @@ def submit(
     plugins_dir: Path | None,
     form: str,
 ) -> None:
-    """Verify records made elsewhere, and add those without a problem to a results folder.
+    """Verify records made elsewhere, and add those without problems to a results folder.
 
     RECORD is a JSON file of a results folder, or such a folder. Checksums, metric definitions,
-    identities and official teachers are verified from the record alone, scores with --runs; what
-    could not be verified is said. A record with any problem is refused, with exit status 2.
+    identities and official teachers are verified from the record alone, scores with --runs;
+    anything that could not be verified is reported. A record with any problem is refused, with
+    exit status 2.
     """
     from dfbench.cli.teachers import provided_folders
     from dfbench.records.store import ResultStore

@@ -51,8 +51,8 @@ methods = ["classifier-only", {{ method = "crossx", config = {{ rounds = 4 }} }}
 datasets = ["shapes", {{ dataset = "folder:../images", image_size = 32 }}]
 scenarios = ["closed", "overlap=0.5", "unseen=0.25"]  # see dfbench run --help
 seeds = [0, 1, 2]
-precision = "fp32"  # or another option of the runs
-plugins = ["mine.py"]  # plugin files, as by --plugin
+precision = "fp32"  # or any other run option
+plugins = ["mine.py"]  # plugin files, as with --plugin
 [budget]      # settings of the shared budget, e.g. steps = 300
 [teachers]    # settings of the teachers, e.g. steps = 400
 [run]         # {run}, jobs

@@ -89,7 +89,7 @@ def table(
     plugins_dir: Path | None,
     form: str,
 ) -> None:
-    """Compare methods, mean and deviation over seeds.
+    """Compare methods by mean and standard deviation over seeds.
 
     \b
     methods   methods and their needs: one table per dataset and scenario (the default)
@@ -99,7 +99,7 @@ def table(
     overlap   methods by the share of classes that both teachers know, over all queries
               and over those whose class is known to both teachers or to one
     reranking what each re-ranker adds to the plain ranking of the same embeddings
-    machines  the machine, version of torch and teachers that the scores come from
+    machines  where the scores come from: machine, version of torch, teachers
 
     Differences have the intervals stored by `dfbench compare --write`. Unfinished runs below
     --runs are listed in a separate table, with their reasons.

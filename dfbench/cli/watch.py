@@ -27,7 +27,7 @@ _HEADER = ("loop", "curve", "step", "first", "last", "shape")
 @runs_option
 @format_option("text", "json")
 def watch(*, run: str, runs: Path, form: str) -> None:
-    """Show the training curves of RUN until it ends; of a finished run, all of them.
+    """Show the training curves of RUN until it ends, or all curves of a finished run.
 
     RUN is the beginning of the name of its folder or of its identity, or the folder itself.
     Stopping this command does not stop the run. With --format json each point is one line.
@@ -38,7 +38,7 @@ def watch(*, run: str, runs: Path, form: str) -> None:
     try:
         _watch_json(folder) if form == "json" else _watch(folder)
     except KeyboardInterrupt:
-        note(f"{folder.name}: not watched any more; the run is not stopped")
+        note(f"{folder.name}: no longer watched; the run continues")
 
 
 def _watch_json(folder: Path) -> None:

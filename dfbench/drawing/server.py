@@ -175,7 +175,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             content = self.rfile.read(int(length))
         except TimeoutError as fault:
-            raise _Refused(HTTPStatus.REQUEST_TIMEOUT, "the drawing did not arrive") from fault
+            raise _Refused(HTTPStatus.REQUEST_TIMEOUT, "the drawing was not received") from fault
         if len(content) < int(length):
             raise _Refused(HTTPStatus.BAD_REQUEST, "the drawing is truncated")
         return content

@@ -122,7 +122,7 @@ def chosen_metrics(metrics: Sequence[str | Metric] | str) -> list[Metric]:
     wanted = [one if isinstance(one, Metric) else metric(one) for one in dict.fromkeys(names)]
     if not wanted:
         raise InvalidInput(
-            f"metrics are {metrics!r}; allowed: at least one; leave out for the defaults"
+            f"metrics are {metrics!r}; allowed: at least one; omit them for the defaults"
         )
     return wanted
 

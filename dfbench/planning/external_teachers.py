@@ -44,8 +44,8 @@ def checked_choice(request: RunRequest, external: ExternalTeachers) -> DataChoic
     if request.scenario != CLOSED:
         raise InvalidInput(
             f"--scenario {request.scenario} cannot be combined with --photo-teacher and "
-            "--sketch-teacher, whose class lists decide which classes they know; allowed: no "
-            "--scenario"
+            "--sketch-teacher, whose class lists decide which classes they know; allowed: "
+            "without --scenario"
         )
     usual = "all" if choice.kind == "folder" else "fifth"
     return choice.model_copy(

@@ -87,7 +87,7 @@ class EventLog:
             self._writer.flush()
         except (OSError, ValueError, DfbenchError) as fault:
             self._failed = True
-            note(f"--log-dir {str(self._target.parent)!r} is not written any more: {fault}")
+            note(f"--log-dir {str(self._target.parent)!r} is no longer written: {fault}")
 
     def _write_curves(self) -> None:
         for point in self._tail.new():

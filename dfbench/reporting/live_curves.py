@@ -81,8 +81,8 @@ class _File:
             point = _Values.model_validate(content)
         except (ValueError, TypeError, ValidationError) as fault:
             raise InvalidInput(
-                f"{str(self.path)!r} has a line that is not of training curves; allowed: the file "
-                "as the run wrote it; repeat the run with --force"
+                f"{str(self.path)!r} has a line that is not a point of a training curve; "
+                "allowed: the file as the run wrote it; repeat the run with --force"
             ) from fault
         if self.loop is not None and point.step > self.last:
             self.last = point.step
@@ -129,7 +129,7 @@ def _of_final(file: _File) -> Iterator[LivePoint]:
         curves = _CURVES.validate_json(file.path.read_bytes())
     except ValidationError as fault:
         raise InvalidInput(
-            f"{str(file.path)!r} is not of training curves; repeat the run with --force"
+            f"{str(file.path)!r} does not contain training curves; repeat the run with --force"
         ) from fault
     steps = max((some[-1][0] + 1 for some in curves.values() if some), default=0)
     file.loop = _Loop(loop=file.path.name.removesuffix(_FINAL), steps=steps)

@@ -93,12 +93,12 @@ class StoredItems:
             )
         if self.unreadable:
             raise InvalidInput(
-                f"what records need is not known: {self.unreadable[0]}; allowed: items by name"
+                f"cannot tell what records need: {self.unreadable[0]}; allowed: items by name"
             )
         if not self.records:
             raise InvalidInput(
-                f"no records in {str(results)!r}, so what records need is not known; allowed: "
-                "--results with a folder of records, or items by name"
+                f"no records in {str(results)!r}, so dfbench cannot tell what records need; "
+                "allowed: --results with a folder of records, or items by name"
             )
 
 

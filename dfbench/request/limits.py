@@ -16,14 +16,15 @@ class Limits(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     timeout: Annotated[
-        float | None, Option(Duration(), "Time limit of a fit, e.g. 90, 30m.", metavar="TIME")
+        float | None,
+        Option(Duration(), "Time limit of a fit, in seconds or e.g. 30m.", metavar="TIME"),
     ] = None
     rerank_timeout: Annotated[
         float,
         Option(
             Duration(),
-            "Time limit in seconds of one re-ranking, or e.g. 30m; one that exceeds it is stopped, "
-            "and all other scores are kept.",
+            "Time limit of one re-ranking, in seconds or e.g. 30m; a re-ranking that exceeds it is "
+            "stopped, and all other scores are kept.",
             metavar="TIME",
         ),
     ] = 3600.0

@@ -221,7 +221,7 @@ class MachineOptions(_Options):
     )
     threads: Annotated[
         int | None,
-        Option(Whole(1, MOST_THREADS), "Processor threads; default: all cores.", metavar="N"),
+        Option(Whole(1, MOST_THREADS), "CPU threads; default: all cores.", metavar="N"),
     ] = None
     devices: Annotated[
         int,

@@ -70,6 +70,17 @@ def test_architecture_names_files_that_are_there(name: str) -> None:
     assert (ROOT / "dfbench" / name).is_file() or (ROOT / name).is_file()
 
 
+def test_architecture_names_what_its_files_contain() -> None:
+    named = re.findall(r"`(\w+)` (?:in |\()`([\w/]+\.py)`", _page("architecture.md"))
+    assert len(named) > 20
+    lost = [
+        f"{name} in {file}"
+        for name, file in named
+        if not re.search(rf"\b{name}\b", (ROOT / "dfbench" / file).read_text(encoding="utf-8"))
+    ]
+    assert lost == []
+
+
 def test_picture_of_the_packages_shows_what_the_page_names() -> None:
     shown = set(re.findall(r">([\w, ]+)</text>", _page("packages.svg")))
     words = {word for text in shown for word in text.split(", ")}

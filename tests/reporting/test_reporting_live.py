@@ -95,7 +95,9 @@ def test_other_content_is_refused_by_its_file(shelf: Shelf, line: str) -> None:
     with (folder / "training" / "fit.curves.jsonl").open("a") as file:
         file.write(f"{line}\n")
     finished = _call(shelf, "watch", "crossx-s0", "--runs", str(shelf.runs))
-    assert "fit.curves.jsonl' has a line that is not of training curves" in finished.refused()
+    assert (
+        "fit.curves.jsonl' has a line that is not a point of a training curve" in finished.refused()
+    )
 
 
 def test_finished_run_is_shown_as_a_table_with_its_state(shelf: Shelf) -> None:
@@ -205,7 +207,7 @@ def test_a_log_that_fails_does_not_stop_the_run(
     with event_log.EventLog(tmp_path / "tb", folder):
         pass
     err = capsys.readouterr().err
-    assert err.count("is not written any more") == 1
+    assert err.count("is no longer written") == 1
     assert "TensorBoard events" not in err
 
 

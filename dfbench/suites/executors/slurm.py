@@ -124,7 +124,7 @@ def _answer(job: submitit.Job[str]) -> str:
     if not job.paths.result_pickle.exists():
         raise JobLost(f"{named} ended without a result (state: {job.state}; {log})")
     *_, last = (job.stderr() or str(fault)).strip().splitlines()
-    raise JobLost(f"{named} could not begin its task: {_line(last)} ({log})")
+    raise JobLost(f"{named} could not start its task: {_line(last)} ({log})")
 
 
 def _line(text: str) -> str:
