@@ -17,6 +17,7 @@ from dfbench.planning.plan import plan_methods
 from dfbench.planning.settings import configure
 from dfbench.plugins.sources import class_source
 from dfbench.process.supervision import Supervision
+from dfbench.reporting.event_log import check_log_folder, event_log
 from dfbench.request import (
     DataChoice,
     Limits,
@@ -92,10 +93,12 @@ def run(
             "dataset is None; allowed: a dataset to score on (without one: dfbench run "
             "--photo-teacher T --sketch-teacher T)"
         )
+    check_log_folder(request.places.log_dir)
     (plan,) = plan_methods(request, beside=False)
     with pinned_numerics(plan.session.threads, request.seed):
         supervision = Supervision(limits)
-        run = execute(plan, force=force, supervision=supervision)
+        with event_log(request.places.log_dir, plan.folder):
+            run = execute(plan, force=force, supervision=supervision)
         return with_rerankings(plan, run, supervision)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,7 @@ from dfbench.errors import InvalidInput
 from dfbench.hookspecs import NO_IMAGES
 from dfbench.process.supervision import Supervision
 from dfbench.reporting.cells import NONE, short
-from dfbench.reporting.event_log import EventLog, check_log_folder
+from dfbench.reporting.event_log import check_log_folder, event_log
 from dfbench.reporting.lines import MARK, reranking_notes
 from dfbench.reporting.tables.layout import Layout
 from dfbench.reporting.tables.printing import print_layouts
@@ -79,23 +78,16 @@ def _read_config(ctx: click.Context, param: click.Parameter, file: Path | None) 
     help="Run only this method, without the baselines and controls shown for context.",
 )
 @click.option("--force", is_flag=True, help="Repeat a run that is already recorded.")
-@click.option(
-    "--log-dir",
-    type=AbsolutePath(file_okay=False),
-    metavar="DIR",
-    help="Also write training curves and generated pairs to a folder in DIR for TensorBoard while "
-    "the run trains (extra: tensorboard). See also: dfbench watch.",
-)
+@request_option(Places, "log_dir")
 @request_options(Limits)
 @plugin_options
-@request_options(Places)
+@request_options(Places, without={"log_dir"})
 @format_option("text", "json")
 def run(
     *,
     config: RunFile | None,
     alone: bool,
     force: bool,
-    log_dir: Path | None,
     plugin_files: tuple[Path, ...],
     plugins_dir: Path | None,
     form: str,
@@ -110,15 +102,13 @@ def run(
         options["settings"] = {**config.settings, **options["settings"]}
         plugin_files = (*config.plugins, *plugin_files)
     request, limits = read_options(options, plugin_sources(plugin_files, plugins_dir))
-    if log_dir is not None:
-        check_log_folder(log_dir)
-    _run(request, Supervision(limits), log_dir, alone=alone, force=force, form=form)
+    check_log_folder(request.places.log_dir)
+    _run(request, Supervision(limits), alone=alone, force=force, form=form)
 
 
 def _run(
     request: RunRequest,
     supervision: Supervision,
-    log_dir: Path | None,
     *,
     alone: bool,
     force: bool,
@@ -143,16 +133,18 @@ def _run(
     pin_numerics(plans[-1].session.threads, request.seed)
     for line in plans[-1].notes:
         note(line)
-    log = nullcontext() if log_dir is None else EventLog(log_dir, plans[-1].folder)
+    log = event_log(request.places.log_dir, plans[-1].folder)
     if unscored:
         with log:
             _fit(plans[-1], supervision, force=force, form=form)
+        _tell_events(plans[-1])
         return
     with log:
         finished = [
             execute(plan, force=force and plan is plans[-1], supervision=supervision)
             for plan in plans
         ]
+    _tell_events(plans[-1])
     rerankings = [
         add_rerankings(plan, run.record, run.folder, supervision)
         for plan, run in zip(plans, finished, strict=True)
@@ -167,6 +159,12 @@ def _run(
     for _, fault in rerankings:
         if fault is not None:
             raise fault
+
+
+def _tell_events(plan: Plan) -> None:
+    folder = plan.session.request.places.log_dir
+    if folder is not None:
+        note(f"TensorBoard events: {folder / plan.folder.name}")
 
 
 def _fit(plan: Plan, supervision: Supervision, *, force: bool, form: str) -> None:

@@ -16,9 +16,11 @@ from dfbench.cli.parameters import (
     Choice,
     FiniteRange,
     key_values,
+    request_option,
     request_options,
 )
 from dfbench.errors import InvalidInput
+from dfbench.reporting.event_log import check_log_folder
 from dfbench.request import (
     DataOptions,
     ExternalOptions,
@@ -78,7 +80,7 @@ def _suite_options(command: Command) -> Command:
     for option in (
         format_option("text", "json"),
         data_root_option,
-        request_options(Places),
+        request_options(Places, without={"log_dir"}),
         plugin_options,
         request_options(MachineOptions, default=None),
         click.option(
@@ -132,6 +134,7 @@ def status(form: str, *, watch: bool, **options: Any) -> None:
     help="Concurrent runs; default: 1, or one per GPU; on a cluster as many as fit.",
 )
 @request_options(Limits, default=None)
+@request_option(Places, "log_dir")
 @click.option("--fail-fast", is_flag=True, help="Start no further run after the first failure.")
 @click.option(
     "--executor",
@@ -184,6 +187,7 @@ def run(
     choice = _choice(executor, address, gpus_per_run, slurm_parameters)
     if choice is not None and not (dry_run and address is None):
         choice.require()
+    check_log_folder(options["log_dir"])
     suite = _opened(**options, elsewhere=choice is not None)
     for line in suite.notes:
         note(line)
@@ -194,6 +198,8 @@ def run(
         do(suite.plan, chosen, suite.limits, jobs=jobs or suite.file.suite.run.jobs, use=use)
     if dry_run:
         return
+    if chosen and options["log_dir"] is not None:
+        note(f"TensorBoard events: {options['log_dir']}")
     if any(item.status in ("failed", "timeout") for item in _show(suite, form)):
         raise SystemExit(FAILED)
 

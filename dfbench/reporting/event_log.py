@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import AbstractContextManager, nullcontext
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
@@ -20,14 +21,21 @@ _PICTURES = "pictures"
 _OF_TEST_IMAGES = "retrievals"
 
 
-def check_log_folder(folder: Path) -> None:
+def check_log_folder(folder: Path | None) -> None:
     """Raise `InvalidInput` without tensorboard, `FileFault` for a folder that is not writable."""
+    if folder is None:
+        return
     if find_spec("tensorboard") is None:
         raise InvalidInput(
             "--log-dir needs the package tensorboard, which is not installed; install it: "
             f"{install_command('tensorboard')}; or without it: dfbench watch RUN"
         )
     check_writable(folder / "events")
+
+
+def event_log(folder: Path | None, run: Path) -> AbstractContextManager[object]:
+    """The log of a run's folder in a folder, or nothing without one."""
+    return nullcontext() if folder is None else EventLog(folder, run)
 
 
 class EventLog:
@@ -51,11 +59,15 @@ class EventLog:
         self._writer: Any = None
 
     def __enter__(self) -> Self:
-        # It takes a second, and no other command needs it.
-        from torch.utils.tensorboard import SummaryWriter
+        try:
+            # It takes a second, and no other command needs it.
+            from torch.utils.tensorboard import SummaryWriter
 
-        self._writer = SummaryWriter(str(self._target))
-        self._thread.start()
+            self._writer = SummaryWriter(str(self._target))
+        except (ImportError, OSError) as fault:  # on another machine than the one that asked
+            self._refuse(fault)
+        else:
+            self._thread.start()
         return self
 
     def __exit__(
@@ -64,6 +76,8 @@ class EventLog:
         fault: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if self._writer is None:
+            return
         self._stop.set()
         self._thread.join()
         self._update()
@@ -71,8 +85,6 @@ class EventLog:
             self._tail.since = 0.0
             self._update()
         self._writer.close()
-        if not self._failed:
-            note(f"TensorBoard events: {self._target}")
 
     def _follow(self) -> None:
         while not self._stop.wait(_SECONDS):
@@ -86,8 +98,11 @@ class EventLog:
             self._write_pictures()
             self._writer.flush()
         except (OSError, ValueError, DfbenchError) as fault:
-            self._failed = True
-            note(f"--log-dir {str(self._target.parent)!r} is no longer written: {fault}")
+            self._refuse(fault)
+
+    def _refuse(self, fault: Exception) -> None:
+        self._failed = True
+        note(f"--log-dir {str(self._target.parent)!r} is no longer written: {fault}")
 
     def _write_curves(self) -> None:
         for point in self._tail.new():

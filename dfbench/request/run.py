@@ -79,6 +79,15 @@ class Places(_Options):
             environment="DFBENCH_CACHE",
         ),
     ] = Field(default_factory=chosen_cache)
+    log_dir: Annotated[
+        AbsolutePath | None,
+        Option(
+            Location(),
+            "Also write training curves and generated pairs of each run to a folder in DIR for "
+            "TensorBoard while it trains (extra: tensorboard). See also: dfbench watch.",
+            metavar="DIR",
+        ),
+    ] = None
 
 
 class DataOptions(_Options):
@@ -313,6 +322,7 @@ class RunOptions(TypedDict, total=False):
     results: StrPath
     runs: StrPath
     cache: StrPath | None
+    log_dir: StrPath | None
 
 
 def read_options(

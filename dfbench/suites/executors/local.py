@@ -16,6 +16,7 @@ from dfbench.process.messages import LOG_FILE
 from dfbench.process.supervision import Supervision
 from dfbench.records.state import RunState, failure
 from dfbench.records.store import ResultStore
+from dfbench.reporting.event_log import event_log
 from dfbench.runs.execute import Attempt, attempt
 from dfbench.runs.ingredients import ensure_networks
 from dfbench.suites.executors.task import (
@@ -67,7 +68,8 @@ class LocalExecutor(ThreadedExecutor):
             supervision = replace(self._supervision, log=log, environment=environment)
             if task.network is not None:
                 return _trained(plan, task.network, supervision)
-            return run_result(attempt(plan, pairs=task.pairs, supervision=supervision))
+            with event_log(plan.session.request.places.log_dir, plan.folder):
+                return run_result(attempt(plan, pairs=task.pairs, supervision=supervision))
 
     @contextmanager
     def _slot(self) -> Iterator[Environment]:

@@ -22,6 +22,7 @@ from dfbench.records.state import (
     read_state,
 )
 from dfbench.records.store import ResultStore
+from dfbench.reporting.event_log import event_log
 from dfbench.runs.execute import attempt
 from dfbench.suites.executors.local import run_result
 from dfbench.suites.executors.parcel import do, given_files, pack, run_name
@@ -65,7 +66,9 @@ class RayExecutor(RemoteExecutor):
     def _executed(self, task: Task, plan: Plan) -> TaskResult:
         if task.network is not None:
             return self._trained(task, plan)
-        found = self._run(task, plan)
+        # Workers share no disk with this machine: it logs what they send back.
+        with event_log(plan.session.request.places.log_dir, plan.folder):
+            found = self._run(task, plan)
         return self._reranked(plan) if found is None else found
 
     def _run(self, task: Task, plan: Plan) -> TaskResult | None:
