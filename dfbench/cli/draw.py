@@ -15,6 +15,7 @@ from dfbench.cli.options import (
     gallery_option,
     named_run_option,
     note_left_out,
+    representation_option,
     results_option,
     runs_option,
 )
@@ -23,6 +24,7 @@ from dfbench.system.console import note, output
 
 @click.command()
 @named_run_option
+@representation_option
 @gallery_option
 @click.option(
     "-k",
@@ -49,6 +51,7 @@ from dfbench.system.console import note, output
 def draw(
     *,
     named: str,
+    representation: str,
     gallery: Path,
     count: int,
     port: int,
@@ -69,7 +72,9 @@ def draw(
 
     if approximate:
         check_installed()
-    model = load(find_run(named, results, runs).folder, device=device)
+    model = load(
+        find_run(named, results, runs).folder, device=device, representation=representation
+    )
     photos = open_gallery(gallery, model, cache)
     note_left_out(photos.left_out)
     index = open_index(photos, model.about.similarity) if approximate else None

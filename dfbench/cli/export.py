@@ -6,20 +6,27 @@ from pathlib import Path
 
 import rich_click as click
 
-from dfbench.cli.options import format_option, named_run_option, results_option, runs_option
+from dfbench.cli.options import (
+    format_option,
+    named_run_option,
+    representation_option,
+    results_option,
+    runs_option,
+)
 from dfbench.cli.parameters import AbsolutePath
 from dfbench.system.console import note, output, print_json
 
 
 @click.command()
 @named_run_option
+@representation_option
 @click.option(
     "-o",
     "--output",
     "target",
     type=AbsolutePath(),
     metavar="DIR",
-    help="Folder to write; default: export-METHOD-sSEED-IDENTITY.",
+    help="Folder to write; default: export-METHOD-sSEED-IDENTITY, with -NAME for a representation.",
 )
 @click.option("--onnx", is_flag=True, help="Also write photo.onnx and sketch.onnx.")
 @click.option(
@@ -34,6 +41,7 @@ from dfbench.system.console import note, output, print_json
 def export(
     *,
     named: str,
+    representation: str,
     target: Path | None,
     onnx: bool,
     licence: str | None,
@@ -41,7 +49,7 @@ def export(
     runs: Path,
     form: str,
 ) -> None:
-    """Export the encoders of a finished run.
+    """Export the encoders of a finished run, in its main or another representation.
 
     Writes a folder of safetensors files and a card: classes, sizes, metrics and data licence, in
     card.json and, in the format of the Hugging Face hub, in README.md. `dfbench.load` reads the
@@ -51,8 +59,9 @@ def export(
     from dfbench.retrieval import find_run
 
     run = find_run(named, results, runs)
-    folder = target or Path(f"export-{run.folder.name.removeprefix('export-')}")
-    written = write_export(run, folder, onnx=onnx, licence=licence)
+    name = f"export-{run.folder.name.removeprefix('export-')}"
+    folder = target or Path(f"{name}-{representation}" if representation else name)
+    written = write_export(run, folder, representation=representation, onnx=onnx, licence=licence)
     if form == "json":
         print_json(written.card.model_dump(mode="json"))
     else:

@@ -79,6 +79,13 @@ named_run_option = click.option(
     "and folder), the folder of a run, or the folder of an export.",
 )
 """`--run`, a finished run or an export."""
+representation_option = click.option(
+    "--representation",
+    default="",
+    metavar="NAME",
+    help="Another representation of the run instead of its main one, e.g. posterior.",
+)
+"""`--representation` of the named run."""
 gallery_option = click.option(
     "--gallery",
     type=AbsolutePath(),

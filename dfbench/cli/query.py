@@ -19,6 +19,7 @@ from dfbench.cli.options import (
     note_left_out,
     plugin_options,
     plugin_sources,
+    representation_option,
     results_option,
     runs_option,
 )
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @named_run_option
+@representation_option
 @gallery_option
 @click.option(
     "--sketch",
@@ -80,6 +82,7 @@ if TYPE_CHECKING:
 def query(
     *,
     named: str,
+    representation: str,
     gallery: Path,
     sketches: tuple[Path, ...],
     count: int,
@@ -112,7 +115,9 @@ def query(
     stage = None
     if rerank is not None:
         stage = rerank_stage(rerank, plugin_sources(plugin_files, plugins_dir), **limits)
-    model = load(find_run(named, results, runs).folder, device=device)
+    model = load(
+        find_run(named, results, runs).folder, device=device, representation=representation
+    )
     drawings = [read_sketch(sketch, model.about.image_size) for sketch in sketches]
     photos = open_gallery(gallery, model, cache)
     note_left_out(photos.left_out)

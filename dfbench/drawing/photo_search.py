@@ -77,7 +77,7 @@ class PhotoSearch:
         """Information on the run and the gallery for the page."""
         about = self._model.about
         return {
-            "method": about.method,
+            "method": about.label,
             "seed": about.seed,
             "folder": self._gallery.root.resolve().name,
             "photos": len(self._gallery),

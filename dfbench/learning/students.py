@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from dfbench.budget import Budget
 from dfbench.learning.batches import crop_and_flip
@@ -14,7 +16,8 @@ from dfbench.learning.loop import RandomState, Stateful, descend, fused
 from dfbench.learning.objective import Objective, View
 from dfbench.learning.pool import LabelledPairs, Pairs
 from dfbench.modality import Modality
-from dfbench.networks import Encoder, Encoders
+from dfbench.networks import Encoder, Encoders, SoftmaxAt
+from dfbench.networks.chain import UnwrittenEncoder
 
 Labeller = Callable[[Modality, Tensor], Tensor]
 """Maps images of a modality to their teacher's posterior `[B, C]` over the union of classes."""
@@ -116,3 +119,37 @@ class Posterior(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         return self.objective.classify(self._modality, self.encoder(images)).softmax(dim=1)
+
+    def as_parts(self) -> tuple[nn.Module, ...]:
+        """Its modules in the order of application; see `dfbench.networks.chain`.
+
+        Raises `UnwrittenEncoder` if the objective's logits are not linear in the embeddings.
+        """
+        head = self.encoder.head
+        classify = partial(self.objective.classify, self._modality)
+        classifier = _linear(classify, head.weight.new_zeros(head.out_features))
+        return *self.encoder.as_parts(), classifier, SoftmaxAt()
+
+
+_PROBES = 32
+_TOLERANCE = 1e-4
+
+
+@torch.no_grad()
+def _linear(classify: Callable[[Tensor], Tensor], zero: Tensor) -> nn.Linear:
+    """The linear layer that computes the logits `classify` of embeddings `[B, D]`.
+
+    `zero` `[D]` is on their device. Raises `UnwrittenEncoder` if there is none.
+    """
+    bias = classify(zero[None])[0]
+    weight = (classify(torch.eye(len(zero), device=zero.device)) - bias).T
+    random = torch.Generator().manual_seed(0)
+    probes = functional.normalize(torch.randn(_PROBES, len(zero), generator=random), dim=1).to(zero)
+    logits = classify(probes)
+    away = (logits - functional.linear(probes, weight, bias)).abs().max()
+    if not away <= _TOLERANCE * (1 + logits.abs().max()):
+        raise UnwrittenEncoder("a class posterior whose logits are not linear in the embeddings")
+    layer: nn.Linear = nn.Linear(len(zero), len(bias), device="meta").to_empty(device=zero.device)
+    layer.weight.copy_(weight)
+    layer.bias.copy_(bias)
+    return layer

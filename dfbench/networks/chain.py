@@ -1,192 +1,79 @@
 """Serialisation of encoders as chains of built-in parts, rebuilt from names and tensors alone.
 
-An encoder can be serialised if it is one of the parts below, an `nn.Sequential` of such encoders,
-or has a method `as_parts()` that returns its modules in the order in which it applies them.
+An encoder can be serialised if it is one of the parts in `dfbench.networks.parts`, an
+`nn.Sequential` of such encoders, `SideBySide` of them, or has a method `as_parts()` that returns
+its modules in the order in which it applies them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Annotated, Any, Literal
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from torch import Tensor, nn
 
-from dfbench.networks.backbones.backbone import Backbone
-from dfbench.networks.backbones.registry import new_backbone
-from dfbench.networks.classifier import Normaliser
-from dfbench.networks.representations import (
-    Centred,
-    OpenUnion,
-    OverUnion,
-    SoftmaxAt,
-    UnitNorm,
-    UnknownShare,
+from dfbench.networks.parts import (
+    PARTS,
+    BackbonePart,
+    Chain,
+    Part,
+    SideBySidePart,
+    built,
+    facts,
+    is_part,
 )
+from dfbench.networks.representations import SideBySide
+
+_Place = Callable[[nn.Module], str]
+"""The prefix of a part's tensors in a state."""
+_MAIN = "encoder"
 
 
 class UnwrittenEncoder(Exception):
     """An encoder that is not a chain of built-in parts; the text names it."""
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    at: str = ""
-    """Prefix of its tensors in the encoder's state."""
-
-
-class NormaliserPart(_Part):
-    """A `Normaliser`."""
-
-    part: Literal["normaliser"] = "normaliser"
-    size: int | None
-    """Size in pixels to which images are resized first; None for no resizing."""
-
-    def build(self) -> nn.Module:
-        """The part, before its tensors are loaded."""
-        return Normaliser((0.0, 0.0, 0.0), (1.0, 1.0, 1.0), self.size)
-
-
-class BackbonePart(_Part):
-    """A backbone, by name."""
-
-    part: Literal["backbone"] = "backbone"
-    network: str
-    image_size: int
-
-    def build(self) -> nn.Module:
-        """The part, before its tensors are loaded. Raises what `new_backbone` raises."""
-        return new_backbone(self.network, self.image_size)
-
-
-class LinearPart(_Part):
-    """A linear layer."""
-
-    part: Literal["linear"] = "linear"
-    inputs: int = Field(ge=1)
-    outputs: int = Field(ge=1)
-    bias: bool
-
-    def build(self) -> nn.Module:
-        """The part, before its tensors are loaded."""
-        return nn.Linear(self.inputs, self.outputs, self.bias)
-
-
-class UnitNormPart(_Part):
-    """`UnitNorm`."""
-
-    part: Literal["unit norm"] = "unit norm"
-
-    def build(self) -> nn.Module:
-        """The part."""
-        return UnitNorm()
-
-
-class CentredPart(_Part):
-    """`Centred`."""
-
-    part: Literal["centred"] = "centred"
-
-    def build(self) -> nn.Module:
-        """The part."""
-        return Centred()
-
-
-class SoftmaxPart(_Part):
-    """`SoftmaxAt`."""
-
-    part: Literal["softmax"] = "softmax"
-    temperature: float = Field(gt=0)
-
-    def build(self) -> nn.Module:
-        """The part."""
-        return SoftmaxAt(self.temperature)
-
-
-class UnionPart(_Part):
-    """`OverUnion`."""
-
-    part: Literal["over union"] = "over union"
-    columns: tuple[int, ...]
-    count: int = Field(ge=1)
-
-    def build(self) -> nn.Module:
-        """The part."""
-        return OverUnion(self.columns, self.count)
-
-
-class OpenUnionPart(_Part):
-    """`OpenUnion`."""
-
-    part: Literal["open union"] = "open union"
-    columns: tuple[int, ...]
-    others: tuple[int, ...]
-    count: int = Field(ge=1)
-    temperature: float = Field(gt=0)
-    unknown: UnknownShare
-
-    def build(self) -> nn.Module:
-        """The part."""
-        return OpenUnion(
-            self.columns,
-            self.others,
-            self.count,
-            temperature=self.temperature,
-            unknown=self.unknown,
-        )
-
-
-Part = Annotated[
-    NormaliserPart
-    | BackbonePart
-    | LinearPart
-    | UnitNormPart
-    | CentredPart
-    | SoftmaxPart
-    | UnionPart
-    | OpenUnionPart,
-    Field(discriminator="part"),
-]
-Chain = tuple[Part, ...]
-_PARTS: TypeAdapter[Part] = TypeAdapter(Part)
-_WRITERS: Mapping[type[nn.Module], Callable[[Any], dict[str, Any]]] = {
-    Normaliser: lambda it: {"part": "normaliser", "size": it.size},
-    nn.Linear: lambda it: {
-        "part": "linear",
-        "inputs": it.in_features,
-        "outputs": it.out_features,
-        "bias": it.bias is not None,
-    },
-    UnitNorm: lambda _: {"part": "unit norm"},
-    Centred: lambda _: {"part": "centred"},
-    SoftmaxAt: lambda it: {"part": "softmax", "temperature": it.temperature},
-    OverUnion: lambda it: {"part": "over union", "columns": it.columns, "count": it.count},
-    OpenUnion: lambda it: {
-        "part": "open union",
-        "columns": it.columns,
-        "others": it.others,
-        "count": it.count,
-        "temperature": it.temperature,
-        "unknown": it.unknown,
-    },
-}
-
-
 def written(encoder: nn.Module) -> Chain:
     """The chain of an encoder. Raises `UnwrittenEncoder` if it has none."""
-    places = {id(module): name for name, module in encoder.named_modules()}
-    chain = []
-    for module in _parts_of(encoder):
-        at = places.get(id(module), "")
+    places: dict[int, str] = {id(module): name for name, module in encoder.named_modules()}
+
+    def place(module: nn.Module) -> str:
         if id(module) not in places and module.state_dict():
             raise UnwrittenEncoder(
                 f"{_kind(encoder)}, whose as_parts() returns a {_kind(module)} that is not one of "
                 "its submodules"
             )
-        chain.append(_PARTS.validate_python({"at": at, **_facts(module)}))
-    return tuple(chain)
+        return places.get(id(module), "")
+
+    return _chain(encoder, place)
+
+
+def written_beside(encoder: nn.Module, main: nn.Module) -> tuple[Chain, dict[str, Tensor]]:
+    """The chain of an encoder that shares parts with `main`, and the tensors that it does not.
+
+    The chain is rebuilt from `beside(state of main, these tensors)`. Its parts need not be
+    submodules of the encoder. Raises `UnwrittenEncoder` if it has no chain.
+    """
+    places = {id(one): f"{_MAIN}.{name}".rstrip(".") for name, one in main.named_modules()}
+    own: list[nn.Module] = []
+
+    def place(module: nn.Module) -> str:
+        if id(module) not in places:
+            places[id(module)] = f"own.{len(own)}" if module.state_dict() else ""
+            own.append(module)
+        return places[id(module)]
+
+    chain = _chain(encoder, place)
+    return chain, {
+        f"{places[id(module)]}.{name}": tensor
+        for module in own
+        for name, tensor in module.state_dict().items()
+    }
+
+
+def beside(main: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The state from which a chain of `written_beside` is rebuilt."""
+    return {f"{_MAIN}.{name}": tensor for name, tensor in main.items()} | dict(own)
 
 
 def rebuilt(chain: Chain, state: Mapping[str, Tensor]) -> nn.Sequential:
@@ -196,26 +83,57 @@ def rebuilt(chain: Chain, state: Mapping[str, Tensor]) -> nn.Sequential:
     have another shape, and the errors of building a backbone.
     """
     with torch.random.fork_rng(devices=[]):
-        modules = [part.build() for part in chain]
-    for part, module in zip(chain, modules, strict=True):
+        encoder = built(chain)
+    for part, module in _leaves(chain, encoder):
         prefix = f"{part.at}." if part.at else ""
         module.load_state_dict(
             {name: state[prefix + name] for name in module.state_dict() if prefix + name in state}
         )
-    return nn.Sequential(*modules).requires_grad_(False).eval()
+    return encoder.requires_grad_(False).eval()
 
 
 def state_of(chain: Chain, encoder: nn.Sequential) -> dict[str, Tensor]:
     """The tensors of a rebuilt encoder, by the names expected by `rebuilt`."""
     return {
         f"{part.at}.{name}" if part.at else name: tensor
-        for part, module in zip(chain, encoder, strict=True)
+        for part, module in _leaves(chain, encoder)
         for name, tensor in module.state_dict().items()
     }
 
 
+def networks_of(chain: Chain) -> set[str]:
+    """The names of the backbones in a chain."""
+    found: set[str] = set()
+    for part in chain:
+        if isinstance(part, SideBySidePart):
+            found.update(name for branch in part.branches for name in networks_of(branch))
+        elif isinstance(part, BackbonePart):
+            found.add(part.network)
+    return found
+
+
+def _chain(encoder: nn.Module, place: _Place) -> Chain:
+    return tuple(_described(module, place) for module in _parts_of(encoder))
+
+
+def _described(module: nn.Module, place: _Place) -> Part:
+    if isinstance(module, SideBySide):
+        return SideBySidePart(branches=tuple(_chain(one, place) for one in module.branches))
+    return PARTS.validate_python({"at": place(module), **facts(module)})
+
+
+def _leaves(chain: Chain, modules: Iterable[nn.Module]) -> Iterator[tuple[Part, nn.Module]]:
+    """The parts without branches, and their modules."""
+    for part, module in zip(chain, modules, strict=True):
+        if isinstance(part, SideBySidePart) and isinstance(module, SideBySide):
+            for branch, own in zip(part.branches, module.branches, strict=True):
+                yield from _leaves(branch, own.children())
+        else:
+            yield part, module
+
+
 def _parts_of(module: nn.Module) -> Iterator[nn.Module]:
-    if _is_part(module):
+    if is_part(module) or type(module) is SideBySide:
         yield module
     elif type(module) is nn.Sequential:
         for child in module:
@@ -225,18 +143,6 @@ def _parts_of(module: nn.Module) -> Iterator[nn.Module]:
             yield from _parts_of(part)
     else:
         raise UnwrittenEncoder(_kind(module))
-
-
-def _is_part(module: nn.Module) -> bool:
-    # A subclass may compute something else: only the exact classes count.
-    return type(module) in _WRITERS or (isinstance(module, Backbone) and module.made_as is not None)
-
-
-def _facts(module: nn.Module) -> dict[str, Any]:
-    if isinstance(module, Backbone) and module.made_as is not None:
-        network, image_size = module.made_as
-        return {"part": "backbone", "network": network, "image_size": image_size}
-    return _WRITERS[type(module)](module)
 
 
 def _kind(module: nn.Module) -> str:

@@ -92,6 +92,10 @@ class Classifier(nn.Module):
         logits: Tensor = self.head(self.features(images))
         return logits
 
+    def as_parts(self) -> tuple[nn.Module, ...]:
+        """Its modules in the order of application; see `dfbench.networks.chain`."""
+        return self.normaliser, self.backbone, self.head
+
 
 _WIDTHS = (3, 16, 32, 32)
 

@@ -105,6 +105,52 @@ class OpenUnion(nn.Module):
         return union.scatter(1, index, rows)
 
 
+class JointUnion(nn.Module):
+    """Rows `[B, count + K]` as posteriors over a union of classes, `[B, count]`.
+
+    The first `count` columns are an open-set posterior, the others the logits of another
+    classifier. Its softmax over its classes `rows`, at a temperature, divides the shares of the
+    columns `others`.
+    """
+
+    def __init__(
+        self, others: Sequence[int], rows: Sequence[int], count: int, *, temperature: float = 1.0
+    ) -> None:
+        super().__init__()
+        self.others, self.rows, self.count = tuple(others), tuple(rows), count
+        self.temperature = temperature
+
+    def forward(self, both: Tensor) -> Tensor:
+        even, logits = both[:, : self.count], both[:, self.count :]
+        rows = torch.tensor(self.rows, device=both.device)
+        chosen = logits.index_select(1, rows) / self.temperature
+        parts = chosen.softmax(dim=1) * len(self.others)
+        index = torch.tensor(self.others, device=both.device).expand(both.shape[0], -1)
+        return even.scatter(1, index, even.gather(1, index) * parts)
+
+
+class Scaled(nn.Module):
+    """Rows times a number."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, rows: Tensor) -> Tensor:
+        return self.factor * rows
+
+
+class SideBySide(nn.Module):
+    """Concatenates the rows `[B, D_i]` that several modules compute from the same input."""
+
+    def __init__(self, *branches: nn.Module) -> None:
+        super().__init__()
+        self.branches = nn.ModuleList(branches)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return torch.cat([branch(inputs) for branch in self.branches], dim=1)
+
+
 class ByKnowledge(nn.Module):
     """Concatenates two embeddings of images, `[B, 2 D]`, of which the harness uses one per image.
 

@@ -1,27 +1,45 @@
-"""`encoders.json` of a run's folder: how to rebuild its encoders and compare embeddings."""
+"""`encoders.json` of a run's folder: how to rebuild its encoders and compare embeddings.
+
+Tensors of further representations that the encoders do not have are in
+`representations.safetensors`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from pydantic import BaseModel, ConfigDict
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from dfbench.method import Setting
 from dfbench.modality import MODALITIES, Modality
 from dfbench.networks import Encoders, placed
-from dfbench.networks.chain import Chain, UnwrittenEncoder, rebuilt, written
+from dfbench.networks.chain import UnwrittenEncoder, beside, rebuilt, written, written_beside
 from dfbench.networks.placement import uncompiled
+from dfbench.networks.parts import Chain
 from dfbench.plugins.code import describe_fault, plugin_faults
 from dfbench.process.messages import Job
 from dfbench.system.files import atomic_path, read_model
 
 WRITTEN_FILE = "encoders.json"
+REPRESENTATIONS_FILE = "representations.safetensors"
 _IMAGES = 4
 _TOLERANCE = 1e-4
+
+
+class WrittenRepresentation(BaseModel):
+    """The description of a further representation of two encoders."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    similarity: str
+    chains: dict[Modality, Chain]
+    """Empty if there is an obstacle."""
+    obstacle: str | None = None
 
 
 class WrittenEncoders(BaseModel):
@@ -44,6 +62,30 @@ class WrittenEncoders(BaseModel):
     """Empty if there is an obstacle."""
     obstacle: str | None = None
     """Why the encoders cannot be described."""
+    representation: str = ""
+    """Name of the representation that they compute; empty for the main one."""
+    representations: dict[str, WrittenRepresentation] = {}
+    """Further representations in the same folder."""
+
+    @property
+    def label(self) -> str:
+        """The method with its representation, if that is not the main one."""
+        return f"{self.method}, {self.representation}" if self.representation else self.method
+
+
+class _Description(NamedTuple):
+    chains: dict[Modality, Chain]
+    obstacle: str | None
+    tensors: dict[str, Tensor]
+    """Those that are not in the encoders' own file, by modality and name."""
+
+
+class _Source(NamedTuple):
+    """The chain of an encoder and the tensors from which it is rebuilt."""
+
+    chain: Chain
+    state: Mapping[str, Tensor]
+    own: Mapping[str, Tensor]
 
 
 def write_down(folder: Path, encoders: Encoders, setting: Setting, job: Job) -> None:
@@ -52,13 +94,11 @@ def write_down(folder: Path, encoders: Encoders, setting: Setting, job: Job) -> 
     A description is stored only if the rebuilt encoders map noise to the same embeddings. Does not
     change torch's global generator. Raises `FileFault`.
     """
-    chains: dict[Modality, Chain] = {}
-    obstacle = None
-    try:
-        for modality in MODALITIES:
-            chains[modality] = _checked(getattr(encoders, modality), setting)
-    except UnwrittenEncoder as found:
-        chains, obstacle = {}, f"its {modality} encoder is {found}"
+    main = _description(encoders, setting, lambda _: _alone)
+    further = {
+        name: _description(one, setting, lambda modality: _beside(getattr(encoders, modality)))
+        for name, one in encoders.representations.items()
+    }
     content = WrittenEncoders(
         fit_id=job.fit_id,
         method=job.method.label,
@@ -66,9 +106,24 @@ def write_down(folder: Path, encoders: Encoders, setting: Setting, job: Job) -> 
         image_size=job.image_size,
         similarity=encoders.similarity,
         classes={modality: setting.teacher(modality).classes for modality in MODALITIES},
-        chains=chains,
-        obstacle=obstacle,
+        chains=main.chains,
+        obstacle=main.obstacle,
+        representations={
+            name: WrittenRepresentation(
+                similarity=encoders.representations[name].similarity,
+                chains=one.chains,
+                obstacle=one.obstacle,
+            )
+            for name, one in further.items()
+        },
     )
+    tensors = {
+        f"{name}.{place}": tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for name, one in further.items()
+        for place, tensor in one.tensors.items()
+    }
+    with atomic_path(folder / REPRESENTATIONS_FILE) as temporary:
+        temporary.write_bytes(save(tensors))
     with atomic_path(folder / WRITTEN_FILE) as temporary:
         temporary.write_text(content.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
@@ -83,20 +138,52 @@ def read_written(file: Path) -> WrittenEncoders:
     )
 
 
+def _alone(encoder: nn.Module) -> _Source:
+    return _Source(written(encoder), encoder.state_dict(), {})
+
+
+def _beside(main: nn.Module) -> Callable[[nn.Module], _Source]:
+    """The source of an encoder that shares parts with the main one of its modality."""
+
+    def source(encoder: nn.Module) -> _Source:
+        chain, own = written_beside(encoder, main)
+        return _Source(chain, beside(main.state_dict(), own), own)
+
+    return source
+
+
+def _description(
+    encoders: Encoders,
+    setting: Setting,
+    source_of: Callable[[Modality], Callable[[nn.Module], _Source]],
+) -> _Description:
+    chains: dict[Modality, Chain] = {}
+    tensors: dict[str, Tensor] = {}
+    for modality in MODALITIES:
+        try:
+            found = _checked(getattr(encoders, modality), setting, source_of(modality))
+        except UnwrittenEncoder as reason:
+            return _Description({}, f"its {modality} encoder is {reason}", {})
+        chains[modality] = found.chain
+        tensors |= {f"{modality}.{name}": tensor for name, tensor in found.own.items()}
+    return _Description(chains, None, tensors)
+
+
 @torch.no_grad()
-def _checked(encoder: nn.Module, setting: Setting) -> Chain:
-    """The chain of an encoder. Raises `UnwrittenEncoder` unless both give the same embeddings.
+def _checked(
+    encoder: nn.Module, setting: Setting, source: Callable[[nn.Module], _Source]
+) -> _Source:
+    """The source of an encoder. Raises `UnwrittenEncoder` unless both give the same embeddings.
 
     An error in a plugin's `as_parts` does not fail the run: it is stored as the obstacle.
     """
     shape = (_IMAGES, 3, setting.image_size, setting.image_size)
     images = torch.rand(shape, generator=torch.Generator().manual_seed(0)).to(setting.device)
-    state: Mapping[str, Tensor] = encoder.state_dict()
     encoder.eval()
     try:
         with plugin_faults():
-            chain = written(encoder)
-            again = placed(rebuilt(chain, state), setting.device)(images)
+            found = source(encoder)
+            again = placed(rebuilt(found.chain, found.state), setting.device)(images)
             with uncompiled():  # not worth compiling for a few images
                 same = _close(again, encoder(images))
     except UnwrittenEncoder:
@@ -106,7 +193,7 @@ def _checked(encoder: nn.Module, setting: Setting) -> Chain:
         raise UnwrittenEncoder(f"{_kind(encoder)}, whose parts do not work ({reason})") from fault
     if not same:
         raise UnwrittenEncoder(f"{_kind(encoder)}, whose parts compute something else")
-    return chain
+    return found
 
 
 def _close(a: Tensor, b: Tensor) -> bool:

@@ -43,6 +43,7 @@ class Measured(_Part):
     queries: int
     gallery: int
     metrics: dict[str, RecordedScore]
+    """Those of the exported representation."""
     definitions: dict[str, MetricDefinition]
     chance: float
     """`map@all` of a random ranking."""
@@ -78,11 +79,11 @@ def card_of(
         encoders=encoders,
         weights=weights,
         data_licence=licence or known,
-        measured=_measured(record) if record else None,
+        measured=_measured(record, encoders.representation) if record else None,
     )
 
 
-def _measured(record: Record) -> Measured:
+def _measured(record: Record, representation: str) -> Measured:
     return Measured(
         eval_id=record.eval_id,
         title=record.method.title,
@@ -93,7 +94,7 @@ def _measured(record: Record) -> Measured:
         classes=record.data.classes,
         queries=record.data.queries,
         gallery=record.data.gallery,
-        metrics=record.metrics,
+        metrics=record.representations[representation] if representation else record.metrics,
         definitions=record.definitions,
         chance=record.chance,
         teachers={modality: teacher.accuracy for modality, teacher in record.teachers.items()},

@@ -37,15 +37,22 @@ class Export:
 
 
 def export(
-    run: FoundRun, target: Path, *, onnx: bool = False, licence: str | None = None
+    run: FoundRun,
+    target: Path,
+    *,
+    representation: str = "",
+    onnx: bool = False,
+    licence: str | None = None,
 ) -> Export:
     """Write the encoders of a run to a folder for `dfbench.load`, replacing an earlier export.
 
-    `licence` is the licence of the encoders' images, for the card. With `onnx`, `photo.onnx` and
-    `sketch.onnx` map uint8 images `[N, 3, S, S]`, S being the size in the card, to the same
+    `representation` names another representation of them, e.g. `posterior`, instead of the main
+    one. `licence` is the licence of the encoders' images, for the card. With `onnx`, `photo.onnx`
+    and `sketch.onnx` map uint8 images `[N, 3, S, S]`, S being the size in the card, to the same
     embeddings.
 
-    Raises `InvalidInput` for a folder with other contents, for encoders that cannot be loaded and,
+    Raises `UnknownName` for a representation that the run does not have, `InvalidInput` for a
+    folder with other contents, for encoders that cannot be loaded and,
     with `onnx`, if its libraries are missing or a network cannot be exported to ONNX.
     """
     if onnx:
@@ -53,7 +60,7 @@ def export(
 
         check_installed()
     _check_target(target, run)
-    model = load(run.folder)
+    model = load(run.folder, representation=representation)
     with writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
     with writing(target), TemporaryDirectory(prefix=_PLACE, dir=target.parent) as place:
@@ -78,7 +85,8 @@ def _write(
         _write_onnx(model, place)
     earlier = read_card(run.folder) if (run.folder / CARD_FILE).is_file() else None
     checksum = blake2b(content, digest_size=16).hexdigest()
-    card = card_of(model.about, run.record, checksum, licence)
+    about = model.about.model_copy(update={"representations": {}})
+    card = card_of(about, run.record, checksum, licence)
     if earlier is not None:
         card = earlier.model_copy(
             update={"weights": checksum, "data_licence": licence or earlier.data_licence}

@@ -15,14 +15,20 @@ from safetensors.torch import load as load_tensors
 from torch import Tensor, nn
 
 from dfbench.defaults import chosen_plugins, chosen_plugins_folder
-from dfbench.errors import InvalidInput, UnknownName
+from dfbench.errors import InvalidInput, UnknownName, unknown_name
 from dfbench.evaluation.ranking.devices import chosen_device
 from dfbench.modality import MODALITIES, Modality
 from dfbench.networks import placed
-from dfbench.networks.chain import BackbonePart, Chain, rebuilt
+from dfbench.networks.chain import beside, networks_of, rebuilt
+from dfbench.networks.parts import Chain
 from dfbench.plugins.networks import register_networks
-from dfbench.process.messages import ENCODERS_FILE
-from dfbench.records.encoders_file import WRITTEN_FILE, WrittenEncoders, read_written
+from dfbench.process.messages import ENCODERS_FILE, embeddings_file
+from dfbench.records.encoders_file import (
+    REPRESENTATIONS_FILE,
+    WRITTEN_FILE,
+    WrittenEncoders,
+    read_written,
+)
 from dfbench.records.record import Record
 from dfbench.records.store import ResultStore, record_name, run_folder
 from dfbench.retrieval.card import CARD_FILE, Card
@@ -121,35 +127,34 @@ def _likeness(named: str, name: str) -> tuple[int, float]:
 
 
 @told_faults()
-def load(path: str | os.PathLike[str], *, device: str = "cpu") -> RetrievalModel:
+def load(
+    path: str | os.PathLike[str], *, device: str = "cpu", representation: str = ""
+) -> RetrievalModel:
     """The encoders in the folder of an export or a finished run, loaded without executing code.
 
     `device` is `cpu`, `cuda` or `auto`. Neither dataset nor plugin is needed, except an installed
-    one whose network the encoders have. Raises `InvalidInput`
+    one whose network the encoders have. `representation` names another representation of a run,
+    e.g. `posterior`, instead of the main one; an export has the one that it was made with. Raises
+    `UnknownName` for a representation that the folder does not have, `InvalidInput`
     for any other folder, for damaged encoders or encoders that do not consist of dfbench's
     networks, and for an unavailable device.
     """
     folder = Path(path)
-    about, tensors = _contents(folder)
+    about, tensors = _contents(folder, representation)
     if about.obstacle is not None:
         raise InvalidInput(
-            f"the encoders of {about.method!r} in {str(folder)!r} cannot be rebuilt outside their "
+            f"the encoders of {about.label!r} in {str(folder)!r} cannot be rebuilt outside their "
             f"run: {about.obstacle}; allowed: encoders of setting.new_encoder(), an "
             "nn.Sequential of dfbench's networks, or a module whose as_parts() returns one"
         )
-    parts = (part for chain in about.chains.values() for part in chain)
     register_networks(
-        {part.network for part in parts if isinstance(part, BackbonePart)},
+        {name for chain in about.chains.values() for name in networks_of(chain)},
         chosen_plugins(folder=chosen_plugins_folder()),
     )
     place = chosen_device(device)
     encoders: dict[Modality, nn.Module] = {}
     for modality in MODALITIES:
-        state = {
-            name.removeprefix(f"{modality}."): tensor
-            for name, tensor in tensors.items()
-            if name.startswith(f"{modality}.")
-        }
+        state = _below(f"{modality}.", tensors)
         encoders[modality] = placed(_built(about.chains[modality], state, folder), place)
     return RetrievalModel(about, encoders, place)
 
@@ -164,7 +169,8 @@ def read_card(folder: Path) -> Card:
     )
 
 
-def _contents(folder: Path) -> tuple[WrittenEncoders, Mapping[str, Tensor]]:
+def _contents(folder: Path, name: str) -> tuple[WrittenEncoders, Mapping[str, Tensor]]:
+    """The description of a representation, and its tensors by modality and name."""
     weights = folder / ENCODERS_FILE
     if (folder / CARD_FILE).is_file():
         card = read_card(folder)
@@ -174,9 +180,18 @@ def _contents(folder: Path) -> tuple[WrittenEncoders, Mapping[str, Tensor]]:
                 f"{str(weights)!r} is not the file described by its card: copy the export again, "
                 "or repeat it: dfbench export --run ID"
             )
+        own = card.encoders.representation
+        if name not in ("", own):
+            raise unknown_name(
+                "representation",
+                name,
+                {own} - {""},
+                "export the run again: dfbench export --run ID --representation NAME",
+            )
         return card.encoders, _tensors(weights, content)
     if (folder / WRITTEN_FILE).is_file():
-        return read_written(folder / WRITTEN_FILE), _tensors(weights, _bytes(weights))
+        written, tensors = read_written(folder / WRITTEN_FILE), _tensors(weights, _bytes(weights))
+        return _further(written, tensors, folder, name) if name else (written, tensors)
     if weights.is_file():
         raise InvalidInput(
             f"{str(folder)!r} has encoders without {WRITTEN_FILE}, which describes their "
@@ -187,6 +202,51 @@ def _contents(folder: Path) -> tuple[WrittenEncoders, Mapping[str, Tensor]]:
         f"no encoders in {str(folder)!r}; allowed: the folder of a finished run or of an export "
         "(dfbench export --run ID -o DIR)"
     )
+
+
+def _further(
+    written: WrittenEncoders, tensors: Mapping[str, Tensor], folder: Path, name: str
+) -> tuple[WrittenEncoders, Mapping[str, Tensor]]:
+    """A further representation of a run; see `_contents`."""
+    found = written.representations.get(name)
+    kept = {file.name for file in entries(folder)}
+    if found is None and embeddings_file(folder, name).name in kept:
+        raise InvalidInput(
+            f"run {folder.name!r} was made by an earlier dfbench, which did not keep the networks "
+            f"of representation {name!r}; allowed: its main representation, or repeat the run "
+            "with --force"
+        )
+    if found is None:
+        raise unknown_name(
+            "representation", name, written.representations, "dfbench table --format json"
+        )
+    own: Mapping[str, Tensor] = {}
+    if not found.obstacle:
+        file = folder / REPRESENTATIONS_FILE
+        own = _below(f"{name}.", _tensors(file, _bytes(file)))
+    together = {
+        f"{modality}.{place}": tensor
+        for modality in MODALITIES
+        for place, tensor in beside(
+            _below(f"{modality}.", tensors), _below(f"{modality}.", own)
+        ).items()
+    }
+    update = {
+        "similarity": found.similarity,
+        "chains": found.chains,
+        "obstacle": found.obstacle,
+        "representation": name,
+    }
+    return written.model_copy(update=update), together
+
+
+def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors whose names have a prefix, without it."""
+    return {
+        name.removeprefix(prefix): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(prefix)
+    }
 
 
 def _bytes(file: Path) -> bytes:

@@ -19,6 +19,8 @@ def model_card(card: Card) -> str:
     """The page of exported encoders: use, scores, classes and licence."""
     encoders = card.encoders
     title = card.measured.title if card.measured else encoders.method
+    if encoders.representation:
+        title = f"{title}, {encoders.representation}"
     parts = [
         _front_matter(card),
         f"# {title}: photo and sketch encoder",
@@ -39,18 +41,20 @@ def _front_matter(card: Card) -> str:
         "pipeline_tag": "image-feature-extraction",
         "tags": ["sketch-based-image-retrieval", "data-free-learning", card.encoders.method],
     }
+    if card.encoders.representation:
+        content["representation"] = card.encoders.representation
     if card.data_licence is not None:
         content |= {"license": "other", "license_name": card.data_licence}
     if card.measured is not None:
-        content["model-index"] = [_index(card.encoders.method, card.measured)]
+        content["model-index"] = [_index(card.encoders.label, card.measured)]
     lines = [f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in content.items()]
     return "\n".join(["---", *lines, "---"])
 
 
-def _index(method: str, measured: Measured) -> dict[str, Any]:
+def _index(label: str, measured: Measured) -> dict[str, Any]:
     """The scores as the hub reads them."""
     return {
-        "name": method,
+        "name": label,
         "results": [
             {
                 "task": {"type": "image-retrieval", "name": "sketch-based image retrieval"},
@@ -111,6 +115,8 @@ def _facts(card: Card) -> str:
 def _origins(card: Card) -> Iterator[str]:
     encoders, measured = card.encoders, card.measured
     yield f"method: `{encoders.method}`, seed {encoders.seed}, run `{encoders.fit_id}`"
+    if encoders.representation:
+        yield f"representation: `{encoders.representation}`, not the method's main embeddings"
     if measured is not None:
         accuracies = (f"{m} {share:.3f}" for m, share in measured.teachers.items())
         yield f"plugin: {measured.plugin}; numerics: {measured.numerics}"

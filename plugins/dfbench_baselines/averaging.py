@@ -32,6 +32,7 @@ from torch import Tensor, nn
 from dfbench.datasets import MODALITIES
 from dfbench.errors import InvalidInput
 from dfbench.method import Encoders, Method, MethodConfig, Need, Setting
+from dfbench.networks import SoftmaxAt
 from dfbench_baselines.averaged_network import (
     Averaged,
     average,
@@ -98,7 +99,7 @@ class AveragingWeights(Method):
             measure_statistics(backbone, self._generated(setting))
         features = {m: Averaged(setting.normaliser(m), backbone) for m in MODALITIES}
         classifier = mean_head(setting, head)
-        posterior = {m: nn.Sequential(features[m], classifier, nn.Softmax(1)) for m in MODALITIES}
+        posterior = {m: nn.Sequential(features[m], classifier, SoftmaxAt()) for m in MODALITIES}
         second = Encoders(posterior["photo"], posterior["sketch"], "inner")
         return Encoders(features["photo"], features["sketch"], "cosine", {"posterior": second})
 

@@ -2,45 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from dfbench.datasets import Modality
 from dfbench.method import Encoders, Method, Setting
-from dfbench.networks import OpenUnion
+from dfbench.networks import JointUnion, OpenUnion, SideBySide
 from dfbench.teachers import Teacher
 from dfbench_baselines.classifiers import PosteriorConfig
 from dfbench_baselines.open_posterior import OverTeacher
-
-
-class JointUnion(nn.Module):
-    """Open-set posterior `[B, C]` of one teacher, whose unknown share another teacher divides.
-
-    The columns `others` are known to `other` only, as its classes `rows`.
-    """
-
-    def __init__(
-        self,
-        own: OverTeacher,
-        other: Teacher,
-        *,
-        others: Sequence[int],
-        rows: Sequence[int],
-        temperature: float,
-    ) -> None:
-        super().__init__()
-        self.own, self.other = own, other
-        self.others, self.rows, self.temperature = tuple(others), tuple(rows), temperature
-
-    def forward(self, images: Tensor) -> Tensor:
-        even: Tensor = self.own(images)
-        rows = torch.tensor(self.rows, device=even.device)
-        logits = self.other(images).logits.index_select(1, rows)
-        parts = (logits / self.temperature).softmax(dim=1) * len(self.others)
-        index = torch.tensor(self.others, device=even.device).expand(even.shape[0], -1)
-        return even.scatter(1, index, even.gather(1, index) * parts)
 
 
 class JointPosterior(Method):
@@ -78,4 +47,6 @@ class JointPosterior(Method):
         if not others:
             return own
         rows = [other.classes.index(name) for name in names]
-        return JointUnion(own, other, others=others, rows=rows, temperature=temperature)
+        union = JointUnion(others, rows, len(classes), temperature=temperature)
+        logits = OverTeacher(other, nn.Sequential())  # as they are
+        return nn.Sequential(SideBySide(own, logits), union)

@@ -13,7 +13,7 @@ from torch.nn import functional
 from dfbench.datasets import MODALITIES, Modality
 from dfbench.errors import InvalidConfig
 from dfbench.method import Method, MethodConfig, Need, Setting
-from dfbench.networks import Encoders, OpenUnion, UnknownShare
+from dfbench.networks import Encoders, OpenUnion, Scaled, SideBySide, UnitNorm, UnknownShare
 from dfbench.teachers import Teacher
 from dfbench_baselines.classifiers import PosteriorConfig
 
@@ -62,6 +62,13 @@ class WithFeatures(nn.Module):
         output = self.teacher(images)
         direction = functional.normalize(output.features, dim=1)
         return torch.cat([self.union(output.logits), self.weight**0.5 * direction], dim=1)
+
+    def as_parts(self) -> tuple[nn.Module, ...]:
+        """Its modules in the order of application."""
+        network = self.teacher.network
+        direction = nn.Sequential(UnitNorm(), Scaled(self.weight**0.5))
+        both = SideBySide(nn.Sequential(network.head, self.union), direction)
+        return network.normaliser, network.backbone, both
 
 
 class AllUnknown(nn.Module):

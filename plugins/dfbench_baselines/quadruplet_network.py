@@ -14,7 +14,7 @@ from dfbench.learning.loop import RandomState, Stateful, descend, fused
 from dfbench.learning.objectives.triplet import preservation_loss, quadruplet_loss
 from dfbench.learning.pool import LabelledPairs
 from dfbench.method import Encoders, MethodConfig, Setting
-from dfbench.networks import Encoder, convolutions
+from dfbench.networks import Encoder, SoftmaxAt, convolutions
 
 
 class QuadrupletConfig(MethodConfig):
@@ -88,6 +88,11 @@ class ClassPosterior(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         logits: Tensor = self.classifier(self.encoder.encode(images).projections)
         return logits.softmax(dim=1)
+
+    def as_parts(self) -> tuple[nn.Module, ...]:
+        """Its modules in the order of application."""
+        encoder = self.encoder
+        return encoder.normaliser, encoder.backbone, encoder.head, self.classifier, SoftmaxAt()
 
 
 class Descent:

@@ -3,42 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import pytest
 import torch
 from dfbench_baselines.classifiers import ClassifierPosterior, PosteriorConfig
-from dfbench_baselines.joint_posterior import JointPosterior, JointUnion
+from dfbench_baselines.joint_posterior import JointPosterior
 from dfbench_baselines.open_posterior import OpenPosterior, OpenPosteriorConfig
-from torch import Tensor, nn
+from torch import Tensor
 from toy import toy_images, toy_setting
 
 from dfbench.method import Encoders
 from dfbench.modality import MODALITIES
+from dfbench.networks import JointUnion
 
 PHOTO, SKETCH = ("across", "cross"), ("cross", "upright")
 
 
-class _Output(NamedTuple):
-    logits: Tensor
-
-
-class _Fixed(nn.Module):
-    """A teacher with the same output for every image."""
-
-    def __init__(self, *logits: float) -> None:
-        super().__init__()
-        self.logits = torch.tensor(logits)
-
-    def forward(self, images: Tensor) -> _Output:
-        return _Output(self.logits.expand(len(images), -1))
-
-
-class _Even(nn.Module):
-    """Open posterior over five classes: u = 0.4, divided evenly between columns 1 and 3."""
-
-    def forward(self, images: Tensor) -> Tensor:
-        return torch.tensor([0.3, 0.2, 0.2, 0.2, 0.1]).expand(len(images), -1)
+EVEN = (0.3, 0.2, 0.2, 0.2, 0.1)
+"""Open posterior over five classes: u = 0.4, divided evenly between columns 1 and 3."""
 
 
 def _rows(encoders: Encoders) -> dict[str, Tensor]:
@@ -46,11 +28,9 @@ def _rows(encoders: Encoders) -> dict[str, Tensor]:
     return {m: getattr(encoders, m)(images[m]) for m in MODALITIES}
 
 
-def _divided(other: _Fixed, rows: tuple[int, ...], temperature: float = 1.0) -> list[float]:
-    even: Any = _Even()
-    teacher: Any = other
-    part = JointUnion(even, teacher, others=(1, 3), rows=rows, temperature=temperature)
-    answer: list[float] = part(torch.zeros(2, 3, 4, 4))[1].tolist()
+def _divided(*logits: float, rows: tuple[int, ...], temperature: float = 1.0) -> list[float]:
+    part = JointUnion((1, 3), rows, len(EVEN), temperature=temperature)
+    answer: list[float] = part(torch.tensor([EVEN + logits] * 2))[1].tolist()
     return answer
 
 
@@ -73,22 +53,22 @@ def test_with_one_class_unknown_on_each_side_it_is_the_open_posterior(tmp_path: 
 
 def test_the_other_teacher_divides_the_unknown_share_by_its_softmax() -> None:
     odds = torch.tensor([3.0, 1.0]).log().tolist()
-    row = _divided(_Fixed(odds[0], 9.0, odds[1]), rows=(0, 2))
+    row = _divided(odds[0], 9.0, odds[1], rows=(0, 2))
     assert row == pytest.approx([0.3, 0.3, 0.2, 0.1, 0.1])
 
 
 def test_the_order_of_the_other_teachers_classes_is_respected() -> None:
     odds = torch.tensor([3.0, 1.0]).log().tolist()
-    row = _divided(_Fixed(odds[0], 9.0, odds[1]), rows=(2, 0))
+    row = _divided(odds[0], 9.0, odds[1], rows=(2, 0))
     assert row == pytest.approx([0.3, 0.1, 0.2, 0.3, 0.1])
 
 
 def test_the_temperature_applies_to_the_other_teacher_as_well() -> None:
     odds = torch.tensor([9.0, 1.0]).log().tolist()
-    row = _divided(_Fixed(*odds), rows=(0, 1), temperature=2.0)
+    row = _divided(*odds, rows=(0, 1), temperature=2.0)
     assert row == pytest.approx([0.3, 0.3, 0.2, 0.1, 0.1])
 
 
 def test_an_other_teacher_without_preference_leaves_the_share_even() -> None:
-    row = _divided(_Fixed(1.0, 1.0), rows=(0, 1))
+    row = _divided(1.0, 1.0, rows=(0, 1))
     assert row == pytest.approx([0.3, 0.2, 0.2, 0.2, 0.1])

@@ -7,8 +7,27 @@ import torch
 from pydantic import TypeAdapter
 from torch import nn
 
-from dfbench.networks import Backbone, Encoder, Normaliser, OverUnion, SoftmaxAt, new_backbone
-from dfbench.networks.chain import Chain, UnwrittenEncoder, rebuilt, state_of, written
+from dfbench.networks import (
+    Backbone,
+    Encoder,
+    Normaliser,
+    OverUnion,
+    Scaled,
+    SideBySide,
+    SoftmaxAt,
+    UnitNorm,
+    new_backbone,
+)
+from dfbench.networks.chain import (
+    UnwrittenEncoder,
+    beside,
+    networks_of,
+    rebuilt,
+    state_of,
+    written,
+    written_beside,
+)
+from dfbench.networks.parts import Chain
 
 IMAGES = torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
 
@@ -40,6 +59,41 @@ def test_sequence_of_parts_is_a_chain_however_nested() -> None:
     assert torch.allclose(rows, encoder(IMAGES), atol=1e-6)
     assert rows.shape == (4, 5)
     assert not rows[:, [1, 4]].any()
+
+
+def test_branches_are_rebuilt_with_their_tensors_and_named_by_their_networks() -> None:
+    torch.manual_seed(0)
+    trunk = nn.Sequential(Normaliser.of("photo"), new_backbone("resnet-tiny", 32))
+    both = SideBySide(
+        nn.Sequential(nn.Linear(64, 3), SoftmaxAt()), nn.Sequential(UnitNorm(), Scaled(0.5))
+    )
+    other = student("mobilenet_v3_large")
+    encoder = nn.Sequential(SideBySide(nn.Sequential(trunk, both), other)).eval()
+    assert torch.allclose(again(encoder)(IMAGES), encoder(IMAGES), atol=1e-5)
+    chain = written(encoder)
+    assert networks_of(chain) == {"resnet-tiny", "mobilenet_v3_large"}
+    copy = rebuilt(chain, encoder.state_dict())
+    twin = rebuilt(chain, state_of(chain, copy))
+    assert torch.equal(twin(IMAGES), copy(IMAGES))
+
+
+def test_encoder_beside_another_keeps_only_its_own_tensors() -> None:
+    main = student()
+    head = nn.Linear(16, 3)
+    encoder = nn.Sequential(main, head, SoftmaxAt())
+    chain, own = written_beside(encoder, main)
+    assert {name.rpartition(".")[2] for name in own} == {"weight", "bias"}
+    copy = rebuilt(chain, beside(main.state_dict(), own))
+    assert torch.allclose(copy(IMAGES), encoder(IMAGES), atol=1e-6)
+    assert written_beside(main, main)[1] == {}
+
+
+def test_missing_tensors_of_a_branch_are_noticed() -> None:
+    encoder = SideBySide(nn.Linear(4, 2), nn.Linear(4, 3))
+    state = encoder.state_dict()
+    del state["branches.1.bias"]
+    with pytest.raises(RuntimeError, match="bias"):
+        rebuilt(written(encoder), state)
 
 
 def test_state_of_a_rebuilt_encoder_rebuilds_it_again() -> None:
