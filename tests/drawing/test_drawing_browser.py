@@ -136,7 +136,42 @@ def test_keyboard_draws_too(server: DrawServer, told: Told, open_page: OpenPage)
     for _ in range(5):
         page.keyboard.press("Tab")
         reached.add(page.evaluate("document.activeElement.id"))
-    assert {"undo", "clear", "pen", "fit"} <= reached
+    assert {"undo", "clear", "file", "pen", "fit"} <= reached
+    page.locator("#clear").focus()
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "paper"  # a disabled button has no focus
+
+
+def test_sketch_in_a_file_is_searched_and_drawn_on_without_a_mouse(
+    server: DrawServer, told: Told, open_page: OpenPage, tmp_path: Path
+) -> None:
+    page = open_page(server.url)
+    for number, side in enumerate(((300, 100), (40, 80))):
+        file = tmp_path / f"{number}.png"
+        Image.new("L", side, 90).save(file)
+        with page.expect_response("**/rank"):
+            page.locator("#file").set_input_files(file)
+        page.locator("#photos img").first.wait_for()
+    wide, tall = (np.asarray(drawing.convert("L")) for drawing in told.drawings)
+    assert wide[128, 10] == 90
+    assert wide[10, 128] == 255
+    assert tall[10, 128] == 90
+    assert tall[128, 10] == 255
+    page.locator("#paper").focus()
+    page.keyboard.press("Space")
+    page.keyboard.press("ArrowRight")
+    with page.expect_response("**/rank"):
+        page.keyboard.press("Space")
+    drawn = np.asarray(told.drawings[-1].convert("L"))
+    assert drawn[128, 130] == 0
+    assert drawn[10, 128] == 90
+    with page.expect_response("**/rank"):
+        page.keyboard.press("Control+z")
+    page.keyboard.press("Control+z")
+    sync_api.expect(page.locator("#photos li")).to_have_count(0)
+    (tmp_path / "text.png").write_text("no image")
+    page.locator("#file").set_input_files(tmp_path / "text.png")
+    sync_api.expect(page.locator("#status")).to_contain_text("text.png cannot be read; allowed: ")
 
 
 def test_finger_draws_on_a_phone_without_scrolling_sideways(

@@ -9,16 +9,22 @@ const MOVES = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowD
 
 const byId = (id) => document.getElementById(id);
 const [paper, undo, clear, pen, fit] = ["paper", "undo", "clear", "pen", "fit"].map(byId);
-const [status, photos] = [byId("status"), byId("photos")];
+const [status, photos, file] = [byId("status"), byId("photos"), byId("file")];
 
 const strokes = []; // each a list of points [x, y] in units of the paper's side
 let active = null; // the pointer that draws, or "keyboard"
 let cursor = null; // position of the keyboard's pen
 let asking = null; // aborts the current request
+let picture = null; // a sketch from a file, below the strokes
 
 function paint(context, side, points, width) {
   context.fillStyle = "#fff";
   context.fillRect(0, 0, side, side);
+  if (picture) {
+    const scale = side / Math.max(picture.width, picture.height);
+    const [width, height] = [picture.width * scale, picture.height * scale];
+    context.drawImage(picture, (side - width) / 2, (side - height) / 2, width, height);
+  }
   context.strokeStyle = "#000";
   context.lineWidth = width * side;
   context.lineCap = context.lineJoin = "round";
@@ -44,12 +50,15 @@ function show() {
     context.lineTo(x, y + 14);
     context.stroke();
   }
-  undo.disabled = clear.disabled = strokes.length === 0;
+  const empty = strokes.length === 0 && !picture;
+  // A disabled button would lose the focus of the keyboard.
+  if (empty && [undo, clear].includes(document.activeElement)) paper.focus();
+  undo.disabled = clear.disabled = empty;
 }
 
-// Line width is kept: only point positions are fitted to the frame.
+// Line width is kept: only point positions are fitted to the frame. Strokes on a picture stay on it.
 function fitted() {
-  if (!fit.checked) return strokes;
+  if (!fit.checked || picture) return strokes;
   const all = strokes.flat();
   const span = (axis) => {
     const places = all.map((point) => point[axis]);
@@ -70,7 +79,7 @@ function say(text, fault = false) {
 
 async function ask() {
   if (asking) asking.abort();
-  if (strokes.length === 0) {
+  if (strokes.length === 0 && !picture) {
     photos.replaceChildren();
     say("Nothing drawn yet.");
     return;
@@ -170,17 +179,46 @@ paper.addEventListener("blur", () => {
   show();
 });
 
+async function open(chosen) {
+  try {
+    picture = await createImageBitmap(chosen);
+  } catch {
+    say(`${chosen.name} cannot be read; allowed: an image, e.g. PNG or JPEG.`, true);
+    return;
+  }
+  strokes.length = 0;
+  show();
+  ask();
+}
+file.addEventListener("change", () => {
+  if (file.files.length) open(file.files[0]);
+});
+paper.addEventListener("dragover", (event) => event.preventDefault());
+paper.addEventListener("drop", (event) => {
+  event.preventDefault();
+  if (event.dataTransfer.files.length) open(event.dataTransfer.files[0]);
+});
+
+function leave() {
+  picture = null;
+  file.value = ""; // the same file can be opened again
+}
+
 function takeBack(count) {
   if (active !== null && active !== "keyboard") return;
   active = null;
-  strokes.splice(strokes.length - count, count);
+  if (strokes.length === 0) leave();
+  strokes.splice(Math.max(0, strokes.length - count), count);
   show();
   ask();
 }
 undo.addEventListener("click", () => takeBack(1));
-clear.addEventListener("click", () => takeBack(strokes.length));
+clear.addEventListener("click", () => {
+  leave();
+  takeBack(strokes.length);
+});
 document.addEventListener("keydown", (event) => {
-  if ((event.ctrlKey || event.metaKey) && event.key === "z" && strokes.length) {
+  if ((event.ctrlKey || event.metaKey) && event.key === "z" && !undo.disabled) {
     event.preventDefault();
     takeBack(1);
   }

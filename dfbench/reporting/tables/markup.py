@@ -14,8 +14,14 @@ from dfbench.reporting.tables.layout import RANKS, Layout
 _HTML_RANKS = {"best": "<strong>{}</strong>", "second": "<u>{}</u>"}
 _STYLE = """\
 :root { color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif }
+:root { --page: #fff; --ink: #1c1c1e }
+@media (prefers-color-scheme: dark) { :root { --page: #17181b; --ink: #ececee } }
+body { background: var(--page); color: var(--ink) }
 body { margin: 2rem auto; max-width: 75rem; padding: 0 1rem }
-figure { margin: 0 0 3rem; overflow-x: auto }
+h1 { font-size: 1.25rem }
+figure { margin: 0 0 3rem }
+.wide { overflow-x: auto }
+.wide:focus-visible { outline: 2px solid; outline-offset: 2px }
 table { border-collapse: collapse; border-block: 2px solid }
 caption { font-weight: bold; padding-block: .5rem; text-align: start }
 th, td { padding: .2rem .7rem; text-align: start; white-space: nowrap }
@@ -44,7 +50,10 @@ def html(layouts: Sequence[Layout]) -> str:
             f"<style>\n{_STYLE}</style>",
             "</head>",
             "<body>",
+            "<main>",
+            f"<h1>{escape(titles)}</h1>",
             *(line for layout in layouts for line in _figure(layout)),
+            "</main>",
             "</body>",
             "</html>",
         ]
@@ -53,7 +62,10 @@ def html(layouts: Sequence[Layout]) -> str:
 
 def _figure(layout: Layout) -> Iterator[str]:
     yield "<figure>"
-    yield f"<table>\n<caption>{escape(layout.title)}</caption>"
+    # A table that is wider than the page is scrolled with the keyboard, too.
+    title = escape(layout.title)
+    yield f'<div class="wide" tabindex="0" role="region" aria-label="{title}, table">'
+    yield f"<table>\n<caption>{title}</caption>"
     yield "<thead>"
     if layout.spans:
         yield f"<tr>{''.join(_span(title, width) for title, width in layout.spans)}</tr>"
@@ -62,11 +74,11 @@ def _figure(layout: Layout) -> Iterator[str]:
     for heading, places in layout.parts():
         yield "<tbody>"
         if heading:
-            width = len(layout.header)
-            yield f'<tr><th colspan="{width}" class="section">{escape(heading)}</th></tr>'
+            attributes = f'colspan="{len(layout.header)}" scope="rowgroup" class="section"'
+            yield f"<tr><th {attributes}>{escape(heading)}</th></tr>"
         yield from (f"<tr>{''.join(_cells(layout, place))}</tr>" for place in places)
         yield "</tbody>"
-    yield "</table>"
+    yield "</table>\n</div>"
     notes = "\n".join(
         f"<p>{escape(note)}</p>" for note in (*layout.notes, *([RANKS] if layout.ranks else []))
     )

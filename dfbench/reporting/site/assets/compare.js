@@ -181,7 +181,7 @@ function table(caption, header, rows) {
     class: "wide tall",
     tabindex: "0",
     role: "region",
-    "aria-label": caption,
+    "aria-label": `${caption}, table`, // not the name of a section
   });
 }
 
