@@ -108,8 +108,8 @@ def rows_of(target: Target, sources: PluginSources) -> tuple[PluginHost, tuple[s
     """The plugins, including the target, and the labels of the target's methods.
 
     `target` is a method or variant (`crossx`, `crossx[bn]`), `module:Class`, a class, or a plugin
-    file, which stands for all of its methods. Raises `PluginFault` for a broken file or class and
-    `UnknownName` for an unknown method.
+    file, which stands for all of its methods. Raises `PluginFault` for a broken file or class,
+    `UnknownName` for an unknown name, with names of all kinds, and `InvalidInput` for a dataset.
     """
     if isinstance(target, type):
         return _class_rows(class_source(target), sources)
@@ -120,7 +120,14 @@ def rows_of(target: Target, sources: PluginSources) -> tuple[PluginHost, tuple[s
         return _class_rows(ClassSource(target=str(target), path=absolute(Path())), sources)
     host = PluginHost.of(sources)
     host.require(sources.files)
-    host.method(str(target).partition("[")[0])
+    name = str(target).partition("[")[0]
+    if name in host.datasets:
+        raise InvalidInput(
+            f"{name!r} is a dataset; allowed: a method, network, metric, re-ranker or plugin file; "
+            f"its images are checked by: dfbench data verify {name}"
+        )
+    if name not in host.methods:
+        raise host.unknown_part(name)
     return host, (str(target),)
 
 

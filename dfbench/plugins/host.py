@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import SimpleNamespace
@@ -191,8 +192,24 @@ class PluginHost:
 
     def unknown(self, kind: str, name: str, allowed: Iterable[str]) -> UnknownName:
         """The error for a name that nothing of a kind has; it names broken plugins."""
-        singular = kind.removesuffix("s").replace("rerank", "re-rank")
-        error = unknown_name(singular, name, allowed, f"dfbench list {kind}")
+        return self._unless_broken(
+            unknown_name(_singular(kind), name, allowed, f"dfbench list {kind}")
+        )
+
+    def unknown_part(self, name: str) -> UnknownName:
+        """The error for a name that nothing of any kind has, with the names of each kind."""
+        known = {one: _singular(kind) for kind, found in self.offers.items() for one in found}
+        close = get_close_matches(name, sorted(known), n=1, cutoff=0.5)
+        hint = f"; did you mean the {known[close[0]]} {close[0]!r}?" if close else ";"
+        allowed = "; ".join(
+            f"{kind.replace('rerank', 're-rank')}: {', '.join(sorted(found))}"
+            for kind, found in self.offers.items()
+        )
+        text = f"unknown name {name!r}{hint} allowed: {allowed}; or a plugin file"
+        return self._unless_broken(UnknownName(f"{text} (see: dfbench list plugins)"))
+
+    def _unless_broken(self, error: UnknownName) -> UnknownName:
+        """The error with the names of broken plugins, if there are any."""
         broken = ", ".join(sorted(plugin.name for plugin in self.plugins if plugin.error))
         if not broken:
             return error
@@ -240,6 +257,10 @@ class PluginHost:
                         "rename one, or exclude one: DFBENCH_PLUGINS=NAME,NAME"
                     )
         return None
+
+
+def _singular(kind: str) -> str:
+    return kind.removesuffix("s").replace("rerank", "re-rank")
 
 
 def _installed(only: Collection[str] | None) -> Iterator[Plugin]:

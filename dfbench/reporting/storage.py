@@ -20,6 +20,8 @@ from dfbench.teachers.facts import IMPORTED, read_header
 RUNNING = "running"
 """Use of a run in progress; it is never removed."""
 _RUN = re.compile(r".+-s\d+-(?P<key>[0-9a-f]{12})")
+_RESULT = "_result.pkl"
+"""End of the name of the file that a Slurm job leaves in its folder when it ends."""
 _MOST_NAMED = 5
 
 
@@ -165,6 +167,9 @@ def _status(part: Path, cache: Path, records: Sequence[Record]) -> tuple[str, bo
         if header is not None and header.facts.kind == IMPORTED:
             return "imported", True
         return _records(using) or "no record", bool(using)
+    if kind == "slurm":
+        ended = any(file.name.endswith(_RESULT) for file in entries(part))
+        return ("job that has ended", False) if ended else ("job that may wait or run", True)
     images = cache / "images"
     download = home_folder(None, images)
     if part == download:

@@ -51,7 +51,7 @@ class UnimodalConfig(EstimatorConfig):
     codes: Literal["shared", "separate"] = "shared"
     """One set of class codes for both modalities, or one for each."""
     warm_up: int = Field(default=150, ge=0)
-    """Estimator steps before the first student step."""
+    """Estimator steps before the first student step; at most as many as the budget has steps."""
     student_steps: int = Field(default=4, ge=1)
     """Student steps after each further estimator step."""
     pool_batches: int = Field(default=60, ge=0)
@@ -105,9 +105,10 @@ class TwoDistillations:
             "pool": self._pool,
             "pool draws": RandomState(self._draws),
         }
-        loop = setting.loop("distillation", config.warm_up + setting.budget.steps, state)
+        warm_up = min(config.warm_up, setting.budget.steps)
+        loop = setting.loop("distillation", warm_up + setting.budget.steps, state)
         for step in loop:
-            taught = step - config.warm_up
+            taught = step - warm_up
             if taught < 0 or taught % config.student_steps == 0:
                 losses = self._estimate(adversary=taught > 0)
                 loop.watch(losses)

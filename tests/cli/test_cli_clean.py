@@ -55,6 +55,23 @@ def _folder(bench: CommandLine, record: Record) -> Path:
     return run_folder(bench.runs, record.data.name, record.method.label, record.seed, record.fit_id)
 
 
+def test_files_of_slurm_jobs_are_listed_and_those_of_ended_jobs_deleted(
+    bench: CommandLine, clean: Clean
+) -> None:
+    jobs = bench.place / "cache" / "slurm"
+    _file(jobs / "0a1b2c3d-ended" / "17_0_result.pkl", 300)
+    _file(jobs / "0a1b2c3d-ended" / "17_0_log.err", 200)
+    _file(jobs / "4e5f6a7b-waiting" / "18_submitted.pkl", 100)
+    items = {item["name"]: item for item in clean("--format", "json").json["items"]}
+    ended, waiting = items["slurm/0a1b2c3d-ended"], items["slurm/4e5f6a7b-waiting"]
+    assert (ended["status"], ended["needed"], ended["bytes"]) == ("job that has ended", False, 500)
+    assert (waiting["status"], waiting["needed"]) == ("job that may wait or run", True)
+    assert clean("--unused", "--delete").status == 0
+    assert [folder.name for folder in jobs.iterdir()] == ["4e5f6a7b-waiting"]
+    assert clean("slurm/4e5f", "--delete").status == 0
+    assert list(jobs.iterdir()) == []
+
+
 @pytest.fixture
 def clean(bench: CommandLine, record: Record) -> Clean:
     del record

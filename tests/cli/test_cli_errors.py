@@ -25,6 +25,28 @@ def test_unknown_row_is_answered_with_a_suggestion(
 
 
 @pytest.mark.parametrize(
+    ("target", "line"),
+    [
+        ("crosx", "unknown name 'crosx'; did you mean the method 'crossx'? allowed: methods: "),
+        ("resnet-tinny", "did you mean the network 'resnet-tiny'?"),
+        ("shaes", "did you mean the dataset 'shapes'?"),
+        ("mapall", "did you mean the metric 'map@all'?"),
+        ("difusion", "did you mean the re-ranker 'diffusion'?"),
+        ("crosx[bn]", "did you mean the method 'crossx'?"),
+        ("shapes", "'shapes' is a dataset; allowed: a method, network, metric, re-ranker or "),
+    ],
+)
+def test_unknown_target_of_a_check_is_answered_from_all_kinds(
+    target: str, line: str, quick_bench: Bench
+) -> None:
+    refusal = quick_bench.call("check", target).refused()
+    assert line in refusal
+    if "is a dataset" not in line:
+        kinds = ("methods: ", "; datasets: ", "; networks: ", "; metrics: ", "; re-rankers: ")
+        assert [kind in refusal for kind in kinds] == [True] * 5
+
+
+@pytest.mark.parametrize(
     ("dataset", "line"),
     [
         ("shpaes", "unknown dataset 'shpaes'; did you mean 'shapes'?"),

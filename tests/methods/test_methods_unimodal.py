@@ -184,3 +184,20 @@ def test_killed_run_goes_on_and_ends_with_the_same_weights(
         whole.sketch.state_dict().values(), resumed.sketch.state_dict().values(), strict=True
     ):
         assert torch.equal(one, two)
+
+
+@pytest.mark.parametrize(("warm_up", "expected"), [(150, 4), (1, 3), (0, 2)])
+def test_warm_up_is_limited_by_the_steps_of_the_budget(
+    tmp_path: Path, warm_up: int, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setting = toy_setting(tmp_path, steps=2)
+    begun: list[int] = []
+    loop = setting.loop
+
+    def counted(name: str, steps: int, state: Any) -> Any:
+        begun.append(steps)
+        return loop(name, steps, state)
+
+    monkeypatch.setattr(setting, "loop", counted)
+    UnimodalDistillation(_config(warm_up=warm_up)).fit(setting)
+    assert begun == [expected]

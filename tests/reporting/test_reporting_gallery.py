@@ -87,6 +87,30 @@ def test_method_without_posterior_has_no_difference_there() -> None:
     assert gallery_questions(conditions([synthetic_record()])[0]) == []
 
 
+def test_plain_scores_are_those_of_the_seeds_that_were_reranked() -> None:
+    records = [synthetic_record(seed=seed, value=0.1 * (seed + 1)) for seed in range(4)]
+    both = reranked(records[0], 0.6)
+    both = both.model_copy(
+        update={"reranked": {**both.reranked, "expansion": both.reranked["diffusion:k=20"]}}
+    )
+    only = [reranked(record, 0.6) for record in records[1:3]]
+    (condition,) = conditions([both, *only, records[3]])
+    (question,) = gallery_questions(condition)
+    labels = [(row[1], row[2]) for row in question.rows]
+    assert [label for label, _ in labels] == [
+        "plain, 3 of 4 seeds",
+        "diffusion:k=20",
+        "plain, 1 of 4 seeds",
+        "expansion",
+    ]
+    assert (labels[0][1], labels[2][1]) == (".200", ".100")
+    assert [one.seeds for one in question.wanted] == [(0, 1, 2), (0,)]
+    for row in range(0, 4, 2):
+        difference = labels[row + 1][1]
+        assert isinstance(difference, Wanted)
+        assert f"{difference.means[1]:.3f}".lstrip("0") == labels[row][1]
+
+
 def test_side_of_a_plain_ranking_is_stored_as_before() -> None:
     side = Side(label="crossx", representation="", eval_ids=("a",))
     assert side.model_dump() == {"label": "crossx", "representation": "", "eval_ids": ("a",)}

@@ -29,7 +29,7 @@ def gallery_questions(condition: ComparableLines) -> list[Question]:
             rows=tuple(rows),
             notes=(
                 "plain: the ranking without a re-ranker; others: re-ranked minus plain, on the "
-                "same embeddings",
+                "same embeddings and seeds",
                 *reranking_notes(records),
             ),
         )
@@ -37,15 +37,22 @@ def gallery_questions(condition: ComparableLines) -> list[Question]:
 
 
 def _rows(line: Line) -> Iterator[tuple[Cell, ...]]:
-    """The plain scores of a line, then what each of its re-rankers adds."""
-    wanted = {label: _by_representation(line, label) for label in reranker_labels(line.records)}
-    if not wanted:
-        return
-    first = next(iter(wanted.values()))
-    plain = (short(first[one].means[1]) if one in first else NONE for one in REPRESENTATIONS)
-    yield line.name, "plain", *plain
-    for label, found in wanted.items():
-        yield line.name, label, *(found.get(one, NONE) for one in REPRESENTATIONS)
+    """The plain scores of a line, then what each of its re-rankers adds.
+
+    Re-rankers of other seeds follow the plain scores of these seeds.
+    """
+    by_seeds: dict[tuple[int, ...], dict[str, Mapping[str, Wanted]]] = {}
+    for label in reranker_labels(line.records):
+        found = _by_representation(line, label)
+        seeds = tuple(sorted({seed for one in found.values() for seed in one.seeds}))
+        by_seeds.setdefault(seeds, {})[label] = found
+    for seeds, wanted in by_seeds.items():
+        first = next(iter(wanted.values()))
+        plain = (short(first[one].means[1]) if one in first else NONE for one in REPRESENTATIONS)
+        some = f", {len(seeds)} of {len(line.records)} seeds"
+        yield line.name, f"plain{some if len(seeds) < len(line.records) else ''}", *plain
+        for label, found in wanted.items():
+            yield line.name, label, *(found.get(one, NONE) for one in REPRESENTATIONS)
 
 
 def _by_representation(line: Line, label: str) -> Mapping[str, Wanted]:
