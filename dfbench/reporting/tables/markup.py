@@ -18,7 +18,7 @@ _STYLE = """\
 @media (prefers-color-scheme: dark) { :root { --page: #17181b; --ink: #ececee } }
 body { background: var(--page); color: var(--ink) }
 body { margin: 2rem auto; max-width: 75rem; padding: 0 1rem }
-h1 { font-size: 1.25rem }
+h1 { clip-path: inset(50%); height: 1px; margin: 0; position: absolute; width: 1px }
 figure { margin: 0 0 3rem }
 .wide { overflow-x: auto }
 .wide:focus-visible { outline: 2px solid; outline-offset: 2px }
