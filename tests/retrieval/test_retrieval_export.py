@@ -12,7 +12,7 @@ from stand_in import stand_in_run
 from torch import nn
 
 import dfbench
-from dfbench.errors import InvalidInput
+from dfbench.errors import InvalidInput, UnknownName
 from dfbench.networks import OverUnion, SoftmaxAt
 from dfbench.records.record import Record
 from dfbench.retrieval import FoundRun, export
@@ -56,6 +56,22 @@ def test_model_card_is_front_matter_and_a_page(made: Made, tmp_path: Path) -> No
     bare = (tmp_path / "bare" / "README.md").read_text()
     assert "## Scores" not in bare
     assert "licence of the images: not stated" in bare
+
+
+def test_runs_and_exports_of_before_representations_are_loaded(made: Made, tmp_path: Path) -> None:
+    folder, _ = made
+    shutil.copytree(folder, tmp_path / "run")
+    export(FoundRun(*made), tmp_path / "out")
+    expected = dfbench.load(folder).encode_photos(BYTES)
+    for file, key in (("run/encoders.json", None), ("out/card.json", "encoders")):
+        content = json.loads((tmp_path / file).read_text())
+        about = content[key] if key else content
+        del about["representation"], about["representations"]
+        (tmp_path / file).write_text(json.dumps(content))
+        model = dfbench.load((tmp_path / file).parent)
+        assert np.array_equal(model.encode_photos(BYTES), expected)
+        with pytest.raises(UnknownName, match="unknown representation 'posterior'"):
+            dfbench.load((tmp_path / file).parent, representation="posterior")
 
 
 def test_export_of_an_export_keeps_its_card(made: Made, tmp_path: Path) -> None:
