@@ -49,7 +49,7 @@ def export(
     runs: Path,
     form: str,
 ) -> None:
-    """Export the encoders of a finished run, in its main or another representation.
+    """Export the encoders of a finished run.
 
     Writes a folder of safetensors files and a card: classes, sizes, metrics and data licence, in
     card.json and, in the format of the Hugging Face hub, in README.md. `dfbench.load` reads the
