@@ -19,8 +19,8 @@ from dfbench.method import Setting
 from dfbench.modality import MODALITIES, Modality
 from dfbench.networks import Encoders, placed
 from dfbench.networks.chain import UnwrittenEncoder, beside, rebuilt, written, written_beside
-from dfbench.networks.placement import uncompiled
 from dfbench.networks.parts import Chain
+from dfbench.networks.placement import uncompiled
 from dfbench.plugins.code import describe_fault, plugin_faults
 from dfbench.process.messages import Job
 from dfbench.system.files import atomic_path, read_model
