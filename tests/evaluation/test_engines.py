@@ -26,19 +26,21 @@ CPU = torch.device("cpu")
 NAMES = (*conventions(20), "prec@500", "map@1:voc")
 
 
-def with_duplicates(similarity: str = "cosine", kind: str = "wide") -> RankingTask:
+def with_duplicates(
+    similarity: str = "cosine", kind: str = "wide", queries: int = 31
+) -> RankingTask:
     """A task with repeated photos, a class without photos and norms of all sizes."""
     rng, dim, classes = np.random.default_rng(5), 24, 7
-    queries = rng.normal(size=(61, dim)) * rng.uniform(0.1, 10, size=(61, 1))
+    drawings = rng.normal(size=(queries, dim)) * rng.uniform(0.1, 10, size=(queries, 1))
     gallery = rng.normal(size=(403, dim)) * rng.uniform(0.1, 10, size=(403, 1))
     if kind == "positive":
-        queries, gallery = np.exp(queries / 4), np.exp(gallery / 4)
+        drawings, gallery = np.exp(drawings / 4), np.exp(gallery / 4)
     if kind == "crowded":
-        queries, gallery = queries + 500, gallery + 500
+        drawings, gallery = drawings + 500, gallery + 500
     gallery[50:90] = gallery[3]
     gallery[200:210] = gallery[190:200]
-    labels = rng.integers(classes, size=61), rng.integers(classes - 1, size=403)
-    return prepared(queries, gallery, *labels, similarity, CPU)
+    labels = rng.integers(classes, size=queries), rng.integers(classes - 1, size=403)
+    return prepared(drawings, gallery, *labels, similarity, CPU)
 
 
 def measured(engine: Engine, task: RankingTask) -> Side:
@@ -51,28 +53,43 @@ def measured(engine: Engine, task: RankingTask) -> Side:
     return values
 
 
+@pytest.fixture
+def counting(monkeypatch: pytest.MonkeyPatch) -> Engine:
+    """The counting engine; each row of a gallery of 403 takes two programs of two blocks."""
+    pytest.importorskip("triton")
+    from dfbench.evaluation.ranking import gpu_engine
+
+    monkeypatch.setattr(gpu_engine, "_COUNTED", 128)
+    monkeypatch.setattr(gpu_engine, "_BLOCKS", 2)
+    return gpu_engine.rank_by_counting
+
+
 @pytest.mark.parametrize("kind", ["wide", "positive", "crowded"])
 @pytest.mark.parametrize("similarity", ["cosine", "inner", "euclidean"])
-def test_every_engine_gives_the_same_metrics(similarity: str, kind: str) -> None:
-    pytest.importorskip("triton")
-    from dfbench.evaluation.ranking.gpu_engine import rank_by_counting
-
+def test_every_engine_gives_the_same_metrics(similarity: str, kind: str, counting: Engine) -> None:
     task = with_duplicates(similarity, kind)
     expected = measured(rank_on_cpu, task)
     assert measured(rank_in_plain_torch, task) == pytest.approx(expected, abs=1e-9, nan_ok=True)
-    assert measured(rank_by_counting, task) == pytest.approx(expected, abs=1e-9, nan_ok=True)
+    assert measured(counting, task) == pytest.approx(expected, abs=1e-9, nan_ok=True)
 
 
-@pytest.mark.parametrize("rows", [1, 7, 60])
-@pytest.mark.parametrize("name", ["cpu", "plain", "counting"])
-def test_tile_size_does_not_change_any_metric(name: str, rows: int) -> None:
+def test_blocks_as_a_gpu_counts_them_give_the_same_metrics() -> None:
     pytest.importorskip("triton")
     from dfbench.evaluation.ranking.gpu_engine import rank_by_counting
 
-    engine = {"cpu": rank_on_cpu, "plain": rank_in_plain_torch, "counting": rank_by_counting}[name]
+    task = with_duplicates(queries=5)
+    expected = measured(rank_on_cpu, task)
+    assert measured(rank_by_counting, task) == pytest.approx(expected, abs=1e-9, nan_ok=True)
+
+
+@pytest.mark.parametrize("rows", [1, 7, 30])
+@pytest.mark.parametrize("name", ["cpu", "plain", "counting"])
+def test_tile_size_does_not_change_any_metric(name: str, rows: int, counting: Engine) -> None:
+    engine = {"cpu": rank_on_cpu, "plain": rank_in_plain_torch, "counting": counting}[name]
     task = with_duplicates()
     tiled = replace(task, tile_bytes=rows * 403 * 4)
-    assert measured(engine, tiled) == pytest.approx(measured(engine, task), abs=1e-9, nan_ok=True)
+    expected = measured(rank_on_cpu, task)
+    assert measured(engine, tiled) == pytest.approx(expected, abs=1e-9, nan_ok=True)
 
 
 @pytest.mark.parametrize("threads", [1, 2])
