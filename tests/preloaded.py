@@ -31,8 +31,12 @@ BRANCHES = {
     ("-c", "from dfbench.cli import main; main()"),
     ("-m", "dfbench"),
     ("-m", "benchmarks.perf.gpu"),
+    ("-m", "benchmarks.perf.reading"),
+    ("-m", "benchmarks.perf.training"),
 }
 """Beginnings of commands that start others of these."""
+SCRIPTS = {str(Path(__file__).with_name("methods") / "side_by_side.py")}
+"""Programs of tests that train and start none of these."""
 _START = ("PYTHON", "LD_", "OMP_", "MKL_", "KMP_")
 """Variables that act while Python and torch start: a copy comes too late for others of these."""
 _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER
@@ -86,7 +90,11 @@ class Source:
         return (
             isinstance(command, Sequence)
             and command[0] == sys.executable
-            and (tuple(command[1:4]) in LEAVES or tuple(command[1:3]) in BRANCHES)
+            and (
+                tuple(command[1:4]) in LEAVES
+                or tuple(command[1:3]) in BRANCHES
+                or command[1] in SCRIPTS
+            )
             and _starting(environment) == self._environment
         )
 
@@ -220,6 +228,11 @@ def _open_streams() -> None:
 
 def _run(arguments: Sequence[str]) -> None:
     """What Python does with its command line."""
+    if arguments[0] in SCRIPTS:
+        sys.argv = [*arguments]
+        sys.path.insert(0, str(Path(arguments[0]).parent))
+        runpy.run_path(arguments[0], run_name="__main__")
+        return
     if tuple(arguments[:3]) in LEAVES:
         _, _, name, *sys.argv[1:] = arguments
         if _shares_its_fit(name, sys.argv[1:]):

@@ -32,7 +32,9 @@ SMALL = {
     "teachers.alternative_steps": "60",
     "teachers.modality_steps": "40",
 }
-CLASSES = ("airplane", "butterfly", "cat", "house", "tree", "umbrella")
+DATA = DataChoice(
+    name="shapes", classes=("airplane", "butterfly", "cat", "house", "tree", "umbrella")
+)
 
 
 @dataclass(frozen=True)
@@ -45,14 +47,19 @@ class Fit:
 
 
 def repeated(
-    place: Path, device: str, threads: int, times: int, settings: Mapping[str, str] = SMALL
+    place: Path,
+    device: str,
+    threads: int,
+    times: int,
+    settings: Mapping[str, str] = SMALL,
+    data: DataChoice = DATA,
 ) -> list[Fit]:
     """The same run, fitted several times, in separate folders but with a common cache."""
     fits = []
     for number in range(times):
         request = RunRequest(
             method="crossx",
-            data=DataChoice(name="shapes", classes=CLASSES),
+            data=data,
             settings=dict(settings),
             device=device,
             threads=threads,

@@ -49,11 +49,11 @@ def expected_map(sides: Pair, similarity: str, digits: int | None = None) -> flo
 
 def expected_precision(scores: Side, relevant: npt.NDArray[np.bool_]) -> float:
     """Average precision over all orders of the tied, position by position."""
+    _, group, sizes = np.unique(-scores, return_inverse=True, return_counts=True)
+    hits = np.bincount(group, weights=relevant)
     total, n, p = 0.0, 0, 0
-    for score in np.unique(scores)[::-1]:
-        tied = scores == score
-        g, r = int(tied.sum()), int((tied & relevant).sum())
-        for j in range(1, g + 1):
+    for g, r in zip(sizes.tolist(), hits.tolist(), strict=True):
+        for j in range(1, g + 1) if r else ():
             others = (j - 1) * (r - 1) / (g - 1) if g > 1 else 0.0
             total += r / g * (p + 1 + others) / (n + j)
         n, p = n + g, p + r

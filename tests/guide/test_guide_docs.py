@@ -10,10 +10,12 @@ import tomllib
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import pytest
 from bench import Bench
 
 import dfbench
+from dfbench.datasets.shapes import dataset
 from dfbench.evaluation.definitions import METRIC_PATTERNS
 from dfbench.need import Need
 from dfbench.scenarios import canonical
@@ -123,8 +125,12 @@ def test_suite_of_a_page_can_be_read(page: str, tmp_path: Path) -> None:
 
 
 def test_method_of_the_tutorial_is_the_first_of_the_guide_and_joins_its_suite(
-    bench: Bench, tmp_path: Path
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    blank = np.zeros((3, 32, 32), np.uint8)
+    monkeypatch.setattr(
+        dataset, "drawn", lambda _, modality, *__: blank[: 3 if modality == "photo" else 1]
+    )
     (code,) = _blocks("tutorial.md", "python")
     assert code.strip() in _page("plugins.md")
     suite, addition = _blocks("tutorial.md", "toml")
@@ -133,7 +139,8 @@ def test_method_of_the_tutorial_is_the_first_of_the_guide_and_joins_its_suite(
         "[[datasets]]", f"{addition}\n[[datasets]]"
     )
     (tmp_path / "tutorial.toml").write_text(text, encoding="utf-8")
-    planned = bench.call("suite", "plan", str(tmp_path / "tutorial.toml"), "--cache", bench.cache)
+    cache = str(tmp_path / "cache")
+    planned = bench.call("suite", "plan", str(tmp_path / "tutorial.toml"), "--cache", cache)
     assert planned.status == 0, planned.err
     assert "15 runs: 15 planned" in planned.out
 

@@ -26,7 +26,7 @@ def measure(request: Request, journal: Journal) -> None:
     tests = sorted(map(str, Path("tests").glob("*/test_*_cuda.py")))
     command = [sys.executable, "-m", "pytest", "-m", "cuda", *tests]
     command += ["-p", "no:cacheprovider", "-p", "no:benchmark", "--tb=short", "--no-header"]
-    if find_spec("xdist") is not None:
+    if find_spec("xdist") is not None and request.device == "cuda":
         command += ["-n", _WORKERS]
     found = subprocess.run(command, capture_output=True, text=True, timeout=request.seconds)
     counts = {kind: int(number) for number, kind in _COUNTS.findall(found.stdout)}

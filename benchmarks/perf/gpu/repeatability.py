@@ -6,16 +6,27 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.perf.gpu.journal import Journal, Request
-from benchmarks.perf.repeatability import SMALL, deviation, repeated
+from benchmarks.perf.repeatability import DATA, SMALL, deviation, repeated
+from dfbench.request import DataChoice
 
-_TINY = {**SMALL, "budget.steps": "4", "estimator_steps": "4", "teachers.steps": "4"}
+_TINY = {
+    **SMALL,
+    "budget.steps": "4",
+    "estimator_steps": "4",
+    "teachers.steps": "4",
+    "teachers.alternative_steps": "4",
+    "teachers.modality_steps": "4",
+}
+_FEW = DataChoice(
+    name="shapes", classes=("airplane", "cat"), alternative_classes=("apple", "heart")
+)
 
 
 def measure(request: Request, journal: Journal) -> None:
     """Record the largest differences of embeddings and map@all between two fits of one run."""
     with TemporaryDirectory() as folder:
-        settings = _TINY if request.tiny else SMALL
-        fits = repeated(Path(folder), request.device, threads=1, times=2, settings=settings)
+        settings, data = (_TINY, _FEW) if request.tiny else (SMALL, DATA)
+        fits = repeated(Path(folder), request.device, 1, 2, settings, data)
         journal.write("difference", deviation(*fits))
         digests = {fit.record.digests.embeddings for fit in fits}
         journal.write("equal digests", len(digests) == 1)
