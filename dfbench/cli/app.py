@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import threading
@@ -22,6 +23,8 @@ INTERRUPTED = 130
 """Exit status after Ctrl-C, as in shells."""
 UNREAD = 141
 """Exit status when the reader closes the output early, as in shells."""
+_COLLECTED_AFTER = 20_000
+"""New objects between two garbage collections: importing a command makes over ten thousand."""
 
 
 _COMMANDS = {
@@ -152,6 +155,7 @@ def app() -> None:
 
 def main() -> None:
     """Entry point: a user error is one line and exit status 2, never a traceback."""
+    gc.set_threshold(_COLLECTED_AFTER, *gc.get_threshold()[1:])
     prepare_streams()
     before = set(threading.enumerate())
     try:

@@ -17,10 +17,12 @@ import pytest
 from dfbench.cli import main
 from dfbench.system.streams import printable
 
-RESULTS = str(Path(__file__).parents[2] / "results")
+ROOT = Path(__file__).parents[2]
+SHOWN = ("folder-qd-tiny21", "pacs")
+"""Datasets of the committed results: all kinds of tables, in a tenth of the records."""
 COMMANDS = {
-    "table": ["table", "--results", RESULTS],
-    "datasets": ["table", "datasets", "--results", RESULTS],
+    "table": ["table", "--results", "records"],
+    "datasets": ["table", "datasets", "--results", "records"],
     "plugins": ["list", "plugins"],
     "methods": ["list", "methods"],
     "describe": ["describe", "crossx"],
@@ -56,7 +58,11 @@ class Printer:
 @pytest.fixture
 def printer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Printer:
     monkeypatch.delenv("COLUMNS", raising=False)
+    monkeypatch.setenv("DFBENCH_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "records").mkdir()
+    for name in SHOWN:
+        (tmp_path / "records" / name).symlink_to(ROOT / "results" / name)
     return Printer(monkeypatch)
 
 
@@ -132,7 +138,7 @@ def test_reader_that_leaves_early_ends_the_command_without_a_word(
 
 
 def _shell(command: str, place: Path, shell: dict[str, str]) -> subprocess.CompletedProcess[bytes]:
-    python = {"PYTHON": sys.executable, "PYTHONPATH": str(Path(RESULTS).parent)}
+    python = {"PYTHON": sys.executable, "PYTHONPATH": str(ROOT)}
     return subprocess.run(
         ["/bin/bash", "-c", f'"$PYTHON" -m dfbench {command}'],
         cwd=place,

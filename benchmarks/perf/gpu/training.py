@@ -48,7 +48,7 @@ def measure(request: Request, journal: Journal) -> None:
         before = journal.seconds_left
         size = Size(network, image_size, batch, batch, request.device, precision)
         try:
-            found = compared(size, peak[precision], rounds=1 if request.tiny else 2)
+            found = compared(size, peak[precision], *((1, 1) if request.tiny else (5, 2)))
         except (DfbenchError, torch.OutOfMemoryError) as error:
             journal.write(name, {"not measured": str(error).splitlines()[0]})
             continue
@@ -58,9 +58,9 @@ def measure(request: Request, journal: Journal) -> None:
             journal.write("hours of paper.toml", projected_hours(found))
 
 
-def compared(size: Size, peak: float, rounds: int) -> dict[str, Any]:
+def compared(size: Size, peak: float, steps: int, rounds: int) -> dict[str, Any]:
     """By kind of step: seconds of both implementations, their ratio, share of the peak, memory."""
-    found: dict[str, Any] = {k: dict(v) for k, v in speeds(size, steps=5, rounds=rounds).items()}
+    found: dict[str, Any] = {k: dict(v) for k, v in speeds(size, steps, rounds).items()}
     with TemporaryDirectory() as folder:
         config = CrossXConfig(estimator_batch=size.estimator_batch)
         setting = setting_of(size, Path(folder))
