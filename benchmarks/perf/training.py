@@ -43,6 +43,7 @@ from dfbench.system.machine import peak_memory_mib
 from dfbench.teachers.teacher import Teacher
 
 CLASSES = tuple(f"class {number:02d}" for number in range(20))
+MODULE = "benchmarks.perf.training"
 POOL_BATCHES = 8
 GOALS = {"estimator": 1.5, "encoder": 1.2}
 Step = Callable[[], object]
@@ -145,7 +146,8 @@ def speeds(size: Size, steps: int, rounds: int) -> dict[str, dict[str, float]]:
 
 def peak_mib(size: Size, manner: str) -> float:
     """Peak memory (MiB) of three steps of each kind, minus the memory before them."""
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")  # torch is imported once for both
+    context.set_forkserver_preload([MODULE])
     with context.Pool(1) as pool:
         return pool.apply(_peak_mib, (size, manner))
 

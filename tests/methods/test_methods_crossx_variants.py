@@ -116,7 +116,7 @@ def test_agreeing_pairs_lose_their_positive_where_teachers_disagree() -> None:
 
 @pytest.mark.parametrize("variant", ["default", "conditional"])
 def test_crossx_learns_to_retrieve_images_nobody_has_seen(variant: str, tmp_path: Path) -> None:
-    changes = {"modality": 0.0, "rounds": 4, "estimator_steps": 80, "estimator_batch": 48}
+    changes = {"modality": 0.0, "rounds": 3, "estimator_steps": 60, "estimator_batch": 32}
     config = CrossXConfig.model_validate({**VARIANTS.get(variant, {}), **changes})
     setting = toy_setting(tmp_path, steps=60)
     assert toy_map(CrossX(config).fit(setting)) > CHANCE + 0.2
