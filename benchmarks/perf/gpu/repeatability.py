@@ -10,12 +10,15 @@ from benchmarks.perf.repeatability import DATA, SMALL, deviation, repeated
 from dfbench.request import DataChoice
 
 _TINY = {
-    **SMALL,
     "budget.steps": "4",
+    "budget.batch_size": "8",
     "estimator_steps": "4",
-    "teachers.steps": "4",
-    "teachers.alternative_steps": "4",
-    "teachers.modality_steps": "4",
+    "estimator_batch": "8",
+    "rounds": "2",
+    "teachers.network": "resnet-tiny",
+    "teachers.steps": "2",
+    "teachers.alternative_steps": "2",
+    "teachers.modality_steps": "2",
 }
 _FEW = DataChoice(
     name="shapes", classes=("airplane", "cat"), alternative_classes=("apple", "heart")
