@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import Any, NoReturn
 
 import rich_click as click
+from click.exceptions import NoArgsIsHelpError
 
 from dfbench.errors import DfbenchError
 from dfbench.system.console import error, note
@@ -165,6 +166,8 @@ def main() -> None:
     except DfbenchError as fault:
         error(str(fault))
         status = 2
+    except click.UsageError as fault:
+        status = _refused(fault)
     except click.ClickException as fault:
         with suppress(OSError):  # standard error may be unwritable; the status remains
             fault.show()
@@ -179,6 +182,18 @@ def main() -> None:
         status = UNREAD
     release_streams()
     _leave(status if isinstance(status, int) else 0, before)
+
+
+def _refused(fault: click.UsageError) -> int:
+    """Print a wrong command line in one line, or the help of a group without a command."""
+    if isinstance(fault, NoArgsIsHelpError) or fault.ctx is None:
+        with suppress(OSError):  # standard error may be unwritable; the status remains
+            fault.show()
+    else:
+        text = " ".join(fault.format_message().split())
+        see = f"(see: {fault.ctx.command_path} --help)"
+        error(f"{text[:1].lower()}{text[1:].removesuffix('.')} {see}")
+    return fault.exit_code
 
 
 def _leave(status: int, before: Set[threading.Thread]) -> NoReturn:

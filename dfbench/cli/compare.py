@@ -74,7 +74,8 @@ def compare(
 
     The difference of the means, A - B, has a 95 % interval from a paired bootstrap over seeds and
     queries. Methods are compared where data, scenario, budget, teachers and numerics agree, on the
-    seeds that both have. With three or more seeds the difference gets a verdict.
+    seeds that both have. With three or more seeds the difference gets a verdict. A and B are NAME,
+    NAME[VARIANT], or names as in tables, which also tell settings.
     """
     from dfbench.reporting.run_folders import RunFolders
     from dfbench.reporting.tables.printing import print_layouts

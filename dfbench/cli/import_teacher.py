@@ -165,9 +165,11 @@ def _tell(facts: NetworkFacts, measurement: Measurement | None, file: Path, form
             }
         )
         return
+    from dfbench.reporting.cells import short
+
     accuracy = "not measured (see: --images)"
     if measurement is not None:
-        accuracy = f"{measurement.accuracy:.4f} on {measurement.images} images"
+        accuracy = f"{short(measurement.accuracy)} on {measurement.images} images"
         accuracy += f" of {measurement.classes} classes"
     lines = (
         f"{facts.modality} teacher {facts.identity[:12]}: {facts.network}, "

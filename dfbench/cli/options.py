@@ -129,7 +129,8 @@ def methods_option(command: Command) -> Command:
         shell_complete=complete_method,
         multiple=True,
         metavar="M",
-        help="Only this method: NAME[VARIANT], or NAME for all its variants; may be repeated.",
+        help="Only this method: NAME[VARIANT], NAME for all its variants, or its name in "
+        "tables; may be repeated.",
     )
     return option(command)
 

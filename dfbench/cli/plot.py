@@ -86,7 +86,7 @@ def _figure_options(command: Command) -> Command:
         shell_complete=complete_method,
         multiple=True,
         metavar="METHOD",
-        help="Only this method, NAME or NAME[VARIANT]; may be repeated.",
+        help="Only this method: NAME, NAME[VARIANT] or its name in tables; may be repeated.",
     )
     file = click.option(
         "-o",
@@ -147,13 +147,13 @@ def bars(request: Request, *, metric: str) -> None:
 def ablation(request: Request, *, metric: str) -> None:
     """Plot what each variant of a method gains or loses, with intervals of the differences.
 
-    The method is that of --method; the default is the one that the paper proposes.
+    The method is that of --method; by default it is the only one with variants or other settings,
+    or the one that the paper proposes.
     """
     from dfbench.reporting.cells import metric_title
     from dfbench.reporting.comparisons.file import read_comparisons
-    from dfbench.reporting.plots.ablation import ablation_chart, changes_of
+    from dfbench.reporting.plots.ablation import ablated_lines, ablation_chart, changes_of
     from dfbench.reporting.plots.style import draw
-    from dfbench.reporting.published import papers
     from dfbench.reporting.run_folders import RunFolders
     from dfbench.reporting.tables.leaderboard import table_title
     from dfbench.reporting.tables.selection import chosen_lines, one_condition
@@ -161,14 +161,17 @@ def ablation(request: Request, *, metric: str) -> None:
     records = request.records()
     _check_metric(records, metric)
     condition = one_condition(records)
-    proposed = [paper.proposes for paper in papers() if paper.proposes][:1]
-    parent = _only_row(chosen_lines(condition, request.methods or proposed, None))
+    parent = _only_row(
+        chosen_lines(condition, request.methods, None)
+        if request.methods
+        else ablated_lines(condition)
+    )
     answers = {one.key: one for one in read_comparisons(request.results)}
     changes = changes_of(condition, parent, metric, answers, RunFolders(request.runs))
     if not changes:
         raise InvalidInput(
-            f"no records of variants of {parent.label!r} to compare with it; make them: dfbench "
-            "suite run benchmarks/ablations.toml"
+            f"no records of {parent.label!r} with other settings to compare with it; make some: "
+            f"dfbench describe {parent.first.method.name} lists variants and settings"
         )
     title = table_title(parent.first)
     draw(request.target, lambda: ablation_chart(changes, parent.name, metric_title(metric), title))
@@ -292,7 +295,8 @@ def _only_row(lines: list[Line]) -> Line:
     if len(lines) > 1:
         names = ", ".join(line.name for line in lines)
         raise InvalidInput(
-            f"the figure shows one method, not {len(lines)}: {names}; choose one with --method"
+            f"the figure shows one method, not {len(lines)}: {names}; choose one by its name: "
+            f"--method '{lines[0].name}'"
         )
     return lines[0]
 

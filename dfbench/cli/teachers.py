@@ -253,9 +253,11 @@ def _provenances(entries: list[CachedNetwork]) -> Iterator[str]:
 
 
 def _row(entry: CachedNetwork) -> tuple[str, ...]:
+    from dfbench.reporting.cells import short
+
     facts = entry.facts
     shares = (*facts.accuracies.values(), facts.accuracy)
-    accuracy = ", ".join(f"{share:.3f}" for share in shares if share is not None)
+    accuracy = ", ".join(short(share) for share in shares if share is not None)
     kind = facts.kind if facts.modality is None else f"{facts.modality}: {facts.kind}"
     return (
         facts.identity[:12],

@@ -11,6 +11,7 @@ from dfbench.conformance.stage import Fit, Stage
 from dfbench.evaluation import SIMILARITIES, evaluate
 from dfbench.modality import MODALITIES
 from dfbench.need import Need
+from dfbench.reporting.cells import short
 from dfbench.runs.ranking import chance_levels
 
 _OVERLAP = "overlap=0.5"
@@ -138,9 +139,14 @@ def chance(stage: Stage) -> str:
         bootstrap=_RESAMPLES,
     ).scores["map@all"]
     level = chance_levels(queries, gallery, None)[""]
-    told = f"map@all {score.value:.3f} [{score.low:.3f}, {score.high:.3f}], chance {level:.3f}"
-    if score.low is None or score.low <= level:
-        raise CheckFailed(told)
+    if score.low is None or score.high is None:
+        raise CheckFailed(f"map@all {short(score.value)} has no interval")
+    interval = f"[{short(score.low)}, {short(score.high)}]"
+    told = f"map@all {short(score.value)} {interval}, chance {short(level)}"
+    if score.low <= level:
+        steps = stage.first.optimiser_steps
+        more = f" after {steps} optimiser steps; more steps: --set budget.steps=N" if steps else ""
+        raise CheckFailed(told + more)
     return told
 
 

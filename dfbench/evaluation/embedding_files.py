@@ -46,7 +46,7 @@ def read_embeddings(path: Path | str, labels: Path | str | None = None) -> Label
     or unreadable file, another extension or missing arrays, `UnknownName` for a missing column.
     """
     path = Path(path)
-    arrays = _opened(path, _READERS)
+    arrays = _opened(path, _READERS, "embeddings")
     if labels is not None:
         arrays["labels"] = _labels(Path(labels))
     missing = [name for name in ("embeddings", "labels") if name not in arrays]
@@ -65,7 +65,7 @@ def _labels(given: Path) -> Array:
         **_READERS,
         **dict.fromkeys(LABEL_FORMATS, lambda file: {"labels": read_label_file(file, column)}),
     }
-    arrays = _opened(path, readers)
+    arrays = _opened(path, readers, "labels")
     found = arrays.get("labels", arrays.get("embeddings") if len(arrays) == 1 else None)
     if found is None:
         raise InvalidInput(
@@ -75,15 +75,15 @@ def _labels(given: Path) -> Array:
     return found
 
 
-def _opened(path: Path, readers: Mapping[str, _Reader]) -> dict[str, Array]:
+def _opened(path: Path, readers: Mapping[str, _Reader], what: str) -> dict[str, Array]:
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise InvalidInput(
             f"{path} ends in {path.suffix!r}; allowed: {', '.join(sorted(readers))};"
-            " save embeddings with numpy.savez(path, embeddings=..., labels=...)"
+            f" save {what} with numpy.savez(path, embeddings=..., labels=...)"
         )
     if not path.is_file():
-        raise InvalidInput(f"{path} is not a file; allowed: a file of embeddings; check the path")
+        raise InvalidInput(f"{path} is not a file; allowed: a file of {what}; check the path")
     try:
         return reader(path)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, csv.Error) as fault:

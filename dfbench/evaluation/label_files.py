@@ -119,5 +119,5 @@ def _chosen(path: Path, column: str | None, names: list[str]) -> str:
             f"{path} has {names.count(column)} columns {column!r}; allowed: one; rename the others"
         )
     if column not in names:
-        raise unknown_name("column", column, names, f"the first line of {path.name}")
+        raise unknown_name("column", column, names, f"the columns of {path.name}")
     return column

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -69,8 +69,8 @@ def tie_lines(result: Evaluation) -> Iterator[str]:
         )
 
 
-def definition_lines(result: Evaluation) -> Iterator[str]:
-    """A line for each metric: formula, publications, ties."""
+def definition_lines(result: Evaluation, titled: Callable[[str], str] = str) -> Iterator[str]:
+    """A line for each metric, by the title that `titled` gives it: formula, publications, ties."""
     for name, one in result.definitions.items():
         used_by = f"{one.used_by}; " if one.used_by else ""
-        yield f"{name}: {one.formula} [{used_by}ties: {one.ties}]"
+        yield f"{titled(name)}: {one.formula} [{used_by}ties: {one.ties}]"

@@ -26,8 +26,9 @@ def resolve(host: PluginHost, label: str, settings: dict[str, str]) -> tuple[Met
     Raises `UnknownName`, `InvalidConfig`, or `PluginFault` if the plugin breaks its contract.
     """
     cls, base = method_class(host, label)
-    config = configure(cls.Config, base, settings, f"method {label!r}")
     name, variant = parse_label(label)
+    see = f"dfbench describe {name}"
+    config = configure(cls.Config, base, settings, f"method {label!r}", see=see)
     offer = host.method(name)
     with _plugin_faults_of(offer, label):
         method = _built(cls, config.model_dump(mode="json"))

@@ -22,7 +22,7 @@ def configure(
     prefix: str = "",
     *,
     use: str = "--set {key}=VALUE",
-    see: str = "dfbench describe",
+    see: str = "dfbench describe METHOD",
 ) -> Model:
     """`model` with the values of `base`, overridden by the texts of `given`.
 
@@ -38,7 +38,7 @@ def configure(
         values = {key: getattr(typed, key) for key in given}
         return model.model_validate({**base, **values})
     except ValidationError as fault:
-        raise InvalidConfig(_explain(fault, given, owner, prefix, use)) from fault
+        raise InvalidConfig(_explain(fault, given, owner, prefix, use, see)) from fault
 
 
 def shared_settings(
@@ -78,13 +78,18 @@ def _required(model: type[BaseModel], base: Mapping[str, Any]) -> dict[str, str]
 
 
 def _explain(
-    fault: ValidationError, given: Mapping[str, str], owner: str, prefix: str, use: str
+    fault: ValidationError,
+    given: Mapping[str, str],
+    owner: str,
+    prefix: str,
+    use: str,
+    see: str,
 ) -> str:
     missing = [str(error["loc"][0]) for error in fault.errors() if error["type"] == "missing"]
     if missing:
         names = " and ".join(f"{prefix}{name}" for name in missing)
         give = " ".join(use.format(key=f"{prefix}{name}") for name in missing)
-        return f"{owner} has no default for {names}; give {give} (see: dfbench describe)"
+        return f"{owner} has no default for {names}; give {give} (see: {see})"
     first = fault.errors()[0]
     key = ".".join(str(part) for part in first["loc"])
     value = given.get(key, first["input"])

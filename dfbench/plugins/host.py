@@ -179,6 +179,8 @@ class PluginHost:
         targets = {source.target for source in classes}
         for plugin in self.plugins:
             if plugin.error and plugin.file in wanted:
+                if plugin.file is not None and not plugin.file.is_file():
+                    raise PluginFault(f"{plugin.error}; allowed: the path of a Python file")
                 raise PluginFault(f"plugin file {plugin.origin!r} does not work: {plugin.error}")
             if plugin.error and plugin.origin in targets:
                 raise PluginFault(f"method {plugin.origin!r} does not work: {plugin.error}")

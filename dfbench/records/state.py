@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,8 +14,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from dfbench.errors import DfbenchError
+from dfbench.errors import DfbenchError, InvalidInput
+from dfbench.process.messages import JOB_FILE
 from dfbench.process.supervision import ProcessEnded, RunTimeout
+from dfbench.scenarios import CLOSED
 from dfbench.system.file_errors import FileFault
 from dfbench.system.files import atomic_path
 from dfbench.system.locks import FileLock, is_locked
@@ -39,12 +42,20 @@ def held(folder: Path) -> bool:
 
 
 STATE_FILE = "state.json"
+_MOST_NAMED = 8
+_MOST_MARKS = 4
 Status = Literal["running", "done", "failed", "timeout", "skipped"]
 _GONE = (
     "its process is gone (killed, crashed, or the machine restarted); repeat the same command to "
     "resume from its last checkpoint"
 )
 _INTERRUPTED = "interrupted; repeat the same command to resume from its last checkpoint"
+
+
+def run_title(what: str, dataset: str, scenario: str, seed: int) -> str:
+    """What runs, in one line for messages; the scenario is said unless it is `closed`."""
+    place = dataset if scenario == CLOSED else f"{dataset}, {scenario}"
+    return f"{what} on {place}, seed {seed}"
 
 
 class Subject(BaseModel):
@@ -57,6 +68,11 @@ class Subject(BaseModel):
     dataset: str
     scenario: str
     seed: int
+
+    @property
+    def title(self) -> str:
+        """One line for messages."""
+        return run_title(self.method, self.dataset, self.scenario, self.seed)
 
 
 class RunState(BaseModel):
@@ -82,6 +98,33 @@ class RunState(BaseModel):
     """Peak memory of the process of the last attempt, if known."""
     subject: Subject | None = None
     """The run; None in states of earlier versions and of fits without test images."""
+
+
+def several_runs(named: str, folders: Sequence[Path]) -> InvalidInput:
+    """The error for a name that several runs have, with what tells these apart."""
+    facts = [_facts(folder) for folder in folders]
+    keys = {key: None for fact in facts for key in fact}
+    telling = [key for key in keys if len({repr(fact.get(key)) for fact in facts}) > 1]
+    told = []
+    for folder, fact in list(zip(folders, facts, strict=True))[:_MOST_NAMED]:
+        marks = ", ".join(f"{key}={fact[key]}" for key in telling[:_MOST_MARKS] if key in fact)
+        told.append(f"{folder.name} ({marks})" if marks else folder.name)
+    more = ", ..." if len(folders) > _MOST_NAMED else ""
+    return InvalidInput(
+        f"{len(folders)} runs match {named!r}: {', '.join(told)}{more}; allowed: the beginning of "
+        "one of these names or identities"
+    )
+
+
+def _facts(folder: Path) -> dict[str, object]:
+    """What a run is, as far as the files in its folder say."""
+    state = _stored(folder)
+    facts: dict[str, object] = state.subject.model_dump() if state and state.subject else {}
+    with suppress(OSError, ValueError, KeyError, TypeError):  # no job is left, or an older one
+        job = json.loads((folder / JOB_FILE).read_text(encoding="utf-8"))
+        facts |= job["method"]["config"]
+        facts |= {f"budget.{key}": value for key, value in job["budget"].items()}
+    return facts
 
 
 @dataclass

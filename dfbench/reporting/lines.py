@@ -33,6 +33,11 @@ class Line:
         return self.first.method.label
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """What selects it: its label, and its name in tables, which also tells its settings."""
+        return self.label, self.name
+
+    @property
     def by_seed(self) -> dict[int, Record]:
         """The records by seed, ascending."""
         return {record.seed: record for record in self.records}

@@ -13,13 +13,12 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from dfbench.errors import InvalidInput, unknown_beginning
 from dfbench.process.messages import TRAINING_FOLDER
-from dfbench.records.state import STATE_FILE, held
+from dfbench.records.state import STATE_FILE, held, several_runs
 from dfbench.system.files import entries
 
 _LIVE = ".curves.jsonl"
 _FINAL = ".curves.json"
 _CURVES = TypeAdapter(dict[str, list[tuple[int, float | None]]])
-_MOST_NAMED = 8
 _BARS = "▁▂▃▄▅▆▇█"
 
 
@@ -211,9 +210,5 @@ def started_run(named: str, runs: Path) -> Path:
         raise unknown_beginning("run", named, known, "dfbench table, or --runs for another folder")
     chosen = found if len(found) == 1 else [folder for folder in found if held(folder)]
     if len(chosen) != 1:
-        names = ", ".join(folder.name for folder in found[:_MOST_NAMED])
-        more = ", ..." if len(found) > _MOST_NAMED else ""
-        raise InvalidInput(
-            f"{len(found)} runs match {named!r}: {names}{more}; allowed: the beginning of one name"
-        )
+        raise several_runs(named, found)
     return chosen[0]

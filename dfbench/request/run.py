@@ -340,10 +340,12 @@ def read_options(
     base = absolute(base or Path())
     dataset = options.get("dataset")
     external = any(options.get(f"{modality}_teacher") is not None for modality in MODALITIES)
+    if "method" in options and options["method"] is None:
+        raise InvalidConfig(f"no --method; allowed: {Label.allowed} (see: dfbench list methods)")
     if dataset is None and not external:
         raise InvalidConfig(
-            "no --dataset; allowed without it: --photo-teacher T --sketch-teacher T (see: dfbench "
-            "list datasets)"
+            "no --dataset; allowed: --dataset NAME, or without test images --photo-teacher T "
+            "--sketch-teacher T (see: dfbench list datasets)"
         )
     named = {**options, "dataset": NO_IMAGES if dataset is None else dataset}
     data = _read(DataChoice, named, base=base)

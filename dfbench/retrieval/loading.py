@@ -30,6 +30,7 @@ from dfbench.records.encoders_file import (
     read_written,
 )
 from dfbench.records.record import Record
+from dfbench.records.state import several_runs
 from dfbench.records.store import ResultStore, record_name, run_folder
 from dfbench.retrieval.card import CARD_FILE, Card
 from dfbench.retrieval.model import RetrievalModel
@@ -67,8 +68,7 @@ def find_run(named: str, results: Path, runs: Path) -> FoundRun:
     if not found:
         raise _unknown(named, known, results, runs)
     if len(found) > 1:
-        names = ", ".join(run.folder.name for run in found)
-        raise InvalidInput(f"{len(found)} runs match {named!r}: {names}; use a longer prefix")
+        raise several_runs(named, [run.folder for run in found])
     (run,) = found
     if not (run.folder / ENCODERS_FILE).is_file():
         raise InvalidInput(

@@ -206,7 +206,7 @@ def _clear(folder: Path) -> None:
 
 def _done(plan: Plan, earlier: Record | None, supervision: Supervision, lock: RunLock) -> Run:
     request, folder = plan.session.request, plan.folder
-    note(f"{plan.method.label} on {plan.session.dataset.name}, seed {request.seed}")
+    note(plan.subject.title)
     with kept_state(folder, plan.subject) as attempting:
         try:
             networks = ensure_networks(plan, supervision)

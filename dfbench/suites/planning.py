@@ -14,7 +14,7 @@ from dfbench.errors import InvalidInput
 from dfbench.identity import canonical_json
 from dfbench.planning.plan import CannotRun, Plan, Refusal, plan_requests
 from dfbench.records.record import Record
-from dfbench.records.state import RunState, read_state
+from dfbench.records.state import RunState, read_state, run_title
 from dfbench.records.store import ResultStore
 from dfbench.request import RunRequest
 from dfbench.suites.file import SuiteFile
@@ -41,6 +41,11 @@ class SuiteRun:
     def dataset(self) -> str:
         """Name of the dataset, as in records if it was opened."""
         return self.plan.session.dataset.name if self.plan else self.request.data.name
+
+    @property
+    def title(self) -> str:
+        """One line for messages."""
+        return run_title(self.label, self.dataset, self.request.scenario, self.request.seed)
 
 
 @dataclass(frozen=True)

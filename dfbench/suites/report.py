@@ -225,8 +225,7 @@ def _networks(networks: Mapping[str, str]) -> list[str]:
 
 def _reasons(items: Sequence[SuiteItem]) -> list[str]:
     return [
-        f"{item.run.label} on {item.run.dataset}, seed {item.run.request.seed}: {item.status}: "
-        f"{item.reason}{_log(item)}"
+        f"{item.run.title}: {item.status}: {item.reason}{_log(item)}"
         for item in items
         if item.reason
     ]

@@ -216,7 +216,7 @@ def test_one_figure_is_of_one_dataset_and_scenario(full: Shelf) -> None:
         (("bars", "-o", "x.png", "--method", "crossy"), "did you mean 'crossx'"),
         (("pr", "-o", "x.png", "--representation", "posteriors"), "did you mean 'posterior'"),
         (("confusion", "-o", "x.png"), "the figure shows one method, not 2"),
-        (("ablation", "-o", "x.png", "--method", "classifier-posterior"), "no records of variants"),
+        (("ablation", "-o", "x.png", "--method", "classifier-posterior"), "with other settings"),
         (("overlap", "-o", "x.png"), "dfbench suite run benchmarks/overlap.toml"),
     ],
 )

@@ -313,7 +313,7 @@ def test_runs_of_a_suite_on_several_gpus_share_none(monkeypatch: pytest.MonkeyPa
 
 def test_run_from_python_needs_a_dataset() -> None:
     nothing: Any = None
-    with pytest.raises(DfbenchError, match="no --dataset; allowed without it"):
+    with pytest.raises(DfbenchError, match="no --dataset; allowed: --dataset NAME, or without"):
         dfbench.run("crossx", nothing)
     with pytest.raises(DfbenchError, match="dataset is None; allowed: a dataset to score on"):
         dfbench.run("crossx", nothing, photo_teacher="abcdef", sketch_teacher="abcdef")

@@ -41,9 +41,9 @@ def pair_question(
     marked = any(row[-1] for row in rows)
     header = ("dataset", "scenario", "A", "B", "A - B", "seeds", "under")
     names = dict.fromkeys(
-        f"{letter}: {side.line.label}{f', {side.representation}' if side.representation else ''}"
+        f"{letter}: {label}{f', {side.representation}' if side.representation else ''}"
         for _, wanted in paired
-        for letter, side in zip("AB", wanted.sides, strict=True)
+        for letter, label, side in zip("AB", labels, wanted.sides, strict=True)
     )
     return Question(
         title=f"{labels[0]} - {labels[1]}, {metric_title(metric)}",
@@ -56,7 +56,8 @@ def pair_question(
 def _check_names(
     records: Sequence[Record], labels: Labels, metric: str, representation: str
 ) -> None:
-    known = {record.method.label for record in records}
+    known = {name for line in _lines(records) for name in line.names}
+    known |= {record.method.label for record in records}
     for label in labels:
         if label not in known:
             raise unknown_name("method", label, known, "dfbench table")
@@ -64,7 +65,7 @@ def _check_names(
         raise InvalidInput(
             f"both methods are {labels[0]!r}; allowed: two different methods (see: dfbench table)"
         )
-    own = [record for record in records if record.method.label in labels]
+    own = [record for label in labels for record in _records_of(records, label)]
     metrics = {name for record in own for name in record.metrics}
     if metric not in metrics:
         raise unknown_name("metric", metric, metrics, "dfbench table --format json")
@@ -75,11 +76,24 @@ def _check_names(
         )
 
 
+def _lines(records: Sequence[Record]) -> Iterator[Line]:
+    for table in tables(records):
+        for condition in conditions(table):
+            yield from condition.lines
+
+
+def _records_of(records: Sequence[Record], label: str) -> list[Record]:
+    """The records of a label, of any version; or of the lines with this name."""
+    labelled = [record for record in records if record.method.label == label]
+    named = [r for line in _lines(records) if line.name == label for r in line.records]
+    return labelled or named
+
+
 def _wanted(
     condition: ComparableLines, labels: Labels, metric: str, representation: str
 ) -> Iterator[Wanted]:
     for first, second in product(*map(condition.of, labels)):
-        if has(first, metric) and has(second, metric):
+        if first is not second and has(first, metric) and has(second, metric):
             sides = (
                 _side(first, metric, representation),
                 _side(second, metric, representation),
@@ -110,13 +124,11 @@ def _row(condition: ComparableLines, wanted: Wanted) -> tuple[Cell, ...]:
 
 def _reason(records: Sequence[Record], labels: Labels) -> str:
     """Why the records of two methods are not comparable."""
-    both = [
-        [[r for r in table if r.method.label == x] for x in labels] for table in tables(records)
-    ]
+    both = [[_records_of(table, label) for label in labels] for table in tables(records)]
     for first, second in both:
         if first and second:
             return _difference(first[0], second[0])
-    where = [sorted({r.data.name for r in records if r.method.label == label}) for label in labels]
+    where = [sorted({r.data.name for r in _records_of(records, label)}) for label in labels]
     if where[0] == where[1]:
         return f"their records on {', '.join(where[0])} differ in data or scenario"
     places = (f"{x} is on {', '.join(names)}" for x, names in zip(labels, where, strict=True))

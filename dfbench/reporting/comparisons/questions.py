@@ -10,7 +10,14 @@ from dfbench.identity import canonical_json
 from dfbench.records.record import Record
 from dfbench.reporting.cells import NONE, short, signed
 from dfbench.reporting.comparisons.comparison import Representation, Wanted, has
-from dfbench.reporting.lines import DEFAULT_METRIC, Line, differing, lines, surroundings
+from dfbench.reporting.lines import (
+    DEFAULT_METRIC,
+    Line,
+    differing,
+    lines,
+    setting_key,
+    surroundings,
+)
 from dfbench.reporting.published import DataPair, Paper, Published, papers
 from dfbench.reporting.roles import REFERENCE, SECTIONS, is_variant_of, roles, section_of
 
@@ -64,8 +71,8 @@ class ComparableLines:
         return f"{self.dataset}, {self.scenario}{marks}"
 
     def of(self, label: str) -> list[Line]:
-        """The lines of a label."""
-        return [line for line in self.lines if line.label == label]
+        """The lines of a label, or the one with this name."""
+        return [line for line in self.lines if label in line.names]
 
     def missing(self, labels: Iterable[str]) -> tuple[str, ...]:
         """A note on labels without records; none if there are all."""
@@ -205,10 +212,19 @@ def _printed_share(paper: Paper, dataset: str, both: tuple[float, float]) -> flo
 
 
 def variants_of(condition: ComparableLines, subject: Line) -> list[Line]:
-    """The lines of named variants of a method; none if the subject is one itself."""
+    """The lines of a method with other settings, by name or not; none if the subject is a variant.
+
+    The method itself with other settings counts as much as its named variants.
+    """
     if subject.first.method.variant is not None:
         return []
-    return [line for line in condition.lines if is_variant_of(line.first.method, subject.label)]
+    own = setting_key(subject.first)
+    return [
+        line
+        for line in condition.lines
+        if is_variant_of(line.first.method, subject.label)
+        or (line.label == subject.label and setting_key(line.first) != own)
+    ]
 
 
 def _further_ablations(condition: ComparableLines) -> Iterator[Question]:

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from dfbench.errors import InvalidInput
 from dfbench.reporting.comparisons.comparison import Answers, Representation, Wanted, has
 from dfbench.reporting.comparisons.intervals import FROM_THREE_SEEDS, compare
-from dfbench.reporting.comparisons.questions import POSTERIOR, ComparableLines
+from dfbench.reporting.comparisons.questions import POSTERIOR, ComparableLines, variants_of
 from dfbench.reporting.lines import Line
 from dfbench.reporting.plots.style import COLOURS, PAGE, legend_below, new_figure
-from dfbench.reporting.roles import is_variant_of
+from dfbench.reporting.published import papers
 from dfbench.reporting.run_folders import MissingRun, RunFolders
 
 _ROW_HEIGHT = 0.2
@@ -80,6 +81,21 @@ def _points(
     )
 
 
+def ablated_lines(condition: ComparableLines) -> list[Line]:
+    """The methods with records under other settings; of several, those that a paper proposes.
+
+    Raises `InvalidInput` if there are none.
+    """
+    found = [line for line in condition.lines if variants_of(condition, line)]
+    if not found:
+        raise InvalidInput(
+            f"no method has records of a variant or of other settings on {condition.place}; make "
+            "some: dfbench describe METHOD lists variants and settings"
+        )
+    proposed = [paper.proposes for paper in papers()]
+    return [line for line in found if line.label in proposed] or found
+
+
 def changes_of(
     condition: ComparableLines, parent: Line, metric: str, answers: Answers, runs: RunFolders
 ) -> list[Change]:
@@ -89,16 +105,14 @@ def changes_of(
     there are none. A variant that shares no seed with the method is left out.
     """
     changes = []
-    for line in condition.lines:
-        if is_variant_of(line.first.method, parent.label):
-            found = {
-                name: one
-                for representation, name in (("", "features"), (POSTERIOR, POSTERIOR))
-                if (one := _difference(line, parent, representation, metric, answers, runs))
-                is not None
-            }
-            if "features" in found:
-                changes.append(Change(line.name, found))
+    for line in variants_of(condition, parent):
+        found = {
+            name: one
+            for representation, name in (("", "features"), (POSTERIOR, POSTERIOR))
+            if (one := _difference(line, parent, representation, metric, answers, runs)) is not None
+        }
+        if "features" in found:
+            changes.append(Change(line.name, found))
     return changes
 
 

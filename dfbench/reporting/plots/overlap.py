@@ -173,19 +173,23 @@ def _chances(sweep: Sweep, metric: str, group: str) -> dict[float, float]:
 
 
 def chosen_series(sweep: Sweep, labels: Sequence[str]) -> list[Series]:
-    """The methods with these labels; by default all methods without variants, best first.
+    """The methods with these labels or names; by default all without variants, best first.
 
     At most `MOST_ROWS`, with a note of those left out. Raises `UnknownName` for a label without
     records and `InvalidInput` for more labelled methods than fit.
     """
-    known = {one.first.method.label for one in sweep.series}
+    known = {name for one in sweep.series for name in (one.first.method.label, one.name)}
     for label in labels:
         if label not in known:
             raise unknown_name("method", label, known, "dfbench table overlap")
     found = [
         one
         for one in sweep.series
-        if (one.first.method.label in labels if labels else one.first.method.variant is None)
+        if (
+            {one.first.method.label, one.name} & {*labels}
+            if labels
+            else one.first.method.variant is None
+        )
     ]
     if len(found) > MOST_ROWS and labels:
         raise InvalidInput(f"{len(found)} methods by --method; allowed: at most {MOST_ROWS}")

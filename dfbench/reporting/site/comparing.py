@@ -13,7 +13,7 @@ from jinja2.utils import htmlsafe_json_dumps
 from numpy.typing import NDArray
 
 from dfbench.records.record import Record
-from dfbench.reporting.cells import metric_title
+from dfbench.reporting.cells import metric_title, short
 from dfbench.reporting.lines import DEFAULT_METRIC
 from dfbench.reporting.site.rendering import (
     COMPARISON,
@@ -121,7 +121,7 @@ def _group(key: str, group: Sequence[Comparable], runs: int) -> dict[str, Any]:
         "runs": [
             {
                 "key": run_key(run.record),
-                "name": f"{run.name} ({run.record.metrics[DEFAULT_METRIC].value:.3f})",
+                "name": f"{run.name} ({short(run.record.metrics[DEFAULT_METRIC].value)})",
                 "page": run_page(run.record),
                 "values": values_file(run.record),
             }

@@ -118,7 +118,7 @@ def _question(condition: ComparableLines, subject: Line, variants: list[Line]) -
     return Question(
         title=f"{condition.place}: variants of {subject.name}",
         header=(
-            "row",
+            "method",
             *map(metric_title, HEADLINE),
             POSTERIOR,
             "difference",

@@ -8,6 +8,7 @@ from typing import Any
 
 from dfbench.datasets.condition.condition import Condition
 from dfbench.modality import MODALITIES, Modality
+from dfbench.reporting.cells import short
 from dfbench.reporting.tables.layout import Layout
 
 _SHOWN = 5
@@ -80,7 +81,7 @@ def _problems(condition: Condition) -> Layout:
 def _ceilings(condition: Condition) -> Layout:
     header = ("test part", "classes", "queries", "photos", "classes below 200 photos", "P@200")
     rows = tuple(
-        (c.division, *map(str, (c.classes, c.queries, c.gallery, len(c.small))), f"{c.value:.3f}")
+        (c.division, *map(str, (c.classes, c.queries, c.gallery, len(c.small))), short(c.value))
         for c in condition.ceilings
     )
     note = "a query of a class with R photos has at most min(R, 200) hits; mean over queries"

@@ -24,8 +24,8 @@ _READING = (
     " trained with other seeds"
 )
 _CLASSES = "mean over the queries of each class"
-_PRECISE: Kind[float] = Kind(
-    text=lambda value: f"{value:.4f}",
+_SCORE: Kind[float] = Kind(
+    text=short,
     parts=lambda value: (Part("", Typed(value, "float64")),),
 )
 _COUNT: Kind[int] = Kind(text=str, parts=lambda value: (Part("", Typed(value, "Int64")),))
@@ -74,7 +74,7 @@ def model_tables(result: ModelEvaluations) -> list[Layout]:
         [(metric, metric_title(metric)) for metric in first.scores],
         lines,
         title=size_line(first),
-        notes=[*skipped_lines(first), *ties, *definition_lines(first)],
+        notes=[*skipped_lines(first), *ties, *definition_lines(first, metric_title)],
         fields=_score_fields(result.models),
     )
     return [scores, *([_difference_table(result.differences)] if result.differences else [])]
@@ -167,7 +167,9 @@ def _scored(result: Evaluation, metric: str, model: str | None = None) -> _Score
 
 
 def _interval(score: Score) -> str | None:
-    return None if score.low is None else f"{score.low:.4f} to {score.high:.4f}"
+    if score.low is None or score.high is None:
+        return None
+    return f"[{short(score.low)}, {short(score.high)}]"
 
 
 def _signed_interval(one: ModelDifference) -> str | None:
@@ -177,11 +179,11 @@ def _signed_interval(one: ModelDifference) -> str | None:
 
 
 _METRIC: Column[_Scored] = Column(lambda row: row.metric, WORDS, "metric", field="metric")
-_VALUE: Column[_Scored] = Column(lambda row: row.score.value, _PRECISE, "value", field="value")
+_VALUE: Column[_Scored] = Column(lambda row: row.score.value, _SCORE, "value", field="value")
 _CEILING: Column[_Scored] = Column(
-    lambda row: row.score.ceiling, _PRECISE, "ceiling", field="ceiling"
+    lambda row: row.score.ceiling, _SCORE, "ceiling", field="ceiling"
 )
-_MACRO: Column[_Scored] = Column(lambda row: row.score.macro, _PRECISE, "macro", field="macro")
+_MACRO: Column[_Scored] = Column(lambda row: row.score.macro, _SCORE, "macro", field="macro")
 _TIES: Column[_Scored] = Column(lambda row: row.ties, WORDS, "ties", field="ties")
 _SHOWN = (
     *(_METRIC, _VALUE),
@@ -191,12 +193,12 @@ _SHOWN = (
 _SCORE_COLUMNS: tuple[Column[_Scored], ...] = (
     Column(lambda row: row.model, WORDS, field="model"),
     *(_METRIC, _VALUE),
-    Column(lambda row: row.score.low, _PRECISE, field="low"),
-    Column(lambda row: row.score.high, _PRECISE, field="high"),
+    Column(lambda row: row.score.low, _SCORE, field="low"),
+    Column(lambda row: row.score.high, _SCORE, field="high"),
     *(_CEILING, _MACRO, _TIES),
     Column(lambda row: row.score.queries, _COUNT, field="queries"),
 )
-_SIGNED: Kind[float] = Kind(text=signed, parts=_PRECISE.parts)
+_SIGNED: Kind[float] = Kind(text=signed, parts=_SCORE.parts)
 _DIFFERENCE: Column[ModelDifference] = Column(
     lambda one: one.value, _SIGNED, "difference", field="value"
 )
@@ -208,8 +210,8 @@ _DIFFERENCE_COLUMNS: tuple[Column[ModelDifference], ...] = (
     Column(lambda one: one.minus, WORDS, field="minus"),
     Column(lambda one: one.metric, WORDS, field="metric"),
     _DIFFERENCE,
-    Column(lambda one: one.low, _PRECISE, field="low"),
-    Column(lambda one: one.high, _PRECISE, field="high"),
+    Column(lambda one: one.low, _SCORE, field="low"),
+    Column(lambda one: one.high, _SCORE, field="high"),
     _VERDICT,
 )
 _DIFFERENCES_SHOWN = (

@@ -9,7 +9,7 @@ from dfbench.errors import InvalidInput, unknown_name
 from dfbench.records.record import Record
 from dfbench.records.store import ResultStore
 from dfbench.reporting.comparisons.questions import ComparableLines, conditions
-from dfbench.reporting.lines import Line, tables
+from dfbench.reporting.lines import Line, lines, tables
 from dfbench.reporting.tables.unfinished import UnfinishedRun, counted, unfinished_runs
 from dfbench.system.console import note
 
@@ -40,13 +40,20 @@ def chosen_records(
 
 
 def of_methods(records: list[Record], methods: tuple[str, ...]) -> list[Record]:
-    """The records of these methods and variants; all without any. Raises `UnknownName`."""
-    names = {name for record in records for name in (record.method.name, record.method.label)}
+    """The records of these methods, variants and lines by their name in tables; all without any.
+
+    Raises `UnknownName`.
+    """
+    selected = {record.eval_id: {record.method.name, record.method.label} for record in records}
+    for line in (line for table in tables(records) for line in lines(table)):
+        for record in line.records:
+            selected[record.eval_id].add(line.name)
+    known = set().union(*selected.values())
     for method in methods:
-        if method not in names:
-            raise unknown_name("method", method, names, "dfbench table")
+        if method not in known:
+            raise unknown_name("method", method, known, "dfbench table")
     wanted = set(methods)
-    return [r for r in records if not wanted or wanted & {r.method.name, r.method.label}]
+    return [r for r in records if not wanted or wanted & selected[r.eval_id]]
 
 
 def say_unfinished(unfinished: Sequence[UnfinishedRun]) -> None:
@@ -82,13 +89,13 @@ def one_condition(records: Sequence[Record]) -> ComparableLines:
 
 
 def chosen_lines(condition: ComparableLines, labels: Sequence[str], most: int | None) -> list[Line]:
-    """The lines with these labels, in this order; by default all methods without variants.
+    """The lines with these labels or names, in this order; by default all without variants.
 
     Without labels, at most `most` lines (all if None), the best first, with a note of those left
     out. Raises `UnknownName` for a label without records and `InvalidInput` for more than `most`
     lines by label.
     """
-    known = {line.label for line in condition.lines}
+    known = {name for line in condition.lines for name in line.names}
     for label in labels:
         if label not in known:
             raise unknown_name("method", label, known, "dfbench table")

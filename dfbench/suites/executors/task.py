@@ -14,7 +14,7 @@ from dfbench.errors import InvalidInput
 from dfbench.planning.plan import Plan
 from dfbench.process.supervision import Supervision
 from dfbench.records.record import Record
-from dfbench.records.state import RunState, failure, held
+from dfbench.records.state import RunState, failure, held, run_title
 from dfbench.request import RunRequest
 from dfbench.version import __version__
 
@@ -48,7 +48,7 @@ class Task(BaseModel):
     def title(self) -> str:
         """One line for messages."""
         what = self.label if self.network is None else self.network
-        return f"{what} on {self.dataset}, seed {self.request.seed}"
+        return run_title(what, self.dataset, self.request.scenario, self.request.seed)
 
 
 def check_version(version: str) -> None:
