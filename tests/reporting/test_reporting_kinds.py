@@ -85,9 +85,9 @@ def test_ablation_shows_scores_and_stored_intervals(ablated: Shelf) -> None:
     after = ablated.call("table", "ablation", "--dataset", "sketchy", "--format", "json").json
     (table,) = after
     subject, variant = table["rows"]
-    assert subject["row"] == "Crossx"
+    assert subject["method"] == "Crossx"
     assert subject["difference"] == ""
-    assert variant["row"] == "Crossx [no-alignment]"
+    assert variant["method"] == "Crossx [no-alignment]"
     assert variant["difference"]["value"] == pytest.approx(-0.1)
     assert variant["difference"]["verdict"] == "worse"
     assert variant["difference of posterior"]["value"] == pytest.approx(-0.2)
