@@ -146,3 +146,25 @@ def test_overview_of_runs_without_folders_has_charts_alone(shelf: Shelf, tmp_pat
     page = (target / "index.html").read_text(encoding="utf-8")
     assert len(_charts(page, "methods")) == 1
     assert "strip" not in page
+
+
+@pytest.mark.parametrize(
+    ("config", "ends"),
+    [
+        ({"rounds": (4, 9)}, {"(rounds=4)", "(rounds=9)"}),
+        ({"alignment": (True, True), "rounds": (4, 9)}, {"(rounds=4)", "(rounds=9)"}),
+        ({"entropy": (0.1, 0.2), "rounds": (4, 9)}, {"(rounds=4)", "(rounds=9)"}),
+        ({"pair_targets": ("a", "b"), "z": (0, 1)}, {"(z=0)", "(z=1)"}),
+        ({"estimator_learning_rate": (1, 2), "warm_up": (3, 5)}, {"(warm_up=3)", "(warm_up=5)"}),
+    ],
+)
+def test_settings_of_one_method_differ_in_a_chart(
+    config: dict[str, tuple[object, object]], ends: set[str], shelf: Shelf
+) -> None:
+    for place in (0, 1):
+        values = {key: pair[place] for key, pair in config.items()}
+        shelf.add("unimodal-distillation", 0.1 * place, config=values)
+    [chart] = _charts(_page(shelf), "methods")
+    names = [one.text for one in chart.iter(f"{SVG}text") if one.text and "=" in one.text]
+    assert {f"({name.rpartition('(')[2]}" for name in names} == ends
+    assert all(len(name) <= 23 for name in names)

@@ -185,10 +185,16 @@ def _method_row(
 
 
 def _fitting(name: str) -> str:
+    """A name that fits; a long one keeps its end: the variant, or the last of its settings."""
     if len(name) <= _LETTERS:
         return name
     start, bracket, variant = name.rpartition(" [")
-    end = f"… [{variant}" if bracket and len(variant) < _LETTERS // 2 else "…"
+    setting = name.replace("(", " ").rpartition(" ")[2]
+    end = "…"
+    if bracket and len(variant) < _LETTERS // 2:
+        end = f"… [{variant}"
+    elif name.endswith(")") and "=" in setting and len(setting) < _LETTERS * 2 // 3:
+        start, end = name.partition(" (")[0], f"… ({setting}"
     return (start if end != "…" else name)[: _LETTERS - len(end)].rstrip(" (") + end
 
 
