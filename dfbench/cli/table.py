@@ -35,8 +35,9 @@ _COMPARED = ("data", "ablation", "reranking")
 _FIXED = (*_COMPARED, "machines")
 """Tables without a choice of metrics."""
 _LACKING = {
-    "overlap": "no records of partial class overlap among these; make some, e.g. dfbench run "
-    "--method crossx --dataset shapes --scenario overlap=0.5, or the suite benchmarks/overlap.toml",
+    "overlap": "no records of partial class overlap among these (dfbench table has those with "
+    "external teachers); make some, e.g. dfbench run --method crossx --dataset shapes --scenario "
+    "overlap=0.5, or the suite benchmarks/overlap.toml",
     "data": "no records of a method both with and without real images among these; make some, e.g. "
     "with the suite benchmarks/references.toml",
     "ablation": "no records of a method and one of its variants among these; make some, e.g. with "
