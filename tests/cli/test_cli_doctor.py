@@ -26,7 +26,7 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def told(*arguments: str) -> dict[str, Any]:
     finished = CliRunner().invoke(doctor, [*arguments, "--format", "json"])
     assert finished.exit_code == 0, (finished.output, finished.exception)
-    content: dict[str, Any] = json.loads(finished.output)
+    content: dict[str, Any] = json.loads(finished.stdout)
     return content
 
 

@@ -142,7 +142,7 @@ def test_command_prints_a_document_for_programs(run: Run) -> None:
 
 
 def test_document_has_the_names_and_values_of_the_python_object(run: Run) -> None:
-    document = json.loads(run("--metric", "map@all", "--format", "json").output)
+    document = json.loads(run("--metric", "map@all", "--format", "json").stdout)
     result = evaluate(E, np.roll(E, 1, axis=0), LABELS, LABELS, metrics="map@all")
     assert document.pop("schema_version") == SCHEMA_VERSION
     assert document.keys() < vars(result).keys()
