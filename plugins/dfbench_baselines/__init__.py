@@ -42,6 +42,11 @@ def dfbench_methods() -> tuple[MethodSpec, ...]:
             trains=False,
         ),
         MethodSpec(
+            "adapted-posterior",
+            "Adapted Posterior (ours)",
+            "dfbench_baselines.adapted_posterior:AdaptedPosterior",
+        ),
+        MethodSpec(
             "averaging-weights",
             "Averaging Weights",
             "dfbench_baselines.averaging:AveragingWeights",

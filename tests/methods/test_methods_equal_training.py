@@ -17,6 +17,7 @@ from dfbench.learning.students import Students
 from dfbench.method import Need, Setting
 
 UNTRAINED = {
+    "adapted-posterior",
     "averaging-weights",
     "classifier-logits",
     "classifier-only",
@@ -24,7 +25,7 @@ UNTRAINED = {
     "joint-posterior",
     "open-posterior",
 }
-"""Rows that combine teachers."""
+"""Rows that combine teachers, with or without statistics of generated images."""
 OWN_MANNER = {"crossx[released]", "quadruplet"}
 """Rows that train by means of their own: it is their point."""
 OWN_OBJECTIVE = {"unimodal-distillation", "siamese", "triplet", "mib"}
