@@ -108,7 +108,8 @@ class EvidenceUnion(nn.Module):
         odds = torch.logit(unknown, eps=_LEAST)
         prior = torch.logit(torch.tensor(len(self.rows) / len(self.other.classes)))
         evidence = torch.logit(log_mass.exp(), eps=_LEAST) - prior.to(q.device)
-        return (odds + self.weight * evidence).sigmoid()
+        share: Tensor = (odds + self.weight * evidence).sigmoid()
+        return share
 
     def _index(self, columns: Sequence[int], q: Tensor) -> Tensor:
         return torch.tensor(columns, device=q.device).expand(q.shape[0], -1)
@@ -134,7 +135,8 @@ class AdaptedPosterior(Method):
             "other-teachers",
             {m: {"agreement": h.agreement, "adapted": h.adapted} for m, h in helpers.items()},
         )
-        return Encoders(*(self._encoder(setting, m, helpers[m]) for m in MODALITIES), "inner")
+        photo = self._encoder(setting, "photo", helpers["photo"])
+        return Encoders(photo, self._encoder(setting, "sketch", helpers["sketch"]), "inner")
 
     def _encoder(self, setting: Setting, modality: Modality, helper: Helper) -> nn.Module:
         own, classes = setting.teacher(modality), setting.classes
