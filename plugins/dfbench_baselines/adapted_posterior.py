@@ -95,7 +95,7 @@ class EvidenceUnion(nn.Module):
         q, logits = self.own(images).logits.softmax(dim=1), self.other(images).logits
         exclusive = logits.index_select(1, torch.tensor(self.rows, device=logits.device))
         share = self.share(q, exclusive.logsumexp(dim=1) - logits.logsumexp(dim=1))[:, None]
-        union = q.new_zeros(q.shape[0], len(self.columns) + len(self.others))
+        union: Tensor = q.new_zeros(q.shape[0], len(self.columns) + len(self.others))
         union = union.scatter(1, self._index(self.columns, q), (1 - share) * q)
         parts = exclusive.softmax(dim=1)
         return union.scatter(1, self._index(self.others, q), share * parts)
