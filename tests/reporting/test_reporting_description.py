@@ -6,14 +6,16 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated, Literal, Optional
 
 import pytest
 from plugin_text import method_text
+from pydantic import BaseModel, Field
 
 from dfbench.errors import UnknownName
 from dfbench.plugins.host import PluginHost
 from dfbench.reporting.tables import description as module
-from dfbench.reporting.tables.description import FILE, MethodFacts, method_facts
+from dfbench.reporting.tables.description import FILE, MethodFacts, method_facts, setting_rows
 
 MODULES = """
 import json, sys
@@ -131,3 +133,23 @@ def test_unknown_label_is_refused_like_elsewhere(tmp_path: Path, host: PluginHos
     for label in ("crosx", "crossx[none]"):
         with pytest.raises(UnknownName, match=r"did you mean|allowed"):
             method_facts(host, label, tmp_path)
+
+
+class _Typed(BaseModel):
+    start: Literal["teacher", "random"] = "teacher"
+    weights: Path | None = None
+    steps: Optional[int] = None  # noqa: UP045  # as third-party methods may write it
+    rate: float = 0.1
+    widths: tuple[int, ...] = ()
+    share: Annotated[float, Field(ge=0, le=1)] | Literal["all"] = "all"
+
+
+def test_types_of_settings_are_words_that_can_be_typed() -> None:
+    assert [kind for _, _, kind, _ in setting_rows(_Typed, dict(_Typed()))] == [
+        "teacher | random",
+        "path | None",
+        "int | None",
+        "float",
+        "tuple[int, ...]",
+        "float | all",
+    ]

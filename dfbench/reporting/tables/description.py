@@ -11,7 +11,8 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
@@ -91,7 +92,7 @@ def setting_rows(
 ) -> tuple[SettingRow, ...]:
     """The settings of a model with these values."""
     return tuple(
-        (f"{prefix}{name}", str(values[name]), _type(field), _meaning(field))
+        (f"{prefix}{name}", str(values[name]), _type(field.annotation), _meaning(field))
         for name, field in model.model_fields.items()
     )
 
@@ -147,9 +148,19 @@ def _files(package: str) -> Iterator[Path]:
         yield from Path(folder).rglob("*.py")
 
 
-def _type(field: FieldInfo) -> str:
-    annotation = field.annotation
-    if isinstance(annotation, type):
+def _type(annotation: object) -> str:
+    """A type in the words of a person who sets it: `teacher | random`, `path | None`."""
+    if annotation is Path:
+        return "path"
+    if annotation is NoneType:
+        return "None"
+    if get_origin(annotation) is Annotated:
+        return _type(get_args(annotation)[0])
+    if get_origin(annotation) is Literal:
+        return " | ".join(map(str, get_args(annotation)))
+    if get_origin(annotation) in (Union, UnionType):
+        return " | ".join(map(_type, get_args(annotation)))
+    if isinstance(annotation, type) and not get_args(annotation):
         return annotation.__name__
     return str(annotation).replace("typing.", "")
 
