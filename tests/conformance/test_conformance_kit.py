@@ -315,7 +315,7 @@ def test_command_line_tells_verdicts_and_fails_with_status_1(
         "check", "sound", "--plugin", str(file), "--expect-failure", "modes=x", *options
     )
     assert failed.status == 1
-    assert "did you mean 'crossx'" in bench.call("check", "crosx").refused()
+    assert "did you mean the method 'crossx'" in bench.call("check", "crosx").refused()
     misspelt = ("--cache", str(cache), "--set", "budget.step=3")
     assert "did you mean 'steps'" in bench.call("check", "crossx", *misspelt).refused()
     assert "no such plugin file" in bench.call("check", str(folder / "gone.py")).refused()

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from zoo_bench import ALTERNATIVE, BENCHMARK, LEVELS, ZooBench
 
-from dfbench import provision
 from dfbench.datasets.dataset import ImageSet
 from dfbench.need import Need
 from dfbench.teachers import store
@@ -95,8 +94,7 @@ def taught(monkeypatch: pytest.MonkeyPatch) -> dict[str, set[str]]:
     given: dict[str, set[str]] = {}
 
     def watch(name: str) -> None:
-        makers = [module for module in (store, provision) if hasattr(module, name)]
-        original = getattr(makers[0], name)
+        original = getattr(store, name)
 
         def watched(*arguments: Any) -> Any:
             data = next(a for a in arguments if isinstance(a, ImageSet | dict))
@@ -106,8 +104,7 @@ def taught(monkeypatch: pytest.MonkeyPatch) -> dict[str, set[str]]:
                 given.setdefault(f"{name} {modality}".strip(), set()).update(_classes(levels))
             return original(*arguments)
 
-        for module in makers:
-            monkeypatch.setattr(module, name, watched)
+        monkeypatch.setattr(store, name, watched)
 
     for network in ("teacher", "unified_teacher", "initialisation", "modality_classifier"):
         watch(f"train_{network}")
