@@ -10,6 +10,7 @@ from dfbench.networks.placement import convolutions, placed
 from dfbench.networks.representations import (
     ByKnowledge,
     Centred,
+    EvidenceUnion,
     JointUnion,
     OpenUnion,
     OverUnion,
@@ -29,6 +30,7 @@ __all__ = [
     "Encoder",
     "Encoders",
     "Estimator",
+    "EvidenceUnion",
     "JointUnion",
     "ModalityNet",
     "Normaliser",

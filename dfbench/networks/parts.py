@@ -13,6 +13,7 @@ from dfbench.networks.backbones.registry import new_backbone
 from dfbench.networks.classifier import Normaliser
 from dfbench.networks.representations import (
     Centred,
+    EvidenceUnion,
     JointUnion,
     OpenUnion,
     OverUnion,
@@ -146,6 +147,23 @@ class JointUnionPart(_Part):
         return JointUnion(self.others, self.rows, self.count, temperature=self.temperature)
 
 
+class EvidenceUnionPart(_Part):
+    """`EvidenceUnion`."""
+
+    part: Literal["evidence union"] = "evidence union"
+    columns: tuple[int, ...]
+    others: tuple[int, ...]
+    rows: tuple[int, ...]
+    other_count: int = Field(ge=1)
+    weight: float = Field(ge=0)
+
+    def build(self) -> nn.Module:
+        """The part."""
+        return EvidenceUnion(
+            self.columns, self.others, self.rows, self.other_count, weight=self.weight
+        )
+
+
 class ScaledPart(_Part):
     """`Scaled`."""
 
@@ -178,6 +196,7 @@ Part = Annotated[
     | UnionPart
     | OpenUnionPart
     | JointUnionPart
+    | EvidenceUnionPart
     | ScaledPart
     | SideBySidePart,
     Field(discriminator="part"),
@@ -219,6 +238,14 @@ _WRITERS: Mapping[type[nn.Module], Callable[[Any], dict[str, Any]]] = {
         "rows": it.rows,
         "count": it.count,
         "temperature": it.temperature,
+    },
+    EvidenceUnion: lambda it: {
+        "part": "evidence union",
+        "columns": it.columns,
+        "others": it.others,
+        "rows": it.rows,
+        "other_count": it.other_count,
+        "weight": it.weight,
     },
     Scaled: lambda it: {"part": "scaled", "factor": it.factor},
 }

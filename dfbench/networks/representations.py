@@ -16,6 +16,9 @@ UnknownShare = Literal["max-posterior", "entropy"]
 1 - max_c p_c, or the entropy of p over log K.
 """
 
+_LEAST = 1e-4
+"""Bound of the probabilities u and v in their logits."""
+
 
 class UnitNorm(nn.Module):
     """Normalises rows `[B, D]` to unit length."""
@@ -127,6 +130,53 @@ class JointUnion(nn.Module):
         parts = chosen.softmax(dim=1) * len(self.others)
         index = torch.tensor(self.others, device=both.device).expand(both.shape[0], -1)
         return even.scatter(1, index, even.gather(1, index) * parts)
+
+
+class EvidenceUnion(nn.Module):
+    """Logits `[B, K + M]` of two classifiers as posteriors over the union of their classes.
+
+    The first K = `len(columns)` are those of an image's own classifier. The others share u', for
+    which the mass v that the other classifier, of M = `other_count` classes, gives to its classes
+    `rows` is evidence: logit u' = logit u + weight (logit v - logit n / M), with u = 1 - max q and
+    n = `len(rows)`. Its softmax over `rows` divides u' among the columns `others`.
+    """
+
+    def __init__(
+        self,
+        columns: Sequence[int],
+        others: Sequence[int],
+        rows: Sequence[int],
+        other_count: int,
+        *,
+        weight: float,
+    ) -> None:
+        super().__init__()
+        self.columns, self.others, self.rows = tuple(columns), tuple(others), tuple(rows)
+        self.other_count, self.weight = other_count, weight
+
+    def forward(self, both: Tensor) -> Tensor:
+        own, other = both[:, : len(self.columns)], both[:, len(self.columns) :]
+        q = own.softmax(dim=1)
+        exclusive = other.index_select(1, torch.tensor(self.rows, device=both.device))
+        share = self.share(q, exclusive.logsumexp(dim=1) - other.logsumexp(dim=1))[:, None]
+        union: Tensor = q.new_zeros(q.shape[0], len(self.columns) + len(self.others))
+        union = union.scatter(1, self._index(self.columns, q), (1 - share) * q)
+        parts = exclusive.softmax(dim=1)
+        return union.scatter(1, self._index(self.others, q), share * parts)
+
+    def share(self, q: Tensor, log_mass: Tensor) -> Tensor:
+        """The share u' `[B]` of the other classifier's classes, from q `[B, K]` and log v `[B]`."""
+        unknown = 1 - q.amax(dim=1)
+        if not self.weight:
+            return unknown
+        odds = torch.logit(unknown, eps=_LEAST)
+        prior = torch.logit(torch.tensor(len(self.rows) / self.other_count))
+        evidence = torch.logit(log_mass.exp(), eps=_LEAST) - prior.to(q.device)
+        share: Tensor = (odds + self.weight * evidence).sigmoid()
+        return share
+
+    def _index(self, columns: Sequence[int], q: Tensor) -> Tensor:
+        return torch.tensor(columns, device=q.device).expand(q.shape[0], -1)
 
 
 class Scaled(nn.Module):

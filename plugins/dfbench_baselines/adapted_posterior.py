@@ -29,7 +29,7 @@ from torch import Tensor, nn
 
 from dfbench.datasets import MODALITIES, Modality
 from dfbench.method import Encoders, Method, Setting
-from dfbench.networks import OpenUnion
+from dfbench.networks import EvidenceUnion, OpenUnion, SideBySide
 from dfbench.teachers import Teacher
 from dfbench_baselines.averaged_network import measure_statistics
 from dfbench_baselines.modality_estimator import Count, EstimatorConfig, Weight
@@ -38,8 +38,6 @@ from dfbench_baselines.single_estimator import SingleEstimator
 
 _BATCHES = 16
 """Batches of generated images that adapt and test the other teacher."""
-_LEAST = 1e-4
-"""Bound of probabilities in logit u and logit v."""
 _LOG_EVERY = 10
 _COLUMNS = 16
 
@@ -71,50 +69,6 @@ class Helper(NamedTuple):
     """Whether its normalisation statistics are those of generated images."""
 
 
-class EvidenceUnion(nn.Module):
-    """Posterior `[B, C]` over the union of classes from both teachers.
-
-    `classes` is the union; `other` knows those that `own` does not. `weight` is k.
-    """
-
-    def __init__(
-        self,
-        own: Teacher,
-        other: Teacher,
-        classes: Sequence[str],
-        weight: float,
-    ) -> None:
-        super().__init__()
-        names = [name for name in classes if name not in own.classes]
-        self.own, self.other, self.weight = own, other, weight
-        self.columns = tuple(classes.index(name) for name in own.classes)
-        self.others = tuple(classes.index(name) for name in names)
-        self.rows = tuple(other.classes.index(name) for name in names)
-
-    def forward(self, images: Tensor) -> Tensor:
-        q, logits = self.own(images).logits.softmax(dim=1), self.other(images).logits
-        exclusive = logits.index_select(1, torch.tensor(self.rows, device=logits.device))
-        share = self.share(q, exclusive.logsumexp(dim=1) - logits.logsumexp(dim=1))[:, None]
-        union: Tensor = q.new_zeros(q.shape[0], len(self.columns) + len(self.others))
-        union = union.scatter(1, self._index(self.columns, q), (1 - share) * q)
-        parts = exclusive.softmax(dim=1)
-        return union.scatter(1, self._index(self.others, q), share * parts)
-
-    def share(self, q: Tensor, log_mass: Tensor) -> Tensor:
-        """The share `[B]` of the other teacher's classes, from q `[B, |S|]` and log v `[B]`."""
-        unknown = 1 - q.amax(dim=1)
-        if not self.weight:
-            return unknown
-        odds = torch.logit(unknown, eps=_LEAST)
-        prior = torch.logit(torch.tensor(len(self.rows) / len(self.other.classes)))
-        evidence = torch.logit(log_mass.exp(), eps=_LEAST) - prior.to(q.device)
-        share: Tensor = (odds + self.weight * evidence).sigmoid()
-        return share
-
-    def _index(self, columns: Sequence[int], q: Tensor) -> Tensor:
-        return torch.tensor(columns, device=q.device).expand(q.shape[0], -1)
-
-
 class AdaptedPosterior(Method):
     """Class posteriors over the union, with the other teacher adapted and weighed without data.
 
@@ -139,11 +93,21 @@ class AdaptedPosterior(Method):
         return Encoders(photo, self._encoder(setting, "sketch", helpers["sketch"]), "inner")
 
     def _encoder(self, setting: Setting, modality: Modality, helper: Helper) -> nn.Module:
-        own, classes = setting.teacher(modality), setting.classes
-        if set(own.classes) != set(classes):
-            return EvidenceUnion(own, helper.teacher, classes, helper.agreement)
+        own, other, classes = setting.teacher(modality), helper.teacher, setting.classes
         columns = [classes.index(name) for name in own.classes]
-        return OverTeacher(own, OpenUnion(columns, (), len(classes)))
+        names = [name for name in classes if name not in own.classes]
+        if not names:
+            return OverTeacher(own, OpenUnion(columns, (), len(classes)))
+        union = EvidenceUnion(
+            columns,
+            [classes.index(name) for name in names],
+            [other.classes.index(name) for name in names],
+            len(other.classes),
+            weight=helper.agreement,
+        )
+        # both teachers' logits as they are
+        logits = SideBySide(*(OverTeacher(teacher, nn.Sequential()) for teacher in (own, other)))
+        return nn.Sequential(logits, union)
 
     def _helper(self, setting: Setting, modality: Modality) -> Helper:
         other = setting.teacher("sketch" if modality == "photo" else "photo")

@@ -10,7 +10,6 @@ import torch
 from dfbench_baselines.adapted_posterior import (
     AdaptedConfig,
     AdaptedPosterior,
-    EvidenceUnion,
     adapted,
     teacher_agreement,
 )
@@ -22,6 +21,7 @@ from toy import CLASSES, toy_images, toy_setting, toy_teacher
 
 from dfbench.method import Encoders, Setting
 from dfbench.modality import MODALITIES
+from dfbench.networks import EvidenceUnion
 
 QUICK = AdaptedConfig(estimator_steps=2, estimator_batch=8, estimator_width=4)
 
@@ -68,9 +68,15 @@ def _rows(encoders: Encoders) -> dict[str, Tensor]:
 
 def _union(own: Any, other: Any, weight: float) -> list[float]:
     classes = sorted({*own.classes, *other.classes})
-    row: list[float] = EvidenceUnion(own, other, classes, weight)(torch.zeros(2, 3, 4, 4))[
-        1
-    ].tolist()
+    names = [name for name in classes if name not in own.classes]
+    union = EvidenceUnion(
+        [classes.index(name) for name in own.classes],
+        [classes.index(name) for name in names],
+        [other.classes.index(name) for name in names],
+        len(other.classes),
+        weight=weight,
+    )
+    row: list[float] = union(torch.cat([own.logits, other.logits]).expand(2, -1))[1].tolist()
     return row
 
 

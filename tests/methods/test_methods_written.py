@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from dfbench_baselines.adapted_posterior import AdaptedConfig, AdaptedPosterior
 from dfbench_baselines.averaging import AveragingConfig, AveragingWeights
 from dfbench_baselines.classifiers import (
     ClassifierLogits,
@@ -31,6 +32,7 @@ ROWS: list[Method] = [
     AveragingWeights(AveragingConfig(batch_norm="mixed")),
     OpenPosterior(OpenPosteriorConfig(features=0.3)),
     JointPosterior(PosteriorConfig(temperature=2.0)),
+    AdaptedPosterior(AdaptedConfig(estimator_steps=2, estimator_batch=8)),
 ]
 IMAGES = torch.rand(5, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
 TRAINED = (
