@@ -26,6 +26,9 @@ _GRACE_SECONDS = 10.0
 _MIB = 2**20
 _MIB_PER_GIB = 1024
 _STDERR = 2
+_MEMORY_KEPT = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**33)}
+"""Settings of glibc: freed memory stays with the process. A training step frees gigabytes and takes
+them again; to return them to the kernel in between costs a tenth of a fit's processor time."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +110,7 @@ def supervise(
             stdin=subprocess.DEVNULL,
             stdout=_STDERR if sink is None else sink,  # standard output is for results
             stderr=sink,
-            env={**os.environ, **supervision.environment},
+            env={**_MEMORY_KEPT, **os.environ, **supervision.environment},
             pass_fds=inherit,
             process_group=0,
         )
