@@ -4,7 +4,7 @@ Plugins import from here `hookimpl`, `MethodSpec`, `DatasetSpec`, `NetworkSpec`,
 `RerankerSpec`, `Method`, `MethodConfig`, `Setting`, `Need`, `Encoders`, `Reranker` and
 `RerankerConfig`. Scripts and notebooks import `run` and `table`, like the commands of the same
 names, `load` for the encoders of a finished run, and `evaluate` or `evaluate_models` for any
-embeddings. Names that need torch are imported on first use.
+embeddings. Names are imported on first use: some need torch, and a command may need none of them.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from dfbench.hookspecs import (
-    DatasetSpec,
-    MethodSpec,
-    MetricSpec,
-    NetworkSpec,
-    RerankerSpec,
-    hookimpl,
-)
 from dfbench.version import __version__
 
 if TYPE_CHECKING:
     from dfbench.evaluation import evaluate, evaluate_models
     from dfbench.evaluation.reranking.reranker import Reranker, RerankerConfig
+    from dfbench.hookspecs import (
+        DatasetSpec,
+        MethodSpec,
+        MetricSpec,
+        NetworkSpec,
+        RerankerSpec,
+        hookimpl,
+    )
     from dfbench.interface import run, table
     from dfbench.method import Method, MethodConfig, Setting
     from dfbench.need import Need
@@ -55,15 +55,21 @@ __all__ = [
 ]
 
 _LAZY = {
+    "DatasetSpec": "dfbench.hookspecs",
     "Encoders": "dfbench.networks",
     "Method": "dfbench.method",
     "MethodConfig": "dfbench.method",
+    "MethodSpec": "dfbench.hookspecs",
+    "MetricSpec": "dfbench.hookspecs",
     "Need": "dfbench.need",
+    "NetworkSpec": "dfbench.hookspecs",
     "Reranker": "dfbench.evaluation.reranking.reranker",
     "RerankerConfig": "dfbench.evaluation.reranking.reranker",
+    "RerankerSpec": "dfbench.hookspecs",
     "Setting": "dfbench.method",
     "evaluate": "dfbench.evaluation",
     "evaluate_models": "dfbench.evaluation",
+    "hookimpl": "dfbench.hookspecs",
     "PhotoIndex": "dfbench.retrieval",
     "load": "dfbench.retrieval",
     "run": "dfbench.interface",

@@ -16,7 +16,6 @@ class Budget(BaseModel):
         frozen=True,
         extra="forbid",
         allow_inf_nan=False,
-        use_attribute_docstrings=True,
         defer_build=True,
     )
 

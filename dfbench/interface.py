@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack, get_type_hints
 
@@ -86,7 +87,7 @@ def run(
     found = chosen_plugins(map(Path, plugins), folder)
     request, limits = read_options(
         {**given, "method": label, "dataset": dataset},
-        found.model_copy(update={"classes": sources}),
+        replace(found, classes=sources),
     )
     if request.data.name == NO_IMAGES:
         raise InvalidInput(

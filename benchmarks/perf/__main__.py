@@ -17,6 +17,7 @@ import sys
 from pathlib import Path
 
 OPTIONS = {
+    "commands": "--rounds 9",
     "first_command": "--steps 10",
     "gallery": "",
     "planning": "--runs 1000",

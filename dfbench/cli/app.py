@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator, MutableMapping, Set
 from contextlib import suppress
 from importlib import import_module
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import rich_click as click
 from click.exceptions import NoArgsIsHelpError
@@ -19,6 +19,9 @@ from dfbench.system.console import error, note
 from dfbench.system.file_errors import told_faults
 from dfbench.system.streams import Output, ReaderGone, prepare_streams, release_streams
 from dfbench.version import __version__
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as in shells."""
@@ -126,22 +129,30 @@ class _Commands(MutableMapping[str, click.Command]):
 
 
 class _App(click.RichGroup):
-    """The group of all commands; its help imports none of them."""
+    """The group of all commands; its help and the completion of their names import none of them."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         self.commands = _Commands()
 
     def get_help(self, ctx: click.Context) -> str:
+        with self._told(ctx, "short_help") as context:
+            return context.command.get_help(context)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        with self._told(ctx, "help") as context:
+            return context.command.shell_complete(context, incomplete)
+
+    def _told(self, ctx: click.Context, text: str) -> click.RichContext:
+        """A context of this group with commands of which only the named text is known."""
         told: dict[str, click.Command] = {
-            name: click.RichCommand(name=name, short_help=text)
-            for name, (_, text) in _COMMANDS.items()
+            name: click.RichCommand(name=name, **{text: sentence})
+            for name, (_, sentence) in _COMMANDS.items()
         }
         group = click.RichGroup(name=self.name, commands=told, help=self.help, params=self.params)
-        with click.RichContext(
+        return click.RichContext(
             group, info_name=ctx.info_name, parent=ctx.parent, **self.context_settings
-        ) as context:
-            return group.get_help(context)
+        )
 
 
 @click.group(cls=_App, context_settings={"help_option_names": ["-h", "--help"]})

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from dfbench.cli.options import cache_option, format_option, plugin_options, plugin_sources
+from dfbench.cli.options import format_option, plugin_options, plugin_sources
 from dfbench.cli.parameters import Choice, key_values
+from dfbench.cli.request_options import cache_option
 from dfbench.conformance.check import CHECKS, chosen_checks, parts_of
 from dfbench.errors import InvalidInput
 from dfbench.request.settings import Settings

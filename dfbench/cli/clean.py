@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from dfbench.cli.options import cache_option, format_option, results_option, runs_option
+from dfbench.cli.options import format_option
 from dfbench.cli.parameters import Choice, FiniteRange
+from dfbench.cli.request_options import cache_option, results_option, runs_option
 from dfbench.errors import InvalidConfig
 from dfbench.system.console import note, print_json
 

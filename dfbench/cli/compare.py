@@ -9,15 +9,9 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from dfbench.cli.completers import complete_method
-from dfbench.cli.options import (
-    dataset_option,
-    format_option,
-    results_option,
-    runs_option,
-    scenario_option,
-)
+from dfbench.cli.options import dataset_option, format_option, scenario_option
+from dfbench.cli.request_options import results_option, runs_option
 from dfbench.errors import DfbenchError, InvalidInput
-from dfbench.reporting.tables.selection import chosen_records
 from dfbench.system.console import note, progress
 
 if TYPE_CHECKING:
@@ -79,6 +73,7 @@ def compare(
     """
     from dfbench.reporting.run_folders import RunFolders
     from dfbench.reporting.tables.printing import print_layouts
+    from dfbench.reporting.tables.selection import chosen_records
 
     if len(rows) not in (0, 2):
         raise InvalidInput(f"methods {' '.join(rows)!r}; allowed: two, A and B, or none")

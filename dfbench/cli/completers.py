@@ -1,7 +1,7 @@
 """What the shell offers for names: methods, variants, settings, datasets and runs; without torch.
 
-Variants and settings need the code of methods, which imports torch. They come from a file that
-`dfbench completion` keeps in the cache folder; without it only methods and datasets are offered.
+Every command names these functions, and few calls are completions: what they need is imported
+when one is called.
 """
 
 from __future__ import annotations
@@ -9,43 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import rich_click as click
-from pydantic import BaseModel, ConfigDict, ValidationError
-
-from dfbench.defaults import chosen_cache, chosen_plugins, chosen_plugins_folder
-from dfbench.errors import DfbenchError
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-FILE = "completion.json"
+    from dfbench.cli.completion_names import CompletionNames
+
 _RUN = re.compile(r"(?P<title>.+)-(?P<identity>[0-9a-f]{8,})")
-
-
-class CompletionNames(BaseModel):
-    """The names that plugins offer."""
-
-    model_config = ConfigDict(defer_build=True)  # every command imports this module
-
-    plugins: tuple[tuple[str, str, float], ...] = ()
-    """Origin, version and change time of the plugins that were asked."""
-    variants: dict[str, tuple[str, ...]] = {}
-    """By method."""
-    settings: dict[str, tuple[str, ...]] = {}
-    """By method."""
-    shared: tuple[str, ...] = ()
-    """Settings of the budget and the teachers, with their prefixes."""
-    datasets: tuple[str, ...] = ()
-
-
-def stored_names(cache: Path) -> CompletionNames | None:
-    """The names in the cache folder; None without a file that this version can read."""
-    try:
-        return CompletionNames.model_validate_json((cache / FILE).read_bytes())
-    except (OSError, ValidationError):
-        return None
 
 
 def complete_method(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
@@ -100,27 +73,9 @@ def _runs(results: Path) -> Iterator[tuple[str, str]]:
 
 
 def _names() -> CompletionNames:
-    """What the shell can be told; nothing where a plugin or folder does not work."""
-    try:
-        found = stored_names(chosen_cache())
-        return found or _without_code()
-    except DfbenchError:
-        return CompletionNames()
+    from dfbench.cli.completion_names import known_names
 
-
-def _without_code() -> CompletionNames:
-    from dfbench.plugins.host import PluginHost
-
-    host = PluginHost.of(chosen_plugins((), chosen_plugins_folder()))
-    return CompletionNames(
-        variants=dict.fromkeys(host.methods, ()), datasets=tuple(dataset_names(host))
-    )
-
-
-def dataset_names(host: Any) -> Iterator[str]:
-    """Datasets of a plugin host; one that takes an argument ends in a colon."""
-    for name, offer in host.datasets.items():
-        yield f"{name}:" if offer.spec.argument else name
+    return known_names()
 
 
 def _offered(names: Iterable[str], incomplete: str) -> list[str]:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
-from dfbench.cli.completers import FILE, CompletionNames, dataset_names, stored_names
-from dfbench.cli.options import cache_option, plugin_options, plugin_sources
+from dfbench.cli.completion_names import FILE, CompletionNames, dataset_names, stored_names
+from dfbench.cli.options import plugin_options, plugin_sources
 from dfbench.cli.parameters import Choice
+from dfbench.cli.request_options import cache_option
 from dfbench.errors import DfbenchError
 from dfbench.system.console import note, write
 

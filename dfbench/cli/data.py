@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from dfbench.cli.completers import complete_dataset
-from dfbench.cli.options import (
+from dfbench.cli.options import format_option, plugin_options, plugin_sources
+from dfbench.cli.parameters import Choice
+from dfbench.cli.request_options import (
     cache_option,
     data_root_option,
-    format_option,
-    plugin_options,
-    plugin_sources,
+    request_option,
+    request_options,
 )
-from dfbench.cli.parameters import Choice, request_option, request_options
 from dfbench.datasets.split import HoldoutName
 from dfbench.defaults import data_root_or_configured
 from dfbench.errors import unknown_name

@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
-from dfbench.cli.options import (
+from dfbench.cli.options import format_option, plugin_options, plugin_sources
+from dfbench.cli.request_options import (
     cache_option,
     data_root_option,
-    format_option,
-    plugin_options,
-    plugin_sources,
     results_option,
     runs_option,
 )

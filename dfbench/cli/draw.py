@@ -10,15 +10,13 @@ import rich_click as click
 
 from dfbench.cli.options import (
     approximate_option,
-    cache_option,
     device_option,
     gallery_option,
     named_run_option,
     note_left_out,
     representation_option,
-    results_option,
-    runs_option,
 )
+from dfbench.cli.request_options import cache_option, results_option, runs_option
 from dfbench.system.console import note, output
 
 

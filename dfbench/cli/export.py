@@ -6,14 +6,9 @@ from pathlib import Path
 
 import rich_click as click
 
-from dfbench.cli.options import (
-    format_option,
-    named_run_option,
-    representation_option,
-    results_option,
-    runs_option,
-)
+from dfbench.cli.options import format_option, named_run_option, representation_option
 from dfbench.cli.parameters import AbsolutePath
+from dfbench.cli.request_options import results_option, runs_option
 from dfbench.system.console import note, output, print_json
 
 

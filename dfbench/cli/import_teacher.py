@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from dfbench.cli.options import cache_option, format_option, plugin_options, plugin_sources
+from dfbench.cli.options import format_option, plugin_options, plugin_sources
 from dfbench.cli.parameters import AbsolutePath, Choice
+from dfbench.cli.request_options import cache_option
 from dfbench.modality import MODALITIES, Modality
 from dfbench.system.console import note, output, print_json
 

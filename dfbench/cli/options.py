@@ -9,10 +9,9 @@ from typing import Any
 import rich_click as click
 
 from dfbench.cli.completers import complete_dataset, complete_method, complete_run
-from dfbench.cli.parameters import AbsolutePath, Choice, request_option
+from dfbench.cli.parameters import AbsolutePath, Choice
 from dfbench.defaults import chosen_plugins
 from dfbench.plugins.sources import PluginSources
-from dfbench.request import DataChoice, Places
 from dfbench.system.console import note
 
 Command = Callable[..., Any]
@@ -43,16 +42,6 @@ def plugin_options(command: Command) -> Command:
 def plugin_sources(files: tuple[Path, ...], folder: Path | None) -> PluginSources:
     """The plugins that `plugin_options` and `DFBENCH_PLUGINS` named."""
     return chosen_plugins(files, folder)
-
-
-results_option = request_option(Places, "results")
-"""`--results`, the folder of records."""
-runs_option = request_option(Places, "runs")
-"""`--runs`, the folder of large files."""
-cache_option = request_option(Places, "cache")
-"""`--cache`, the folder of files that can be recomputed."""
-data_root_option = request_option(DataChoice, "data_root")
-"""`--data-root`, the folder of published datasets."""
 
 
 def format_option(*formats: str) -> Callable[[Command], Command]:

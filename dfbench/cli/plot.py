@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from dfbench.cli.completers import complete_method
-from dfbench.cli.options import dataset_option, results_option, runs_option, scenario_option
+from dfbench.cli.options import dataset_option, scenario_option
 from dfbench.cli.parameters import AbsolutePath
+from dfbench.cli.request_options import results_option, runs_option
 from dfbench.errors import InvalidInput, unknown_name
-from dfbench.reporting.tables.selection import chosen_records, say_unfinished
 from dfbench.system.console import note
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ class Request:
         A note counts the runs that did not finish.
         """
         from dfbench.reporting.plots.style import check_target
+        from dfbench.reporting.tables.selection import chosen_records, say_unfinished
         from dfbench.reporting.tables.unfinished import unfinished_runs
 
         check_target(self.target)

@@ -11,7 +11,6 @@ import rich_click as click
 
 from dfbench.cli.options import (
     approximate_option,
-    cache_option,
     device_option,
     format_option,
     gallery_option,
@@ -20,10 +19,9 @@ from dfbench.cli.options import (
     plugin_options,
     plugin_sources,
     representation_option,
-    results_option,
-    runs_option,
 )
 from dfbench.cli.parameters import AbsolutePath
+from dfbench.cli.request_options import cache_option, results_option, runs_option
 from dfbench.cli.rerank import TRANSDUCTIVE, rerank_limits, rerank_stage
 from dfbench.errors import InvalidInput
 from dfbench.reporting.lines import MARK

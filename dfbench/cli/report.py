@@ -7,15 +7,9 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
-from dfbench.cli.options import (
-    dataset_option,
-    format_option,
-    results_option,
-    runs_option,
-    scenario_option,
-)
+from dfbench.cli.options import dataset_option, format_option, scenario_option
 from dfbench.cli.parameters import AbsolutePath
-from dfbench.reporting.tables.selection import chosen_records, say_unfinished
+from dfbench.cli.request_options import results_option, runs_option
 from dfbench.system.console import note, output, print_json, progress
 
 if TYPE_CHECKING:
@@ -57,6 +51,7 @@ def report(
     Pages show test images: consider this before you share the site.
     """
     from dfbench.reporting.site.build import build
+    from dfbench.reporting.tables.selection import chosen_records, say_unfinished
     from dfbench.reporting.tables.unfinished import unfinished_content, unfinished_runs
 
     records = chosen_records(results, dataset, scenario, runs)

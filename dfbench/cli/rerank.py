@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from dfbench.cli.options import plugin_options
-from dfbench.cli.parameters import request_option
+from dfbench.cli.request_options import request_option
 from dfbench.errors import DfbenchError
 from dfbench.plugins.info import RerankerInfo
 from dfbench.plugins.sources import PluginSources

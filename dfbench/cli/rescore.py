@@ -12,10 +12,9 @@ from dfbench.cli.options import (
     methods_option,
     plugin_options,
     plugin_sources,
-    results_option,
-    runs_option,
     scenario_option,
 )
+from dfbench.cli.request_options import results_option, runs_option
 from dfbench.errors import InvalidInput, PluginFault
 from dfbench.system.console import note, output, print_json
 

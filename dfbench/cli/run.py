@@ -9,15 +9,12 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from dfbench.cli.options import format_option, plugin_options, plugin_sources
-from dfbench.cli.parameters import AbsolutePath, request_option, request_options
+from dfbench.cli.parameters import AbsolutePath
+from dfbench.cli.request_options import request_option, request_options
 from dfbench.errors import InvalidInput
 from dfbench.hookspecs import NO_IMAGES
-from dfbench.process.supervision import Supervision
 from dfbench.reporting.cells import NONE, short
-from dfbench.reporting.event_log import check_log_folder, event_log
-from dfbench.reporting.lines import MARK, reranking_notes
 from dfbench.reporting.tables.layout import Layout
-from dfbench.reporting.tables.printing import print_layouts
 from dfbench.request import (
     DataChoice,
     DataOptions,
@@ -34,6 +31,7 @@ from dfbench.system.console import note, output, print_json
 
 if TYPE_CHECKING:
     from dfbench.planning.plan import Plan
+    from dfbench.process.supervision import Supervision
     from dfbench.records.record import Record, RecordedScore
     from dfbench.runs.execute import Run
     from dfbench.suites.run_file import RunFile
@@ -98,6 +96,9 @@ def run(
     Takes teachers from the cache or trains them, fits the method in a separate process, ranks the
     test photos for every test sketch and writes a record. A finished run is not repeated.
     """
+    from dfbench.process.supervision import Supervision
+    from dfbench.reporting.event_log import check_log_folder
+
     if config is not None:
         options["settings"] = {**config.settings, **options["settings"]}
         plugin_files = (*config.plugins, *plugin_files)
@@ -127,6 +128,7 @@ def _run(
     plans = plan_methods(request, beside=not alone and not unscored)
     # Imported here because they load torch: errors in a request are reported before that.
     from dfbench.numerics import pin_numerics
+    from dfbench.reporting.event_log import event_log
     from dfbench.runs.execute import execute
     from dfbench.runs.reranking import add_rerankings
 
@@ -180,6 +182,8 @@ def _fit(plan: Plan, supervision: Supervision, *, force: bool, form: str) -> Non
 
 def print_run(runs: list[Run]) -> None:
     """Print the scores of a command's runs, the requested one last, and the paths of the files."""
+    from dfbench.reporting.tables.printing import print_layouts
+
     for run in runs:
         if run.reused:
             note(f"{run.record.method.label}: already done ({run.path}); --force repeats it")
@@ -192,6 +196,8 @@ def print_run(runs: list[Run]) -> None:
 
 
 def _layout(records: list[Record]) -> Layout:
+    from dfbench.reporting.lines import MARK, reranking_notes
+
     last = records[-1]
     names = [name for name in last.metrics if all(name in one.metrics for one in records)]
     rows = []

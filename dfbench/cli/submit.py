@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from dfbench.cli.options import format_option, plugin_options, results_option
+from dfbench.cli.options import format_option, plugin_options
 from dfbench.cli.parameters import AbsolutePath
+from dfbench.cli.request_options import results_option
 from dfbench.errors import InvalidInput
 from dfbench.system.console import print_json
 

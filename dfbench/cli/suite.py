@@ -10,17 +10,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import rich_click as click
 
-from dfbench.cli.options import data_root_option, format_option, plugin_options, plugin_sources
-from dfbench.cli.parameters import (
-    AbsolutePath,
-    Choice,
-    FiniteRange,
-    key_values,
-    request_option,
-    request_options,
-)
+from dfbench.cli.options import format_option, plugin_options, plugin_sources
+from dfbench.cli.parameters import AbsolutePath, Choice, FiniteRange, key_values
+from dfbench.cli.request_options import data_root_option, request_option, request_options
 from dfbench.errors import InvalidInput
-from dfbench.reporting.event_log import check_log_folder
 from dfbench.request import (
     DataOptions,
     ExternalOptions,
@@ -184,6 +177,8 @@ def run(
 
     Runs that failed are not repeated without --retry. Exit status 1 if any run failed.
     """
+    from dfbench.reporting.event_log import check_log_folder
+
     choice = _choice(executor, address, gpus_per_run, slurm_parameters)
     if choice is not None and not (dry_run and address is None):
         choice.require()

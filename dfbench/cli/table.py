@@ -13,13 +13,11 @@ from dfbench.cli.options import (
     methods_option,
     plugin_options,
     plugin_sources,
-    results_option,
-    runs_option,
     scenario_option,
 )
 from dfbench.cli.parameters import AbsolutePath, Choice
+from dfbench.cli.request_options import results_option, runs_option
 from dfbench.errors import InvalidInput, unknown_name
-from dfbench.reporting.tables.selection import chosen_records, of_methods, say_unfinished
 from dfbench.system.console import note, write
 
 if TYPE_CHECKING:
@@ -106,6 +104,7 @@ def table(
     --runs are listed in a separate table, with their reasons.
     """  # noqa: D301  # click keeps the lines after a backspace as they are
     from dfbench.reporting.tables.printing import print_layouts
+    from dfbench.reporting.tables.selection import chosen_records, of_methods, say_unfinished
     from dfbench.reporting.tables.unfinished import unfinished_layouts, unfinished_runs
 
     records = chosen_records(results, dataset, scenario, runs)

@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from dfbench.cli.import_teacher import import_teacher
-from dfbench.cli.options import (
+from dfbench.cli.options import format_option, plugin_options, plugin_sources
+from dfbench.cli.request_options import (
     cache_option,
     data_root_option,
-    format_option,
-    plugin_options,
-    plugin_sources,
+    request_option,
+    request_options,
 )
-from dfbench.cli.parameters import request_option, request_options
 from dfbench.errors import InvalidConfig, PluginFault
 from dfbench.request import (
     DataChoice,

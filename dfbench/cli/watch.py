@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
-from dfbench.cli.options import format_option, runs_option
+from dfbench.cli.options import format_option
+from dfbench.cli.request_options import runs_option
 from dfbench.system.console import note, output, refreshed, write
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dfbench.errors import InvalidInput, unknown_name
@@ -156,7 +156,7 @@ def _file_rows(file: Path, sources: PluginSources) -> tuple[PluginHost, tuple[st
 
 
 def _class_rows(source: ClassSource, sources: PluginSources) -> tuple[PluginHost, tuple[str, ...]]:
-    host = PluginHost.of(sources.model_copy(update={"classes": (source,)}))
+    host = PluginHost.of(replace(sources, classes=(source,)))
     host.require(sources.files, (source,))
     found = (name for name, o in host.methods.items() if o.spec.target == source.target)
     return host, (next(found),)

@@ -236,7 +236,7 @@ class Stage:
         request = RunRequest(
             method=self.label,
             data=DataChoice(name=OFFER.name),
-            settings=Settings({**SETTINGS, **self._settings.root}),
+            settings=Settings({**SETTINGS, **self._settings}),
             scenario=scenario,
             seed=SEED,
             device=device,

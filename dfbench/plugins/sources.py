@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import dataclass, replace
 from pathlib import Path
-
-from pydantic import BaseModel, ConfigDict
 
 from dfbench.errors import InvalidInput
 
 
-class ClassSource(BaseModel):
+@dataclass(frozen=True)
+class ClassSource:
     """A method class named directly, without a plugin."""
-
-    model_config = ConfigDict(frozen=True, defer_build=True)
 
     target: str
     """`module:Class`."""
@@ -23,10 +21,9 @@ class ClassSource(BaseModel):
     """The plugin file that defines the class, if any."""
 
 
-class PluginSources(BaseModel):
+@dataclass(frozen=True)
+class PluginSources:
     """Sources of plugins other than entry points."""
-
-    model_config = ConfigDict(frozen=True, defer_build=True)
 
     files: tuple[Path, ...] = ()
     folder: Path | None = None
@@ -36,7 +33,7 @@ class PluginSources(BaseModel):
 
     def with_files(self, *files: Path) -> PluginSources:
         """The same sources with additional plugin files, without duplicates."""
-        return self.model_copy(update={"files": tuple(dict.fromkeys((*self.files, *files)))})
+        return replace(self, files=tuple(dict.fromkeys((*self.files, *files))))
 
     @property
     def named(self) -> frozenset[str]:

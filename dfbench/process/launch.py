@@ -16,10 +16,8 @@ from dfbench.plugins.host import PluginHost
 from dfbench.plugins.info import RerankerInfo
 from dfbench.plugins.probe import exit_text
 from dfbench.plugins.sources import PluginSources
+from dfbench.process.folder import JOB_FILE, OUTCOME_FILE, TRACEBACK_FILE
 from dfbench.process.messages import (
-    JOB_FILE,
-    OUTCOME_FILE,
-    TRACEBACK_FILE,
     UNTOLD,
     Description,
     Fault,

@@ -15,17 +15,10 @@ from dfbench.modality import Modality
 from dfbench.plugins.info import MethodInfo, RerankerInfo
 from dfbench.plugins.networks import NetworkOffer
 from dfbench.plugins.sources import PluginSources
+from dfbench.process.folder import OUTCOME_FILE
 from dfbench.request import FitOptions, RunRequest
 from dfbench.system.files import atomic_path
 
-JOB_FILE = "job.json"
-OUTCOME_FILE = "outcome.json"
-TRACEBACK_FILE = "traceback.txt"
-LOG_FILE = "log.txt"
-"""Output of the processes of a suite's run, in the run's folder."""
-ENCODERS_FILE = "encoders.safetensors"
-TRAINING_FOLDER = "training"
-"""Contains curves, and checkpoints until a fit is recorded."""
 UNTOLD = 74
 """Exit status of a process that could not write its outcome."""
 
@@ -266,10 +259,3 @@ def leave_outcome(folder: Path, outcome: Outcome) -> None:
     """Write the answer of a child process into its folder. Raises `FileFault`."""
     with atomic_path(folder / OUTCOME_FILE) as temporary:
         temporary.write_text(outcome.model_dump_json(indent=1), encoding="utf-8")
-
-
-def embeddings_file(folder: Path, representation: str) -> Path:
-    """The file of the embeddings of a representation; the name of the headline is empty."""
-    return folder / (
-        f"embeddings-{representation}.safetensors" if representation else "embeddings.safetensors"
-    )

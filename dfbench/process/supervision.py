@@ -13,8 +13,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
-import psutil
-
 from dfbench.errors import DfbenchError
 from dfbench.request import Limits
 from dfbench.system.files import writing
@@ -155,6 +153,8 @@ class _Meter:
     """Resident memory of a process and its descendants, sampled at intervals."""
 
     def __init__(self, pid: int) -> None:
+        import psutil  # once a process is started: most commands start none
+
         self.peak_mib = 0.0
         self._process = psutil.Process(pid)
         self._last = 0.0
@@ -170,6 +170,8 @@ class _Meter:
         return self._last
 
     def _measured(self) -> float:
+        import psutil
+
         total = 0
         # A process may end between being listed and being read.
         with suppress(psutil.Error):

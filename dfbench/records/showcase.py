@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 
 from dfbench.datasets.dataset import ImageSet
 from dfbench.modality import Modality
-from dfbench.process.messages import OUTCOME_FILE, embeddings_file
+from dfbench.process.folder import OUTCOME_FILE, embeddings_file
 from dfbench.records.per_query import per_query_file
 from dfbench.system.files import atomic_path
 

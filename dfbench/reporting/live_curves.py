@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from dfbench.errors import InvalidInput, unknown_beginning
-from dfbench.process.messages import TRAINING_FOLDER
+from dfbench.process.folder import TRAINING_FOLDER
 from dfbench.records.state import STATE_FILE, held, several_runs
 from dfbench.system.files import entries
 

@@ -16,8 +16,9 @@ from safetensors.numpy import load_file
 from dfbench.errors import DfbenchError, InvalidInput
 from dfbench.modality import MODALITIES, Modality
 from dfbench.planning.settings import changed_settings
+from dfbench.process.folder import OUTCOME_FILE, embeddings_file
 from dfbench.process.handover import LABELS_FILE
-from dfbench.process.messages import OUTCOME_FILE, Outcome, embeddings_file
+from dfbench.process.messages import Outcome
 from dfbench.records.per_query import per_query_file
 from dfbench.records.record import Arithmetic, Record
 from dfbench.records.store import run_folder

@@ -2,33 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-
-from pydantic import ConfigDict, RootModel, model_validator
+from typing import TYPE_CHECKING, Any
 
 from dfbench.request.values import SettingPairs
 from dfbench.system.files import absolute
+
+if TYPE_CHECKING:
+    from pydantic import GetCoreSchemaHandler
+    from pydantic_core import CoreSchema
 
 WEIGHTS = "teachers.weights"
 """The setting that names a file."""
 
 
-class Settings(RootModel[dict[str, str]]):
-    """Settings as given by `--set`, divided among those they belong to."""
+class Settings(Mapping[str, str]):
+    """Settings as given by `--set`, divided among those they belong to.
 
-    model_config = ConfigDict(frozen=True, defer_build=True)
+    Values may be given as numbers or truth values. Raises `InvalidConfig` for another kind of value
+    and `ValueError` if they are not settings by key.
+    """
 
-    @model_validator(mode="before")
+    def __init__(self, given: object) -> None:
+        self._texts: Mapping[str, str] = SettingPairs().take(given)
+
+    def __getitem__(self, key: str) -> str:
+        return self._texts[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._texts)
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+    def __repr__(self) -> str:
+        return f"Settings({dict(self)!r})"
+
     @classmethod
-    def _texts(cls, given: object) -> object:
-        return SettingPairs().take(given)
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Have pydantic take settings by key; they are stored as a JSON object."""
+        from pydantic_core import core_schema
+
+        del source, handler
+        return core_schema.no_info_plain_validator_function(
+            lambda given: given if isinstance(given, cls) else cls(given),
+            serialization=core_schema.plain_serializer_function_ser_schema(dict),
+        )
 
     @cached_property
     def method(self) -> dict[str, str]:
         """Those of the method: without a prefix."""
         owners = ("budget.", "teachers.")
-        return {key: value for key, value in self.root.items() if not key.startswith(owners)}
+        return {key: value for key, value in self.items() if not key.startswith(owners)}
 
     @cached_property
     def budget(self) -> dict[str, str]:
@@ -43,16 +70,16 @@ class Settings(RootModel[dict[str, str]]):
     @property
     def shared(self) -> Settings:
         """Those of the budget and the teachers alone."""
-        return Settings({k: v for k, v in self.root.items() if k not in self.method})
+        return Settings({k: v for k, v in self.items() if k not in self.method})
 
     @property
     def weights(self) -> Path | None:
         """The file of the teachers' weights."""
-        return Path(self.root[WEIGHTS]) if self.root.get(WEIGHTS) else None
+        return Path(self[WEIGHTS]) if self.get(WEIGHTS) else None
 
     def with_weights(self, file: Path) -> Settings:
         """These with another file of the teachers' weights."""
-        return Settings({**self.root, WEIGHTS: str(file)})
+        return Settings({**self, WEIGHTS: str(file)})
 
     def from_folder(self, base: Path | None = None) -> Settings:
         """These with the absolute path of the file, which begins in `base` or here."""
@@ -60,5 +87,5 @@ class Settings(RootModel[dict[str, str]]):
         return self if file is None else self.with_weights(absolute((base or Path()) / file))
 
     def _of(self, owner: str) -> dict[str, str]:
-        mine = {key: value for key, value in self.root.items() if key.startswith(owner)}
+        mine = {key: value for key, value in self.items() if key.startswith(owner)}
         return {key.removeprefix(owner): value for key, value in mine.items()}

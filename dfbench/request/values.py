@@ -13,8 +13,6 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
-from pydantic import RootModel
-
 from dfbench.class_names import listed_names
 from dfbench.errors import LONGEST, InvalidConfig
 from dfbench.system.files import absolute
@@ -255,8 +253,6 @@ class SettingPairs(OptionValues):
 
     def find(self, given: object) -> object:
         """The settings, with their values as texts. Raises `InvalidConfig` for another value."""
-        if isinstance(given, RootModel):  # read already
-            return given
         if not isinstance(given, Mapping) or not all(isinstance(key, str) for key in given):
             return None
         return {key: _setting(key, value) for key, value in given.items()}

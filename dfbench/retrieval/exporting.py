@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from dfbench.errors import InvalidInput
 from dfbench.modality import MODALITIES
 from dfbench.networks.chain import state_of
-from dfbench.process.messages import ENCODERS_FILE
+from dfbench.process.folder import ENCODERS_FILE
 from dfbench.retrieval.card import CARD_FILE, Card, card_of
 from dfbench.retrieval.loading import FoundRun, load, read_card
 from dfbench.retrieval.model import RetrievalModel

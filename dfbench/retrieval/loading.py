@@ -22,7 +22,7 @@ from dfbench.networks import placed
 from dfbench.networks.chain import beside, networks_of, rebuilt
 from dfbench.networks.parts import Chain
 from dfbench.plugins.networks import register_networks
-from dfbench.process.messages import ENCODERS_FILE, embeddings_file
+from dfbench.process.folder import ENCODERS_FILE, embeddings_file
 from dfbench.records.encoders_file import (
     REPRESENTATIONS_FILE,
     WRITTEN_FILE,

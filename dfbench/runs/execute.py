@@ -13,9 +13,9 @@ from dfbench.errors import PluginFault
 from dfbench.learning.checkpoint import drop_checkpoints
 from dfbench.need import Need
 from dfbench.planning.plan import Plan
+from dfbench.process.folder import TRAINING_FOLDER
 from dfbench.process.handover import LABELS_FILE, TestImages, handed_over, shared_arrays
 from dfbench.process.launch import call_fit
-from dfbench.process.messages import TRAINING_FOLDER
 from dfbench.process.supervision import Supervision
 from dfbench.records.record import Record
 from dfbench.records.showcase import SHOWCASE_FOLDER, lacks_showcase

@@ -16,8 +16,9 @@ from dfbench.errors import DfbenchError
 from dfbench.evaluation.top import retrieve
 from dfbench.modality import Modality
 from dfbench.planning.plan import Plan
+from dfbench.process.folder import OUTCOME_FILE
 from dfbench.process.handover import LABELS_FILE, TestImages
-from dfbench.process.messages import OUTCOME_FILE, Outcome
+from dfbench.process.messages import Outcome
 from dfbench.records.per_query import per_query_file
 from dfbench.records.record import Record
 from dfbench.records.showcase import COUNTED, PHOTOS, chosen_queries, save_showcase

@@ -17,8 +17,8 @@ from dfbench.evaluation import Evaluation, evaluate
 from dfbench.evaluation.metrics import random_average_precision
 from dfbench.modality import MODALITIES, Modality
 from dfbench.planning.plan import Plan
+from dfbench.process.folder import embeddings_file
 from dfbench.process.handover import TestImages
-from dfbench.process.messages import embeddings_file
 from dfbench.records.per_query import per_query_file, write_per_query
 from dfbench.scenarios.classes import ScenarioClasses
 from dfbench.system.files import atomic_path

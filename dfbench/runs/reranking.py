@@ -11,8 +11,9 @@ from dfbench.errors import DfbenchError, InvalidInput
 from dfbench.evaluation.given_scores import GivenScores
 from dfbench.planning.plan import Plan
 from dfbench.plugins.info import RerankerInfo
+from dfbench.process.folder import OUTCOME_FILE, embeddings_file
 from dfbench.process.handover import TestImages
-from dfbench.process.messages import OUTCOME_FILE, Outcome, embeddings_file
+from dfbench.process.messages import Outcome
 from dfbench.process.reranking import Reranked, rerank
 from dfbench.process.supervision import Supervision
 from dfbench.records.per_query import per_query_file, write_per_query

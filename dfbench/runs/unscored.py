@@ -8,9 +8,9 @@ from pathlib import Path
 from dfbench.errors import PluginFault
 from dfbench.learning.checkpoint import drop_checkpoints
 from dfbench.planning.plan import Plan
+from dfbench.process.folder import ENCODERS_FILE, TRAINING_FOLDER
 from dfbench.process.handover import shared_arrays
 from dfbench.process.launch import call_fit
-from dfbench.process.messages import ENCODERS_FILE, TRAINING_FOLDER
 from dfbench.process.supervision import Supervision
 from dfbench.records.state import RunLock, kept_state, read_state
 from dfbench.runs.ingredients import ensure_networks, ingredients_of, job_of, supplied_arrays

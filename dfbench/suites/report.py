@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from dfbench.process.messages import LOG_FILE
+from dfbench.process.folder import LOG_FILE
 from dfbench.reporting.cells import duration
 from dfbench.reporting.tables.layout import Layout
 from dfbench.suites.executors.task import Executor, Task, TaskResult

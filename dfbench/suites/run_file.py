@@ -72,7 +72,7 @@ def read_run_file(path: Path) -> RunFile:
     prefixed = {f"{owner}.{k}": v for owner, table in owned.items() for k, v in table.items()}
     return RunFile(
         options=_from_folder(path.parent, _options(keys)),
-        settings=Settings({**keys.config, **prefixed}).from_folder(path.parent).root,
+        settings=dict(Settings({**keys.config, **prefixed}).from_folder(path.parent)),
         plugins=tuple(plugin_file(path, name) for name in keys.plugins),
     )
 

@@ -11,12 +11,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TypeVar
-
-from pydantic import BaseModel, ValidationError
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from dfbench.errors import InvalidInput
 from dfbench.system.file_errors import concerns, told_faults, write_fault
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 _SUFFIX = ".tmp"
 _PROBE = b"\0" * 4096
@@ -219,7 +220,7 @@ def decoded_text(content: bytes) -> str:
     return text
 
 
-Model = TypeVar("Model", bound=BaseModel)
+Model = TypeVar("Model", bound="BaseModel")
 
 
 def read_model(model: type[Model], file: Path, fault: str, remedy: str) -> Model:
@@ -227,6 +228,8 @@ def read_model(model: type[Model], file: Path, fault: str, remedy: str) -> Model
 
     `fault` describes such a file in the message, `remedy` says what to do about it.
     """
+    from pydantic import ValidationError
+
     try:
         return model.model_validate_json(read_file(file))
     except OSError as error:

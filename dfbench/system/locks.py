@@ -17,13 +17,14 @@ from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
 from types import TracebackType
-from typing import Self
-
-import filelock
+from typing import TYPE_CHECKING, Self
 
 from dfbench.system.console import note
 from dfbench.system.file_errors import NO_LOCKS
 from dfbench.system.files import writing
+
+if TYPE_CHECKING:
+    import filelock
 
 _RETRY_SECONDS = 0.1
 _told_devices: set[int] = set()
@@ -77,6 +78,8 @@ class FileLock:
         self._lock = self._descriptor = None
 
     def _taken(self) -> bool:
+        import filelock  # not needed by the many commands that only look at locks
+
         lock = filelock.FileLock(self._path, blocking=False, on_acquired=self._own)
         with writing(self._path.parent):
             try:

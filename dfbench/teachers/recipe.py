@@ -36,7 +36,6 @@ class TeacherRecipe(BaseModel):
         frozen=True,
         extra="forbid",
         allow_inf_nan=False,
-        use_attribute_docstrings=True,
         defer_build=True,
     )
 

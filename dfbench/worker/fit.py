@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
 
@@ -30,18 +31,9 @@ from dfbench.networks.portions import Portions, in_portions
 from dfbench.numerics import pin_numerics
 from dfbench.planning.methods import rebuilt
 from dfbench.plugins.host import PluginHost
+from dfbench.process.folder import ENCODERS_FILE, JOB_FILE, TRAINING_FOLDER, embeddings_file
 from dfbench.process.handover import awaited_images, shared_images
-from dfbench.process.messages import (
-    ENCODERS_FILE,
-    JOB_FILE,
-    TRAINING_FOLDER,
-    Fault,
-    FitEnded,
-    FitFacts,
-    Job,
-    Outcome,
-    embeddings_file,
-)
+from dfbench.process.messages import Fault, FitEnded, FitFacts, Job, Outcome
 from dfbench.records.encoders_file import write_down
 from dfbench.system.files import atomic_path
 from dfbench.system.machine import peak_memory_mib
@@ -55,7 +47,7 @@ def fit(folder: Path) -> Outcome:
     """Fit the method of a job and embed its images. Raises `FitEnded` and `DfbenchError`."""
     job = Job.model_validate_json((folder / JOB_FILE).read_text())
     # Only the method's plugin and those that the user named; those merely found are left out.
-    sources = job.plugins.model_copy(update={"only": (job.method.plugin,)})
+    sources = replace(job.plugins, only=(job.method.plugin,))
     host = PluginHost.of(sources, here={job.method.plugin, *sources.named})
     method = rebuilt(host, job.method)
     for offer in job.networks:

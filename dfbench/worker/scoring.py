@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,8 @@ from dfbench.numerics import pin_numerics
 from dfbench.plugins.code import describe_fault, plugin_code, plugin_faults
 from dfbench.plugins.host import PluginHost
 from dfbench.plugins.info import RerankerInfo
-from dfbench.process.messages import JOB_FILE, Outcome, RerankFacts, RerankJob
+from dfbench.process.folder import JOB_FILE
+from dfbench.process.messages import Outcome, RerankFacts, RerankJob
 from dfbench.process.metrics import VALUES_FILE, ScoringJob, read_ranked, value_error
 from dfbench.process.reranking import GALLERY_FILE, QUERIES_FILE, blocks, hand_over
 from dfbench.system.machine import peak_memory_mib
@@ -56,7 +58,7 @@ def rerank(folder: Path) -> Outcome:
     job = RerankJob.model_validate_json((folder / JOB_FILE).read_text())
     info = job.reranker
     # Only the re-ranker's plugin and those that the user named; those merely found are left out.
-    sources = job.plugins.model_copy(update={"only": (info.plugin,)})
+    sources = replace(job.plugins, only=(info.plugin,))
     host = PluginHost.of(sources, here={info.plugin, *sources.named})
     reranker = rebuilt_reranker(host, info)
     pin_numerics(job.threads, seed=0)

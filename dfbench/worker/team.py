@@ -18,15 +18,8 @@ from pydantic import ValidationError
 
 from dfbench.errors import DfbenchError, InvalidInput, PluginFault
 from dfbench.learning.group import ProcessGroup, joined_group
-from dfbench.process.messages import (
-    JOB_FILE,
-    OUTCOME_FILE,
-    Fault,
-    FitEnded,
-    Job,
-    Outcome,
-    leave_outcome,
-)
+from dfbench.process.folder import JOB_FILE, OUTCOME_FILE
+from dfbench.process.messages import Fault, FitEnded, Job, Outcome, leave_outcome
 from dfbench.system.files import atomic_path, own_umask
 
 _FOLDER = "replicas"

@@ -20,9 +20,8 @@ from dfbench.plugins.code import describe_fault, plugin_faults
 from dfbench.plugins.host import PluginHost
 from dfbench.plugins.info import MethodInfo
 from dfbench.plugins.networks import plugin_networks
+from dfbench.process.folder import JOB_FILE, TRACEBACK_FILE
 from dfbench.process.messages import (
-    JOB_FILE,
-    TRACEBACK_FILE,
     UNTOLD,
     DatasetAnswer,
     DatasetOffer,

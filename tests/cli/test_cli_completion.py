@@ -14,8 +14,8 @@ from click.testing import CliRunner
 
 from dfbench.cli import completion as module
 from dfbench.cli.app import app
-from dfbench.cli.completers import FILE, CompletionNames, stored_names
 from dfbench.cli.completion import completion
+from dfbench.cli.completion_names import FILE, CompletionNames, stored_names
 
 PLUGIN = """
 from dfbench import Method, MethodSpec, hookimpl

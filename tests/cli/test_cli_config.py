@@ -87,8 +87,8 @@ def test_command_line_has_precedence_key_by_key(ask: Ask) -> None:
     )
     assert (request.method, request.seed, request.data.name) == ("mib", 0, "shapes")
     assert request.data.image_size == 64
-    assert request.settings.root["budget.steps"] == "5"
-    assert request.settings.root["rounds"] == "3"
+    assert request.settings["budget.steps"] == "5"
+    assert request.settings["rounds"] == "3"
     assert supervision.limits.timeout == 90
 
 

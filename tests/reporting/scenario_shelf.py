@@ -9,8 +9,9 @@ from safetensors.numpy import save_file
 from shelf import Shelf
 from synthetic import synthetic_record
 
+from dfbench.process.folder import OUTCOME_FILE
 from dfbench.process.handover import LABELS_FILE
-from dfbench.process.messages import OUTCOME_FILE, FitFacts, Outcome
+from dfbench.process.messages import FitFacts, Outcome
 from dfbench.records.record import Division, QueryGroup, Record, RecordedScore
 from dfbench.records.store import ResultStore
 

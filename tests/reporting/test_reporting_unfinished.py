@@ -8,7 +8,7 @@ import pytest
 from shelf import Shelf
 from site_shelf import words
 
-from dfbench.process.messages import TRACEBACK_FILE
+from dfbench.process.folder import TRACEBACK_FILE
 from dfbench.records.state import RunState, Subject, write_state
 from dfbench.records.store import run_folder
 from dfbench.reporting.tables.unfinished import counted, unfinished_runs

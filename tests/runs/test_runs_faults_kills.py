@@ -82,7 +82,7 @@ def _check_little_was_lost(faulty: Any, kills: int) -> None:
 
 def _command(faulty: Any) -> list[str]:
     request = faulty.plan.session.request
-    settings = [part for k, v in request.settings.root.items() for part in ("--set", f"{k}={v}")]
+    settings = [part for k, v in request.settings.items() for part in ("--set", f"{k}={v}")]
     return [
         *(sys.executable, "-c", "from dfbench.cli import main; main()"),
         *("run", "--method", "faulty", "--plugin", str(faulty.file), "--alone"),

@@ -13,8 +13,8 @@ from zoo_bench import ZooBench
 from dfbench.datasets.dataset import ImageSet
 from dfbench.errors import PluginFault
 from dfbench.need import Need
+from dfbench.process.folder import embeddings_file
 from dfbench.process.handover import TestImages
-from dfbench.process.messages import embeddings_file
 from dfbench.records.record import Record
 from dfbench.reporting.roles import REFERENCE, UNTRAINED, section_of
 from dfbench.runs.ranking import keep_by_knowledge

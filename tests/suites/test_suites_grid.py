@@ -60,8 +60,8 @@ def test_grid_is_dataset_by_dataset_with_all_methods_of_a_seed_together(cells: l
 
 def test_settings_of_a_dataset_stand_in_place_of_the_suites(cells: list[Cell]) -> None:
     shared = {"budget.batch_size": "9", "teachers.learning_rate": "0.05"}
-    assert cells[0].request.settings.root == {"budget.steps": "5", **shared}
-    assert cells[6].request.settings.root == {"budget.steps": "7", **shared}
+    assert cells[0].request.settings == {"budget.steps": "5", **shared}
+    assert cells[6].request.settings == {"budget.steps": "7", **shared}
     assert cells[2].request.settings.method["x"] == "true"
 
 

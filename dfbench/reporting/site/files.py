@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dfbench.errors import DfbenchError
+from dfbench.process.folder import TRAINING_FOLDER
 from dfbench.process.handover import LABELS_FILE
-from dfbench.process.messages import TRAINING_FOLDER
 from dfbench.records.record import Record
 from dfbench.records.showcase import (
     SHEET_FILE,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -9,13 +10,14 @@ from dataclasses import asdict
 from hashlib import blake2b
 from importlib.metadata import version
 from importlib.util import find_spec
+from inspect import getfile
+from itertools import pairwise
 from operator import itemgetter
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
-from pydantic.fields import FieldInfo
 
 from dfbench.budget import Budget
 from dfbench.hookspecs import MetricSpec, NetworkSpec, RerankerSpec
@@ -91,9 +93,13 @@ def setting_rows(
     model: type[BaseModel], values: Mapping[str, Any], prefix: str = ""
 ) -> tuple[SettingRow, ...]:
     """The settings of a model with these values."""
+    fields = model.model_fields
+    meanings = {name: field.description for name, field in fields.items()}
+    if not all(meanings.values()):
+        meanings |= _docstrings(model)
     return tuple(
-        (f"{prefix}{name}", str(values[name]), _type(field.annotation), _meaning(field))
-        for name, field in model.model_fields.items()
+        (f"{prefix}{name}", str(values[name]), _type(field.annotation), _line(meanings[name]))
+        for name, field in fields.items()
     )
 
 
@@ -165,8 +171,26 @@ def _type(annotation: object) -> str:
     return str(annotation).replace("typing.", "")
 
 
-def _meaning(field: FieldInfo) -> str:
-    return " ".join((field.description or "").split())
+def _line(text: str | None) -> str:
+    return " ".join((text or "").split())
+
+
+def _docstrings(model: type[BaseModel]) -> dict[str, str]:
+    """By field, the docstring below it.
+
+    Models that every command imports do not have pydantic read their source for this.
+    """
+    module = ast.parse(Path(getfile(model)).read_text(encoding="utf-8"))
+    body = next(
+        node.body
+        for node in module.body
+        if isinstance(node, ast.ClassDef) and node.name == model.__name__
+    )
+    found = {}
+    for field, text in pairwise(body):
+        if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr):
+            found[ast.unparse(field.target)] = str(ast.literal_eval(text.value))
+    return found
 
 
 _SETTING: tuple[Column[SettingRow], ...] = tuple(

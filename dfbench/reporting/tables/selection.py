@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dfbench.errors import InvalidInput, unknown_name
 from dfbench.records.record import Record
 from dfbench.records.store import ResultStore
-from dfbench.reporting.comparisons.questions import ComparableLines, conditions
 from dfbench.reporting.lines import Line, lines, tables
 from dfbench.reporting.tables.unfinished import UnfinishedRun, counted, unfinished_runs
 from dfbench.system.console import note
+
+if TYPE_CHECKING:
+    from dfbench.reporting.comparisons.questions import ComparableLines
 
 
 def chosen_records(
@@ -44,6 +47,8 @@ def of_methods(records: list[Record], methods: tuple[str, ...]) -> list[Record]:
 
     Raises `UnknownName`.
     """
+    if not methods:
+        return records
     selected = {record.eval_id: {record.method.name, record.method.label} for record in records}
     for line in (line for table in tables(records) for line in lines(table)):
         for record in line.records:
@@ -53,7 +58,7 @@ def of_methods(records: list[Record], methods: tuple[str, ...]) -> list[Record]:
         if method not in known:
             raise unknown_name("method", method, known, "dfbench table")
     wanted = set(methods)
-    return [r for r in records if not wanted or wanted & selected[r.eval_id]]
+    return [r for r in records if wanted & selected[r.eval_id]]
 
 
 def say_unfinished(unfinished: Sequence[UnfinishedRun]) -> None:
@@ -75,6 +80,8 @@ def one_condition(records: Sequence[Record]) -> ComparableLines:
 
     Raises `InvalidInput` for records of several.
     """
+    from dfbench.reporting.comparisons.questions import conditions
+
     found = tables(records)
     if len(found) > 1:
         places = sorted({f"{t[0].data.name}, {t[0].scenario_title}" for t in found})

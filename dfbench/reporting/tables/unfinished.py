@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dfbench.process.messages import TRACEBACK_FILE
+from dfbench.process.folder import TRACEBACK_FILE
 from dfbench.records.record import Record
 from dfbench.records.state import STATE_FILE, RunState, Subject, read_state
 from dfbench.records.store import file_name, fit_key

@@ -12,7 +12,7 @@ from dataclasses import replace
 from queue import SimpleQueue
 
 from dfbench.planning.plan import Plan
-from dfbench.process.messages import LOG_FILE
+from dfbench.process.folder import LOG_FILE
 from dfbench.process.supervision import Supervision
 from dfbench.records.state import RunState, failure
 from dfbench.records.store import ResultStore

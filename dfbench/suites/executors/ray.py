@@ -11,7 +11,7 @@ from typing import Any
 from dfbench.errors import DfbenchError
 from dfbench.need import lineage
 from dfbench.planning.plan import Plan
-from dfbench.process.messages import LOG_FILE
+from dfbench.process.folder import LOG_FILE
 from dfbench.process.supervision import Supervision
 from dfbench.records.state import (
     LOCK_FILE,
