@@ -6,7 +6,7 @@ import gc
 import os
 import sys
 import threading
-from collections.abc import Iterator, MutableMapping, Set
+from collections.abc import Iterator, Mapping, MutableMapping, Set
 from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -136,20 +136,25 @@ class _App(click.RichGroup):
         self.commands = _Commands()
 
     def get_help(self, ctx: click.Context) -> str:
-        with self._told(ctx, "short_help") as context:
+        told = {
+            name: click.RichCommand(name=name, short_help=text)
+            for name, (_, text) in _COMMANDS.items()
+        }
+        with self._with(told, ctx) as context:
             return context.command.get_help(context)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        with self._told(ctx, "help") as context:
+        told = {
+            name: click.RichCommand(name=name, help=text) for name, (_, text) in _COMMANDS.items()
+        }
+        with self._with(told, ctx) as context:
             return context.command.shell_complete(context, incomplete)
 
-    def _told(self, ctx: click.Context, text: str) -> click.RichContext:
-        """A context of this group with commands of which only the named text is known."""
-        told: dict[str, click.Command] = {
-            name: click.RichCommand(name=name, **{text: sentence})
-            for name, (_, sentence) in _COMMANDS.items()
-        }
-        group = click.RichGroup(name=self.name, commands=told, help=self.help, params=self.params)
+    def _with(self, told: Mapping[str, click.RichCommand], ctx: click.Context) -> click.RichContext:
+        """The context of a group like this one with these commands."""
+        group = click.RichGroup(
+            name=self.name, commands={**told}, help=self.help, params=self.params
+        )
         return click.RichContext(
             group, info_name=ctx.info_name, parent=ctx.parent, **self.context_settings
         )

@@ -171,7 +171,7 @@ def _layout(label: str, one: Reranked) -> Layout:
         plain,
         title=f"re-ranked by {label} ({TRANSDUCTIVE})",
         notes=(one.reranker.definition, *plain.notes),
-        fields=tuple({**fields, **named} for fields in plain.fields),
+        fields=lambda: [{**fields, **named} for fields in plain.fields()],
     )
 
 

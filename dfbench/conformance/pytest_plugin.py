@@ -77,7 +77,7 @@ class MethodUnderTest:
         if not isinstance(target, type) and Path(target).suffix == ".py":
             target = absolute(Path(target))
         self._target = target
-        self._settings = Settings.model_validate(settings or {}).from_folder()
+        self._settings = Settings(settings or {}).from_folder()
         self._expected = expected_failures or {}
         self._plugins = [absolute(Path(file)) for file in plugins]
         self._stack = stack

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from dfbench.request.values import SettingPairs
 from dfbench.system.files import absolute
@@ -26,7 +26,7 @@ class Settings(Mapping[str, str]):
     """
 
     def __init__(self, given: object) -> None:
-        self._texts: Mapping[str, str] = SettingPairs().take(given)
+        self._texts = cast("Mapping[str, str]", SettingPairs().take(given))
 
     def __getitem__(self, key: str) -> str:
         return self._texts[key]

@@ -132,7 +132,7 @@ def test_value_that_there_is_not_is_a_dash_and_no_key() -> None:
         {"name": "n", "scores": {"a": [0.5, 0.7]}, "note": "!", "gap": -0.25},
     ]
     assert layout.sections == (("one", 2), ("beneath", 1))
-    assert [list(row) for row in layout.fields] == [["name"], ["name", "a", "a std"]]
+    assert [list(row) for row in layout.fields()] == [["name"], ["name", "a", "a std"]]
 
 
 def test_ranks_are_those_of_the_ranked_column_as_printed() -> None:

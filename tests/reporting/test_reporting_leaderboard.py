@@ -238,7 +238,7 @@ def test_reranked_scores_have_marked_columns_and_leave_the_plain_ones_as_they_ar
     assert row["reranked"]["diffusion:k=20"]["metrics"]["map@all"] == [0.75]
     assert row["reranked"]["diffusion:k=20"]["representations"]["posterior"]["acc@1"] == [0.75]
     assert "reranked" not in other
-    fields = next(fields for fields in layout.fields if "diffusion:k=20 * map@all" in fields)
+    fields = next(fields for fields in layout.fields() if "diffusion:k=20 * map@all" in fields)
     assert fields["diffusion:k=20 * map@all"].value == 0.75
     assert fields["diffusion:k=20 * posterior map@all"].value == 0.75
 

@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from statistics import fmean
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
@@ -143,12 +144,10 @@ class Table(Generic[Row]):
         return [row for rows in self.sections.values() for row in rows]
 
     @property
-    def fields(self) -> tuple[Fields, ...]:
+    def fields(self) -> Iterator[Fields]:
         """Each row as CSV and data frames take it."""
-        return tuple(
-            {name: typed for column in self.columns for name, typed in column.fields(row)}
-            for row in self.rows
-        )
+        for row in self.rows:
+            yield {name: typed for column in self.columns for name, typed in column.fields(row)}
 
     @property
     def json(self) -> list[dict[str, Any]]:
@@ -169,11 +168,12 @@ class Table(Generic[Row]):
         key: str = "rows",
         text_columns: int = 1,
         spans: tuple[tuple[str, int], ...] = (),
-        fields: Sequence[Fields] | None = None,
+        fields: Callable[[], Iterable[Fields]] | None = None,
     ) -> Layout:
         """The table as texts, with `content` and, under `key`, its rows as JSON.
 
-        `fields` replace its own; `text_columns` are left-aligned.
+        `fields` replace its own; `text_columns` are left-aligned. JSON and fields are made when
+        they are asked for: most tables are only printed.
         """
         counts = [
             (name, len(rows)) for name, rows in (*self.sections.items(), *self.beneath.items())
@@ -186,12 +186,12 @@ class Table(Generic[Row]):
                 *(row for rows in self.beneath.values() for row in rows),
             ),
             notes=tuple(notes),
-            content={**content, key: self.json},
+            content=_WithRows(content, key, self),
             text_columns=text_columns,
             sections=tuple((name, count) for name, count in counts if count),
             ranks=self._ranks(),
             spans=spans,
-            fields=self.fields if fields is None else tuple(fields),
+            fields=fields or (lambda: self.fields),
         )
 
     def _ranks(self) -> dict[tuple[int, int], Rank]:
@@ -205,6 +205,28 @@ class Table(Generic[Row]):
                     ranks |= {(start + row, place): rank for row, rank in found.items()}
             start += len(rows)
         return ranks
+
+
+class _WithRows(Mapping[str, Any]):
+    """The content of a layout: some facts, and the rows of a table under a key."""
+
+    def __init__(self, facts: Mapping[str, Any], key: str, table: Table[Any]) -> None:
+        self._facts = {**facts, key: None}
+        self._key = key
+        self._table = table
+
+    @cached_property
+    def _rows(self) -> list[dict[str, Any]]:
+        return self._table.json
+
+    def __getitem__(self, name: str) -> Any:
+        return self._rows if name == self._key else self._facts[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._facts)
+
+    def __len__(self) -> int:
+        return len(self._facts)
 
 
 def _best_two(rows: Sequence[Sequence[float]]) -> dict[int, Rank]:
@@ -239,7 +261,7 @@ def data_frame(layouts: Sequence[Layout]) -> DataFrame:
 
 
 def _rows(layouts: Iterable[Layout]) -> list[Fields]:
-    return [row for layout in layouts for row in layout.fields]
+    return [row for layout in layouts for row in layout.fields()]
 
 
 def _dtypes(rows: Iterable[Fields]) -> dict[str, str]:

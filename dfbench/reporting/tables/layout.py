@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
@@ -31,7 +31,7 @@ class Layout:
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...]
-    content: dict[str, Any]
+    content: Mapping[str, Any]
     """The table's content for `--format json`."""
     text_columns: int = 1
     """Number of text columns, from the left; the others are numbers, right-aligned."""
@@ -41,8 +41,8 @@ class Layout:
     """By row and column, the best and second best of a section."""
     spans: tuple[tuple[str, int], ...] = ()
     """Groups of neighbouring columns: heading, possibly empty, and number of columns."""
-    fields: tuple[Fields, ...] = ()
-    """Rows for CSV and data frames; none where the table has no such form."""
+    fields: Callable[[], Iterable[Fields]] = tuple
+    """Makes the rows for CSV and data frames; none where the table has no such form."""
 
     @property
     def json(self) -> dict[str, Any]:

@@ -75,7 +75,7 @@ def _table(sweep: Sweep, metric: str, group: str) -> Layout | None:
             "metric": metric,
             "overlaps": {f"{o:g}": _conditions(sweep, o, group) for o in sweep.overlaps},
         },
-        fields=_points(sweep, metric, group).fields,
+        fields=lambda: _points(sweep, metric, group).fields,
     )
 
 

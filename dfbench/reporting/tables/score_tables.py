@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from itertools import groupby
@@ -75,7 +75,7 @@ def model_tables(result: ModelEvaluations) -> list[Layout]:
         lines,
         title=size_line(first),
         notes=[*skipped_lines(first), *ties, *definition_lines(first, metric_title)],
-        fields=_score_fields(result.models),
+        fields=partial(_score_fields, result.models),
     )
     return [scores, *([_difference_table(result.differences)] if result.differences else [])]
 
@@ -85,13 +85,15 @@ def class_tables(models: Mapping[str, Evaluation], *, named: bool) -> list[Layou
     (first, *_) = models.values()
     if not named:
         columns = [(metric, metric_title(metric)) for metric in first.scores]
-        return [_class_table("Classes", columns, first.per_class, _class_fields(None, first))]
+        unnamed: Mapping[str | None, Evaluation] = {None: first}
+        fields = partial(_class_fields, unnamed, None)
+        return [_class_table("Classes", columns, first.per_class, fields)]
     return [
         _class_table(
             f"Classes, {metric_title(metric)}",
             [(model, model) for model in models],
             {model: one.per_class[metric] for model, one in models.items()},
-            [row for model, one in models.items() for row in _class_fields(model, one, metric)],
+            partial(_class_fields, models, metric),
         )
         for metric in first.scores
     ]
@@ -104,7 +106,7 @@ def _table(
     *,
     title: str,
     notes: Iterable[str],
-    fields: Iterable[Fields],
+    fields: Callable[[], Iterable[Fields]],
 ) -> Layout:
     """Values of `lines` by columns, given by name and heading; the best of each is marked."""
     named: tuple[Column[_Line], ...] = (
@@ -112,7 +114,7 @@ def _table(
         *(Column(partial(_value, key), _SHORT, heading, ranked=True) for key, heading in columns),
     )
     made: Table[_Line] = Table(named, named, {"": list(lines)})
-    return made.layout(title, list(notes), {}, fields=list(fields))
+    return made.layout(title, list(notes), {}, fields=fields)
 
 
 def _value(key: str, line: _Line) -> tuple[float]:
@@ -123,7 +125,7 @@ def _class_table(
     title: str,
     columns: Iterable[tuple[str, str]],
     means: Mapping[str, Mapping[Label, float]],
-    fields: Iterable[Fields],
+    fields: Callable[[], Iterable[Fields]],
 ) -> Layout:
     classes = next(iter(means.values()))
     lines = [_Line(str(one), {key: by[one] for key, by in means.items()}) for one in classes]
@@ -140,16 +142,18 @@ def _score_fields(models: Mapping[str, Evaluation]) -> Iterator[Fields]:
 
 
 def _class_fields(
-    model: str | None, result: Evaluation, only: str | None = None
+    models: Mapping[str | None, Evaluation] | Mapping[str, Evaluation], only: str | None
 ) -> Iterator[Fields]:
-    for metric, means in result.per_class.items():
-        for label, value in means.items() if only in (None, metric) else ():
-            yield {
-                **({"model": Typed(model, "string")} if model is not None else {}),
-                "metric": Typed(metric, "string"),
-                "class": Typed(str(label), "string"),
-                "value": Typed(value, "float64"),
-            }
+    """Classes of each model, which may have no name, in one metric or in all."""
+    for model, result in models.items():
+        for metric, means in result.per_class.items():
+            for label, value in means.items() if only in (None, metric) else ():
+                yield {
+                    **({"model": Typed(model, "string")} if model is not None else {}),
+                    "metric": Typed(metric, "string"),
+                    "class": Typed(str(label), "string"),
+                    "value": Typed(value, "float64"),
+                }
 
 
 def _difference_table(differences: Iterable[ModelDifference]) -> Layout:

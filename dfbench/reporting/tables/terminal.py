@@ -90,8 +90,8 @@ def _print(layout: Layout, console: Console) -> None:
             blank = (_Cell("", 0, 0) for _ in range(last))
             table.add_row(Padding(title, (0, around[0][1], 0, 0)), *blank)
         for place in places:
-            cells = layout.rows[place]
-            table.add_row(*(_Cell(t, *gaps) for t, gaps in zip(cells, around, strict=True)))
+            texts = zip(layout.rows[place], around, strict=True)
+            table.add_row(*(_Cell(text, *spaces) for text, spaces in texts))
         table.add_section()
     print_line(console, Text(layout.title, style="bold"))
     with _at_least(width, console):
