@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-import tomllib
 import unicodedata
 from collections.abc import Iterable
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
 _FIELD = re.compile(r'\s*(?:"((?:[^"]|"")*)"|([^,]*?))\s*(?:,|\Z)')
@@ -106,6 +104,9 @@ def colliding(names: Iterable[str], against: Iterable[str]) -> frozenset[str]:
 
 @cache
 def _table() -> dict[str, Any]:
+    import tomllib  # for comparisons of names, which most commands do not make
+    from importlib.resources import files
+
     text = files("dfbench").joinpath("synonyms.toml").read_text(encoding="utf-8")
     return tomllib.loads(text)
 

@@ -7,10 +7,10 @@ from typing import Any
 from dfbench.budget import Budget
 from dfbench.identity import identify
 from dfbench.plugins.info import MethodInfo, RerankerInfo, parse_label
-from dfbench.records.environment import Environment
 from dfbench.records.record import (
     DataRecord,
     Digests,
+    Environment,
     MetricDefinition,
     Record,
     RecordedScore,

@@ -22,10 +22,10 @@ from pathlib import Path
 from dfbench.budget import Budget
 from dfbench.planning.plan import Plan
 from dfbench.plugins.sources import PluginSources
-from dfbench.records.environment import Environment
 from dfbench.records.record import (
     DataRecord,
     Digests,
+    Environment,
     Record,
     RecordedScore,
     Seconds,

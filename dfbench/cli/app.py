@@ -219,4 +219,6 @@ def _leave(status: int, before: Set[threading.Thread]) -> NoReturn:
         note(f"not waiting for threads that a plugin left running: {', '.join(sorted(left))}")
         release_streams()
         os._exit(status)
+    # Else Python looks for garbage among all objects of all modules, which end with the process.
+    gc.freeze()
     sys.exit(status)

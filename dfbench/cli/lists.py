@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,11 +12,12 @@ import rich_click as click
 from dfbench.cli.completers import complete_method
 from dfbench.cli.options import format_option, plugin_options, plugin_sources
 from dfbench.defaults import chosen_cache
-from dfbench.hookspecs import KINDS
+from dfbench.hookspecs import KINDS, MetricSpec, NetworkSpec, RerankerSpec
 from dfbench.system.console import note
 
 if TYPE_CHECKING:
-    from dfbench.plugins.host import Plugin
+    from dfbench.plugins.host import Offer, Plugin
+    from dfbench.reporting.tables.layout import Layout
 
 
 @click.group("list")
@@ -193,7 +195,6 @@ def describe(
     METHOD can also be a metric, a network or a re-ranker: its definition is shown.
     """
     from dfbench.plugins.host import PluginHost
-    from dfbench.reporting.tables.description import describe_method, describe_spec
     from dfbench.reporting.tables.printing import print_layouts
 
     sources = plugin_sources(plugin_files, plugins_dir)
@@ -201,6 +202,18 @@ def describe(
     host.require(sources.files)
     for kind in ("metrics", "networks", "rerankers"):
         if method in host.offers[kind] and method not in host.methods:
-            print_layouts([describe_spec(kind.removesuffix("s"), host.offers[kind][method])], form)
+            print_layouts([_definition(kind.removesuffix("s"), host.offers[kind][method])], form)
             return
+    from dfbench.reporting.tables.description import describe_method
+
     print_layouts(describe_method(host, method, chosen_cache()), form)
+
+
+def _definition(kind: str, offer: Offer[MetricSpec | NetworkSpec | RerankerSpec]) -> Layout:
+    """The definition of a metric, network or re-ranker as its plugin registers it."""
+    from dfbench.reporting.tables.layout import Layout
+
+    spec, plugin = offer.spec, offer.plugin
+    content = {**asdict(spec), "plugin": plugin.name, "plugin version": plugin.version}
+    rows = tuple((name, str(value)) for name, value in content.items() if value != "")
+    return Layout(f"{kind} {spec.name}", ("field", "value"), rows, (), {kind: content}, 2)

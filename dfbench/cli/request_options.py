@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from dfbench.cli.completers import complete_dataset, complete_method, complete_setting
 from dfbench.cli.parameters import AbsolutePath, key_values
-from dfbench.request import DataChoice, Places
+from dfbench.request import Places
 from dfbench.request.option import Declared, Option, declared
 from dfbench.request.values import Location, OptionValues, SettingPairs, Switch, Texts, Whole, Word
 
@@ -124,5 +124,10 @@ runs_option = request_option(Places, "runs")
 """`--runs`, the folder of large files."""
 cache_option = request_option(Places, "cache")
 """`--cache`, the folder of files that can be recomputed."""
-data_root_option = request_option(DataChoice, "data_root")
-"""`--data-root`, the folder of published datasets."""
+
+
+def data_root_option(command: Command) -> Command:
+    """Add `--data-root`, the folder of published datasets."""
+    from dfbench.request import DataChoice  # few commands need data
+
+    return request_option(DataChoice, "data_root")(command)

@@ -25,8 +25,9 @@ from dfbench.errors import DfbenchError, PluginFault
 from dfbench.evaluation.definitions import Metric
 from dfbench.evaluation.ranking.groups import PositiveRanks, Ranked, TieGroups
 from dfbench.plugins.metrics import MetricOffer
+from dfbench.process.ending import ProcessEnded
 from dfbench.process.launch import call
-from dfbench.process.supervision import ProcessEnded, Supervision
+from dfbench.process.supervision import Supervision
 from dfbench.request import Limits
 
 METRIC_SECONDS = 300.0

@@ -18,9 +18,10 @@ from dfbench.evaluation.given_scores import GivenScores, check_scores, content_o
 from dfbench.evaluation.reranking.space import BLOCK_BYTES
 from dfbench.plugins.info import RerankerInfo
 from dfbench.plugins.sources import PluginSources
+from dfbench.process.ending import MemoryExceeded, ProcessEnded, RunTimeout
 from dfbench.process.launch import call
 from dfbench.process.messages import RerankFacts, RerankJob
-from dfbench.process.supervision import MemoryExceeded, ProcessEnded, RunTimeout, Supervision
+from dfbench.process.supervision import Supervision
 from dfbench.system.files import atomic_path
 
 QUERIES_FILE = "queries.npy"

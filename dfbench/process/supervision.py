@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
-from dfbench.errors import DfbenchError
+from dfbench.process.ending import Ending, MemoryExceeded, RunTimeout
 from dfbench.request import Limits
 from dfbench.system.files import writing
 from dfbench.system.machine import check_platform
@@ -57,35 +57,6 @@ class Supervision:
     def untimed(self) -> Supervision:
         """The same without a limit of time."""
         return replace(self, limits=self.limits.model_copy(update={"timeout": None}))
-
-
-class ProcessEnded(DfbenchError):
-    """A process that did not end with an answer."""
-
-    def __init__(self, reason: str, advice: str, peak_memory_mib: float) -> None:
-        super().__init__(f"{reason}; {advice}")
-        self.reason = reason
-        """The message without the advice, which differs for a run of a suite."""
-        self.peak_memory_mib = peak_memory_mib
-        """Peak memory measured."""
-
-
-class RunTimeout(ProcessEnded):
-    """The process exceeded its time limit and was killed."""
-
-
-class MemoryExceeded(ProcessEnded):
-    """The process exceeded its memory limit and was killed."""
-
-
-@dataclass(frozen=True)
-class Ending:
-    """How a process ended, if not by its limits."""
-
-    status: int
-    """Exit status; negative for the signal that killed it."""
-    peak_memory_mib: float
-    """Peak memory measured."""
 
 
 def supervise(

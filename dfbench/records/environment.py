@@ -1,4 +1,4 @@
-"""The machine and code versions of a run, as stored in its record, without names or paths."""
+"""The machine and code versions of this process, without names or paths."""
 
 from __future__ import annotations
 
@@ -7,32 +7,10 @@ import subprocess
 from importlib.metadata import version
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
-
+from dfbench.records.record import Environment
 from dfbench.version import __version__
 
 _PACKAGES = ("torch", "torchvision", "numpy", "pillow")
-
-
-class Environment(BaseModel):
-    """Hardware, versions and commit of a run."""
-
-    model_config = ConfigDict(frozen=True, defer_build=True)
-
-    dfbench: str
-    python: str
-    packages: dict[str, str]
-    device: str
-    """Model of the GPU or of the processor."""
-    threads: int
-    micro_batch: int | None = None
-    """Micro-batch size, if GPU memory was too small for a full batch."""
-    devices: int = 1
-    """Number of processes that shared the fit."""
-    commit: str | None
-    """Git commit of dfbench's source tree; None for an installed package."""
-    dirty: bool | None
-    """Whether that tree had uncommitted code changes; None if unknown."""
 
 
 def read_environment(device: str, threads: int) -> Environment:

@@ -17,7 +17,6 @@ from pydantic import (
 from dfbench.budget import Budget
 from dfbench.identity import canonical_json
 from dfbench.plugins.info import MethodInfo, RerankerInfo
-from dfbench.records.environment import Environment
 from dfbench.teachers.recipe import TeacherRecipe
 
 SCHEMA_VERSION = 4
@@ -175,6 +174,27 @@ class Digests(_Part):
     """Of the metrics of every run."""
     added: str | None = None
     """Of the metrics that were added."""
+
+
+class Environment(BaseModel):
+    """Hardware, versions and commit of a run."""
+
+    model_config = ConfigDict(frozen=True, defer_build=True)
+
+    dfbench: str
+    python: str
+    packages: dict[str, str]
+    device: str
+    """Model of the GPU or of the processor."""
+    threads: int
+    micro_batch: int | None = None
+    """Micro-batch size, if GPU memory was too small for a full batch."""
+    devices: int = 1
+    """Number of processes that shared the fit."""
+    commit: str | None
+    """Git commit of dfbench's source tree; None for an installed package."""
+    dirty: bool | None
+    """Whether that tree had uncommitted code changes; None if unknown."""
 
 
 class Record(_Part):

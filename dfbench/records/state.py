@@ -15,8 +15,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from dfbench.errors import DfbenchError, InvalidInput
+from dfbench.process.ending import ProcessEnded, RunTimeout
 from dfbench.process.folder import JOB_FILE
-from dfbench.process.supervision import ProcessEnded, RunTimeout
 from dfbench.scenarios import CLOSED
 from dfbench.system.file_errors import FileFault
 from dfbench.system.files import atomic_path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import from_json
 
 from dfbench.budget import Budget
 from dfbench.errors import DfbenchError, InvalidInput
@@ -34,7 +36,7 @@ def _record_text(record: Record) -> str:
 def read_record(stored: bytes) -> Record:
     """The record in stored bytes. Raises `NotARecord`."""
     try:
-        content = json.loads(stored)
+        content = from_json(stored.removeprefix(BOM_UTF8))
     except ValueError as fault:
         raise NotARecord("the file: not JSON") from fault
     if not isinstance(content, dict):

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict
-
-from dfbench.request.option import Option
+from dfbench.request.option import Option, OptionModel
 from dfbench.request.values import Amount, Duration
 
 
-class Limits(BaseModel):
+class Limits(OptionModel):
     """Limits of the processes of a run; none of them affects a score."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     timeout: Annotated[
         float | None,

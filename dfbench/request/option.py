@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from pydantic import BaseModel, GetCoreSchemaHandler, ValidationError
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationError
 from pydantic_core import CoreSchema, core_schema
 
 from dfbench.request.values import OptionValues
@@ -36,6 +36,12 @@ class Option:
 
     def _taken(self, given: object) -> object:
         return None if given is None else self.values.take(given)
+
+
+class OptionModel(BaseModel):
+    """A model whose fields are options."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,12 @@ from typing import Annotated, Any, Literal, TypedDict, TypeVar, get_args
 from pydantic import (
     AfterValidator,
     BaseModel,
-    ConfigDict,
     Field,
     ValidationError,
 )
 
 from dfbench.datasets.split import HoldoutName
-from dfbench.defaults import chosen_cache, data_root_or_configured
+from dfbench.defaults import data_root_or_configured
 from dfbench.errors import (
     LARGEST_IMAGE,
     LARGEST_SEED,
@@ -32,7 +31,8 @@ from dfbench.hookspecs import NO_IMAGES
 from dfbench.modality import MODALITIES, Modality
 from dfbench.plugins.sources import PluginSources
 from dfbench.request.limits import Limits
-from dfbench.request.option import Option, declared, refusals
+from dfbench.request.option import Option, OptionModel, declared, refusals
+from dfbench.request.places import AbsolutePath, Places
 from dfbench.request.settings import Settings
 from dfbench.request.values import (
     Label,
@@ -52,45 +52,11 @@ Precision = Literal["fp32", "bf16"]
 """Precision of backbones and estimators in a fit; everything else is always float32."""
 Device = Literal["auto", "cpu", "cuda"]
 StrPath = str | os.PathLike[str]
-AbsolutePath = Annotated[Path, AfterValidator(absolute)]
-"""A path made absolute, so that it stays valid if the process changes its folder."""
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
-class _Options(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
-
-
-class Places(_Options):
-    """The folders a run reads and writes."""
-
-    results: Annotated[
-        AbsolutePath, Option(Location(), "Folder of records (small JSON files, meant for git).")
-    ] = Field(Path("results"), validate_default=True)
-    runs: Annotated[
-        AbsolutePath, Option(Location(), "Folder of encoders, embeddings and pictures.")
-    ] = Field(Path("runs"), validate_default=True)
-    cache: Annotated[
-        AbsolutePath,
-        Option(
-            Location(),
-            "Folder of decoded images and trained teachers; default: the user's cache folder.",
-            environment="DFBENCH_CACHE",
-        ),
-    ] = Field(default_factory=chosen_cache)
-    log_dir: Annotated[
-        AbsolutePath | None,
-        Option(
-            Location(),
-            "Also write training curves and generated pairs of each run to a folder in DIR for "
-            "TensorBoard while it trains (extra: tensorboard). See also: dfbench watch.",
-            metavar="DIR",
-        ),
-    ] = None
-
-
-class DataOptions(_Options):
+class DataOptions(OptionModel):
     """Which images of a dataset are used, and how."""
 
     classes: Annotated[
@@ -166,7 +132,7 @@ class DataChoice(DataOptions):
         return self.name.partition(":")[0]
 
 
-class ExternalOptions(_Options):
+class ExternalOptions(OptionModel):
     """External teachers; without them the dataset provides both, or they are trained."""
 
     photo_teacher: Annotated[
@@ -186,7 +152,7 @@ class ExternalOptions(_Options):
     ] = False
 
 
-class FitOptions(_Options):
+class FitOptions(OptionModel):
     """How a fit computes; passed unchanged to its process."""
 
     precision: Annotated[
@@ -207,7 +173,7 @@ class FitOptions(_Options):
     ] = False
 
 
-class RerankOptions(_Options):
+class RerankOptions(OptionModel):
     """Second rankings of the same embeddings."""
 
     rerank: Annotated[
@@ -222,7 +188,7 @@ class RerankOptions(_Options):
     ] = ()
 
 
-class MachineOptions(_Options):
+class MachineOptions(OptionModel):
     """The devices and threads that a run uses."""
 
     device: Annotated[Device, Option(Word(get_args(Device)), "Device on which networks run.")] = (

@@ -127,7 +127,7 @@ def entries(folder: Path) -> list[Path]:
     Raises `FileFault` if it cannot be read, since it may not be empty.
     """
     with told_faults(), suppress(FileNotFoundError):
-        return sorted(folder.iterdir())
+        return sorted(folder.iterdir(), key=lambda entry: entry.name)
     return []
 
 

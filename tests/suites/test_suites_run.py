@@ -19,8 +19,8 @@ import pytest
 from bench import Bench
 from suite_bench import WriteSuite, places, reasons, statuses, suite
 
+from dfbench.process.ending import MemoryExceeded, ProcessEnded, RunTimeout
 from dfbench.process.launch import ChildDied
-from dfbench.process.supervision import MemoryExceeded, ProcessEnded, RunTimeout
 from dfbench.records.state import failure
 from dfbench.suites import report as progress
 

@@ -6,7 +6,6 @@ import ast
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict
 from hashlib import blake2b
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -20,8 +19,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from dfbench.budget import Budget
-from dfbench.hookspecs import MetricSpec, NetworkSpec, RerankerSpec
-from dfbench.plugins.host import Offer, PluginHost
+from dfbench.plugins.host import PluginHost
 from dfbench.plugins.info import parse_label
 from dfbench.reporting.tables.columns import WORDS, Column, Table
 from dfbench.reporting.tables.layout import Layout
@@ -214,8 +212,8 @@ def describe_method(host: PluginHost, label: str, cache: Path) -> list[Layout]:
         needs = f"needs beyond two teachers: {', '.join(facts.needs) or 'nothing'}"
     notes = (_pretrained_note(),)
     variants = {"variants": facts.variants}
-    budget = setting_rows(Budget, dict(Budget()), "budget.")
-    recipe = setting_rows(TeacherRecipe, dict(TeacherRecipe()), "teachers.")
+    budget = setting_rows(Budget, _defaults(Budget), "budget.")
+    recipe = setting_rows(TeacherRecipe, _defaults(TeacherRecipe), "teachers.")
     return [
         _settings(title, facts.settings, (needs,)),
         Layout(
@@ -226,12 +224,8 @@ def describe_method(host: PluginHost, label: str, cache: Path) -> list[Layout]:
     ]
 
 
-def describe_spec(kind: str, offer: Offer[MetricSpec | NetworkSpec | RerankerSpec]) -> Layout:
-    """The definition of a metric, network or re-ranker as its plugin registers it."""
-    spec, plugin = offer.spec, offer.plugin
-    content = {**asdict(spec), "plugin": plugin.name, "plugin version": plugin.version}
-    rows = tuple((name, str(value)) for name, value in content.items() if value != "")
-    return Layout(f"{kind} {spec.name}", ("field", "value"), rows, (), {kind: content}, 2)
+def _defaults(model: type[BaseModel]) -> dict[str, Any]:
+    return {name: field.get_default() for name, field in model.model_fields.items()}
 
 
 def _pretrained_note() -> str:
