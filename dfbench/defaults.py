@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -85,6 +84,8 @@ def configuration_file() -> Path:
 def _content(file: Path) -> dict[str, Any]:
     if not file.is_file():
         return {}
+    import tomllib  # there rarely is a file
+
     try:
         content = tomllib.loads(read_text(file))
     except (OSError, ValueError) as fault:

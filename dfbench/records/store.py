@@ -110,12 +110,15 @@ class BadRecord:
 class ResultStore:
     """Records below a folder, `<dataset>/<method>-s<seed>-<eval_id>.json`.
 
-    Each store lists the folder once; records that other processes add later are not seen. Raises
-    `FileFault` for a folder that cannot be read.
+    Each store lists the folder once; records that other processes add later are not seen. With
+    `dataset`, iteration is over the records of this dataset alone: of files outside its folder,
+    those that name another dataset are not verified. Raises `FileFault` for a folder that cannot be
+    read.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, dataset: str | None = None) -> None:
         self.folder = folder
+        self._dataset = dataset
         self._index: dict[str, list[Path]] | None = None
         self._read: list[Record | BadRecord] | None = None
 
@@ -156,8 +159,18 @@ class ResultStore:
 
     def _contents(self) -> list[Record | BadRecord]:
         if self._read is None:
-            self._read = [_read(path) for path in self._files()]
+            self._read = [_read(path) for path in self._files() if self._concerned(path)]
         return self._read
+
+    def _concerned(self, path: Path) -> bool:
+        """Whether a file may be a record of the dataset; one that cannot be read may."""
+        if self._dataset is None or path.parent.name == file_name(self._dataset):
+            return True
+        try:
+            content = from_json(read_file(path))
+            return bool(content["data"]["name"] == self._dataset)
+        except (OSError, ValueError, LookupError, TypeError):
+            return True
 
     def _named(self) -> dict[str, list[Path]]:
         if self._index is None:

@@ -26,25 +26,42 @@ print(json.dumps({"status": status, "modules": sorted(sys.modules)}), file=sys.s
 HEAVY = {
     *("torch", "torchvision", "numpy", "scipy", "matplotlib", "pandas", "PIL"),
     *("jinja2", "requests", "safetensors", "tabulate", "dfbench_baselines.classifiers"),
+    *("psutil", "filelock", "dfbench.planning", "dfbench.process.messages"),
+    *("dfbench.process.supervision", "dfbench.cli.completion_names"),
 }
 """What no light command needs."""
-MODELS = {"psutil", "dfbench.records", "dfbench.planning", "dfbench.process"}
+MODELS = {"dfbench.records", "dfbench.process", "dfbench.need", "dfbench.budget"}
 """What those need that read records or plan runs."""
+OPTIONS = {"pydantic", "dfbench.request"}
+"""What those need that have options of a run."""
 
 
 @pytest.mark.parametrize(
     ("command", "heavy"),
     [
-        ("--help", HEAVY | MODELS | {"pydantic", "dfbench.request"}),
-        ("--version", HEAVY | MODELS | {"pydantic", "dfbench.request"}),
-        ("list --help", HEAVY | MODELS),
-        ("describe --help", HEAVY | MODELS),
-        ("run --help", HEAVY),
-        ("list methods", HEAVY | MODELS),
-        ("list datasets", HEAVY | MODELS),
-        ("list plugins", HEAVY | MODELS),
-        ("describe map@all", HEAVY | MODELS),
-        ("table --results RESULTS", HEAVY),
+        ("--help", HEAVY | MODELS | OPTIONS | {"pluggy", "dfbench.hookspecs"}),
+        ("--version", HEAVY | MODELS | OPTIONS | {"pluggy", "dfbench.hookspecs"}),
+        ("list --help", HEAVY | MODELS | OPTIONS),
+        ("describe --help", HEAVY | MODELS | OPTIONS),
+        ("list methods", HEAVY | MODELS | OPTIONS),
+        ("list datasets", HEAVY | MODELS | OPTIONS),
+        ("list networks", HEAVY | MODELS | OPTIONS),
+        ("list metrics", HEAVY | MODELS | OPTIONS),
+        ("list rerankers", HEAVY | MODELS | OPTIONS),
+        ("list plugins", HEAVY | MODELS | OPTIONS),
+        ("describe map@all", HEAVY | MODELS | OPTIONS),
+        ("run --help", HEAVY | MODELS),
+        ("suite status --help", HEAVY | MODELS),
+        ("teachers list --help", HEAVY | MODELS),
+        ("watch --help", HEAVY | MODELS | {"dfbench.request.run"}),
+        ("compare --help", HEAVY | MODELS | {"dfbench.request.run"}),
+        ("plot bars --help", HEAVY | MODELS | {"dfbench.request.run"}),
+        ("report --help", HEAVY | MODELS | {"dfbench.request.run"}),
+        ("table --help", HEAVY | MODELS | {"dfbench.request.run"}),
+        (
+            "table --results RESULTS",
+            HEAVY | {"dfbench.request.run", "dfbench.reporting.comparisons"},
+        ),
     ],
 )
 def test_light_command_imports_nothing_heavy(

@@ -156,20 +156,42 @@ def test_unknown_shell_is_refused_with_the_nearest() -> None:
     assert "Did you mean 'bash'?" in finished.output
 
 
-def test_completion_imports_no_torch(cache: Path) -> None:
-    (cache / FILE).write_text(NAMES.model_dump_json(), encoding="utf-8")
+def _completed(words: str) -> tuple[list[str], set[str]]:
+    """What the shell is offered for the last of some words, and the modules imported for it."""
     script = (
         "import sys; sys.argv = ['dfbench']\n"
         "from dfbench.cli import main\n"
         "try: main()\n"
-        "finally: print('torch' in sys.modules, 'pandas' in sys.modules)"
+        "finally: print(*sys.modules, file=sys.stderr)"
     )
-    words = {"COMP_WORDS": "dfbench run --method crossx --set ro", "COMP_CWORD": "5"}
     finished = subprocess.run(
         [sys.executable, "-c", script],
-        env={**os.environ, **words, "_DFBENCH_COMPLETE": "bash_complete"},
+        env={
+            **os.environ,
+            "COMP_WORDS": words,
+            "COMP_CWORD": str(words.count(" ")),
+            "_DFBENCH_COMPLETE": "bash_complete",
+        },
         capture_output=True,
         text=True,
         check=True,
     )
-    assert finished.stdout.split() == ["plain,rounds=", "False", "False"]
+    return finished.stdout.split(), set(finished.stderr.split())
+
+
+def test_completion_imports_no_torch(cache: Path) -> None:
+    (cache / FILE).write_text(NAMES.model_dump_json(), encoding="utf-8")
+    offered, imported = _completed("dfbench run --method crossx --set ro")
+    assert offered == ["plain,rounds="]
+    assert not {"torch", "pandas", "numpy", "rich.console"} & imported
+
+
+@pytest.mark.parametrize("beginning", ["", "t", "c", "re"])
+def test_completion_of_a_command_imports_none(beginning: str) -> None:
+    offered, imported = _completed(f"dfbench {beginning}")
+    assert offered == [
+        f"plain,{name}" for name in sorted(app.commands) if name.startswith(beginning)
+    ]
+    modules = {name for name in imported if name.startswith("dfbench.cli.")}
+    assert modules == {"dfbench.cli.app"}
+    assert not {"pydantic", "pluggy"} & imported

@@ -189,3 +189,56 @@ def test_record_holds_no_path_and_no_host(quick_bench: Any) -> None:
     assert str(quick_bench.cache) not in text
     assert str(quick_bench.pictures.parent) not in text
     assert f'"{socket.gethostname()}"' not in text
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b'{"schema_version": 4',
+        b'{"schema_version": 4}}',
+        b"[" * 100_000,
+        b'{"schema_version": "\xff"}',
+        b'{"a": "\\ud800"}',
+        '{"a": 1}'.encode("utf-16"),
+    ],
+)
+def test_file_that_is_not_json_is_left_out_with_that_reason(content: bytes, tmp_path: Path) -> None:
+    ResultStore(tmp_path).write(synthetic_record())
+    (tmp_path / "sketchy" / "other-s0-000000000000.json").write_bytes(content)
+    store = ResultStore(tmp_path)
+    assert len(list(store)) == 1
+    (problem,) = store.problems
+    assert "not JSON" in problem.reason
+
+
+def test_record_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    record = synthetic_record()
+    path = ResultStore(tmp_path).write(record)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert list(ResultStore(tmp_path)) == [record]
+
+
+def test_records_of_a_dataset_are_found_in_any_folder_and_verified(tmp_path: Path) -> None:
+    store = ResultStore(tmp_path)
+    for dataset in ("pacs", "shapes"):
+        for seed in range(2):
+            store.write(synthetic_record(dataset=dataset, seed=seed))
+    for place in ("moved", "moved too"):
+        (tmp_path / place).mkdir()
+    own, other = sorted((tmp_path / "pacs").iterdir())
+    own.rename(tmp_path / "moved" / own.name)
+    other.write_bytes(other.read_bytes().replace(b"pacs", b"sketchy"))
+    (tmp_path / "moved too" / "other-s0-000000000000.json").write_bytes(b"not a record")
+    found = ResultStore(tmp_path, "pacs")
+    assert [(record.data.name, record.seed) for record in found] == [("pacs", 0)]
+    assert {problem.file.parent.name for problem in found.problems} == {"pacs", "moved too"}
+
+
+def test_edited_record_of_another_dataset_does_not_concern_a_dataset(tmp_path: Path) -> None:
+    store = ResultStore(tmp_path)
+    store.write(synthetic_record(dataset="pacs"))
+    edited = store.write(synthetic_record(dataset="shapes"))
+    edited.write_bytes(edited.read_bytes().replace(b'"seed": 0', b'"seed": 1'))
+    assert ResultStore(tmp_path, "pacs").problems == ()
+    assert [problem.file for problem in ResultStore(tmp_path).problems] == [edited]

@@ -27,8 +27,11 @@ def chosen_records(
     Raises `InvalidInput` for a folder without records and `UnknownName` for an option without
     matches.
     """
-    store = ResultStore(results)
+    store = ResultStore(results, dataset)
     records = list(store)
+    if dataset is not None and not any(record.data.name == dataset for record in records):
+        store = ResultStore(results)  # which datasets there are
+        records = list(store)
     for problem in store.problems:
         note(f"left out: {problem}")
     if not records:
