@@ -3,10 +3,9 @@
     python -m benchmarks.perf.commands --rounds 7 --json commands.json
 
 Each command is started in a fresh interpreter, all of them in turn, over several rounds; the best
-round counts. Time is that of the command and of the processes it starts. `suite status` starts one
-that loads plugins, and with them torch: its own time is listed separately. Caches are filled by a
-first round that does not count. The tables are those of the committed records: of all, of one
-folder of them, and of three.
+round counts. `suite status` starts a process that loads plugins, and with them torch, which is
+listed separately. A first round, which does not count, fills the caches, also that of bytecode. The
+tables are those of the committed records: of all, of one folder of them, and of three.
 """
 
 from __future__ import annotations
@@ -106,7 +105,12 @@ def commands(place: Path) -> list[Command]:
 
 def cost(code: str, command: Command, cache: Path) -> Cost:
     """The cost of some code with the arguments of a command."""
-    environment = {**os.environ, **command.environment, "DFBENCH_CACHE": str(cache)}
+    environment = {
+        **{name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"},
+        **command.environment,
+        "DFBENCH_CACHE": str(cache),
+        "PYTHONPYCACHEPREFIX": str(cache / "bytecode"),
+    }
     ended = subprocess.run(
         [sys.executable, "-c", code, *command.arguments],
         env=environment,

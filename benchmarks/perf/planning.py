@@ -34,7 +34,6 @@ from dfbench.records.record import (
 )
 from dfbench.records.store import ResultStore
 from dfbench.request import Places
-from dfbench.suites.grid import Surroundings
 from dfbench.suites.suite import open_suite
 
 _METRICS = ("map@all", "prec@200", "map@200", "prec@100", "acc@1")
@@ -127,9 +126,14 @@ def measured(runs: int, rows: int, rounds: int, cache: Path) -> dict[str, float]
         file = place / "suite.toml"
         file.write_text(suite_text(runs, rows), encoding="utf-8")
         places = Places(results=place / "results", runs=place / "runs", cache=cache)
-        around = Surroundings(places, None, PluginSources(), "cpu")
+        given = {
+            "device": "cpu",
+            "results": places.results,
+            "runs": places.runs,
+            "cache": cache,
+        }
         store = ResultStore(places.results)
-        for run in open_suite(file, around, (), ()).plan.runs:
+        for run in open_suite(file, given, PluginSources()).plan.runs:
             if run.plan:
                 store.write(made_up(run.plan))
         arguments = [

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 from dfbench.process.folder import LOG_FILE
 from dfbench.reporting.cells import duration
 from dfbench.reporting.tables.layout import Layout
-from dfbench.suites.executors.task import Executor, Task, TaskResult
 from dfbench.suites.planning import STATUSES, SuiteItem
-from dfbench.suites.schedule import TaskGraph
 from dfbench.system.console import messages, note, print_json, write
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
+
+    from dfbench.suites.executors.task import Executor, Task, TaskResult
+    from dfbench.suites.schedule import TaskGraph
 
 
 class Lines:
