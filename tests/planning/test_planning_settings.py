@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pickle
+from pathlib import Path
 from typing import ClassVar, Literal
 
 import pytest
@@ -86,6 +88,31 @@ def test_settings_go_to_their_owners() -> None:
     assert parts.teachers == {"steps": "3"}
     stored = TypeAdapter(Settings).dump_json(parts)
     assert TypeAdapter(Settings).validate_json(stored) == parts
+
+
+@pytest.mark.parametrize(
+    ("given", "texts"),
+    [
+        ({}, {}),
+        ({"steps": 5, "rate": 0.5}, {"steps": "5", "rate": "0.5"}),
+        ({"average": True, "plain": False}, {"average": "true", "plain": "false"}),
+        ({"weights": Path("a.safetensors")}, {"weights": "a.safetensors"}),
+        (Settings({"steps": 5}), {"steps": "5"}),
+    ],
+)
+def test_settings_are_texts_by_key(given: object, texts: dict[str, str]) -> None:
+    for settings in (Settings(given), TypeAdapter(Settings).validate_python(given)):
+        assert settings == texts
+        assert {**settings} == texts
+        assert pickle.loads(pickle.dumps(settings)) == settings  # noqa: S301  # our own
+
+
+@pytest.mark.parametrize("given", ["steps=5", 5, None, ["steps"], {5: "steps"}])
+def test_other_things_are_no_settings(given: object) -> None:
+    with pytest.raises(ValueError, match="allowed: settings by key"):
+        Settings(given)
+    with pytest.raises(ValueError, match="allowed: settings by key"):
+        TypeAdapter(Settings).validate_python(given)
 
 
 @pytest.mark.parametrize("model", [Budget, TeacherRecipe])

@@ -22,13 +22,15 @@ from dfbench.reporting.tables.columns import (
     WORDS,
     Column,
     Kind,
+    Part,
     Table,
     csv_text,
     data_frame,
     family,
 )
-from dfbench.reporting.tables.layout import Layout
+from dfbench.reporting.tables.layout import Layout, Typed
 from dfbench.reporting.tables.leaderboard import leaderboards
+from dfbench.reporting.tables.printing import print_layouts
 
 
 def _records() -> list[Record]:
@@ -145,3 +147,23 @@ def test_ranks_are_those_of_the_ranked_column_as_printed() -> None:
 def test_empty_tables_make_an_empty_frame() -> None:
     assert data_frame([]).empty
     assert csv_text([]) == "\n"
+
+
+def test_printed_table_makes_neither_json_nor_fields(capsys: pytest.CaptureFixture[str]) -> None:
+    asked: list[str] = []
+    kind: Kind[str] = Kind(
+        text=str,
+        content=lambda value: asked.append("json") or value,
+        parts=lambda value: [Part("", Typed(asked.append("fields") or value, "string"))],
+    )
+    columns: tuple[Column[str], ...] = (Column(str, kind, "name", ("name",), "name"),)
+    layout = Table(columns, columns, {"": ["one", "two"]}).layout("t", [], {"fact": 1})
+    print_layouts([layout], "text")
+    assert "two" in capsys.readouterr().out
+    assert asked == []
+    rows = [{"name": "one"}, {"name": "two"}]
+    assert layout.json == {"title": "t", "fact": 1, "rows": rows, "notes": []}
+    assert layout.content == {"fact": 1, "rows": rows}
+    assert asked == ["json", "json"]
+    assert [row["name"].value for row in layout.fields()] == ["one", "two"]
+    assert asked == ["json", "json", "fields", "fields"]
