@@ -35,6 +35,25 @@ class PluginFault(DfbenchError):
     """A plugin that broke its contract; the text names the plugin and the error."""
 
 
+class ProcessEnded(DfbenchError):
+    """A process that did not end with an answer."""
+
+    def __init__(self, reason: str, advice: str, peak_memory_mib: float) -> None:
+        super().__init__(f"{reason}; {advice}")
+        self.reason = reason
+        """The message without the advice, which differs for a run of a suite."""
+        self.peak_memory_mib = peak_memory_mib
+        """Peak memory measured."""
+
+
+class RunTimeout(ProcessEnded):
+    """The process exceeded its time limit and was killed."""
+
+
+class MemoryExceeded(ProcessEnded):
+    """The process exceeded its memory limit and was killed."""
+
+
 def unknown_name(kind: str, given: str, allowed: Iterable[str], remedy: str) -> UnknownName:
     """The error for an unknown name: what was given, what is allowed, what to do.
 

@@ -171,8 +171,7 @@ def quick_bench(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
     """
     from dfbench.process import handover
     from dfbench.process import launch as child
-    from dfbench.process.ending import Ending
-    from dfbench.process.supervision import Supervision
+    from dfbench.process.supervision import Ending, Supervision
     from dfbench.worker import verbs as worker
 
     def here(command: list[str], _: Supervision, attend: Callable[[], None], *__: object) -> Ending:

@@ -11,12 +11,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ValidationError
 
-from dfbench.errors import DfbenchError, PluginFault
+from dfbench.errors import DfbenchError, PluginFault, ProcessEnded
 from dfbench.plugins.host import PluginHost
 from dfbench.plugins.info import RerankerInfo
 from dfbench.plugins.probe import exit_text
 from dfbench.plugins.sources import PluginSources
-from dfbench.process.ending import Ending, ProcessEnded
 from dfbench.process.folder import JOB_FILE, OUTCOME_FILE, TRACEBACK_FILE
 from dfbench.process.messages import (
     UNTOLD,
@@ -27,7 +26,7 @@ from dfbench.process.messages import (
     PluginQuestion,
     RerankerAnswer,
 )
-from dfbench.process.supervision import Supervision, supervise
+from dfbench.process.supervision import Ending, Supervision, supervise
 from dfbench.system.console import note
 from dfbench.system.file_errors import no_space
 from dfbench.system.files import atomic_path, check_writable

@@ -21,11 +21,10 @@ from safetensors.numpy import load_file as load_arrays
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from dfbench.errors import DfbenchError, PluginFault
+from dfbench.errors import DfbenchError, PluginFault, ProcessEnded
 from dfbench.evaluation.definitions import Metric
 from dfbench.evaluation.ranking.groups import PositiveRanks, Ranked, TieGroups
 from dfbench.plugins.metrics import MetricOffer
-from dfbench.process.ending import ProcessEnded
 from dfbench.process.launch import call
 from dfbench.process.supervision import Supervision
 from dfbench.request import Limits

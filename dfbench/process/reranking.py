@@ -12,13 +12,12 @@ from typing import NotRequired, TypedDict, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from dfbench.errors import InvalidInput, PluginFault
+from dfbench.errors import InvalidInput, MemoryExceeded, PluginFault, ProcessEnded, RunTimeout
 from dfbench.evaluation import Evaluation
 from dfbench.evaluation.given_scores import GivenScores, check_scores, content_order
 from dfbench.evaluation.reranking.space import BLOCK_BYTES
 from dfbench.plugins.info import RerankerInfo
 from dfbench.plugins.sources import PluginSources
-from dfbench.process.ending import MemoryExceeded, ProcessEnded, RunTimeout
 from dfbench.process.launch import call
 from dfbench.process.messages import RerankFacts, RerankJob
 from dfbench.process.supervision import Supervision

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
-from dfbench.process.ending import Ending, MemoryExceeded, RunTimeout
+from dfbench.errors import MemoryExceeded, RunTimeout
 from dfbench.request import Limits
 from dfbench.system.files import writing
 from dfbench.system.machine import check_platform
@@ -27,6 +27,16 @@ _STDERR = 2
 _MEMORY_KEPT = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**33)}
 """Settings of glibc: freed memory stays with the process. A training step frees gigabytes and takes
 them again; to return them to the kernel in between costs a tenth of a fit's processor time."""
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a process ended, if not by its limits."""
+
+    status: int
+    """Exit status; negative for the signal that killed it."""
+    peak_memory_mib: float
+    """Peak memory measured."""
 
 
 @dataclass(frozen=True)

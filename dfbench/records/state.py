@@ -14,8 +14,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from dfbench.errors import DfbenchError, InvalidInput
-from dfbench.process.ending import ProcessEnded, RunTimeout
+from dfbench.errors import DfbenchError, InvalidInput, ProcessEnded, RunTimeout
 from dfbench.process.folder import JOB_FILE
 from dfbench.scenarios import CLOSED
 from dfbench.system.file_errors import FileFault

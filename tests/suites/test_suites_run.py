@@ -19,7 +19,7 @@ import pytest
 from bench import Bench
 from suite_bench import WriteSuite, places, reasons, statuses, suite
 
-from dfbench.process.ending import MemoryExceeded, ProcessEnded, RunTimeout
+from dfbench.errors import MemoryExceeded, ProcessEnded, RunTimeout
 from dfbench.process.launch import ChildDied
 from dfbench.records.state import failure
 from dfbench.suites import report as progress
