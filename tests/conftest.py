@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 import errno
+import gc
 import io
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psutil
 import pytest
-import torch
 from bench import ALTERNATIVE, BENCHMARK, Bench
 from filelock import FileLock
 from PIL import Image, ImageDraw
 from preloaded import Popen, Source
 
 from dfbench.system.machine import available_cores
-
-if not torch.cuda.is_available():
-    # Triton's interpreter stands in for a GPU; it is chosen when Triton is first imported.
-    os.environ.setdefault("TRITON_INTERPRET", "1")
-
 
 REAL = subprocess.Popen
 
@@ -39,6 +34,23 @@ def pytest_xdist_auto_num_workers() -> int:
     """As many workers as this process may use cores, within memory."""
     gibibytes = psutil.virtual_memory().available / 2**30
     return max(1, min(MOST_WORKERS, available_cores(), int(gibibytes)))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
+    """Import modules and make tests without looking for garbage among them, then or later."""
+    if not session.config.getoption("numprocesses", 0):  # the controller of pytest-xdist makes none
+        import torch
+
+        if not torch.cuda.is_available():
+            # Triton's interpreter stands in for a GPU; it is chosen when Triton is first imported.
+            os.environ.setdefault("TRITON_INTERPRET", "1")
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -62,6 +74,8 @@ def wide_terminal() -> Iterator[None]:
 @pytest.fixture(scope="session", autouse=True)
 def one_thread(wide_terminal: None) -> Iterator[None]:
     """Sums have one order, here and in child processes, whatever machine the tests run on."""
+    import torch
+
     del wide_terminal
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
@@ -193,6 +207,8 @@ def quick_bench(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
 @pytest.fixture(autouse=True)
 def own_numerics() -> Iterator[None]:
     """Leave torch's global switches to the next test as they were to this one."""
+    import torch
+
     yield
     torch.set_num_threads(1)
     torch.set_flush_denormal(False)

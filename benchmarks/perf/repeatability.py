@@ -53,8 +53,13 @@ def repeated(
     times: int,
     settings: Mapping[str, str] = SMALL,
     data: DataChoice = DATA,
+    *,
+    cache: Path | None = None,
 ) -> list[Fit]:
-    """The same run, fitted several times, in separate folders but with a common cache."""
+    """The same run, fitted several times, in separate folders but with a common cache.
+
+    The cache is by default a folder of `place`.
+    """
     fits = []
     for number in range(times):
         request = RunRequest(
@@ -66,7 +71,7 @@ def repeated(
             places=Places(
                 results=place / f"results-{number}",
                 runs=place / f"runs-{number}",
-                cache=place / "cache",
+                cache=cache or place / "cache",
             ),
         )
         (plan,) = plan_methods(request, beside=False)

@@ -120,7 +120,7 @@ def _drawn(
             " leave that seed out of all methods"
         )
     generator = np.random.default_rng(seed)
-    return blocks, np.stack([_DESIGNS[design](generator, blocks) for _ in range(resamples)])
+    return blocks, _DESIGNS[design](generator, blocks, resamples)
 
 
 def _difference(means: FloatArray) -> FloatArray:
@@ -128,14 +128,28 @@ def _difference(means: FloatArray) -> FloatArray:
     return np.asarray(first - second)
 
 
-def _crossed(generator: np.random.Generator, blocks: list[FloatArray]) -> FloatArray:
-    """Means `[R]` of one resample."""
-    weights = _weights(generator, blocks[0].shape[1])
-    seeds = generator.integers(len(blocks), size=len(blocks))
-    return np.asarray(np.mean([blocks[seed] @ weights for seed in seeds], axis=0))
+def _crossed(
+    generator: np.random.Generator, blocks: list[FloatArray], resamples: int
+) -> FloatArray:
+    """Means `[resamples, R]`."""
+    values = np.concatenate(blocks)
+    seeds = np.empty((resamples, len(blocks)), np.int64)
+    means = np.empty((resamples, len(values)))
+    for number in range(resamples):
+        means[number] = values @ _weights(generator, values.shape[1])
+        seeds[number] = generator.integers(len(blocks), size=len(blocks))
+    of_seeds = means.reshape(resamples, len(blocks), -1)
+    return np.take_along_axis(of_seeds, seeds[:, :, None], axis=1).mean(axis=1)
 
 
-def _nested(generator: np.random.Generator, blocks: list[FloatArray]) -> FloatArray:
+def _nested(
+    generator: np.random.Generator, blocks: list[FloatArray], resamples: int
+) -> FloatArray:
+    """Means `[resamples, R]`."""
+    return np.stack([_nested_means(generator, blocks) for _ in range(resamples)])
+
+
+def _nested_means(generator: np.random.Generator, blocks: list[FloatArray]) -> FloatArray:
     """Means `[R]` of one resample."""
     seeds = generator.integers(len(blocks), size=len(blocks))
     chosen = [blocks[seed] for seed in seeds]

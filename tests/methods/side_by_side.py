@@ -22,7 +22,7 @@ from dfbench.networks.placement import bfloat16_convolutions
 from dfbench.networks.portions import Portions, in_portions
 from dfbench.numerics import pin_numerics
 
-STEPS = 8
+STEPS = 4
 
 
 def encoders_of(row: str, place: Path, *, bf16: bool = False) -> Encoders:

@@ -38,6 +38,10 @@ class Request:
         """Whether this is a dry run."""
         return self.scale == "tiny"
 
+    def cache(self, place: Path) -> Path:
+        """Folder of drawn images: below `place`, in a dry run one folder for all steps."""
+        return (self.out if self.tiny else place).absolute() / "cache"
+
 
 def result_file(out: Path, step: str) -> Path:
     """The result file of a step."""

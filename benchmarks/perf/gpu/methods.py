@@ -55,6 +55,7 @@ def measure(request: Request, journal: Journal) -> None:
             request.device,
             jobs=jobs(request.device),
             options=("--threads", "1"),
+            cache=request.cache(Path(folder)),
         )
 
         def look() -> None:

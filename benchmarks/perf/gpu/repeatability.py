@@ -29,7 +29,9 @@ def measure(request: Request, journal: Journal) -> None:
     """Record the largest differences of embeddings and map@all between two fits of one run."""
     with TemporaryDirectory() as folder:
         settings, data = (_TINY, _FEW) if request.tiny else (SMALL, DATA)
-        fits = repeated(Path(folder), request.device, 1, 2, settings, data)
+        place = Path(folder)
+        cache = request.cache(place)
+        fits = repeated(place, request.device, 1, 2, settings, data, cache=cache)
         journal.write("difference", deviation(*fits))
         digests = {fit.record.digests.embeddings for fit in fits}
         journal.write("equal digests", len(digests) == 1)

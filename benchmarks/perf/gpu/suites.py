@@ -25,10 +25,12 @@ class SuiteRun:
 
     file: Path
     place: Path
-    """Folder for results, runs and cache."""
+    """Folder for results and runs."""
     device: str
     jobs: int = 1
     options: tuple[str, ...] = ()
+    cache: Path | None = None
+    """By default a folder of `place`."""
 
     def records(self) -> Iterator[dict[str, Any]]:
         """The finished records, as stored on disk."""
@@ -53,8 +55,9 @@ class SuiteRun:
     def _started(self) -> Iterator[subprocess.Popen[bytes]]:
         command = [sys.executable, "-m", "dfbench", "suite", "run", str(self.file)]
         command += ["--device", self.device, "--jobs", str(self.jobs), *self.options]
-        for name in ("results", "runs", "cache"):
+        for name in ("results", "runs"):
             command += [f"--{name}", str(self.place / name)]
+        command += ["--cache", str(self.cache or self.place / "cache")]
         process = subprocess.Popen(command)
         try:
             yield process
