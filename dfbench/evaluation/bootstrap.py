@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,10 +12,15 @@ import numpy.typing as npt
 from dfbench.errors import InvalidInput, checked_seed, unknown_name, whole_number
 
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
 
 LEVEL = 0.95
 MOST_RESAMPLES = 10**6
 Design = Literal["crossed", "nested"]
+_TOGETHER = 2**16
+"""Queries drawn at a time."""
+_TOGETHER_CROSSED = 2**11
+"""The same between draws of seeds; of many queries, numpy draws them faster alone."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +44,12 @@ def mean_intervals(values: FloatArray, resamples: int, seed: int) -> list[Interv
     if not resamples:
         return [Interval(float(mean), None, None) for mean in means]
     generator = np.random.default_rng(checked_seed(seed))
-    columns = np.ascontiguousarray(values.T)
-    low, high = _ends(
-        np.stack([columns @ _weights(generator, len(values)) for _ in range(resamples)])
-    )
+    columns, size = np.ascontiguousarray(values.T), len(values)
+    drawn: list[FloatArray] = []
+    for count in _portions(resamples, _TOGETHER // size):
+        weights = _frequencies(generator.integers(size, size=(count, size)))
+        drawn.extend(columns @ row for row in weights)  # one product would round differently
+    low, high = _ends(np.stack(drawn))
     return [Interval(*map(float, ends)) for ends in zip(means, low, high, strict=True)]
 
 
@@ -133,18 +140,35 @@ def _crossed(
 ) -> FloatArray:
     """Means `[resamples, R]`."""
     values = np.concatenate(blocks)
-    seeds = np.empty((resamples, len(blocks)), np.int64)
-    means = np.empty((resamples, len(values)))
-    for number in range(resamples):
-        means[number] = values @ _weights(generator, values.shape[1])
-        seeds[number] = generator.integers(len(blocks), size=len(blocks))
-    of_seeds = means.reshape(resamples, len(blocks), -1)
-    return np.take_along_axis(of_seeds, seeds[:, :, None], axis=1).mean(axis=1)
+    seeds, means = [], []
+    for queries, some in _crossed_draws(generator, values.shape[1], len(blocks), resamples):
+        seeds.append(some)
+        means.extend(values @ weights for weights in _frequencies(queries))
+    of_seeds = np.stack(means).reshape(resamples, len(blocks), -1)
+    chosen = np.concatenate(seeds)[:, :, None]
+    return np.asarray(np.take_along_axis(of_seeds, chosen, axis=1).mean(axis=1))
 
 
-def _nested(
-    generator: np.random.Generator, blocks: list[FloatArray], resamples: int
-) -> FloatArray:
+def _crossed_draws(
+    generator: np.random.Generator, queries: int, seeds: int, resamples: int
+) -> Iterator[tuple[IntArray, IntArray]]:
+    """Queries `[N, queries]` and seeds `[N, seeds]` of N resamples at a time.
+
+    The stream is the same for any N: the queries of a resample, then its seeds.
+    """
+    limits = np.repeat([queries, seeds], [queries, seeds])
+    for count in _portions(resamples, _TOGETHER_CROSSED // queries):
+        if count == 1:
+            yield (
+                generator.integers(queries, size=(1, queries)),
+                generator.integers(seeds, size=(1, seeds)),
+            )
+        else:
+            drawn = generator.integers(limits, size=(count, len(limits)))
+            yield drawn[:, :queries], drawn[:, queries:]
+
+
+def _nested(generator: np.random.Generator, blocks: list[FloatArray], resamples: int) -> FloatArray:
     """Means `[resamples, R]`."""
     return np.stack([_nested_means(generator, blocks) for _ in range(resamples)])
 
@@ -160,9 +184,26 @@ def _nested_means(generator: np.random.Generator, blocks: list[FloatArray]) -> F
 _DESIGNS = {"crossed": _crossed, "nested": _nested}
 
 
+def _portions(resamples: int, most: int) -> Iterator[int]:
+    """Counts of at least one and at most `most` that add up to `resamples`."""
+    while resamples:
+        count = min(resamples, max(1, most))
+        yield count
+        resamples -= count
+
+
 def _weights(generator: np.random.Generator, size: int) -> FloatArray:
     """Relative frequency of each of `size` items in `size` draws with replacement."""
     return np.bincount(generator.integers(size, size=size), minlength=size) / size
+
+
+def _frequencies(draws: IntArray) -> FloatArray:
+    """The same `[N, size]` of N rows of draws."""
+    count, size = draws.shape
+    if count == 1:
+        return np.bincount(draws[0], minlength=size)[None] / size
+    places = draws + size * np.arange(count)[:, None]
+    return np.bincount(places.ravel(), minlength=count * size).reshape(count, size) / size
 
 
 def _ends(drawn: FloatArray) -> tuple[FloatArray, FloatArray]:

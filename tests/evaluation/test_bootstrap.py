@@ -8,7 +8,7 @@ import pytest
 
 from dfbench.errors import InvalidInput, UnknownName
 from dfbench.evaluation import evaluate, paired_difference
-from dfbench.evaluation.bootstrap import mean_intervals, paired_statistic
+from dfbench.evaluation.bootstrap import LEVEL, mean_intervals, paired_means, paired_statistic
 
 Side = npt.NDArray[Any]
 
@@ -119,3 +119,35 @@ def test_a_query_without_a_value_in_one_row_is_dropped_from_all_rows() -> None:
 def test_unknown_design_is_refused() -> None:
     with pytest.raises(UnknownName, match="crossed"):
         paired_difference([np.ones(3)], [np.ones(3)], design="cross")
+
+
+def _resampled(generator: np.random.Generator, size: int) -> Side:
+    return np.bincount(generator.integers(size, size=size), minlength=size) / size
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 36, 500, 3000])
+def test_recorded_ends_are_those_of_resamples_drawn_one_by_one(size: int) -> None:
+    """To the last digit, because they enter the digest of a record."""
+    values = np.random.default_rng(size).random((size, 5))
+    generator = np.random.default_rng(3)
+    columns = np.ascontiguousarray(values.T)
+    drawn = np.stack([columns @ _resampled(generator, size) for _ in range(150)])
+    tail = (1 - LEVEL) / 2
+    low, high = np.quantile(drawn, [tail, 1 - tail], axis=0)
+    found = mean_intervals(values, 150, 3)
+    assert [(one.low, one.high) for one in found] == list(zip(low, high, strict=True))
+
+
+@pytest.mark.parametrize("queries", [1, 2, 36, 300, 1500, 3000])
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_crossed_means_are_those_of_resamples_drawn_one_by_one(queries: int, seeds: int) -> None:
+    values = np.random.default_rng(queries).random((2, seeds, queries))
+    generator = np.random.default_rng(3)
+    drawn = []
+    for _ in range(150):
+        weights = _resampled(generator, queries)
+        chosen = generator.integers(seeds, size=seeds)
+        drawn.append(np.mean([values[:, seed] @ weights for seed in chosen], axis=0))
+    ends = np.quantile(drawn, [0.025, 0.975], axis=0).T
+    found = paired_means([list(row) for row in values], resamples=150, seed=3)
+    assert np.allclose([(one.low, one.high) for one in found], ends, rtol=0, atol=1e-12)

@@ -59,19 +59,21 @@ def report(shelf: Shelf) -> Path:
 def visit(browser: Any, report: Path) -> Iterator[Open]:
     """Opens a page of the report; at the end nothing may have been complained of."""
     complaints: list[str] = []
-    opened = []
+    opened: dict[tuple[int, str], Any] = {}
 
     def visit(address: str, viewport: dict[str, int] = DESKTOP, scheme: str = "light") -> Any:
-        page = browser.new_page(viewport=viewport, color_scheme=scheme, offline=True)
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda fault: complaints.append(str(fault)))
-        page.on("requestfailed", lambda request: complaints.append(request.url))
+        page = opened.get((viewport["width"], scheme))
+        if page is None:
+            page = browser.new_page(viewport=viewport, color_scheme=scheme, offline=True)
+            page.on("console", lambda message: complaints.append(message.text))
+            page.on("pageerror", lambda fault: complaints.append(str(fault)))
+            page.on("requestfailed", lambda request: complaints.append(request.url))
+            opened[viewport["width"], scheme] = page
         page.goto(f"{report.as_uri()}/{address}")
-        opened.append(page)
         return page
 
     yield visit
-    for page in opened:
+    for page in opened.values():
         page.close()
     assert complaints == []
 
