@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from bench import TINY_CROSSX
 from numpy.typing import NDArray
 from zoo_bench import BENCHMARK, IMAGES, ZooBench
 
@@ -64,7 +65,8 @@ def test_overlap_scores_queries_by_who_knows_their_class(zoo_bench: ZooBench) ->
 
 def test_whole_overlap_gives_the_numbers_of_closed_to_the_last_digit(zoo_bench: ZooBench) -> None:
     for row in (ROW, "alternative-data", "crossx"):
-        extra = ("--set", "estimator_steps=4", "--set", "rounds=2") if row == "crossx" else ()
+        short = TINY_CROSSX if row == "crossx" else {}
+        extra = [part for key, value in short.items() for part in ("--set", f"{key}={value}")]
         closed = zoo_bench.record(row, "closed", *extra)
         whole = zoo_bench.record(row, "overlap=1", *extra)
         assert (closed["scenario"], whole["scenario"]) == ("closed", "overlap=1.0")
