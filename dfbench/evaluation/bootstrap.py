@@ -140,7 +140,8 @@ def _crossed(
 ) -> FloatArray:
     """Means `[resamples, R]`."""
     values = np.concatenate(blocks)
-    seeds, means = [], []
+    seeds: list[IntArray] = []
+    means: list[FloatArray] = []
     for queries, some in _crossed_draws(generator, values.shape[1], len(blocks), resamples):
         seeds.append(some)
         means.extend(values @ weights for weights in _frequencies(queries))
@@ -201,9 +202,10 @@ def _frequencies(draws: IntArray) -> FloatArray:
     """The same `[N, size]` of N rows of draws."""
     count, size = draws.shape
     if count == 1:
-        return np.bincount(draws[0], minlength=size)[None] / size
+        return np.asarray(np.bincount(draws[0], minlength=size)[None] / size)
     places = draws + size * np.arange(count)[:, None]
-    return np.bincount(places.ravel(), minlength=count * size).reshape(count, size) / size
+    counts = np.bincount(places.ravel(), minlength=count * size)
+    return np.asarray(counts.reshape(count, size) / size)
 
 
 def _ends(drawn: FloatArray) -> tuple[FloatArray, FloatArray]:
