@@ -148,9 +148,17 @@ def bench(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-) -> Bench:
+) -> Iterator[Bench]:
     """The command line with folders of its own; children are real processes."""
-    return Bench(tmp_path, monkeypatch, capsys, pictures, cache)
+    yield Bench(tmp_path, monkeypatch, capsys, pictures, cache)
+    _forget_modules(tmp_path, set(sys.modules))
+
+
+def _forget_modules(folder: Path, names: set[str]) -> None:
+    """Drop those of these modules whose files are below a folder, as the end of a process would."""
+    for name in names:
+        if (getattr(sys.modules[name], "__file__", None) or "").startswith(str(folder)):
+            del sys.modules[name]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -181,7 +189,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def quick_bench(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
     """Like `bench`, but plugin code runs in this process: seconds less for each run.
 
-    Modules of plugin files are forgotten after each verb, as the end of a process would.
+    Modules of plugin files are forgotten after each verb.
     """
     from dfbench.process import handover
     from dfbench.process import launch as child
@@ -195,10 +203,7 @@ def quick_bench(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
         try:
             return Ending(worker.main(verb, Path(folder)), 0.0)
         finally:
-            for name in set(sys.modules) - before:
-                origin = getattr(sys.modules[name], "__file__", None) or ""
-                if origin.startswith(str(bench.place)):
-                    del sys.modules[name]
+            _forget_modules(bench.place, set(sys.modules) - before)
 
     monkeypatch.setattr(child, "supervise", here)
     return bench
