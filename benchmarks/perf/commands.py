@@ -25,7 +25,7 @@ RESULTS = Path(__file__).parents[2] / "results"
 _ONE_FOLDER = "folder-qd-tiny65"
 _FEW = 3
 _SUITE = 'methods = ["classifier-only", "crossx"]\ndatasets = ["shapes"]\nseeds = [0, 1, 2]\n'
-_MAIN = """
+MAIN = """
 import json, resource, sys
 sys.argv[0] = "dfbench"
 from dfbench.cli import main
@@ -38,6 +38,7 @@ finally:
         spent[name] = usage.ru_utime + usage.ru_stime
     print(json.dumps(spent), file=sys.stderr)
 """
+"""The command line of dfbench, followed by its processor seconds on standard error."""
 _CLICK = """
 import json, resource, sys
 import click
@@ -136,7 +137,7 @@ def measured(rounds: int) -> tuple[Cost, dict[str, Cost]]:
         costs: dict[str, list[Cost]] = {command.name: [] for command in found}
         for number in range(rounds + 1):
             floor = cost(_CLICK, nothing, place / "cache")
-            spent = {one.name: cost(_MAIN, one, place / "cache") for one in found}
+            spent = {one.name: cost(MAIN, one, place / "cache") for one in found}
             if number:
                 floors.append(floor)
                 for name, one in spent.items():

@@ -19,6 +19,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from benchmarks.perf.commands import MAIN
 from dfbench.budget import Budget
 from dfbench.planning.plan import Plan
 from dfbench.plugins.sources import PluginSources
@@ -37,18 +38,6 @@ from dfbench.request import Places
 from dfbench.suites.suite import open_suite
 
 _METRICS = ("map@all", "prec@200", "map@200", "prec@100", "acc@1")
-_WITH_CHILDREN = """
-import json, resource, sys
-from dfbench.cli import main
-try:
-    main()
-finally:
-    spent = {}
-    for name, who in (("parent", resource.RUSAGE_SELF), ("child", resource.RUSAGE_CHILDREN)):
-        usage = resource.getrusage(who)
-        spent[name] = usage.ru_utime + usage.ru_stime
-    print(json.dumps(spent), file=sys.stderr)
-"""
 
 
 def suite_text(runs: int, rows: int) -> str:
@@ -143,7 +132,7 @@ def measured(runs: int, rows: int, rounds: int, cache: Path) -> dict[str, float]
         ]
         best: dict[str, float] = {}
         for _ in range(rounds):
-            spent, out, err = processor_seconds([sys.executable, "-c", _WITH_CHILDREN, *arguments])
+            spent, out, err = processor_seconds([sys.executable, "-c", MAIN, *arguments])
             totals = json.loads(out)["totals"]
             if totals["done"] != runs // rows * rows:
                 raise SystemExit(f"not all runs were found: {totals}")
@@ -154,8 +143,8 @@ def measured(runs: int, rows: int, rounds: int, cache: Path) -> dict[str, float]
         )
     return {
         "all": best["all"],
-        "looking": best["parent"],
-        "asking plugins": best["child"],
+        "looking": best["own"],
+        "asking plugins": best["children"],
         "importing torch alone": torch,
     }
 

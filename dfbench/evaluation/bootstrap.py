@@ -178,7 +178,9 @@ def _nested_means(generator: np.random.Generator, blocks: list[FloatArray]) -> F
     """Means `[R]` of one resample."""
     seeds = generator.integers(len(blocks), size=len(blocks))
     chosen = [blocks[seed] for seed in seeds]
-    means = [block @ _weights(generator, block.shape[1]) for block in chosen]
+    sizes = [(1, block.shape[1]) for block in chosen]
+    drawn = [_frequencies(generator.integers(size[1], size=size))[0] for size in sizes]
+    means = [block @ weights for block, weights in zip(chosen, drawn, strict=True)]
     return np.asarray(np.mean(means, axis=0))
 
 
@@ -193,16 +195,9 @@ def _portions(resamples: int, most: int) -> Iterator[int]:
         resamples -= count
 
 
-def _weights(generator: np.random.Generator, size: int) -> FloatArray:
-    """Relative frequency of each of `size` items in `size` draws with replacement."""
-    return np.bincount(generator.integers(size, size=size), minlength=size) / size
-
-
 def _frequencies(draws: IntArray) -> FloatArray:
-    """The same `[N, size]` of N rows of draws."""
+    """Relative frequency of each of `size` items in each row of draws `[N, size]`."""
     count, size = draws.shape
-    if count == 1:
-        return np.asarray(np.bincount(draws[0], minlength=size)[None] / size)
     places = draws + size * np.arange(count)[:, None]
     counts = np.bincount(places.ravel(), minlength=count * size)
     return np.asarray(counts.reshape(count, size) / size)
