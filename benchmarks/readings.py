@@ -5,7 +5,7 @@
 Prints mAP@all of each run folder by the embedding, and by the class logits of the same encoders:
 compared linearly (cosine, inner product) and after a softmax at several temperatures. A run stores
 posteriors; their logarithms are the logits up to a constant for each image, which is removed. The
-posteriors themselves are those at temperature 1.
+posteriors themselves are those at temperature 1; they are also compared by cosine.
 """
 
 from __future__ import annotations
@@ -55,6 +55,7 @@ def readings(folder: Path) -> dict[str, float]:
         "embedding": score({m: embeddings[m] for m in MODALITIES}, "cosine"),
         "logits, cosine": score(logits, "cosine"),
         "logits, inner": score(logits, "inner"),
+        "posterior, cosine": score({m: posteriors[m] for m in MODALITIES}, "cosine"),
         **{
             f"T = {temperature:g}": score(
                 {m: _softmax(logits[m] / temperature) for m in MODALITIES}, "inner"
