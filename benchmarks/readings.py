@@ -1,8 +1,8 @@
 """How much of a posterior's advantage over features comes from its softmax.
 
-    python -m benchmarks.readings runs/*/crossx-*
+    python -m benchmarks.readings results/folder-pacs/crossx-*.json --runs runs
 
-Prints mAP@all of each run folder by the embedding, and by the class logits of the same encoders:
+Prints mAP@all of each record's run by the embedding, and by the class logits of the same encoders:
 compared linearly (cosine, inner product) and after a softmax at several temperatures. A run stores
 posteriors; their logarithms are the logits up to a constant for each image, which is removed. The
 posteriors themselves are those at temperature 1; they are also compared by cosine.
@@ -11,78 +11,70 @@ posteriors themselves are those at temperature 1; they are also compared by cosi
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-from safetensors.numpy import load_file
+import torch
 from tabulate import tabulate
+from torch import Tensor
 
+from dfbench.errors import DfbenchError, InvalidInput
 from dfbench.evaluation import evaluate
 from dfbench.modality import MODALITIES, Modality
-from dfbench.process.folder import embeddings_file
-from dfbench.process.handover import LABELS_FILE
+from dfbench.records.store import read_record
+from dfbench.reporting.run_folders import EmbeddedTest, embedded_test
 
 TEMPERATURES = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 _LEAST = 1e-12
 """Posteriors below it count as this."""
 
-Rows = Mapping[Modality, NDArray[np.float32]]
 
+def readings(embedded: EmbeddedTest, posterior: EmbeddedTest) -> dict[str, float]:
+    """mAP@all by reading, for the embeddings and the class posteriors of the same encoders."""
 
-def readings(folder: Path) -> dict[str, float]:
-    """mAP@all by reading, for a run whose encoders have posteriors as a representation."""
-    with np.load(folder / LABELS_FILE, allow_pickle=False) as stored:
-        labels = {m: stored[m][stored[f"{m}_order"]] for m in MODALITIES}
-
-    def score(rows: Rows, similarity: str) -> float:
+    def score(rows: dict[Modality, Tensor], similarity: str) -> float:
         found = evaluate(
             rows["sketch"],
             rows["photo"],
-            labels["sketch"],
-            labels["photo"],
+            embedded.labels["sketch"],
+            embedded.labels["photo"],
             similarity=similarity,
             metrics="map@all",
             bootstrap=0,
         )
         return found.scores["map@all"].value
 
-    embeddings = load_file(embeddings_file(folder, ""))
-    posteriors = load_file(embeddings_file(folder, "posterior"))
-    logits = {m: _logits(posteriors[m]) for m in MODALITIES}
-    return {
-        "embedding": score({m: embeddings[m] for m in MODALITIES}, "cosine"),
+    embeddings = {m: torch.from_numpy(embedded.embeddings[m]) for m in MODALITIES}
+    posteriors = {m: torch.from_numpy(posterior.embeddings[m]) for m in MODALITIES}
+    logs = {m: posteriors[m].clamp_min(_LEAST).log() for m in MODALITIES}
+    logits = {m: logs[m] - logs[m].mean(dim=1, keepdim=True) for m in MODALITIES}
+    scores = {
+        "embedding": score(embeddings, "cosine"),
         "logits, cosine": score(logits, "cosine"),
         "logits, inner": score(logits, "inner"),
-        "posterior, cosine": score({m: posteriors[m] for m in MODALITIES}, "cosine"),
-        **{
-            f"T = {temperature:g}": score(
-                {m: _softmax(logits[m] / temperature) for m in MODALITIES}, "inner"
-            )
-            for temperature in TEMPERATURES
-        },
+        "posterior, cosine": score(posteriors, "cosine"),
     }
-
-
-def _logits(posteriors: NDArray[np.float32]) -> NDArray[np.float32]:
-    logs = np.log(np.maximum(posteriors, _LEAST))
-    centred: NDArray[np.float32] = logs - logs.mean(axis=1, keepdims=True)
-    return centred
-
-
-def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    shares: NDArray[np.float32] = powers / powers.sum(axis=1, keepdims=True)
-    return shares
+    for temperature in TEMPERATURES:
+        softened = {m: (logits[m] / temperature).softmax(dim=1) for m in MODALITIES}
+        scores[f"T = {temperature:g}"] = score(softened, "inner")
+    return scores
 
 
 def main() -> None:
-    """Compute and print."""
+    """Compute and print; ends with status 2 and one line if a record or its run cannot be read."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="folder of a run")
-    folders: list[Path] = parser.parse_args().folders
-    rows = [{"run": folder.name, **readings(folder)} for folder in folders]
+    parser.add_argument("records", nargs="+", type=Path, metavar="RECORD", help="JSON file")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of runs")
+    arguments = parser.parse_args()
+    rows: list[dict[str, str | float]] = []
+    for file in arguments.records:
+        try:
+            record = read_record(file.read_bytes())
+            if "posterior" not in record.representations:
+                raise InvalidInput("no posterior representation; give records of trained methods")
+            tests = [embedded_test(arguments.runs, record, name) for name in ("", "posterior")]
+        except (DfbenchError, OSError) as fault:
+            parser.exit(2, f"error: {file}: {fault}\n")
+        rows.append({"record": file.stem, **readings(*tests)})
     print(tabulate(rows, headers="keys", floatfmt=".3f", tablefmt="github"))
 
 

@@ -178,9 +178,9 @@ def _nested_means(generator: np.random.Generator, blocks: list[FloatArray]) -> F
     """Means `[R]` of one resample."""
     seeds = generator.integers(len(blocks), size=len(blocks))
     chosen = [blocks[seed] for seed in seeds]
-    sizes = [(1, block.shape[1]) for block in chosen]
-    drawn = [_frequencies(generator.integers(size[1], size=size))[0] for size in sizes]
-    means = [block @ weights for block, weights in zip(chosen, drawn, strict=True)]
+    sizes = [block.shape[1] for block in chosen]
+    weights = [_frequencies(generator.integers(size, size=(1, size)))[0] for size in sizes]
+    means = [block @ weight for block, weight in zip(chosen, weights, strict=True)]
     return np.asarray(np.mean(means, axis=0))
 
 
