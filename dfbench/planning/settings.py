@@ -57,7 +57,7 @@ def shared_settings(
 def changed_settings(budget: Budget, recipe: TeacherRecipe) -> dict[str, object]:
     """The settings, by key of `--set`, with which `shared_settings` returns these."""
     start: dict[str, object] = {}
-    for name in ("network", "initialisation"):
+    for name in ("network", "weights", "initialisation"):
         usual = TeacherRecipe(**{**TeacherRecipe.defaults(start), **start})
         if getattr(recipe, name) != getattr(usual, name):
             start[name] = getattr(recipe, name)

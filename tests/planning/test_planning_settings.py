@@ -160,6 +160,7 @@ PRETRAINED_STARTS = (
     {"network": "efficientnet-lite0", "initialisation": "imagenet"},
     {"network": "resnet18", "initialisation": "imagenet"},
     {"initialisation": "imagenet"},
+    {"network": "resnet18", "weights": "own.pth"},
 )
 PLAIN_STARTS: tuple[dict[str, str], ...] = (
     {},

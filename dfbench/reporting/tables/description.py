@@ -232,8 +232,9 @@ def _pretrained_note() -> str:
     """The different defaults for teachers that start from ImageNet weights."""
     budget = [f"budget.{key}={value}" for key, value in PRETRAINED_BUDGET.items()]
     recipe = [f"teachers.{key}={value}" for key, value in PRETRAINED.items()]
+    default_of = f"{', '.join(packaged_networks())} and with teachers.weights"
     return (
-        f"with ImageNet weights (default of {', '.join(packaged_networks())}): "
+        f"with ImageNet weights (default of {default_of}): "
         f"{', '.join([*recipe, *budget])}, images of {PRETRAINED_IMAGE_SIZE} px"
     )
 

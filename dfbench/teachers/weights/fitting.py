@@ -15,7 +15,7 @@ from dfbench.networks import Classifier, ResNet
 
 COUNTER = "num_batches_tracked"
 """Files of old torch versions lack these counters, which are not used."""
-_MOST = 10
+_MOST = 3
 """Most names listed for one kind of mismatch."""
 
 
