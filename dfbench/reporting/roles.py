@@ -26,6 +26,8 @@ class Roles:
 
     bar: str
     """The training-free method that trained methods should outperform."""
+    extensions: tuple[str, ...]
+    """Variants that go beyond a paper's method, and are asked what that method is asked."""
     remarks: Mapping[str, str]
     """By method, the note of every table that shows it."""
 
@@ -42,13 +44,18 @@ def roles() -> Roles:
     """The roles defined by the shipped `questions.toml`."""
     text = (files("dfbench_benchmarks") / "questions.toml").read_text(encoding="utf-8")
     content = tomllib.loads(text)
-    return Roles(content["bar"], content["remarks"])
+    return Roles(content["bar"], tuple(content["extensions"]), content["remarks"])
 
 
 def remarks(records: Iterable[Record]) -> list[str]:
     """The notes on the methods of the records, each once."""
     names = dict.fromkeys(record.method.name for record in records)
     return [f"{name}: {roles().remarks[name]}" for name in names if name in roles().remarks]
+
+
+def extensions_of(label: str) -> tuple[str, ...]:
+    """The variants that go beyond the method with this label."""
+    return tuple(name for name in roles().extensions if parse_label(name)[0] == label)
 
 
 def is_variant_of(method: MethodInfo, label: str) -> bool:

@@ -83,6 +83,35 @@ def test_ablations_are_the_variants_of_the_proposed_row(full: Shelf) -> None:
     assert row["features"]["verdict"] == "worse"
 
 
+def test_an_extension_is_asked_what_the_method_of_the_paper_is_asked(full: Shelf) -> None:
+    full.add_seeds("crossx[bn]", 0.32, posterior=0.36)
+    asked = _asked(full)
+    baselines = asked["Does Crossx [bn] outperform each published baseline?"]
+    row = _row(baselines, baseline="Alternative-Data")
+    assert row["features"]["value"] == pytest.approx(0.22)
+    assert "published" not in row
+    share = asked[
+        "How much of the gap between the best baseline and crossx-data does Crossx [bn] close?"
+    ]
+    features = _row(share, representation="features")["share of the gap"]
+    assert features["value"] == pytest.approx((0.32 - 0.1) / (0.35 - 0.1))
+    assert not any("published" in note for note in share["notes"])
+    pairs = asked["How far is data-free from data-dependent training?"]
+    row = _row(pairs, **{"without data": "Crossx [bn]", "representation": "posterior"})
+    assert row["with data"] == "Crossx-Data"
+    assert row["difference"]["value"] == pytest.approx(0.45 - 0.36)
+    assert row["published"] == ""
+    assert "What does each change to Crossx [bn] cost?" not in asked
+
+
+def test_an_extension_is_asked_without_a_record_of_the_method(shelf: Shelf) -> None:
+    shelf.add_seeds("classifier-only", 0.0)
+    shelf.add_seeds("crossx[bn]", 0.3, posterior=0.35)
+    asked = _asked(shelf)
+    assert asked["Does Crossx [bn] outperform each published baseline?"]["rows"]
+    assert not asked["Baselines and ablations of crossx"]["rows"]
+
+
 def test_every_row_is_held_against_the_posterior_of_the_teachers(full: Shelf) -> None:
     table = _asked(full)["Does any method outperform Classifier-Posterior?"]
     assert len(table["rows"]) == 7

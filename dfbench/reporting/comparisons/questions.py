@@ -19,7 +19,14 @@ from dfbench.reporting.lines import (
     surroundings,
 )
 from dfbench.reporting.published import DataPair, Paper, Published, papers
-from dfbench.reporting.roles import REFERENCE, SECTIONS, is_variant_of, roles, section_of
+from dfbench.reporting.roles import (
+    REFERENCE,
+    SECTIONS,
+    extensions_of,
+    is_variant_of,
+    roles,
+    section_of,
+)
 
 POSTERIOR = "posterior"
 REPRESENTATIONS = ("", POSTERIOR)
@@ -119,22 +126,25 @@ def data_questions(condition: ComparableLines) -> list[Question]:
 
 
 def _of_proposal(condition: ComparableLines, paper: Paper, proposed: str) -> Iterator[Question]:
-    """Baselines, the way to the data-dependent twin, and ablations of a paper's method."""
+    """Baselines and data-dependent twin of a paper's method and its extensions, and ablations."""
+    extensions = [line for label in extensions_of(proposed) for line in condition.of(label)]
     subjects = condition.of(proposed)
     if not subjects and any(is_variant_of(x.first.method, proposed) for x in condition.lines):
         title = f"Baselines and ablations of {proposed}"
         yield Question(title, notes=condition.missing([proposed]))
-    for subject in subjects:
+    for subject in [*subjects, *extensions]:
         yield _baselines(condition, paper, subject)
         for pair in paper.twins:
             if pair.free == proposed:
                 yield _share(condition, paper, subject, pair)
+    for subject in subjects:
         yield _ablations(condition, subject)
 
 
 def _baselines(condition: ComparableLines, paper: Paper, subject: Line) -> Question:
     title = f"Does {subject.name} outperform each published baseline?"
-    printed = paper.on(condition.dataset, condition.scenario)
+    own = subject.label == paper.proposes
+    printed = paper.on(condition.dataset, condition.scenario) if own else {}
     rows: list[tuple[Cell, ...]] = []
     for line in _baseline_lines(condition, paper):
         cells = (line.name, *_by_representation(subject, line))
@@ -190,6 +200,7 @@ def _share(condition: ComparableLines, paper: Paper, subject: Line, pair: DataPa
     printed = [
         f"published on {dataset}: {short(_printed_share(paper, dataset, both))}"
         for dataset, both in pair.printed.items()
+        if subject.label == pair.free
     ]
     return Question(
         title=title,
@@ -273,11 +284,15 @@ def _bar(condition: ComparableLines) -> Question:
 
 
 def _twins(condition: ComparableLines) -> list[DataPair]:
-    """Pairs that papers name, and methods on generated pairs with the same method on real data.
+    """Pairs that papers name, those of extensions, and objectives on generated and on real pairs.
 
     None without a record of either side of any pair.
     """
     named = {pair.free: pair for paper in papers() for pair in paper.twins}
+    for pair in [*named.values()]:
+        for extension in extensions_of(pair.free):
+            if condition.of(extension):
+                named[extension] = DataPair(extension, pair.data)
     for line in condition.lines:
         row = line.first.method
         if row.pairs_of is not None and row.label not in named and _has_data(condition, row.name):
