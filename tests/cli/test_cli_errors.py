@@ -79,10 +79,7 @@ def test_dataset_that_is_not_there_is_quoted_with_what_is_allowed(
             "teachers.initialisation=imagenet",
             "teachers.initialisation=imagenet with teachers.network=resnet-tiny; allowed: ",
         ),
-        (
-            "teachers.weights=w.pth",
-            "w.pth' with teachers.initialisation=alternative; allowed only with",
-        ),
+        ("teachers.weights=w.pth", "w.pth' is not a file; allowed: a safetensors file or"),
         ("teachers.network=resnet-mimi", "unknown network 'resnet-mimi'; did you mean 'resnet-mi"),
         ("rounds", "--set 'rounds'; allowed: --set KEY=VALUE"),
         ("=3", "--set '=3'; allowed: --set KEY=VALUE"),
