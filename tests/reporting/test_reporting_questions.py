@@ -65,6 +65,18 @@ def test_share_of_the_gap_starts_at_the_best_baseline(full: Shelf) -> None:
     assert "published on sketchy: .830" in table["notes"]
 
 
+def test_best_baseline_is_ahead_over_common_seeds(shelf: Shelf) -> None:
+    shelf.add_seeds("crossx", 0.3)
+    shelf.add_seeds("crossx-data", 0.35, needs=DATA)
+    shelf.add("meta-data", 0.15, seed=0)
+    for seed, gain in enumerate((0.2, 0.0, 0.0)):
+        shelf.add("alternative-data", gain, seed=seed)
+    table = _asked(shelf)[
+        "How much of the gap between the best baseline and crossx-data does Crossx close?"
+    ]
+    assert _row(table, representation="features")["best baseline"] == "Alternative-Data"
+
+
 def test_share_has_no_value_where_the_twin_is_no_better_than_a_baseline(shelf: Shelf) -> None:
     shelf.add_seeds("alternative-data", 0.3, posterior=0.2)
     shelf.add_seeds("crossx", 0.2, posterior=0.2)
