@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean
 
 from dfbench.identity import canonical_json
 from dfbench.records.record import Record
@@ -208,7 +207,7 @@ def _share(condition: ComparableLines, paper: Paper, subject: Line, pair: DataPa
         rows=tuple(rows),
         notes=(
             f"({subject.name} - best baseline) / ({pair.data} - best baseline); the best baseline "
-            "is ahead of the others over the seeds that both have",
+            "is ahead over the seeds that two baselines have in common",
             *printed,
             *condition.missing(paper.baselines),
         ),
@@ -359,15 +358,10 @@ def _read(line: Line, representation: str) -> Representation:
 
 
 def _best(sides: Sequence[Representation]) -> Representation:
-    """The side that is ahead of the others over common seeds; of most seeds without common ones."""
+    """The side ahead of each that it was compared with, over common seeds; most seeds first."""
     best, *others = sorted(sides, key=lambda side: -len(side.by_seed))
     for side in others:
-        common = {*side.by_seed} & {*best.by_seed}
-        if common and _mean(side, common) > _mean(best, common):
+        gain = Wanted("difference", (side, best))
+        if gain.seeds and (gain.value or 0.0) > 0:
             best = side
     return best
-
-
-def _mean(side: Representation, seeds: set[int]) -> float:
-    records = tuple(record for seed, record in side.by_seed.items() if seed in seeds)
-    return fmean(Line("", records).values(DEFAULT_METRIC, side.representation))
