@@ -38,6 +38,13 @@ def _row(table: dict[str, Any], **cells: str) -> dict[str, Any]:
     return row
 
 
+def _share(asked: dict[str, dict[str, Any]], method: str = "Crossx") -> dict[str, Any]:
+    """How much of the gap to real pairs a method closes."""
+    return asked[
+        f"How much of the gap between the best baseline and crossx-data does {method} close?"
+    ]
+
+
 def test_difference_from_published_baselines_is_given_by_both_representations(full: Shelf) -> None:
     table = _asked(full)["Does Crossx outperform each published baseline?"]
     row = _row(table, baseline="Alternative-Data")
@@ -53,9 +60,7 @@ def test_difference_from_published_baselines_is_given_by_both_representations(fu
 
 
 def test_share_of_the_gap_starts_at_the_best_baseline(full: Shelf) -> None:
-    table = _asked(full)[
-        "How much of the gap between the best baseline and crossx-data does Crossx close?"
-    ]
+    table = _share(_asked(full))
     features = _row(table, representation="features")
     assert features["best baseline"] == "Alternative-Data"
     assert features["share of the gap"]["value"] == pytest.approx((0.3 - 0.1) / (0.35 - 0.1))
@@ -71,9 +76,7 @@ def test_best_baseline_is_ahead_over_common_seeds(shelf: Shelf) -> None:
     shelf.add("meta-data", 0.15, seed=0)
     for seed, gain in enumerate((0.2, 0.0, 0.0)):
         shelf.add("alternative-data", gain, seed=seed)
-    table = _asked(shelf)[
-        "How much of the gap between the best baseline and crossx-data does Crossx close?"
-    ]
+    table = _share(_asked(shelf))
     assert _row(table, representation="features")["best baseline"] == "Alternative-Data"
 
 
@@ -102,9 +105,7 @@ def test_an_extension_is_asked_what_the_method_of_the_paper_is_asked(full: Shelf
     row = _row(baselines, baseline="Alternative-Data")
     assert row["features"]["value"] == pytest.approx(0.22)
     assert "published" not in row
-    share = asked[
-        "How much of the gap between the best baseline and crossx-data does Crossx [bn] close?"
-    ]
+    share = _share(asked, "Crossx [bn]")
     features = _row(share, representation="features")["share of the gap"]
     assert features["value"] == pytest.approx((0.32 - 0.1) / (0.35 - 0.1))
     assert not any("published" in note for note in share["notes"])
@@ -211,9 +212,7 @@ def test_a_baselines_stronger_variant_is_the_one_to_beat(full: Shelf) -> None:
     row = _row(table, baseline="Alternative-Data [strong]")
     assert row["features"]["value"] == pytest.approx(0.15)
     assert row["published"] == "-"
-    table = asked[
-        "How much of the gap between the best baseline and crossx-data does Crossx close?"
-    ]
+    table = _share(asked)
     share = _row(table, representation="features")
     assert share["best baseline"] == "Alternative-Data [strong]"
     assert share["share of the gap"]["value"] == pytest.approx(0.15 / 0.2)
