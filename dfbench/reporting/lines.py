@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
@@ -75,8 +76,14 @@ def tables(records: Iterable[Record]) -> list[list[Record]]:
     return [groups[key] for key in sorted(groups)]
 
 
-def lines(records: Iterable[Record], metric: str = DEFAULT_METRIC) -> list[Line]:
-    """The lines of one table, best mean of the metric first."""
+def lines(
+    records: Iterable[Record], metric: str = DEFAULT_METRIC, *, untold: Collection[str] = ()
+) -> list[Line]:
+    """The lines of one table, best mean of the metric first.
+
+    Names do not tell the settings in `untold`.
+    """
+    records = list(records)
     by_setting: dict[str, dict[int, Record]] = {}
     for record in records:
         by_setting.setdefault(setting_key(record), {})[record.seed] = record
@@ -84,10 +91,11 @@ def lines(records: Iterable[Record], metric: str = DEFAULT_METRIC) -> list[Line]
     by_label: dict[str, list[tuple[Record, ...]]] = {}
     for group in groups:
         by_label.setdefault(group[0].method.label, []).append(group)
+    usual = usual_surroundings(records)
     found = [
         Line(name, group)
         for siblings in by_label.values()
-        for name, group in zip(_names(siblings), siblings, strict=True)
+        for name, group in zip(_names(siblings, usual, untold), siblings, strict=True)
     ]
     return sorted(found, key=lambda line: -fmean(line.values(metric) or [-1.0]))
 
@@ -121,10 +129,33 @@ def surroundings(record: Record) -> dict[str, Any]:
     }
 
 
+def usual_surroundings(records: Iterable[Record]) -> dict[str, Any]:
+    """The surroundings of most records of a table: those that names of lines leave out."""
+    found = {canonical_json(one): one for one in map(surroundings, records)}
+    counts = Counter(canonical_json(surroundings(record)) for record in records)
+    return found[counts.most_common(1)[0][0]] if counts else {}
+
+
+def marks(settings: dict[str, Any], usual: dict[str, Any], untold: Collection[str] = ()) -> str:
+    """The settings that differ from the usual ones, e.g. `numerics=cuda-fp32`."""
+    keys = [key for key in differing([settings, usual]) if key not in untold]
+    return ", ".join(f"{key}={settings.get(key)}" for key in keys)
+
+
 def differing(settings: Sequence[dict[str, Any]]) -> list[str]:
     """The keys whose values are not equal in all settings, sorted."""
     keys = {key for setting in settings for key in setting}
     return sorted(key for key in keys if len({repr(s.get(key)) for s in settings}) > 1)
+
+
+def usual_notes(records: Sequence[Record], untold: Collection[str] = ()) -> Iterator[str]:
+    """The surroundings that names of lines leave out although some lines have others."""
+    found = [surroundings(record) for record in records]
+    usual = usual_surroundings(records)
+    keys = [key for key in differing(found) if key not in untold]
+    if keys:
+        told = ", ".join(f"{key}={usual.get(key)}" for key in keys)
+        yield f"unless the name of a row says otherwise: {told}"
 
 
 def setting_key(record: Record) -> str:
@@ -142,16 +173,38 @@ def _settings(record: Record) -> dict[str, Any]:
     }
 
 
-def _names(siblings: list[tuple[Record, ...]]) -> list[str]:
-    """Titles; if one label has several configurations, with the settings that differ."""
-    settings = [_settings(group[0]) for group in siblings]
-    keys = differing(settings)
+def _names(
+    siblings: list[tuple[Record, ...]], usual: dict[str, Any], untold: Collection[str]
+) -> list[str]:
+    """Titles, with the surroundings that are not the usual ones.
+
+    If one label has several configurations, also with what tells them apart: with the changes to
+    the central configuration, which is named without any.
+    """
+    examples = [group[0] for group in siblings]
+    configs = [record.method.config for record in examples]
+    central = _central(configs)
+    versions = {record.method.version for record in examples}
     names = []
-    for group, setting in zip(siblings, settings, strict=True):
-        marks = ", ".join(f"{key}={setting.get(key)}" for key in keys)
-        title = group[0].method.display_title
-        names.append(f"{title} ({marks})" if marks else title)
+    for record, config in zip(examples, configs, strict=True):
+        told = differing([config, central] if central is not None else configs)
+        parts = [f"{key}={config.get(key)}" for key in told]
+        parts += [f"version={record.method.version}"] * (len(versions) > 1)
+        parts += filter(None, [marks(surroundings(record), usual, untold)])
+        title = record.method.display_title
+        names.append(f"{title} ({', '.join(parts)})" if parts else title)
     return names
+
+
+def _central(configs: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """The configuration with the fewest changes to all others; None if no other has more.
+
+    Of a method and its ablations, it is the method: each ablation changes one part of it.
+    """
+    distinct = list({canonical_json(config): config for config in configs}.values())
+    changes = [sum(len(differing([one, other])) for other in distinct) for one in distinct]
+    fewest = min(changes)
+    return distinct[changes.index(fewest)] if changes.count(fewest) == 1 else None
 
 
 MARK = "*"

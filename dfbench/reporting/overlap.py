@@ -179,17 +179,13 @@ def _series(records: list[Record], closed: list[Record], metric: str) -> tuple[S
         key = setting_key(record)
         if key in by_setting and key not in measured:
             by_setting[key].setdefault(_WHOLE, []).append(record)
-    names = _names([next(iter(found.values()))[0] for found in by_setting.values()])
+    shown = [one for found in by_setting.values() for own in found.values() for one in own]
+    names = {setting_key(line.first): line.name for line in lines(shown)}
     series = [
         Series(names[key], {o: Line.of(names[key], found[o]) for o in sorted(found)})
         for key, found in by_setting.items()
     ]
     return tuple(sorted(series, key=lambda one: -_level(one, metric)))
-
-
-def _names(examples: list[Record]) -> dict[str, str]:
-    """By setting, a name that distinguishes each method configuration from all others."""
-    return {setting_key(line.first): line.name for line in lines(examples)}
 
 
 def _level(series: Series, metric: str) -> float:

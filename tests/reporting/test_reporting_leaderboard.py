@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from statistics import fmean, stdev
+from typing import Any
 
 import pytest
 from synthetic import reranked, synthetic_record
@@ -100,12 +101,37 @@ def test_seeds_of_other_configurations_are_not_averaged_and_the_difference_is_na
     assert [row[4] for row in rows] == ["2", "1"]
 
 
-def test_other_budgets_are_other_rows() -> None:
-    records = [synthetic_record(), synthetic_record(budget=Budget(steps=9), value=0.2)]
-    assert [row[0] for row in _one(records).rows] == [
-        "Crossx (budget.steps=600)",
-        "Crossx (budget.steps=9)",
+def test_ablations_by_settings_are_named_by_what_they_change() -> None:
+    usual = {"rounds": 8, "alignment": 5.0, "entropy": 1.0}
+    changes: list[dict[str, Any]] = [{}, {"alignment": 0.0}, {"entropy": 0.0, "rounds": 2}]
+    records = [
+        synthetic_record(value=0.5 - 0.1 * place, config={**usual, **change})
+        for place, change in enumerate(changes)
     ]
+    assert [row[0] for row in _one(records).rows] == [
+        "Crossx",
+        "Crossx (alignment=0.0)",
+        "Crossx (entropy=0.0, rounds=2)",
+    ]
+
+
+def test_rows_of_another_budget_are_marked_and_a_note_says_the_usual_one() -> None:
+    short = Budget(steps=9)
+    records = [
+        synthetic_record(),
+        synthetic_record("mib", value=0.3),
+        synthetic_record(budget=short, value=0.2),
+        synthetic_record("siamese", budget=short, value=0.1),
+    ]
+    table = _one(records)
+    assert [row[0] for row in table.rows] == [
+        "Crossx",
+        "Mib",
+        "Crossx (budget.steps=9)",
+        "Siamese (budget.steps=9)",
+    ]
+    assert "unless the name of a row says otherwise: budget.steps=600" in table.notes
+    assert not any("unless" in note for note in _one(records[:2]).notes)
 
 
 def test_other_data_is_another_table_even_under_the_same_name() -> None:

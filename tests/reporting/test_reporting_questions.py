@@ -125,6 +125,27 @@ def test_an_extension_is_asked_without_a_record_of_the_method(shelf: Shelf) -> N
     assert not asked["Baselines and ablations of crossx"]["rows"]
 
 
+def test_changed_settings_of_an_extension_are_its_ablations_and_asked_nothing_else(
+    full: Shelf,
+) -> None:
+    usual = {"alignment": 5.0, "modality": 0.3, "pair_targets": "soft"}
+    full.add_seeds("crossx[bn]", 0.32, posterior=0.36, config=usual)
+    unaligned = {**usual, "alignment": 0.0, "pair_targets": "noise"}
+    full.add_seeds("crossx[bn]", 0.12, posterior=0.16, config=unaligned)
+    full.add_seeds("crossx[bn]", 0.31, posterior=0.36, config={**usual, "modality": 0.0})
+    asked = _asked(full)
+    table = asked["What does each change to Crossx [bn] cost?"]
+    row = _row(table, variant="Crossx [bn] (alignment=0.0, pair_targets=noise)")
+    assert row["features"]["value"] == pytest.approx(-0.2)
+    assert row["posterior"]["value"] == pytest.approx(-0.2)
+    assert _row(table, variant="Crossx [bn] (modality=0.0)")
+    about = [title for title in asked if "Crossx [bn]" in title]
+    assert len(about) == 3
+    assert not any("=0.0" in title for title in about)
+    pairs = asked["How far is data-free from data-dependent training?"]
+    assert "=0.0" not in "".join(row["without data"] for row in pairs["rows"])
+
+
 def test_every_row_is_held_against_the_posterior_of_the_teachers(full: Shelf) -> None:
     table = _asked(full)["Does any method outperform Classifier-Posterior?"]
     assert len(table["rows"]) == 7
@@ -231,7 +252,7 @@ def test_other_budgets_are_asked_apart_and_told_apart(full: Shelf) -> None:
     full.add_seeds("classifier-posterior", 0.4, budget=short)
     out = full.call("compare", "--format", "markdown").out
     assert "### Does any method outperform Classifier-Posterior? (budget.steps=9)" in out
-    assert "### Does any method outperform Classifier-Posterior? (budget.steps=600)" in out
+    assert "### Does any method outperform Classifier-Posterior?\n" in out
 
 
 def test_an_older_version_of_a_method_is_not_asked_any_more(full: Shelf) -> None:

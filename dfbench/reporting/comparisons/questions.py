@@ -12,8 +12,8 @@ from dfbench.reporting.comparisons.comparison import Representation, Wanted, has
 from dfbench.reporting.lines import (
     DEFAULT_METRIC,
     Line,
-    differing,
     lines,
+    marks,
     setting_key,
     surroundings,
 )
@@ -58,7 +58,7 @@ class ComparableLines:
 
     lines: tuple[Line, ...]
     marks: str
-    """What tells it from other conditions of the table; empty if there is only one."""
+    """What tells it from the condition with most lines; empty for that one."""
 
     @property
     def dataset(self) -> str:
@@ -96,11 +96,10 @@ def conditions(table: Sequence[Record]) -> list[ComparableLines]:
         if record.method.version == newest[record.method.label]:
             groups.setdefault(canonical_json(surroundings(record)), []).append(record)
     ordered = sorted(groups.values(), key=lambda group: -len(group))
-    settings = [surroundings(group[0]) for group in ordered]
-    keys = differing(settings)
+    usual = surroundings(ordered[0][0]) if ordered else {}
     return [
-        ComparableLines(tuple(lines(group)), ", ".join(f"{key}={setting[key]}" for key in keys))
-        for group, setting in zip(ordered, settings, strict=True)
+        ComparableLines(tuple(lines(group)), marks(surroundings(group[0]), usual))
+        for group in ordered
     ]
 
 
@@ -126,8 +125,8 @@ def data_questions(condition: ComparableLines) -> list[Question]:
 
 def _of_proposal(condition: ComparableLines, paper: Paper, proposed: str) -> Iterator[Question]:
     """Baselines and data-dependent twin of a paper's method and its extensions, and ablations."""
-    extensions = [line for label in extensions_of(proposed) for line in condition.of(label)]
-    subjects = condition.of(proposed)
+    extensions = _unchanged(condition, extensions_of(proposed))
+    subjects = _unchanged(condition, [proposed])
     if not subjects and any(is_variant_of(x.first.method, proposed) for x in condition.lines):
         title = f"Baselines and ablations of {proposed}"
         yield Question(title, notes=condition.missing([proposed]))
@@ -138,6 +137,12 @@ def _of_proposal(condition: ComparableLines, paper: Paper, proposed: str) -> Ite
                 yield _share(condition, paper, subject, pair)
     for subject in subjects:
         yield _ablations(condition, subject)
+
+
+def _unchanged(condition: ComparableLines, labels: Iterable[str]) -> list[Line]:
+    """The lines of the labels, except changes of one of them."""
+    found = [line for label in labels for line in condition.of(label)]
+    return [line for line in found if not _is_change(condition, line)]
 
 
 def _baselines(condition: ComparableLines, paper: Paper, subject: Line) -> Question:
@@ -222,19 +227,28 @@ def _printed_share(paper: Paper, dataset: str, both: tuple[float, float]) -> flo
 
 
 def variants_of(condition: ComparableLines, subject: Line) -> list[Line]:
-    """The lines of a method with other settings, by name or not; none if the subject is a variant.
+    """The lines of a method with other settings, by name or not.
 
-    The method itself with other settings counts as much as its named variants.
+    The method itself with other settings counts as much as its named variants. A named variant
+    has none but itself with other settings. None of a line that is such a change itself.
     """
-    if subject.first.method.variant is not None:
+    if _is_change(condition, subject):
         return []
     own = setting_key(subject.first)
     return [
         line
         for line in condition.lines
-        if is_variant_of(line.first.method, subject.label)
+        if (
+            subject.first.method.variant is None and is_variant_of(line.first.method, subject.label)
+        )
         or (line.label == subject.label and setting_key(line.first) != own)
     ]
+
+
+def _is_change(condition: ComparableLines, line: Line) -> bool:
+    """Whether a line is its method with changed settings, beside the line without them."""
+    title = line.first.method.display_title
+    return line.name != title and any(other.name == title for other in condition.lines)
 
 
 def _further_ablations(condition: ComparableLines) -> Iterator[Question]:
@@ -309,8 +323,8 @@ def _has_data(condition: ComparableLines, label: str) -> bool:
 def _data(condition: ComparableLines, twins: list[DataPair]) -> Question:
     rows: list[tuple[Cell, ...]] = []
     for pair in twins:
-        for free in condition.of(pair.free):
-            for data in condition.of(pair.data):
+        for free in _unchanged(condition, [pair.free]):
+            for data in _unchanged(condition, [pair.data]):
                 rows += _twin_rows(pair, free, data)
     labels = [label for pair in twins for label in (pair.data, pair.free)]
     return Question(

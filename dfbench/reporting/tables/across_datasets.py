@@ -10,7 +10,7 @@ from statistics import fmean
 from dfbench.identity import canonical_json
 from dfbench.records.record import Record
 from dfbench.reporting.cells import NONE, metric_title, short, span
-from dfbench.reporting.lines import Line, lines, setting_key, tables
+from dfbench.reporting.lines import Line, lines, setting_key, tables, usual_notes
 from dfbench.reporting.published import Paper, papers
 from dfbench.reporting.roles import SECTIONS, remarks, section_of
 from dfbench.reporting.tables.columns import (
@@ -27,6 +27,8 @@ from dfbench.reporting.tables.layout import Layout
 from dfbench.reporting.tables.leaderboard import HEADLINE
 
 _POSTERIOR = "posterior"
+_BY_DATASET = ("alternative",)
+"""Settings that follow from the dataset."""
 
 
 @dataclass(frozen=True)
@@ -176,7 +178,9 @@ def _key(record: Record) -> str:
 
 
 def _names(examples: list[Record]) -> dict[str, str]:
-    by_setting = {setting_key(line.first): line.name for line in lines(examples)}
+    by_setting = {
+        setting_key(line.first): line.name for line in lines(examples, untold=_BY_DATASET)
+    }
     return {_key(record): by_setting[setting_key(record)] for record in examples}
 
 
@@ -216,13 +220,15 @@ def _notes(
             f"{first.data.gallery} photos; chance mAP@all {short(first.chance)}; teacher accuracy "
             f"{accuracies}"
         )
-    first = next(iter(by_dataset.values()))[0]
+    together = [record for records in by_dataset.values() for record in records]
+    yield from usual_notes(together, untold=_BY_DATASET)
+    first = together[0]
     for name in metrics:
         if name in first.definitions:
             yield f"{metric_title(name)}: {first.definitions[name].formula}"
     yield "mean ± standard deviation over seeds"
     yield f"posterior: {metric_title(metrics[0])} with the encoders' posteriors, sum_c p_c q_c"
-    yield from remarks(record for records in by_dataset.values() for record in records)
+    yield from remarks(together)
     if printed:
         sources = "; ".join(p.source for p in _sources(first.scenario, by_dataset))
         yield (
