@@ -49,6 +49,7 @@ def synthetic_record(
     version: int = 1,
     scenario: str = "closed",
     teacher: str = "t",
+    photo_accuracy: float = 0.9,
     trains: bool | None = None,
 ) -> Record:
     """A record in which every metric has one value."""
@@ -108,7 +109,7 @@ def synthetic_record(
         recipe=TeacherRecipe(),
         teachers={
             modality: TeacherRecord(identity=teacher, accuracy=accuracy, classes=2)
-            for modality, accuracy in (("photo", 0.9), ("sketch", 0.8 + seed / 100))
+            for modality, accuracy in (("photo", photo_accuracy), ("sketch", 0.8 + seed / 100))
         },
         metrics=scores,
         representations=representations,

@@ -56,7 +56,18 @@ def test_seeds_with_other_teachers_do_not_pair(shelf: Shelf) -> None:
     shelf.add("crossx", 0.2)
     shelf.add("meta-data", 0.1, teacher="another")
     line = shelf.call("compare", "crossx", "meta-data").refused()
-    assert "no seed with the same teachers" in line
+    assert "no seed with the same metric version and teachers" in line
+
+
+def test_teachers_of_one_recipe_that_were_trained_apart_do_not_pair(shelf: Shelf) -> None:
+    shelf.add("crossx", 0.2, seed=0)
+    shelf.add("crossx", 0.2, seed=1)
+    shelf.add("meta-data", 0.1, seed=0, photo_accuracy=0.89)
+    line = shelf.call("compare", "crossx", "meta-data").refused()
+    assert "no seed with the same metric version and teachers" in line
+    shelf.add("meta-data", 0.1, seed=1)
+    (table,) = shelf.call("compare", "crossx", "meta-data", "--format", "json").json
+    assert table["rows"][0]["A - B"]["seeds"] == [1]
 
 
 def test_rows_of_other_settings_do_not_pair_and_the_setting_is_named(shelf: Shelf) -> None:

@@ -203,6 +203,10 @@ def count(number: int, noun: str) -> str:
 
 
 def _shared(record: Record, metric: str) -> tuple[Any, ...]:
-    """What the paired records of a seed must have in common: teachers and metric version."""
-    teachers = tuple((modality, t.identity) for modality, t in sorted(record.teachers.items()))
-    return (*teachers, record.definitions[metric].version)
+    """What the paired records of a seed must have in common: teachers and metric version.
+
+    An identity is that of a recipe: teachers trained twice by it, on processors that round
+    differently, are other networks, as their accuracies show.
+    """
+    teachers = tuple((modality, t.identity, t.accuracy) for modality, t in record.teachers.items())
+    return (*sorted(teachers), record.definitions[metric].version)

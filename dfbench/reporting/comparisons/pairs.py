@@ -139,7 +139,10 @@ def _difference(first: Record, second: Record) -> str:
     settings = surroundings(first), surroundings(second)
     keys = differing(settings)
     if not keys:
-        return "they share no seed with the same teachers and metric version"
+        return (
+            "they share no seed with the same metric version and teachers, equal in identity and "
+            "accuracy (runs with one --cache share their teachers)"
+        )
     return "they differ in " + ", ".join(
         f"{key} ({settings[0][key]} and {settings[1][key]})" for key in keys
     )
