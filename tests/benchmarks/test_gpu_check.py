@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,16 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "benchmarks.perf.gpu", "--device", "cpu", "--scale", "tiny"]
-STEPS = ("card", "methods", "kernels", "ranking", "training", "repeatability", "pretrained")
+STEPS = (
+    "card",
+    "methods",
+    "kernels",
+    "ranking",
+    "training",
+    "repeatability",
+    "concurrency",
+    "pretrained",
+)
 
 
 def _start(out: Path, *options: str) -> subprocess.Popen[str]:
@@ -82,6 +92,8 @@ def test_every_step_measures(resumed: tuple[Path, str, set[str]]) -> None:
     assert results["training"]["resnet-tiny, 16 px, bf16"]["estimator"]["ratio"] > 0
     assert results["repeatability"]["equal digests"] is True
     assert results["repeatability"]["difference"] == {"embedding": 0, "map@all": 0}
+    rates = results["concurrency"]["steps/s by processes"]
+    assert set(rates) == ({"1", "2"} if find_spec("timm") else {"not run"})
     for step in STEPS:
         assert f"\n  {step} " in output
 

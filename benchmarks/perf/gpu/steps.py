@@ -40,6 +40,7 @@ STEPS = (
     Step("ranking", 16),
     Step("training", 24),
     Step("repeatability", 10),
+    Step("concurrency", 8),
     Step("pretrained", 10),
 )
 

@@ -15,8 +15,8 @@ from typing import Any
 from dfbench.system.machine import available_cores
 
 _LOOK_SECONDS = 1.0
-_MOST_JOBS = 8
-"""More compete for processor and GPU until few of them end in time."""
+_MOST_JOBS = 4
+"""Three processes saturate an H100 with steps of a small network; see `concurrency`."""
 
 
 @dataclass(frozen=True)
