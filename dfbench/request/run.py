@@ -257,6 +257,12 @@ class RunRequest(ExternalOptions, FitOptions, RerankOptions, MachineOptions):
         }
         return {modality: name for modality, name in named.items() if name is not None}
 
+    @property
+    def configured_method(self) -> str:
+        """The method with the settings given for it, e.g. `crossx[bn] (alignment=0.0)`."""
+        given = ", ".join(f"{key}={value}" for key, value in self.settings.method.items())
+        return f"{self.method} ({given})" if given else self.method
+
 
 class RunOptions(TypedDict, total=False):
     """The keywords of `dfbench.run`, for editors and type checkers; the models decide."""

@@ -45,7 +45,8 @@ class SuiteRun:
     @property
     def title(self) -> str:
         """One line for messages."""
-        return run_title(self.label, self.dataset, self.request.scenario, self.request.seed)
+        row, scenario = self.request.configured_method, self.request.scenario
+        return run_title(row, self.dataset, scenario, self.request.seed)
 
 
 @dataclass(frozen=True)

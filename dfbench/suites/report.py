@@ -164,6 +164,7 @@ def _content(item: SuiteItem) -> dict[str, Any]:
     request, plan, state, record = item.run.request, item.run.plan, item.state, item.record
     return {
         "method": item.run.label,
+        "settings": dict(request.settings.method),
         "dataset": item.run.dataset,
         "scenario": request.scenario,
         "seed": request.seed,
@@ -182,7 +183,8 @@ def _content(item: SuiteItem) -> dict[str, Any]:
 
 def _axes(item: SuiteItem) -> dict[str, str]:
     run = item.run
-    return {"method": run.label, "dataset": run.dataset, "scenario": run.request.scenario}
+    row, scenario = run.request.configured_method, run.request.scenario
+    return {"method": row, "dataset": run.dataset, "scenario": scenario}
 
 
 def _texts(item: SuiteItem) -> tuple[str, ...]:

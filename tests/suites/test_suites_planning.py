@@ -34,6 +34,19 @@ def test_plan_shows_every_run_and_starts_nothing(
     assert len({run["eval_id"] for run in runs}) == 4
 
 
+def test_runs_of_one_method_are_told_apart_by_their_settings(
+    quick_bench: Bench, write_suite: WriteSuite
+) -> None:
+    ablated = '{ method = "crossx[bn]", config = { modality = 0, rounds = 2 } }'
+    file = write_suite(f'["crossx[bn]", {ablated}]')
+    out = suite(quick_bench, "plan", file).out
+    assert "crossx[bn] (modality=0, rounds=2)" in out
+    assert re.search(r"crossx\[bn\]  ", out)
+    runs = suite(quick_bench, "plan", file, "--format", "json").json["runs"]
+    assert [run["method"] for run in runs] == ["crossx[bn]"] * 2
+    assert [run["settings"] for run in runs] == [{}, {"modality": "0", "rounds": "2"}]
+
+
 def test_plugins_are_asked_once_for_all_runs(
     quick_bench: Bench, write_suite: WriteSuite, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -47,7 +47,7 @@ class Task(BaseModel):
     @property
     def title(self) -> str:
         """One line for messages."""
-        what = self.label if self.network is None else self.network
+        what = self.request.configured_method if self.network is None else self.network
         return run_title(what, self.dataset, self.request.scenario, self.request.seed)
 
 
