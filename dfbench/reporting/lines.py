@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any
 
 from dfbench.identity import canonical_json
 from dfbench.records.record import Record
 from dfbench.reporting.cells import short
+from dfbench.reporting.naming import Usual, surroundings
 
 DEFAULT_METRIC = "map@all"
 
@@ -22,6 +21,8 @@ class Line:
     name: str
     """Title of the method, with the settings that distinguish it from its other lines."""
     records: tuple[Record, ...]
+    full_name: str = ""
+    """The name in the table of all records, which also states the surroundings."""
 
     @property
     def first(self) -> Record:
@@ -35,8 +36,8 @@ class Line:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What selects it: its label, and its name in tables, which also tells its settings."""
-        return self.label, self.name
+        """What selects it: its label, and its names in tables, which also state its settings."""
+        return self.label, self.name, self.full_name or self.name
 
     @property
     def by_seed(self) -> dict[int, Record]:
@@ -77,13 +78,19 @@ def tables(records: Iterable[Record]) -> list[list[Record]]:
 
 
 def lines(
-    records: Iterable[Record], metric: str = DEFAULT_METRIC, *, untold: Collection[str] = ()
+    records: Iterable[Record],
+    metric: str = DEFAULT_METRIC,
+    *,
+    usual: Usual | None = None,
+    placed: bool = False,
 ) -> list[Line]:
     """The lines of one table, best mean of the metric first.
 
-    Names do not tell the settings in `untold`.
+    Names leave out what is `usual`, by default in these records. With `placed`, the surroundings
+    of all records are the same and stated elsewhere, and names leave them out.
     """
     records = list(records)
+    usual = usual or Usual.of(records)
     by_setting: dict[str, dict[int, Record]] = {}
     for record in records:
         by_setting.setdefault(setting_key(record), {})[record.seed] = record
@@ -91,11 +98,10 @@ def lines(
     by_label: dict[str, list[tuple[Record, ...]]] = {}
     for group in groups:
         by_label.setdefault(group[0].method.label, []).append(group)
-    usual = usual_surroundings(records)
     found = [
-        Line(name, group)
+        _line(group, siblings, usual, placed=placed)
         for siblings in by_label.values()
-        for name, group in zip(_names(siblings, usual, untold), siblings, strict=True)
+        for group in siblings
     ]
     return sorted(found, key=lambda line: -fmean(line.values(metric) or [-1.0]))
 
@@ -113,98 +119,27 @@ def official_notes(records: Iterable[Record]) -> list[str]:
     return [found[seed] for seed in sorted(found)]
 
 
-def surroundings(record: Record) -> dict[str, Any]:
-    """The settings besides data and seed that methods must share to be comparable."""
-    return {
-        "numerics": record.numerics,
-        "alternative": record.data.alternative,
-        **{f"budget.{k}": v for k, v in record.budget.model_dump(mode="json").items()},
-        **{f"teachers.{k}": v for k, v in record.recipe.model_dump(mode="json").items()},
-        **{
-            f"{modality} teacher": f"{teacher.external}, {teacher.identity[:12]}"
-            for modality, teacher in record.teachers.items()
-            if teacher.external
-        },
-        **({"teachers": "trained in place of official ones"} if record.train_teachers else {}),
-    }
-
-
-def usual_surroundings(records: Iterable[Record]) -> dict[str, Any]:
-    """The surroundings of most records of a table: those that names of lines leave out."""
-    found = {canonical_json(one): one for one in map(surroundings, records)}
-    counts = Counter(canonical_json(surroundings(record)) for record in records)
-    return found[counts.most_common(1)[0][0]] if counts else {}
-
-
-def marks(settings: dict[str, Any], usual: dict[str, Any], untold: Collection[str] = ()) -> str:
-    """The settings that differ from the usual ones, e.g. `numerics=cuda-fp32`."""
-    keys = [key for key in differing([settings, usual]) if key not in untold]
-    return ", ".join(f"{key}={settings.get(key)}" for key in keys)
-
-
-def differing(settings: Sequence[dict[str, Any]]) -> list[str]:
-    """The keys whose values are not equal in all settings, sorted."""
-    keys = {key for setting in settings for key in setting}
-    return sorted(key for key in keys if len({repr(s.get(key)) for s in settings}) > 1)
-
-
-def usual_notes(records: Sequence[Record], untold: Collection[str] = ()) -> Iterator[str]:
-    """The surroundings that names of lines leave out although some lines have others."""
-    found = [surroundings(record) for record in records]
-    usual = usual_surroundings(records)
-    keys = [key for key in differing(found) if key not in untold]
-    if keys:
-        told = ", ".join(f"{key}={usual.get(key)}" for key in keys)
-        yield f"unless the name of a row says otherwise: {told}"
-
-
 def setting_key(record: Record) -> str:
     """Equal for records that share method, configuration and surroundings and differ in seed."""
-    return canonical_json(_settings(record))
-
-
-def _settings(record: Record) -> dict[str, Any]:
     method = record.method
-    return {
-        "label": method.label,
-        "version": method.version,
-        **surroundings(record),
-        **method.config,
-    }
+    return canonical_json([method.label, method.version, method.config, surroundings(record)])
 
 
-def _names(
-    siblings: list[tuple[Record, ...]], usual: dict[str, Any], untold: Collection[str]
-) -> list[str]:
-    """Titles, with the surroundings that are not the usual ones.
-
-    If one label has several configurations, also with what tells them apart: with the changes to
-    the central configuration, which is named without any.
-    """
-    examples = [group[0] for group in siblings]
-    configs = [record.method.config for record in examples]
-    central = _central(configs)
-    versions = {record.method.version for record in examples}
-    names = []
-    for record, config in zip(examples, configs, strict=True):
-        told = differing([config, central] if central is not None else configs)
-        parts = [f"{key}={config.get(key)}" for key in told]
-        parts += [f"version={record.method.version}"] * (len(versions) > 1)
-        parts += filter(None, [marks(surroundings(record), usual, untold)])
-        title = record.method.display_title
-        names.append(f"{title} ({', '.join(parts)})" if parts else title)
-    return names
+def _line(
+    group: tuple[Record, ...], siblings: Sequence[tuple[Record, ...]], usual: Usual, *, placed: bool
+) -> Line:
+    record = group[0]
+    versions = {sibling[0].method.version for sibling in siblings}
+    version = f"version={record.method.version}" if len(versions) > 1 else ""
+    parts = [usual.changes(record), version]
+    full = _named(record, [*parts, usual.marks(record)])
+    return Line(_named(record, parts) if placed else full, group, full)
 
 
-def _central(configs: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
-    """The configuration with the fewest changes to all others; None if no other has more.
-
-    Of a method and its ablations, it is the method: each ablation changes one part of it.
-    """
-    distinct = list({canonical_json(config): config for config in configs}.values())
-    changes = [sum(len(differing([one, other])) for other in distinct) for one in distinct]
-    fewest = min(changes)
-    return distinct[changes.index(fewest)] if changes.count(fewest) == 1 else None
+def _named(record: Record, parts: Iterable[str]) -> str:
+    told = ", ".join(filter(None, parts))
+    title = record.method.display_title
+    return f"{title} ({told})" if told else title
 
 
 MARK = "*"

@@ -259,7 +259,7 @@ class RunRequest(ExternalOptions, FitOptions, RerankOptions, MachineOptions):
 
     @property
     def configured_method(self) -> str:
-        """The method with the settings given for it, e.g. `crossx[bn] (alignment=0.0)`."""
+        """The method with the settings given for it, e.g. `crossx[bn] (alignment=0)`."""
         given = ", ".join(f"{key}={value}" for key, value in self.settings.method.items())
         return f"{self.method} ({given})" if given else self.method
 

@@ -52,6 +52,18 @@ def test_only_seeds_that_both_rows_have_are_compared(shelf: Shelf) -> None:
     assert table["rows"][0]["A - B"]["seeds"] == [1]
 
 
+def test_rows_are_selected_by_the_names_that_tables_print(shelf: Shelf) -> None:
+    shelf.add_seeds("crossx", 0.2)
+    for label, gain in (("crossx", 0.1), ("mib", 0.3)):
+        shelf.add(label, gain, budget=Budget(steps=9))
+    names = ("Crossx (budget.steps=9)", "Mib (budget.steps=9)")
+    assert all(name in shelf.call("table", "--format", "markdown").out for name in names)
+    (table,) = shelf.call("compare", *names, "--format", "json").json
+    (row,) = table["rows"]
+    assert row["A - B"]["value"] == pytest.approx(-0.2)
+    assert row["under"] == "budget.steps=9"
+
+
 def test_seeds_with_other_teachers_do_not_pair(shelf: Shelf) -> None:
     shelf.add("crossx", 0.2)
     shelf.add("meta-data", 0.1, teacher="another")

@@ -97,22 +97,43 @@ def test_seeds_of_other_configurations_are_not_averaged_and_the_difference_is_na
         synthetic_record(seed=0, value=0.3, config={"rounds": 2, "alignment": 5.0}),
     ]
     rows = _one(records).rows
-    assert [row[0] for row in rows] == ["Crossx (rounds=8)", "Crossx (rounds=2)"]
+    assert [row[0] for row in rows] == ["Crossx", "Crossx (rounds=2)"]
     assert [row[4] for row in rows] == ["2", "1"]
 
 
 def test_ablations_by_settings_are_named_by_what_they_change() -> None:
     usual = {"rounds": 8, "alignment": 5.0, "entropy": 1.0}
-    changes: list[dict[str, Any]] = [{}, {"alignment": 0.0}, {"entropy": 0.0, "rounds": 2}]
+    changes: list[dict[str, Any]] = [{"alignment": 0.0}, {"alignment": 0.0, "rounds": 2}]
     records = [
-        synthetic_record(value=0.5 - 0.1 * place, config={**usual, **change})
-        for place, change in enumerate(changes)
+        synthetic_record(value=0.5, config=usual),
+        synthetic_record(value=0.5, config=usual, seed=1),
+        *(
+            synthetic_record(value=0.4 - 0.1 * place, config={**usual, **change})
+            for place, change in enumerate(changes)
+        ),
     ]
-    assert [row[0] for row in _one(records).rows] == [
+    table = _one(records)
+    assert [row[0] for row in table.rows] == [
         "Crossx",
         "Crossx (alignment=0.0)",
-        "Crossx (entropy=0.0, rounds=2)",
+        "Crossx (alignment=0.0, rounds=2)",
     ]
+    assert "Crossx, unless a row name states otherwise: alignment=5.0, rounds=8" in table.notes
+
+
+def test_equally_frequent_settings_are_all_named() -> None:
+    records = [
+        synthetic_record(value=0.5, config={"rounds": 8, "entropy": 1.0}),
+        synthetic_record(value=0.4, config={"rounds": 2, "entropy": 1.0}),
+        synthetic_record(value=0.3, config={"rounds": 8, "entropy": 1.0, "extra": None}),
+    ]
+    table = _one(records)
+    assert [row[0] for row in table.rows] == [
+        "Crossx (extra=(none), rounds=8)",
+        "Crossx (extra=(none), rounds=2)",
+        "Crossx (extra=None, rounds=8)",
+    ]
+    assert not any("unless" in note for note in table.notes)
 
 
 def test_rows_of_another_budget_are_marked_and_a_note_says_the_usual_one() -> None:
@@ -130,7 +151,7 @@ def test_rows_of_another_budget_are_marked_and_a_note_says_the_usual_one() -> No
         "Crossx (budget.steps=9)",
         "Siamese (budget.steps=9)",
     ]
-    assert "unless the name of a row says otherwise: budget.steps=600" in table.notes
+    assert "unless a row name states otherwise: budget.steps=600" in table.notes
     assert not any("unless" in note for note in _one(records[:2]).notes)
 
 

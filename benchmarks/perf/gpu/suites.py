@@ -16,7 +16,8 @@ from dfbench.system.machine import available_cores
 
 _LOOK_SECONDS = 1.0
 _MOST_JOBS = 4
-"""Three processes saturate an H100 with steps of a small network; see `concurrency`."""
+"""Steps of a small network in three processes saturate an H100 (see `concurrency`); one more run
+uses the pauses in which others load or are scored."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from dfbench.records.record import Record
 from dfbench.reporting.cells import metric_title, short
 from dfbench.reporting.comparisons.comparison import Representation, Wanted, has
 from dfbench.reporting.comparisons.questions import Cell, ComparableLines, Question, conditions
-from dfbench.reporting.lines import Line, differing, surroundings, tables
+from dfbench.reporting.lines import Line, tables
+from dfbench.reporting.naming import differing, surroundings
 
 Labels = tuple[str, str]
 
@@ -85,7 +86,7 @@ def _lines(records: Sequence[Record]) -> Iterator[Line]:
 def _records_of(records: Sequence[Record], label: str) -> list[Record]:
     """The records of a label, of any version; or of the lines with this name."""
     labelled = [record for record in records if record.method.label == label]
-    named = [r for line in _lines(records) if line.name == label for r in line.records]
+    named = [r for line in _lines(records) if label in line.names for r in line.records]
     return labelled or named
 
 
@@ -118,7 +119,7 @@ def _row(condition: ComparableLines, wanted: Wanted) -> tuple[Cell, ...]:
         *map(short, wanted.means),
         wanted,
         ", ".join(map(str, wanted.seeds)),
-        "; ".join(filter(None, (condition.marks, *configured))),
+        "; ".join(filter(None, (condition.settings, *configured))),
     )
 
 

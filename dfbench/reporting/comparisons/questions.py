@@ -9,14 +9,8 @@ from dfbench.identity import canonical_json
 from dfbench.records.record import Record
 from dfbench.reporting.cells import NONE, short, signed
 from dfbench.reporting.comparisons.comparison import Representation, Wanted, has
-from dfbench.reporting.lines import (
-    DEFAULT_METRIC,
-    Line,
-    lines,
-    marks,
-    setting_key,
-    surroundings,
-)
+from dfbench.reporting.lines import DEFAULT_METRIC, Line, lines, setting_key
+from dfbench.reporting.naming import Usual, listed, newest_versions, surroundings
 from dfbench.reporting.published import DataPair, Paper, Published, papers
 from dfbench.reporting.roles import (
     REFERENCE,
@@ -58,7 +52,10 @@ class ComparableLines:
 
     lines: tuple[Line, ...]
     marks: str
-    """What tells it from the condition with most lines; empty for that one."""
+    """The settings in which it differs from the usual condition; empty for that one."""
+    settings: str
+    """Its values of all settings in which conditions of the table differ."""
+    usual: Usual
 
     @property
     def dataset(self) -> str:
@@ -87,24 +84,28 @@ class ComparableLines:
 
 
 def conditions(table: Sequence[Record]) -> list[ComparableLines]:
-    """The conditions of a table, the one with most lines first; newest versions of methods only."""
-    newest: dict[str, int] = {}
-    for record in table:
-        newest[record.method.label] = max(newest.get(record.method.label, 0), record.method.version)
+    """The conditions of a table, the usual one first; newest versions of methods only."""
+    usual = Usual.of(table)
     groups: dict[str, list[Record]] = {}
-    for record in table:
-        if record.method.version == newest[record.method.label]:
-            groups.setdefault(canonical_json(surroundings(record)), []).append(record)
-    ordered = sorted(groups.values(), key=lambda group: -len(group))
-    usual = surroundings(ordered[0][0]) if ordered else {}
+    for record in newest_versions(table):
+        groups.setdefault(canonical_json(surroundings(record)), []).append(record)
+    main = canonical_json(usual.surroundings)
+    ordered = sorted(groups, key=lambda key: (key != main, -len(groups[key]), key))
     return [
-        ComparableLines(tuple(lines(group)), marks(surroundings(group[0]), usual))
-        for group in ordered
+        ComparableLines(
+            lines=tuple(lines(groups[key], usual=usual, placed=True)),
+            marks=usual.marks(groups[key][0]),
+            settings=listed(surroundings(groups[key][0]), usual.varied_surroundings),
+            usual=usual,
+        )
+        for key in ordered
     ]
 
 
 def questions(condition: ComparableLines) -> list[Question]:
     """All questions of a condition; one without an answer says which methods are missing.
+
+    Only the usual condition of a table has questions without an answer.
 
     Questions about a method that a paper proposes need a record of it or of one of its variants.
     """
@@ -114,7 +115,8 @@ def questions(condition: ComparableLines) -> list[Question]:
             asked += _of_proposal(condition, paper, paper.proposes)
     asked += _further_ablations(condition)
     asked.append(_bar(condition))
-    return [*asked, *data_questions(condition)]
+    asked += data_questions(condition)
+    return [question for question in asked if question.rows or not condition.marks]
 
 
 def data_questions(condition: ComparableLines) -> list[Question]:
@@ -140,9 +142,9 @@ def _of_proposal(condition: ComparableLines, paper: Paper, proposed: str) -> Ite
 
 
 def _unchanged(condition: ComparableLines, labels: Iterable[str]) -> list[Line]:
-    """The lines of the labels, except changes of one of them."""
+    """The lines of the labels in their usual configurations."""
     found = [line for label in labels for line in condition.of(label)]
-    return [line for line in found if not _is_change(condition, line)]
+    return [line for line in found if not condition.usual.is_changed(line.first)]
 
 
 def _baselines(condition: ComparableLines, paper: Paper, subject: Line) -> Question:
@@ -230,9 +232,9 @@ def variants_of(condition: ComparableLines, subject: Line) -> list[Line]:
     """The lines of a method with other settings, by name or not.
 
     The method itself with other settings counts as much as its named variants. A named variant
-    has none but itself with other settings. None of a line that is such a change itself.
+    has none but itself with other settings. None of a line that is not in its usual configuration.
     """
-    if _is_change(condition, subject):
+    if condition.usual.is_changed(subject.first):
         return []
     own = setting_key(subject.first)
     return [
@@ -243,12 +245,6 @@ def variants_of(condition: ComparableLines, subject: Line) -> list[Line]:
         )
         or (line.label == subject.label and setting_key(line.first) != own)
     ]
-
-
-def _is_change(condition: ComparableLines, line: Line) -> bool:
-    """Whether a line is its method with changed settings, beside the line without them."""
-    title = line.first.method.display_title
-    return line.name != title and any(other.name == title for other in condition.lines)
 
 
 def _further_ablations(condition: ComparableLines) -> Iterator[Question]:

@@ -10,7 +10,8 @@ from statistics import fmean
 from dfbench.identity import canonical_json
 from dfbench.records.record import Record
 from dfbench.reporting.cells import NONE, metric_title, short, span
-from dfbench.reporting.lines import Line, lines, setting_key, tables, usual_notes
+from dfbench.reporting.lines import Line, lines, setting_key, tables
+from dfbench.reporting.naming import Usual
 from dfbench.reporting.published import Paper, papers
 from dfbench.reporting.roles import SECTIONS, remarks, section_of
 from dfbench.reporting.tables.columns import (
@@ -155,7 +156,8 @@ def _entries(by_dataset: dict[str, list[Record]], metric: str) -> list[DatasetLi
     for dataset, records in by_dataset.items():
         for record in records:
             found.setdefault(_key(record), {}).setdefault(dataset, []).append(record)
-    names = _names([next(iter(own.values()))[0] for own in found.values()])
+    together = [record for records in by_dataset.values() for record in records]
+    names = _names([next(iter(own.values()))[0] for own in found.values()], together)
     entries = [
         DatasetLine(names[key], {d: Line.of(names[key], records) for d, records in own.items()})
         for key, own in found.items()
@@ -177,10 +179,9 @@ def _key(record: Record) -> str:
     )
 
 
-def _names(examples: list[Record]) -> dict[str, str]:
-    by_setting = {
-        setting_key(line.first): line.name for line in lines(examples, untold=_BY_DATASET)
-    }
+def _names(examples: list[Record], together: list[Record]) -> dict[str, str]:
+    usual = Usual.of(together, _BY_DATASET)
+    by_setting = {setting_key(line.first): line.name for line in lines(examples, usual=usual)}
     return {_key(record): by_setting[setting_key(record)] for record in examples}
 
 
@@ -221,7 +222,7 @@ def _notes(
             f"{accuracies}"
         )
     together = [record for records in by_dataset.values() for record in records]
-    yield from usual_notes(together, untold=_BY_DATASET)
+    yield from Usual.of(together, _BY_DATASET).notes(together)
     first = together[0]
     for name in metrics:
         if name in first.definitions:

@@ -21,8 +21,8 @@ from dfbench.reporting.lines import (
     reranker_labels,
     reranking_notes,
     tables,
-    usual_notes,
 )
+from dfbench.reporting.naming import Usual
 from dfbench.reporting.overlap import group_notes, group_values, query_groups
 from dfbench.reporting.published import (
     ZERO_SHOT,
@@ -282,7 +282,7 @@ def _notes(
         f"{short(first.chance)}; teacher accuracy "
         + ", ".join(f"{m} {span(values)}" for m, values in sorted(accuracies.items()))
     ]
-    notes += usual_notes(records)
+    notes += Usual.of(records).notes(records)
     notes += official_notes(records)
     for name in metrics:
         scored = next((record for record in records if name in record.metrics), None)

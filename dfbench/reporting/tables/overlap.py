@@ -10,7 +10,8 @@ from typing import Any
 
 from dfbench.records.record import Record
 from dfbench.reporting.cells import NONE, deviation, mean_and_deviation, metric_title, short
-from dfbench.reporting.lines import DEFAULT_METRIC, usual_notes
+from dfbench.reporting.lines import DEFAULT_METRIC
+from dfbench.reporting.naming import Usual
 from dfbench.reporting.overlap import ALL, GROUPS, Series, Sweep, group_chance, sweeps
 from dfbench.reporting.roles import remarks, section_of
 from dfbench.reporting.tables.columns import (
@@ -189,7 +190,8 @@ def _notes(sweep: Sweep, metric: str) -> Iterator[str]:
     )
     yield f"{metric_title(metric)}: {definition.formula}"
     yield from remarks(one.first for one in sweep.series)
-    yield from usual_notes([record for o in sweep.overlaps for record in sweep.records(o)])
+    shown = [record for o in sweep.overlaps for record in sweep.records(o)]
+    yield from Usual.of(shown).notes(shown)
     came_out = {o: _came_out(sweep, o) for o in sweep.overlaps}
     other = [f"{o:g}: {short(out)}" for o, out in came_out.items() if abs(o - out) > _TOLERANCE]
     if other:

@@ -90,7 +90,7 @@ def _placed(layout: Layout, condition: ComparableLines) -> Layout:
     place = {
         "dataset": condition.dataset,
         "scenario": condition.scenario,
-        "under": condition.marks,
+        "under": condition.settings,
     }
     title = f"{layout.title} ({condition.marks})" if condition.marks else layout.title
     return replace(layout, title=title, content={**place, **layout.content})

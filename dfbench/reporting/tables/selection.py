@@ -94,7 +94,7 @@ def one_condition(records: Sequence[Record]) -> ComparableLines:
         )
     first, *others = conditions(found[0])
     if others:
-        note(f"shown: {first.marks}; left out: {'; '.join(other.marks for other in others)}")
+        note(f"shown: {first.settings}; left out: {'; '.join(x.settings for x in others)}")
     return first
 
 
