@@ -50,6 +50,7 @@ def synthetic_record(
     scenario: str = "closed",
     teacher: str = "t",
     photo_accuracy: float = 0.9,
+    weights: str | None = None,
     trains: bool | None = None,
 ) -> Record:
     """A record in which every metric has one value."""
@@ -108,7 +109,7 @@ def synthetic_record(
         budget=budget,
         recipe=TeacherRecipe(),
         teachers={
-            modality: TeacherRecord(identity=teacher, accuracy=accuracy, classes=2)
+            modality: TeacherRecord(identity=teacher, accuracy=accuracy, classes=2, weights=weights)
             for modality, accuracy in (("photo", photo_accuracy), ("sketch", 0.8 + seed / 100))
         },
         metrics=scores,

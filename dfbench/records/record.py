@@ -82,6 +82,8 @@ class TeacherRecord(_Part):
     """Network and input size of an external teacher; None if the recipe trained it."""
     official: OfficialNetwork | None = None
     """None if the dataset does not provide it."""
+    weights: str | None = None
+    """Hash of its tensors; None in records made before it was stored."""
 
 
 class PluginNetwork(_Part):

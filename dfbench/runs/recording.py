@@ -28,6 +28,7 @@ from dfbench.records.record import (
 )
 from dfbench.runs.ingredients import Ingredients, external_accuracies
 from dfbench.runs.ranking import Ranking, chance_levels
+from dfbench.teachers.facts import weights_hash
 from dfbench.teachers.store import StoredNetwork
 
 
@@ -133,6 +134,7 @@ def _teacher(
         classes=len(facts.classes),
         external=f"{facts.network} at {facts.image_size} px" if external else None,
         official=_official(session, network),
+        weights=weights_hash(network.path),
     )
 
 

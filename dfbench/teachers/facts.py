@@ -6,14 +6,17 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
+from dfbench.identity import canonical_json
 from dfbench.modality import Modality
 from dfbench.system import files
 
+_CHUNK = 1 << 20
 TEACHER = "teacher"
 IMPORTED = "imported teacher"
 """Kinds of networks that a run accepts as teachers: trained by dfbench, or external."""
@@ -72,6 +75,21 @@ def read_header(path: Path) -> Header | None:
         return Header(facts, metadata["dfbench"], metadata["checksum"])
     except (SafetensorError, KeyError, TypeError, ValueError):
         return None
+
+
+def weights_hash(path: Path) -> str:
+    """BLAKE2 of the names, types, shapes and values of a stored network's tensors.
+
+    Unlike the checksum in its header, it is equal for networks trained twice to the same weights.
+    """
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        tensors = json.loads(file.read(size))
+        tensors.pop("__metadata__", None)
+        digest = blake2b(canonical_json(tensors).encode(), digest_size=16)
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
 @dataclass(frozen=True)

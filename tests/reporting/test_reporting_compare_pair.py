@@ -82,6 +82,23 @@ def test_teachers_of_one_recipe_that_were_trained_apart_do_not_pair(shelf: Shelf
     assert table["rows"][0]["A - B"]["seeds"] == [1]
 
 
+def test_teachers_of_equal_accuracy_and_other_weights_do_not_pair(shelf: Shelf) -> None:
+    shelf.add("crossx", 0.2, weights="w1")
+    shelf.add("meta-data", 0.1, weights="w2")
+    line = shelf.call("compare", "crossx", "meta-data").refused()
+    assert "no seed with the same metric version and teachers" in line
+
+
+@pytest.mark.parametrize("weights", ["w1", None])
+def test_equal_weights_pair_as_do_records_from_before_weights_were_hashed(
+    shelf: Shelf, weights: str | None
+) -> None:
+    shelf.add("crossx", 0.2, weights="w1")
+    shelf.add("meta-data", 0.1, weights=weights)
+    (table,) = shelf.call("compare", "crossx", "meta-data", "--format", "json").json
+    assert table["rows"][0]["A - B"]["seeds"] == [0]
+
+
 def test_rows_of_other_settings_do_not_pair_and_the_setting_is_named(shelf: Shelf) -> None:
     shelf.add_seeds("crossx", 0.2)
     shelf.add_seeds("meta-data", 0.1, budget=Budget(steps=9))

@@ -15,6 +15,7 @@ from dfbench.learning.batches import to_unit
 from dfbench.need import supplied, supply_identity
 from dfbench.networks import Classifier, Normaliser
 from dfbench.system.file_errors import DiskFull
+from dfbench.teachers.facts import weights_hash
 from dfbench.teachers.stored import NetworkFacts, load_teacher, read_facts, save_tensors
 from dfbench.teachers.training import accuracy, train_modality_classifier, train_teacher
 
@@ -164,3 +165,18 @@ def test_full_disk_leaves_no_half_teacher(tmp_path: Path, full_disk: Any) -> Non
     with pytest.raises(DiskFull):
         save_tensors(tmp_path / "t.safetensors", network.state_dict(), facts)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_hash_of_weights_depends_on_the_tensors_alone(tmp_path: Path) -> None:
+    def saved(name: str, seconds: float, tensors: dict[str, torch.Tensor]) -> str:
+        facts = NetworkFacts("teacher", "resnet-tiny", "i", seconds, 0.5, "photo", ("a", "b"))
+        save_tensors(tmp_path / name, tensors, facts)
+        return weights_hash(tmp_path / name)
+
+    weights = {"a": torch.ones(2, 3), "b": torch.zeros(4)}
+    found = saved("first", 1.0, weights)
+    assert saved("slower", 2.0, dict(reversed(weights.items()))) == found
+    last = torch.tensor([0.0, 0.0, 0.0, 1e-7])
+    others = [{**weights, "b": last}, {"a": weights["a"].T, "b": weights["b"]}]
+    renamed = {"a": weights["a"], "c": weights["b"]}
+    assert found not in {saved("other", 1.0, tensors) for tensors in [*others, renamed]}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean
@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
-from dfbench.records.record import MetricDefinition, Record
+from dfbench.records.record import MetricDefinition, Record, TeacherRecord
 from dfbench.reporting.lines import DEFAULT_METRIC, Line
 
 VERDICT_SEEDS = 3
@@ -136,7 +136,7 @@ class Wanted:
         return tuple(
             seed
             for seed in sorted(common)
-            if len({_shared(rows[seed], self.metric) for rows in by_seed}) == 1
+            if _comparable([rows[seed] for rows in by_seed], self.metric)
         )
 
     @cached_property
@@ -202,11 +202,21 @@ def count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _shared(record: Record, metric: str) -> tuple[Any, ...]:
-    """What the paired records of a seed must have in common: teachers and metric version.
+def _comparable(records: Sequence[Record], metric: str) -> bool:
+    """Whether records of a seed can be paired: with the same teachers and metric version.
 
-    An identity is that of a recipe: teachers trained twice by it, on processors that round
-    differently, are other networks, as their accuracies show.
+    A teacher's identity is that of its recipe: trained on two processors that round differently,
+    it is two networks. Records without a hash of its weights tell them apart by accuracy.
     """
-    teachers = tuple((modality, t.identity, t.accuracy) for modality, t in record.teachers.items())
-    return (*sorted(teachers), record.definitions[metric].version)
+    if len({record.definitions[metric].version for record in records}) > 1:
+        return False
+    for teachers in zip(*(_teachers(record) for record in records), strict=True):
+        hashed = all(teacher.weights for teacher in teachers)
+        networks = {(t.identity, t.weights if hashed else t.accuracy) for t in teachers}
+        if len(networks) > 1:
+            return False
+    return True
+
+
+def _teachers(record: Record) -> list[TeacherRecord]:
+    return [record.teachers[modality] for modality in sorted(record.teachers)]

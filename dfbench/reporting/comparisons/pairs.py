@@ -142,7 +142,7 @@ def _difference(first: Record, second: Record) -> str:
     if not keys:
         return (
             "they share no seed with the same metric version and teachers, equal in identity and "
-            "accuracy (runs with one --cache share their teachers)"
+            "weights (runs with one --cache share their teachers)"
         )
     return "they differ in " + ", ".join(
         f"{key} ({settings[0][key]} and {settings[1][key]})" for key in keys
