@@ -128,7 +128,7 @@ def bars(request: Request, *, metric: str) -> None:
 
     records = request.records()
     _check_metric(records, metric)
-    lines = chosen_lines(one_condition(records), request.methods, None)
+    lines = chosen_lines(one_condition(records, request.methods), request.methods, None)
     first = lines[0].first
     found = bars_of(lines, metric, RunFolders(request.runs))
     title = table_title(first)
@@ -161,7 +161,7 @@ def ablation(request: Request, *, metric: str) -> None:
 
     records = request.records()
     _check_metric(records, metric)
-    condition = one_condition(records)
+    condition = one_condition(records, request.methods)
     parent = _only_row(
         chosen_lines(condition, request.methods, None)
         if request.methods
@@ -195,7 +195,7 @@ def precision_recall(request: Request, *, representation: str) -> None:
     from dfbench.reporting.tables.leaderboard import table_title
     from dfbench.reporting.tables.selection import chosen_lines, one_condition
 
-    condition = one_condition(request.records())
+    condition = one_condition(request.records(), request.methods)
     lines = _with_representation(
         chosen_lines(condition, request.methods, MOST_CURVES), representation
     )
@@ -216,7 +216,7 @@ def confusion(request: Request, *, representation: str) -> None:
     from dfbench.reporting.tables.leaderboard import table_title
     from dfbench.reporting.tables.selection import chosen_lines, one_condition
 
-    condition = one_condition(request.records())
+    condition = one_condition(request.records(), request.methods)
     line = _only_row(
         _with_representation(chosen_lines(condition, request.methods, None), representation)
     )

@@ -137,9 +137,9 @@ def _line(
 
 
 def _named(record: Record, parts: Iterable[str]) -> str:
-    told = ", ".join(filter(None, parts))
+    settings = ", ".join(filter(None, parts))
     title = record.method.display_title
-    return f"{title} ({told})" if told else title
+    return f"{title} ({settings})" if settings else title
 
 
 MARK = "*"

@@ -64,6 +64,20 @@ def test_rows_are_selected_by_the_names_that_tables_print(shelf: Shelf) -> None:
     assert row["under"] == "budget.steps=9"
 
 
+def test_figure_shows_the_condition_of_the_names_it_is_given(shelf: Shelf) -> None:
+    shelf.add_seeds("crossx", 0.2)
+    for label, gain in (("crossx", 0.1), ("mib", 0.3)):
+        shelf.add(label, gain, budget=Budget(steps=9))
+    target = str(shelf.place / "bars.svg")
+    asked = ("plot", "bars", "-o", target, "--method")
+    finished = shelf.call(*asked, "Crossx (budget.steps=9)")
+    assert finished.status == 0, finished.err
+    assert "shown: budget.steps=9; left out: budget.steps=600" in finished.err
+    finished = shelf.call(*asked, "crossx")
+    assert "shown: budget.steps=600; left out: budget.steps=9" in finished.err
+    assert "unknown method" in shelf.call(*asked, "Crossx (budget.steps=8)").refused()
+
+
 def test_seeds_with_other_teachers_do_not_pair(shelf: Shelf) -> None:
     shelf.add("crossx", 0.2)
     shelf.add("meta-data", 0.1, teacher="another")

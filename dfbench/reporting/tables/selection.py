@@ -78,8 +78,8 @@ def _only(axis: str, name: str | None, records: list[Record], names: list[str]) 
     return [record for record, own in zip(records, names, strict=True) if own == name]
 
 
-def one_condition(records: Sequence[Record]) -> ComparableLines:
-    """The condition with the most methods, for records of one dataset and scenario.
+def one_condition(records: Sequence[Record], methods: Sequence[str] = ()) -> ComparableLines:
+    """The usual condition of one dataset and scenario, or the first with all these methods.
 
     Raises `InvalidInput` for records of several.
     """
@@ -92,10 +92,12 @@ def one_condition(records: Sequence[Record]) -> ComparableLines:
             f"a figure shows one dataset and scenario, and there are records of {len(found)}: "
             f"{'; '.join(places)}; choose with --dataset and --scenario"
         )
-    first, *others = conditions(found[0])
+    every = conditions(found[0])
+    chosen = next((one for one in every if all(map(one.of, methods))), every[0])
+    others = [one.settings for one in every if one is not chosen]
     if others:
-        note(f"shown: {first.settings}; left out: {'; '.join(x.settings for x in others)}")
-    return first
+        note(f"shown: {chosen.settings}; left out: {'; '.join(others)}")
+    return chosen
 
 
 def chosen_lines(condition: ComparableLines, labels: Sequence[str], most: int | None) -> list[Line]:
